@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// This file owns the errors that cross the seam. Their domains: *BatchError and *TooLongError end a
+// request, *UnsupportedError a load, ErrPoisoned the instance.
+
+// ErrPoisoned is wrapped by errors after which an instance cannot go on.
+var ErrPoisoned = errors.New("the instance is poisoned")
+
+// ErrModelFile is wrapped by errors that a model's file is to blame for: missing, malformed or not
+// supported. The command line exits with 3.
+var ErrModelFile = errors.New("model file")
+
+// UnsupportedError tells what a model needs and a backend or the program lacks.
+type UnsupportedError struct {
+	What   string // "architecture \"mamba\"", "op MoE"
+	Reason string
+}
+
+func (e *UnsupportedError) Error() string { return e.What + " is not supported: " + e.Reason }
+
+// Unwrap makes the error satisfy errors.Is(err, ErrModelFile).
+func (e *UnsupportedError) Unwrap() error { return ErrModelFile }
+
+// BatchError tells which rule a batch breaks.
+type BatchError struct{ Field, Reason string }
+
+func (e *BatchError) Error() string { return "batch " + e.Field + ": " + e.Reason }
+
+// TooLongError refuses a request that could never fit.
+type TooLongError struct {
+	Tokens, MaxTokens int // prompt and answer; the context or what the pages hold
+}
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("prompt and answer need %d tokens, the context holds %d", e.Tokens, e.MaxTokens)
+}

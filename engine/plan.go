@@ -1,0 +1,30 @@
+package engine
+
+// This file owns Plan: what a backend made of a Program, as a table.
+
+// Phase is one row of a plan: a kernel over chunks of work that threads claim; a barrier follows it.
+type Phase struct {
+	Name      string `json:"name"`       // the op and what it belongs to: "blk.3.ffn_down"
+	Kernel    string `json:"kernel"`     // the kernel: "product q4 avx2"
+	Chunks    string `json:"chunks"`     // what one unit of work is: "16 weight rows x 8 tokens"
+	ReadBytes int64  `json:"read_bytes"` // weight bytes that one step reads
+	MACs      int64  `json:"macs"`       // multiply-accumulates per token (Head: per output row); attention: per visible position
+}
+
+// Plan is a lowered program: its phases in order and the memory it needs.
+type Plan struct {
+	Backend     string  `json:"backend"`
+	ISA         string  `json:"isa,omitempty"`
+	Threads     int     `json:"threads"`
+	Phases      []Phase `json:"phases"`
+	WeightBytes int64   `json:"weight_bytes"` // after repacking
+	KVBytes     int64   `json:"kv_bytes"`
+	ActBytes    int64   `json:"activation_bytes"`
+	BatchBytes  int64   `json:"batch_bytes"`
+	PageBytes   int64   `json:"page_bytes"`
+}
+
+// TotalBytes is all that Load takes.
+func (p *Plan) TotalBytes() int64 {
+	return p.WeightBytes + p.KVBytes + p.ActBytes + p.BatchBytes
+}
