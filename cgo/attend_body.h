@@ -1,0 +1,1 @@
+#define ATTEND_KERNELS {0}

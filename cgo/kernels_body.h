@@ -1,0 +1,20 @@
+/* kernels_body.h is the whole of one instruction set's code: included once by scalar.c, avx2.c,
+ * avx512.c and avx512vnni.c, each of which sets its target and ISA first. */
+#include "kernels.h"
+#include "vec.h"
+#include "vmath_body.h"
+#include "product_body.h"
+#include "rows_body.h"
+#include "sample_body.h"
+#include "attend_body.h"
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+const struct kernels FN(kernels) = {
+	.isa = TEXT(ISA),
+	.product = PRODUCT_KERNELS,
+	.row = ROW_KERNELS,
+	.sample = SAMPLE_KERNELS,
+	.attend = ATTEND_KERNELS,
+};

@@ -1,0 +1,1 @@
+#define PRODUCT_KERNELS {0}
