@@ -38,6 +38,11 @@ func (b *Builder) Weight(name string, rows, cols int) WeightID {
 // Vector declares a tensor of n values.
 func (b *Builder) Vector(name string, n int) WeightID { return b.WeightRows(name, 0, 1, n) }
 
+// VectorPart declares n elements of a vector from first on.
+func (b *Builder) VectorPart(name string, first, n int) WeightID {
+	return b.WeightRows(name, first, 1, n)
+}
+
 // WeightRows declares some rows of a tensor, so that fused projections can be stated as their parts.
 func (b *Builder) WeightRows(name string, first, rows, cols int) WeightID {
 	w := Weight{Name: name, FirstRow: first, Rows: rows, Cols: cols}

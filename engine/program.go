@@ -26,7 +26,7 @@ type Value struct {
 // rows of a tensor: fused projections are stated as their parts.
 type Weight struct {
 	Name     string // the tensor's name in the file
-	FirstRow int
+	FirstRow int    // where the part begins; in a vector: its first element
 	Rows     int
 	Cols     int
 }
