@@ -1,1 +1,338 @@
-#define ATTEND_KERNELS {0}
+/* attend_body.h owns attention over pages.
+ *
+ * The order of every sum depends on absolute positions alone. Positions are split every SPLIT_TOKENS;
+ * in a split the scores of each page are one vector (lane = position mod 16), their exponentials are
+ * added lane by lane in page order and then by the fixed tree, and the outputs are accumulated in
+ * ascending position. Splits merge in ascending order by their maxima. Prefill and decode, whatever
+ * the tile, share this order; a tile only shares the loads of K and V. */
+
+#ifdef ISA_AVX512
+enum { ATTEND_PAGES = 2 }; /* pages whose scores are formed together: 4 x 2 chains hide the fma latency */
+#else
+enum { ATTEND_PAGES = 1 }; /* four rows of two ymm already fill the sixteen registers */
+#endif
+enum { ATTEND_ROWS = 4 };
+
+/* One split of up to ATTEND_ROWS queries. */
+struct FN(split) {
+	const struct attend_args *a;
+	int first_row, rows;
+	int begin, end;		    /* positions that any of the rows sees, inside the split */
+	int low[ATTEND_ROWS];	    /* each row sees [low, high) */
+	int high[ATTEND_ROWS];
+	const float *q[ATTEND_ROWS];
+	float score[ATTEND_ROWS][SPLIT_TOKENS]; /* scores, then probabilities, by position in split */
+	float peak[ATTEND_ROWS], sum[ATTEND_ROWS];
+	float out[ATTEND_ROWS][MAX_HEAD_DIM];
+};
+
+INLINE const uint8_t *FN(page_of)(const struct attend_args *a, int position)
+{
+	return a->base + (int64_t)a->pages[position / PAGE_TOKENS] * a->kv->page_bytes;
+}
+
+/* load_k is element d of the 16 positions of a page. */
+INLINE vf FN(load_k)(const struct kv_layout *l, const uint8_t *page, int d, const int type)
+{
+	if (type == KV_F32)
+		return v_load((const float *)page + (int64_t)d * PAGE_TOKENS);
+	if (type == KV_F16)
+		return v_load_f16((const uint16_t *)page + (int64_t)d * PAGE_TOKENS);
+	const uint16_t *scale = (const uint16_t *)(page + l->k_scales);
+	return v_mul(v_load_f16(scale + d / BLOCK * PAGE_TOKENS),
+		     v_load_i8((const int8_t *)page + (int64_t)d * PAGE_TOKENS));
+}
+
+/* load_v is elements d to d+15 of one position of a page. */
+INLINE vf FN(load_v)(const struct kv_layout *l, const uint8_t *page, int slot, int d, const int type)
+{
+	int64_t at = (int64_t)slot * l->head_pad + d;
+	if (type == KV_F32)
+		return v_load((const float *)(page + l->v) + at);
+	if (type == KV_F16)
+		return v_load_f16((const uint16_t *)(page + l->v) + at);
+	uint16_t scale = ((const uint16_t *)(page + l->v_scales))[slot * l->blocks + d / BLOCK];
+	return v_mul(v_set1(half_to_float(scale)), v_load_i8((const int8_t *)(page + l->v) + at));
+}
+
+/* scores forms q.k of `rows` queries with the positions of `pages` pages. */
+INLINE void FN(scores)(struct FN(split) *s, int position, int at, const int rows, const int pages,
+		       const int type)
+{
+	const struct kv_layout *l = s->a->kv;
+	const uint8_t *page[ATTEND_PAGES];
+	vf acc[ATTEND_ROWS][ATTEND_PAGES];
+	for (int p = 0; p < pages; p++)
+		page[p] = FN(page_of)(s->a, position + p * PAGE_TOKENS);
+	for (int r = 0; r < rows; r++)
+		for (int p = 0; p < pages; p++)
+			acc[r][p] = v_zero();
+	for (int d = 0; d < l->head_dim; d++) {
+		vf k[ATTEND_PAGES];
+		for (int p = 0; p < pages; p++)
+			k[p] = FN(load_k)(l, page[p], d, type);
+		for (int r = 0; r < rows; r++) {
+			vf q = v_set1(s->q[r][d]);
+			for (int p = 0; p < pages; p++)
+				acc[r][p] = v_fma(q, k[p], acc[r][p]);
+		}
+	}
+	for (int r = 0; r < rows; r++)
+		for (int p = 0; p < pages; p++)
+			v_store(s->score[r] + at + p * PAGE_TOKENS, acc[r][p]);
+}
+
+/* mask hides the lanes outside [low, high). */
+INLINE vf FN(mask)(float *score, int low, int high)
+{
+	for (int i = 0; i < LANES; i++)
+		if (i < low || i >= high)
+			score[i] = -INFINITY;
+	return v_load(score);
+}
+
+/* soften scales, caps and masks row r's scores and turns them into exponentials. */
+INLINE void FN(soften)(struct FN(split) *s, int r, int base)
+{
+	const struct attend_args *a = s->a;
+	float *score = s->score[r];
+	int first = s->begin - base, last = s->end - base;
+	vf peak = v_set1(-INFINITY), sum = v_zero();
+	for (int at = first; at < last; at += LANES) {
+		vf x = v_mul(v_load(score + at), v_set1(a->scale));
+		if (a->softcap > 0.0f)
+			x = v_mul(v_tanh(v_div(x, v_set1(a->softcap))), v_set1(a->softcap));
+		v_store(score + at, x);
+		if (base + at < s->low[r] || base + at + LANES > s->high[r])
+			x = FN(mask)(score + at, s->low[r] - base - at, s->high[r] - base - at);
+		peak = v_max(x, peak);
+	}
+	s->peak[r] = v_highest(peak);
+	for (int at = first; at < last; at += LANES) {
+		vf e = v_exp(v_sub(v_load(score + at), v_set1(s->peak[r])));
+		v_store(score + at, e);
+		sum = v_add(sum, e);
+	}
+	s->sum[r] = v_sum(sum);
+}
+
+/* accumulate adds p*v of positions [from, to) to elements d to d+15 of `rows` rows from `first`. */
+INLINE void FN(accumulate)(struct FN(split) *s, int first, const int rows, int d, int from, int to,
+			   int base, const int type)
+{
+	vf acc[ATTEND_ROWS];
+	for (int r = 0; r < rows; r++)
+		acc[r] = v_load(s->out[first + r] + d);
+	for (int position = from; position < to;) {
+		const uint8_t *page = FN(page_of)(s->a, position);
+		int slot = position % PAGE_TOKENS, n = PAGE_TOKENS - slot;
+		n = n < to - position ? n : to - position;
+		for (int i = 0; i < n; i++, position++) {
+			vf v = FN(load_v)(s->a->kv, page, slot + i, d, type);
+			for (int r = 0; r < rows; r++)
+				acc[r] = v_fma(v_set1(s->score[first + r][position - base]), v, acc[r]);
+		}
+	}
+	for (int r = 0; r < rows; r++)
+		v_store(s->out[first + r] + d, acc[r]);
+}
+
+/* outputs forms sum p*v of each row: the positions that all rows see together, what is before and
+ * behind them row by row, so that every row adds just what it sees, in ascending order. */
+INLINE void FN(outputs)(struct FN(split) *s, int base, const int rows, const int type)
+{
+	int low = s->low[0], high = s->high[0];
+	for (int r = 1; r < rows; r++) {
+		low = s->low[r] > low ? s->low[r] : low;
+		high = s->high[r] < high ? s->high[r] : high;
+	}
+	if (high < low)
+		high = low;
+	for (int d = 0; d < s->a->kv->head_dim; d += LANES) {
+		for (int r = 0; r < rows; r++) {
+			int to = s->high[r] < low ? s->high[r] : low;
+			v_store(s->out[r] + d, v_zero());
+			FN(accumulate)(s, r, 1, d, s->low[r], to, base, type);
+		}
+		FN(accumulate)(s, 0, rows, d, low, high, base, type);
+		for (int r = 0; r < rows; r++) {
+			int from = s->low[r] > high ? s->low[r] : high;
+			FN(accumulate)(s, r, 1, d, from, s->high[r], base, type);
+		}
+	}
+}
+
+INLINE void FN(run_split)(struct FN(split) *s, int base, const int rows, const int type)
+{
+	int position = s->begin;
+	for (; position + ATTEND_PAGES * PAGE_TOKENS <= s->end; position += ATTEND_PAGES * PAGE_TOKENS)
+		FN(scores)(s, position, position - base, rows, ATTEND_PAGES, type);
+	for (; position < s->end; position += PAGE_TOKENS)
+		FN(scores)(s, position, position - base, rows, 1, type);
+	for (int r = 0; r < rows; r++)
+		FN(soften)(s, r, base);
+	FN(outputs)(s, base, rows, type);
+}
+
+/* The running result of a query over the splits so far. */
+struct FN(merged) {
+	float peak, sum;
+	float out[MAX_HEAD_DIM];
+};
+
+/* merge adds split i to the splits before it; the factors are exp(peak - new peak). */
+INLINE void FN(merge)(struct FN(merged) *m, const float *out, float peak, float sum, int n)
+{
+	if (m->peak == -INFINITY) {
+		m->peak = peak;
+		m->sum = sum;
+		memcpy(m->out, out, (size_t)n * sizeof *out);
+		return;
+	}
+	float top = m->peak > peak ? m->peak : peak, x[LANES];
+	v_store(x, v_exp(v_set1(m->peak - top)));
+	vf old = v_set1(x[0]);
+	v_store(x, v_exp(v_set1(peak - top)));
+	vf new = v_set1(x[0]);
+	for (int d = 0; d < n; d += LANES)
+		v_store(m->out + d, v_fma(v_load(out + d), new, v_mul(v_load(m->out + d), old)));
+	v_store(x, v_fma(v_set1(sum), new, v_mul(v_set1(m->sum), old)));
+	m->sum = x[0];
+	m->peak = top;
+}
+
+/* prepare sets which positions of the split that begins at base each row sees. */
+INLINE int FN(prepare)(struct FN(split) *s, int base)
+{
+	const struct attend_args *a = s->a;
+	int begin = base + SPLIT_TOKENS, end = base;
+	for (int r = 0; r < s->rows; r++) {
+		int position = a->first_position + (s->first_row + r) / a->group;
+		int low = a->window > 0 && position - a->window + 1 > base ? position - a->window + 1 : base;
+		int high = position + 1 < base + SPLIT_TOKENS ? position + 1 : base + SPLIT_TOKENS;
+		s->low[r] = low;
+		s->high[r] = high > low ? high : low;
+		if (high > low) {
+			begin = low < begin ? low : begin;
+			end = high > end ? high : end;
+		}
+	}
+	s->begin = begin / PAGE_TOKENS * PAGE_TOKENS;
+	s->end = (end + PAGE_TOKENS - 1) / PAGE_TOKENS * PAGE_TOKENS;
+	return end > begin;
+}
+
+INLINE void FN(dispatch_split)(struct FN(split) *s, int base, const int type)
+{
+	switch (s->rows) {
+	case 1:
+		FN(run_split)(s, base, 1, type);
+		break;
+	case 2:
+		FN(run_split)(s, base, 2, type);
+		break;
+	case 3:
+		FN(run_split)(s, base, 3, type);
+		break;
+	default:
+		FN(run_split)(s, base, ATTEND_ROWS, type);
+	}
+}
+
+/* attend_tile runs up to ATTEND_ROWS queries over all their splits. */
+static void FN(attend_tile)(const struct attend_args *a, int first_row, int rows)
+{
+	struct FN(split) s;
+	struct FN(merged) m[ATTEND_ROWS];
+	int n = a->kv->head_dim, pad = a->kv->head_pad;
+	int last = a->first_position + (first_row + rows - 1) / a->group;
+	int first = a->first_position + first_row / a->group - (a->window > 0 ? a->window - 1 : last);
+	s.a = a;
+	s.first_row = first_row;
+	s.rows = rows;
+	for (int r = 0; r < rows; r++) {
+		int row = first_row + r;
+		s.q[r] = a->q + row / a->group * a->q_stride + (int64_t)(row % a->group) * n;
+		m[r].peak = -INFINITY;
+	}
+	for (int base = first > 0 ? first / SPLIT_TOKENS * SPLIT_TOKENS : 0; base <= last;
+	     base += SPLIT_TOKENS) {
+		if (!FN(prepare)(&s, base))
+			continue;
+		switch (a->kv->type) {
+		case KV_F32:
+			FN(dispatch_split)(&s, base, KV_F32);
+			break;
+		case KV_F16:
+			FN(dispatch_split)(&s, base, KV_F16);
+			break;
+		default:
+			FN(dispatch_split)(&s, base, KV_Q8_0);
+		}
+		for (int r = 0; r < rows; r++)
+			if (s.high[r] > s.low[r])
+				FN(merge)(&m[r], s.out[r], s.peak[r], s.sum[r], pad);
+	}
+	for (int r = 0; r < rows; r++) {
+		int row = first_row + r;
+		float *out = a->out + row / a->group * a->out_stride + (int64_t)(row % a->group) * n;
+		for (int d = 0; d < n; d += LANES)
+			v_store_n(out + d, v_div(v_load(m[r].out + d), v_set1(m[r].sum)),
+				  n - d < LANES ? n - d : LANES);
+	}
+}
+
+static void FN(attend)(const struct attend_args *a)
+{
+	for (int row = 0; row < a->rows; row += ATTEND_ROWS)
+		FN(attend_tile)(a, row, a->rows - row < ATTEND_ROWS ? a->rows - row : ATTEND_ROWS);
+}
+
+/* quantise_head rounds one head vector as Q8_0 does: d = amax / 127, stored as a half. */
+INLINE void FN(quantise_head)(const float *x, int n, int8_t *q, int q_step, uint16_t *scale, int s_step)
+{
+	for (int b = 0; b * BLOCK < n; b++) {
+		int m = n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK;
+		float amax = 0.0f;
+		for (int i = 0; i < m; i++) {
+			float v = fabsf(x[b * BLOCK + i]);
+			amax = v > amax ? v : amax;
+		}
+		float d = amax / 127.0f, inverse = d > 0.0f ? 1.0f / d : 0.0f;
+		scale[(int64_t)b * s_step] = float_to_half(d);
+		for (int i = 0; i < m; i++) {
+			float r = rintf(x[b * BLOCK + i] * inverse);
+			r = r > 127.0f ? 127.0f : r >= -127.0f ? r : -127.0f; /* a NaN becomes -127 */
+			q[(int64_t)(b * BLOCK + i) * q_step] = (int8_t)r;
+		}
+	}
+}
+
+static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const float *k, const float *v)
+{
+	int n = l->head_dim;
+	if (l->type == KV_Q8_0) {
+		FN(quantise_head)(k, n, (int8_t *)head + slot, PAGE_TOKENS,
+				  (uint16_t *)(head + l->k_scales) + slot, PAGE_TOKENS);
+		FN(quantise_head)(v, n, (int8_t *)(head + l->v) + (int64_t)slot * l->head_pad, 1,
+				  (uint16_t *)(head + l->v_scales) + slot * l->blocks, 1);
+		return;
+	}
+	if (l->type == KV_F32) {
+		for (int d = 0; d < n; d++)
+			((float *)head)[d * PAGE_TOKENS + slot] = k[d];
+		memcpy((float *)(head + l->v) + (int64_t)slot * l->head_pad, v, (size_t)n * sizeof *v);
+		return;
+	}
+	for (int d = 0; d < n; d += LANES) {
+		uint16_t h[LANES];
+		int m = n - d < LANES ? n - d : LANES;
+		v_store_f16(h, v_load_n(k + d, m, 0.0f));
+		for (int i = 0; i < m; i++)
+			((uint16_t *)head)[(d + i) * PAGE_TOKENS + slot] = h[i];
+		v_store_f16(h, v_load_n(v + d, m, 0.0f));
+		memcpy((uint16_t *)(head + l->v) + (int64_t)slot * l->head_pad + d, h, (size_t)m * 2);
+	}
+}
+
+#define ATTEND_KERNELS {.attend = FN(attend), .store = FN(store)}

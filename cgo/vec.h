@@ -237,6 +237,20 @@ INLINE vf v_load_bf16(const uint16_t *p) MAP(vf, s_float((int32_t)((uint32_t)p[i
 INLINE vf v_load_i8(const int8_t *p) MAP(vf, (float)p[i])
 #endif
 
+/* v_any tells whether any lane of a mask is set. */
+#if defined(ISA_AVX512)
+INLINE int v_any(vm m) { return m != 0; }
+#elif defined(ISA_AVX2)
+INLINE int v_any(vm m) { return (_mm256_movemask_ps(m.a) | _mm256_movemask_ps(m.b)) != 0; }
+#else
+INLINE int v_any(vm m)
+{
+	int any = 0;
+	EACH any |= m.x[i];
+	return any;
+}
+#endif
+
 INLINE vf v_zero(void) { return v_set1(0.0f); }
 INLINE vi vi_zero(void) { return vi_set1(0); }
 INLINE vf v_abs(vf a) { return v_float(vi_and(v_bits(a), vi_set1(0x7fffffff))); }

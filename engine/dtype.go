@@ -33,6 +33,12 @@ var dtypeNames = map[DType]string{
 	IQ4_NL: "iq4_nl", IQ4_XS: "iq4_xs", MXFP4: "mxfp4",
 }
 
+// Known tells whether t is one of the types above.
+func (t DType) Known() bool {
+	_, ok := dtypeNames[t]
+	return ok
+}
+
 // String returns the type's lower-case name.
 func (t DType) String() string {
 	if s, ok := dtypeNames[t]; ok {

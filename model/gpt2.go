@@ -1,0 +1,68 @@
+package model
+
+import (
+	"math"
+
+	"chimera/engine"
+)
+
+// gpt2 states GPT-2: learned positions, layer norm with beta, one fused projection with bias, GELU by
+// tanh (Radford et al. 2019).
+func gpt2(h *hyper) (*engine.Program, error) {
+	size := h.shape()
+	epsilon := h.epsilon("attention.layer_norm_epsilon")
+	if h.err != nil {
+		return nil, h.err
+	}
+	s := h.state(size)
+	norm := func(name string, in, out engine.ValueID) engine.Norm {
+		return engine.Norm{
+			Kind: engine.LayerNorm, Gamma: s.Vector(name+".weight", s.width), Beta: s.Vector(name+".bias", s.width),
+			Epsilon: epsilon, In: in, Residual: engine.NoValue, Out: out,
+		}
+	}
+	s.Add(engine.Embed{
+		Table:     s.Weight("token_embd.weight", s.vocab, s.width),
+		Positions: s.Weight("position_embd.weight", s.context, s.width), Scale: 1, Out: s.x,
+	})
+	for i := range s.layers {
+		s.Add(norm(block(i, "attn_norm"), s.x, s.y))
+		s.fusedQKV(i)
+		s.Add(engine.Attend{
+			Layer: i, Q: s.q, K: s.k, V: s.v, Out: s.attended, Heads: s.heads,
+			Scale: float32(1 / math.Sqrt(float64(s.head))), QNorm: engine.NoWeight, KNorm: engine.NoWeight,
+		})
+		out := s.linear(i, "attn_output", s.x, s.width, s.queryWidth)
+		out.Residual = s.x
+		s.Add(engine.Linears{In: s.attended, Outputs: []engine.Linear{out}})
+		s.Add(norm(block(i, "ffn_norm"), s.x, s.y))
+		up := s.linear(i, "ffn_up", s.inner, s.feed, s.width)
+		up.Activation = engine.GELUTanh
+		s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{up}})
+		down := s.linear(i, "ffn_down", s.x, s.width, s.feed)
+		down.Residual = s.x
+		s.Add(engine.Linears{In: s.inner, Outputs: []engine.Linear{down}})
+	}
+	s.output(func(in, out engine.ValueID) engine.Norm { return norm("output_norm", in, out) })
+	return s.Program()
+}
+
+// fusedQKV states the three parts of attn_qkv, rows one after another in the file.
+func (s *statement) fusedQKV(layer int) {
+	name, bias := block(layer, "attn_qkv.weight"), block(layer, "attn_qkv.bias")
+	part := func(first, rows int, out engine.ValueID) engine.Linear {
+		l := engine.Linear{
+			Weight: s.WeightRows(name, first, rows, s.width), Bias: engine.NoWeight,
+			Gate: engine.NoWeight, Residual: engine.NoValue, Out: out,
+		}
+		if s.h.has(bias) {
+			l.Bias = s.VectorPart(bias, first, rows)
+		}
+		return l
+	}
+	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
+		part(0, s.queryWidth, s.q),
+		part(s.queryWidth, s.keyValues, s.k),
+		part(s.queryWidth+s.keyValues, s.keyValues, s.v),
+	}})
+}

@@ -1,0 +1,150 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"chimera/engine"
+	"chimera/weights"
+)
+
+// This file owns reading hyper-parameters: typed, ranged, and with errors that name the key.
+
+// hyper reads the keys of one model file. Like a bufio.Scanner it keeps the first error, so that an
+// architecture can read all it needs and be checked once.
+type hyper struct {
+	file         *weights.File
+	architecture string
+	err          error
+}
+
+// Ranges that no real model leaves; they keep arithmetic on what a file claims far from overflow.
+const (
+	maxWidth   = 1 << 20
+	maxLayers  = 4096
+	maxContext = 1 << 30
+	maxVocab   = 1 << 24
+)
+
+func (h *hyper) refuse(err error) error {
+	return fmt.Errorf("%s: %w", h.file.Name(), err)
+}
+
+func (h *hyper) fail(format string, args ...any) {
+	if h.err == nil {
+		h.err = fail(h.file, format, args...)
+	}
+}
+
+// key prefixes a name with the architecture, as GGUF does.
+func (h *hyper) key(name string) string { return h.architecture + "." + name }
+
+func (h *hyper) text(key string) string {
+	s, ok, err := h.file.Metadata().String(key)
+	h.note(err)
+	if !ok && err == nil {
+		h.fail("key %s is missing", key)
+	}
+	return s
+}
+
+func (h *hyper) note(err error) {
+	if err != nil && h.err == nil {
+		h.err = fmt.Errorf("%w: %w", err, engine.ErrModelFile)
+	}
+}
+
+// count reads architecture.name as an integer in [1, most].
+func (h *hyper) count(name string, most int) int {
+	n, ok := h.optional(name, most)
+	if !ok && h.err == nil {
+		h.fail("key %s is missing", h.key(name))
+	}
+	return n
+}
+
+// optional reads architecture.name if it is there.
+func (h *hyper) optional(name string, most int) (int, bool) {
+	n, ok, err := h.file.Metadata().Uint(h.key(name))
+	h.note(err)
+	if !ok || err != nil {
+		return 0, false
+	}
+	if n < 1 || n > uint64(most) {
+		h.fail("key %s is %d, it must lie between 1 and %d", h.key(name), n, most)
+		return 1, true
+	}
+	return int(n), true
+}
+
+func (h *hyper) countOr(name string, most, otherwise int) int {
+	if n, ok := h.optional(name, most); ok {
+		return n
+	}
+	return otherwise
+}
+
+// real reads architecture.name as a finite number.
+func (h *hyper) real(name string, otherwise float64) float64 {
+	x, ok, err := h.file.Metadata().Float(h.key(name))
+	h.note(err)
+	if !ok || err != nil {
+		return otherwise
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		h.fail("key %s is %v, it must be finite", h.key(name), x)
+		return otherwise
+	}
+	return x
+}
+
+// positive reads architecture.name as a number above zero.
+func (h *hyper) positive(name string, otherwise float64) float64 {
+	x := h.real(name, otherwise)
+	if x <= 0 {
+		h.fail("key %s is %v, it must be positive", h.key(name), x)
+		return 1
+	}
+	return x
+}
+
+// epsilon reads a norm's epsilon, which has no default: a wrong one shows only in quality.
+func (h *hyper) epsilon(name string) float32 {
+	if _, ok, _ := h.file.Metadata().Float(h.key(name)); !ok {
+		h.fail("key %s is missing", h.key(name))
+	}
+	return float32(h.real(name, 0))
+}
+
+func (h *hyper) has(tensor string) bool {
+	_, ok := h.file.Tensor(tensor)
+	return ok
+}
+
+// vocab is the number of rows of the token embedding: the truth that the other places repeat.
+func (h *hyper) vocab() int {
+	t, ok := h.file.Tensor("token_embd.weight")
+	if !ok {
+		h.fail("tensor token_embd.weight is missing")
+		return 1
+	}
+	if t.Rows() < 1 || t.Rows() > maxVocab {
+		h.fail("tensor token_embd.weight has %d rows", t.Rows())
+		return 1
+	}
+	return int(t.Rows())
+}
+
+// refuseExperts names the features that no program states yet.
+func (h *hyper) refuseExperts() error {
+	n, ok, err := h.file.Metadata().Uint(h.key("expert_count"))
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, engine.ErrModelFile)
+	}
+	if ok && n > 0 {
+		return h.refuse(&engine.UnsupportedError{
+			What: fmt.Sprintf("a mixture of %d experts", n), Reason: "models with experts are not served yet",
+		})
+	}
+	return nil
+}

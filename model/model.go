@@ -1,0 +1,92 @@
+// Package model turns a model file's hyper-parameters into an engine.Program: one file per
+// architecture, each a function that states the forward pass and reads top-down as the architecture.
+//
+// This file owns the table of architectures and Build.
+package model
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"chimera/engine"
+	"chimera/weights"
+)
+
+// build states one architecture's forward pass.
+type build func(*hyper) (*engine.Program, error)
+
+var architectures = map[string]build{
+	"llama":  llama,
+	"gemma3": gemma3,
+	"gpt2":   gpt2,
+}
+
+// Architectures lists what Build knows, sorted.
+func Architectures() []string {
+	var names []string
+	for name := range architectures {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Build reads the hyper-parameters of f and returns the forward pass, with every weight found in the
+// file in the shape that the program wants. Errors satisfy errors.Is(err, engine.ErrModelFile) and
+// name file and field.
+func Build(f *weights.File) (*engine.Program, error) {
+	h := &hyper{file: f}
+	h.architecture = h.text("general.architecture")
+	if h.err != nil {
+		return nil, h.err
+	}
+	state, ok := architectures[h.architecture]
+	if !ok {
+		return nil, h.refuse(&engine.UnsupportedError{
+			What:   fmt.Sprintf("architecture %q", h.architecture),
+			Reason: "this build knows " + strings.Join(Architectures(), ", "),
+		})
+	}
+	if err := h.refuseExperts(); err != nil {
+		return nil, err
+	}
+	p, err := state(h)
+	if h.err != nil {
+		return nil, h.err
+	}
+	if err != nil {
+		return nil, h.refuse(err)
+	}
+	return p, checkTensors(f, p)
+}
+
+// checkTensors compares every weight of the program with the file.
+func checkTensors(f *weights.File, p *engine.Program) error {
+	for _, w := range p.Weights {
+		t, ok := f.Tensor(w.Name)
+		if !ok {
+			return fail(f, "tensor %s is missing", w.Name)
+		}
+		if !engine.DType(t.Type).Known() {
+			return fail(f, "tensor %s has type %s, which cannot be computed with", w.Name, t.Type)
+		}
+		rows, cols, first := t.Rows(), t.Shape[0], uint64(w.FirstRow)
+		if w.Rows == 1 && rows == 1 {
+			rows, cols = cols, 1 // a vector's part counts elements
+			if first+uint64(w.Cols) > rows || (w.FirstRow == 0 && !p.Shares(w) && uint64(w.Cols) != rows) {
+				return fail(f, "tensor %s has %d elements, the model needs %d", w.Name, rows, w.Cols)
+			}
+			continue
+		}
+		if cols != uint64(w.Cols) || first+uint64(w.Rows) > rows || (!p.Shares(w) && uint64(w.Rows) != rows) {
+			return fail(f, "tensor %s is %d x %d, the model needs %d x %d", w.Name, cols, rows, w.Cols, w.Rows)
+		}
+	}
+	return nil
+}
+
+// fail is an error about a model's file that names it.
+func fail(f *weights.File, format string, args ...any) error {
+	return fmt.Errorf("%s: %s: %w", f.Name(), fmt.Sprintf(format, args...), engine.ErrModelFile)
+}
