@@ -9,12 +9,19 @@
  * whole groups at load: no kernel has a tail in rows. */
 enum { GROUP = 16, BLOCK = 32 };
 
-/* How a packed matrix stores its values. Chosen per source type at load (pack_form). */
+/* How a packed matrix stores 16 rows, block by block. Quantised values are w = d*q (+ m), with d and m
+ * as floats, each the number that the file's format defines, so unpacking gives the file's values.
+ * Bytes of q: four consecutive k of lane 0, of lane 1 ... (64 bytes), eight times for a block. */
 enum pack_form {
-	PACK_F32,  /* float   [group][k][16] */
-	PACK_F16,  /* half    [group][k][16] */
-	PACK_BF16, /* bf16    [group][k][16] */
-	PACK_FORMS /* product.h extends this list with the quantised forms */
+	PACK_F32,  /* float [k][16] */
+	PACK_F16,  /* half  [k][16] */
+	PACK_BF16, /* bf16  [k][16] */
+	PACK_U4,   /* per 32: d[16] m[16] nibbles[256]: byte i holds q of k and, above, of k + 4 */
+	PACK_I8,   /* per 32: d[16] q[512] */
+	PACK_I8M,  /* per 32: d[16] m[16] q[512] */
+	PACK_I8H,  /* per 32, in halves of 16: d[2][16] q[512] */
+	PACK_I8HM, /* per 32, in halves of 16: d[2][16] m[2][16] q[512] */
+	PACK_FORMS
 };
 
 /* One weight matrix, (rows, cols), packed. */
@@ -24,5 +31,6 @@ struct packed {
 	int32_t form;		 /* enum pack_form */
 	int32_t rows, cols;	 /* unpadded */
 	int32_t groups;		 /* (rows + 15) / 16 */
+	int32_t reserved;
 };
 #endif

@@ -17,7 +17,11 @@
 #define CAT_(a, b) a##_##b
 #define CAT(a, b) CAT_(a, b)
 #define FN(name) CAT(name, ISA) /* FN(norm_rows) is norm_rows_avx2 in avx2.c */
+#if defined(ISA_AVX512) || defined(ISA_AVX2)
 #define INLINE static inline __attribute__((always_inline, unused))
+#else /* forced inlining of sixteen-lane loops costs minutes of compilation and buys nothing here */
+#define INLINE static inline __attribute__((unused))
+#endif
 
 #if defined(ISA_AVX512)
 #include <immintrin.h>
