@@ -1,0 +1,145 @@
+package cgo
+
+// #include "step.h"
+// #include "isa.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"chimera/engine"
+	"chimera/hostmem"
+)
+
+// This file owns the sizes of an instance: every byte is counted before any is taken, by carving the
+// same way twice, first without memory.
+
+// sizes are the options with derived counts.
+type sizes struct {
+	engine.LoadOptions
+	tablePages int // entries of all page tables of a batch
+	penalties  int
+	biases     int
+	queryTiles int
+}
+
+// biasesPerOutput is how many logit biases one request may carry on average; the API caps a request.
+const biasesPerOutput = 256
+
+func sizesOf(p *engine.Program, o engine.LoadOptions) sizes {
+	pages := (o.MaxContext + engine.PageTokens - 1) / engine.PageTokens
+	return sizes{
+		LoadOptions: o,
+		tablePages:  o.MaxSequences * pages,
+		penalties:   o.MaxSequences * min(o.MaxContext, p.Vocab),
+		biases:      o.MaxSequences * biasesPerOutput,
+		queryTiles:  o.MaxTokens/queryTokens + o.MaxSequences + 1,
+	}
+}
+
+// buffers are the activations and scratch of an instance.
+type buffers struct {
+	values    [][]float32 // per value: (MaxTokens or MaxOutputs, width)
+	q         []int8
+	d, sum    []float32
+	halfSum   []float32
+	offset    []int32
+	halfOff   []int32
+	tiles     []float32
+	logits    []float32
+	scratch   unsafe.Pointer
+	wholeRow  []int32
+	tilesList []C.struct_query_tile
+	angles    [][2][]float32 // per rope: cosine and sine, (MaxTokens, dim / 2)
+}
+
+func (l *lowered) blocks() int { return (l.actCols + actBlock - 1) / actBlock }
+
+func scratchBytes(vocab int) int64 { return int64(C.sample_scratch_bytes(C.int(vocab))) }
+
+func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
+	b := &buffers{}
+	for _, v := range l.program.Values {
+		rows := s.MaxTokens
+		if v.Output {
+			rows = s.MaxOutputs
+		}
+		b.values = append(b.values, hostmem.Take[float32](c, rows*v.Width))
+	}
+	rows := max(s.MaxTokens, s.MaxOutputs)
+	n := rows * l.blocks()
+	b.q = hostmem.Take[int8](c, n*actBlock)
+	b.d, b.sum = hostmem.Take[float32](c, n), hostmem.Take[float32](c, n)
+	b.halfSum, b.offset, b.halfOff = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
+	b.tiles = hostmem.Take[float32](c, s.Threads*2*tileTokens*tileGroups*group)
+	b.logits = hostmem.Take[float32](c, logitRows*padded(l.program.Vocab))
+	b.scratch = c.Bytes(int64(s.Threads) * scratchBytes(l.program.Vocab))
+	b.wholeRow = hostmem.Take[int32](c, s.MaxOutputs)
+	b.tilesList = hostmem.Take[C.struct_query_tile](c, s.queryTiles)
+	for _, r := range l.ropes {
+		b.angles = append(b.angles, [2][]float32{
+			hostmem.Take[float32](c, s.MaxTokens*r.Dim/2), hostmem.Take[float32](c, s.MaxTokens*r.Dim/2),
+		})
+	}
+	return b
+}
+
+// padded rounds a number of weight rows up to whole groups.
+func padded(rows int) int { return (rows + group - 1) / group * group }
+
+func carveBatch(c *hostmem.Carver, p *engine.Program, s sizes) engine.BatchArrays {
+	return engine.BatchArrays{
+		Tokens: hostmem.Take[int32](c, s.MaxTokens), Positions: hostmem.Take[int32](c, s.MaxTokens),
+		Pages:     hostmem.Take[int32](c, s.tablePages),
+		Sequences: hostmem.Take[engine.SequenceRows](c, s.MaxSequences),
+		Outputs:   hostmem.Take[engine.Output](c, s.MaxOutputs),
+		Penalties: hostmem.Take[engine.Penalty](c, s.penalties),
+		Biases:    hostmem.Take[engine.Bias](c, s.biases),
+		Results:   hostmem.Take[engine.Result](c, s.MaxOutputs),
+		Top:       hostmem.Take[engine.TopToken](c, s.MaxOutputs*s.MaxTop),
+		Logits:    hostmem.Take[float32](c, maxWholeRows*p.Vocab),
+	}
+}
+
+// packedWeight is where a weight goes: interleaved for products and tables, plain for vectors and
+// learned positions, which are read row by row.
+type packedWeight struct {
+	matrix C.struct_packed
+	plain  []float32
+}
+
+// plainWeights tells which weights are read as plain floats.
+func plainWeights(p *engine.Program) []bool {
+	plain := make([]bool, len(p.Weights))
+	for i, w := range p.Weights {
+		plain[i] = w.Rows == 1
+	}
+	for _, op := range p.Ops {
+		if e, ok := op.(engine.Embed); ok && e.Positions != engine.NoWeight {
+			plain[e.Positions] = true
+		}
+	}
+	return plain
+}
+
+func carveWeights(c *hostmem.Carver, l *lowered) []packedWeight {
+	plain := plainWeights(l.program)
+	packed := make([]packedWeight, len(l.program.Weights))
+	for i, w := range l.program.Weights {
+		if plain[i] {
+			packed[i].plain = hostmem.Take[float32](c, w.Rows*w.Cols)
+			continue
+		}
+		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.types[i])))}
+		m.rows, m.cols = C.int32_t(w.Rows), C.int32_t(w.Cols)
+		m.groups = C.int32_t(padded(w.Rows) / group)
+		m.group_bytes = C.pack_group_bytes(C.int(m.form), C.int(w.Cols))
+		m.data = (*C.uint8_t)(c.Bytes(int64(m.groups) * int64(m.group_bytes)))
+		packed[i].matrix = m
+	}
+	return packed
+}
+
+func (w packedWeight) bytes() int64 {
+	return int64(len(w.plain))*4 + int64(w.matrix.groups)*int64(w.matrix.group_bytes)
+}
