@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"chimera/engine"
+)
+
+// This file owns running an instance without a scheduler: what the offline verbs need.
+
+// evaluator feeds one sequence at a time to an instance.
+type evaluator struct {
+	in    engine.Instance
+	batch *engine.Batch
+	pages []int32
+}
+
+func newEvaluator(in engine.Instance) (*evaluator, error) {
+	b, err := in.NewBatch()
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluator{in: in, batch: b}
+	for i := range in.Limits().Pages {
+		e.pages = append(e.pages, int32(i))
+	}
+	return e, nil
+}
+
+// step feeds tokens at positions first, first+1 ... and asks for outputs on the given rows.
+func (e *evaluator) step(tokens []int32, first int, outputs []engine.Output) error {
+	e.batch.Reset()
+	need := (first + len(tokens) + engine.PageTokens - 1) / engine.PageTokens
+	if need > len(e.pages) || first+len(tokens) > e.in.Limits().MaxContext {
+		return &engine.TooLongError{Tokens: first + len(tokens), MaxTokens: e.in.Limits().MaxContext}
+	}
+	if _, err := e.batch.AddSequence(tokens, first, e.pages[:need]); err != nil {
+		return err
+	}
+	for _, o := range outputs {
+		if _, err := e.batch.AddOutput(o, nil, nil); err != nil {
+			return err
+		}
+	}
+	if err := e.in.Submit(e.batch); err != nil {
+		return err
+	}
+	return e.in.Wait()
+}
+
+// chunk is how many tokens a step takes.
+func (e *evaluator) chunk() int { return e.in.Limits().MaxTokens }
+
+// rows calls yield with the raw logits at positions from on, in order. The slice is reused.
+func (e *evaluator) rows(ids []int32, from int, yield func(position int, logits []float32) error) error {
+	l := e.in.Limits()
+	for first := 0; first < len(ids); {
+		n := min(e.chunk(), len(ids)-first)
+		if first+n > from { // whole rows are few: small chunks where they are wanted
+			n = min(n, max(l.MaxRows, from-first))
+		}
+		var outputs []engine.Output
+		for i := max(from-first, 0); i < n; i++ {
+			outputs = append(outputs, engine.Output{Row: int32(i), Mode: engine.WholeRow})
+		}
+		if len(outputs) > l.MaxRows { // the chunk reaches from before `from` into it
+			n -= len(outputs) - l.MaxRows
+			outputs = outputs[:l.MaxRows]
+		}
+		if err := e.step(ids[first:first+n], first, outputs); err != nil {
+			return err
+		}
+		for i, o := range outputs {
+			row := e.batch.Logits[i*l.Vocab:][:l.Vocab]
+			if err := yield(first+int(o.Row), row); err != nil {
+				return err
+			}
+		}
+		first += n
+	}
+	return nil
+}
+
+// scores returns, for positions from .. len(ids)-2, the log-probability of the token that follows.
+func (e *evaluator) scores(ids []int32, from int) ([]float64, error) {
+	var all []float64
+	for first := 0; first < len(ids)-1; first += e.chunk() {
+		n := min(e.chunk(), len(ids)-1-first)
+		var outputs []engine.Output
+		for i := max(from-first, 0); i < n; i++ {
+			outputs = append(outputs, engine.Output{Row: int32(i), Mode: engine.Score, Target: ids[first+i+1]})
+		}
+		if err := e.step(ids[first:first+n], first, outputs); err != nil {
+			return nil, err
+		}
+		for i := range outputs {
+			r := e.batch.Results[i]
+			all = append(all, float64(r.TargetLogit)-float64(r.LogSumExp))
+		}
+	}
+	return all, nil
+}

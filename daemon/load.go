@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+
+	"chimera/cgo"
+	"chimera/engine"
+	"chimera/hostmem"
+	"chimera/model"
+	"chimera/weights"
+)
+
+// This file owns bringing a model file up to a running instance: read, state, plan, check, load.
+
+// EngineOptions are the settings that every verb which loads a model shares.
+type EngineOptions struct {
+	Threads      int
+	KVType       string
+	ISA          string
+	Context      int // 0: what the model was trained for, at most defaultContext
+	StepTokens   int
+	MaxSequences int
+	MaxLogprobs  int
+	Progress     func(done, total int64)
+}
+
+// defaultContext bounds the context that nobody asked for: models trained for 131,072 positions would
+// take most of a machine for a cache that few requests need.
+const defaultContext = 8192
+
+// Loaded is a model file with its instance.
+type Loaded struct {
+	File     *weights.File
+	Program  *engine.Program
+	Instance engine.Instance
+	Policy   engine.Policy
+}
+
+// Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
+func Open(path string) (*weights.File, *engine.Program, error) {
+	f, err := OpenFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := model.Build(f)
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, p, nil
+}
+
+// OpenFile opens a model file without asking whether its architecture can be run.
+func OpenFile(path string) (*weights.File, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", modelFileError(path, err), engine.ErrModelFile)
+	}
+	return f, nil
+}
+
+func modelFileError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no such file", path)
+	}
+	return err
+}
+
+// options turns the settings into an instance's sizes.
+func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
+	kv, err := engine.ParseKVType(o.KVType)
+	if err != nil {
+		return engine.LoadOptions{}, err
+	}
+	context := o.Context
+	if context == 0 {
+		context = min(p.Context, defaultContext)
+	}
+	if context > p.Context {
+		return engine.LoadOptions{}, fmt.Errorf("ctx: %d positions, the model was trained for %d", context, p.Context)
+	}
+	threads := o.Threads
+	if threads == 0 {
+		threads = runtime.NumCPU()
+	}
+	return engine.LoadOptions{
+		Policy: engine.Policy{KV: kv}, Threads: threads, ISA: o.ISA,
+		MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
+		MaxTop: o.MaxLogprobs, MaxContext: context, Pages: pagesFor(context, o.MaxSequences), Progress: o.Progress,
+	}, nil
+}
+
+// pooledContexts is how many full contexts the pool holds: most sequences are short, and what they
+// leave is the prefix cache.
+const pooledContexts = 4
+
+func pagesFor(context, sequences int) int {
+	pages := (context + engine.PageTokens - 1) / engine.PageTokens
+	return pages*min(sequences, pooledContexts) + sequences
+}
+
+// Load brings up the model at path.
+func Load(path string, o EngineOptions) (*Loaded, error) {
+	f, p, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := load(f, p, o)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
+}
+
+func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) {
+	options, err := o.options(p)
+	if err != nil {
+		return nil, err
+	}
+	backend := cgo.Backend{}
+	plan, err := backend.Plan(p, model.NewSource(f), options)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(plan); err != nil {
+		return nil, err
+	}
+	in, err := backend.Load(p, model.NewSource(f), options)
+	if err != nil {
+		return nil, err
+	}
+	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy}, nil
+}
+
+// Plan returns what Load would do, without doing it.
+func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, error) {
+	options, err := o.options(p)
+	if err != nil {
+		return nil, err
+	}
+	return cgo.Backend{}.Plan(p, model.NewSource(f), options)
+}
+
+// fits refuses a plan that the machine or the control group cannot hold.
+func fits(plan *engine.Plan) error {
+	available, bound := hostmem.Available()
+	if need := plan.TotalBytes(); available > 0 && need > available {
+		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d), but %s leaves %d MiB: lower --ctx or --max-sequences, or choose --kv-type q8_0",
+			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, bound, available>>20)
+	}
+	return nil
+}
+
+// Close stops the instance and unmaps the file.
+func (l *Loaded) Close() error { return errors.Join(l.Instance.Close(), l.File.Close()) }
