@@ -1,0 +1,157 @@
+package scheduler
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"chimera/engine"
+)
+
+// This file owns the page pool: ids, reference counts and prefix keys, never memory.
+
+// pageKey names the content of a full page: all tokens up to its end. It is a cut SHA-256, so that
+// nobody can make two prompts share a page by searching for a collision.
+type pageKey [16]byte
+
+func keyOf(parent pageKey, tokens []int32) pageKey {
+	var text [16 + 4*engine.PageTokens]byte
+	copy(text[:], parent[:])
+	for i, t := range tokens {
+		binary.LittleEndian.PutUint32(text[16+4*i:], uint32(t))
+	}
+	sum := sha256.Sum256(text[:])
+	return pageKey(sum[:16])
+}
+
+// page is free (no references, no key), in use, or cached (no references, a key, ready). A page with
+// a key that is not ready is being computed by its only user.
+type page struct {
+	references int
+	key        pageKey
+	keyed      bool
+	ready      bool
+	cached     *list.Element // its place in the pool's order of eviction
+}
+
+// pagePool owns the ids 0 .. len(pages)-1.
+type pagePool struct {
+	pages []page
+	free  []int32
+	index map[pageKey]int32
+	lru   *list.List // cached pages, least recently used first; values are int32
+}
+
+func newPagePool(n int) *pagePool {
+	p := &pagePool{pages: make([]page, n), index: map[pageKey]int32{}, lru: list.New()}
+	for i := n - 1; i >= 0; i-- {
+		p.free = append(p.free, int32(i))
+	}
+	return p
+}
+
+// available is how many pages take can still give.
+func (p *pagePool) available() int { return len(p.free) + p.lru.Len() }
+
+// used counts pages with references: cached prefixes are not counted.
+func (p *pagePool) used() int { return len(p.pages) - p.available() }
+
+// take gives a page with one reference: a free one, or the cached one that was not used for longest.
+func (p *pagePool) take() (int32, bool) {
+	if n := len(p.free); n > 0 {
+		id := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.pages[id] = page{references: 1}
+		return id, true
+	}
+	oldest := p.lru.Front()
+	if oldest == nil {
+		return 0, false
+	}
+	id := p.lru.Remove(oldest).(int32)
+	delete(p.index, p.pages[id].key)
+	p.pages[id] = page{references: 1}
+	return id, true
+}
+
+// find returns the page with that content, and whether it is ready.
+func (p *pagePool) find(k pageKey) (id int32, ready, ok bool) {
+	id, ok = p.index[k]
+	return id, ok && p.pages[id].ready, ok
+}
+
+// share adds a reference.
+func (p *pagePool) share(id int32) {
+	pg := &p.pages[id]
+	if pg.cached != nil {
+		p.lru.Remove(pg.cached)
+		pg.cached = nil
+	}
+	pg.references++
+}
+
+// announce says that id's user will compute the content k. If another page has it already, nothing
+// changes: the copy stays private.
+func (p *pagePool) announce(id int32, k pageKey) {
+	if _, taken := p.index[k]; taken {
+		return
+	}
+	p.pages[id].key, p.pages[id].keyed = k, true
+	p.index[k] = id
+}
+
+// publish says that id's content k is complete.
+func (p *pagePool) publish(id int32, k pageKey) {
+	p.announce(id, k)
+	if p.pages[id].keyed {
+		p.pages[id].ready = true
+	}
+}
+
+// release takes a reference back. The last one frees the page, or caches it if it is ready; a page
+// that was still being computed leaves the index, so that a follower computes it itself.
+func (p *pagePool) release(id int32) {
+	pg := &p.pages[id]
+	pg.references--
+	switch {
+	case pg.references > 0:
+	case pg.ready:
+		pg.cached = p.lru.PushBack(id)
+	default:
+		if pg.keyed {
+			delete(p.index, pg.key)
+		}
+		*pg = page{}
+		p.free = append(p.free, id)
+	}
+}
+
+// check returns an error if counts, lists and index contradict each other or the users' pages.
+func (p *pagePool) check(users []*Sequence) error {
+	references := make([]int, len(p.pages))
+	for _, s := range users {
+		for _, id := range s.pages {
+			references[id]++
+		}
+	}
+	seen := 0
+	for id, pg := range p.pages {
+		if pg.references != references[id] {
+			return fmt.Errorf("page %d: %d references, %d users", id, pg.references, references[id])
+		}
+		if (pg.cached != nil) != (pg.references == 0 && pg.ready) {
+			return fmt.Errorf("page %d: cached without being free and ready, or the reverse", id)
+		}
+		if pg.keyed {
+			seen++
+			if at, ok := p.index[pg.key]; !ok || at != int32(id) {
+				return fmt.Errorf("page %d: the index does not know it", id)
+			}
+		}
+	}
+	if seen != len(p.index) {
+		return fmt.Errorf("the index has %d entries for %d keyed pages", len(p.index), seen)
+	}
+	return nil
+}

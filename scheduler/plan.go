@@ -1,0 +1,242 @@
+package scheduler
+
+import (
+	"slices"
+
+	"chimera/engine"
+)
+
+// This file owns planning a step: who is in it, with how many tokens, on which pages. It does no I/O.
+
+// chunk is a sequence's share of the planned step.
+type chunk struct {
+	seq    *Sequence
+	tokens int
+	sample int // index of the sampled output, or -1
+	score  int // index of the first scored output, or -1
+	scored int // how many
+}
+
+// plan fills the batch: decoding sequences first, since each costs one row and someone waits for its
+// next word; then prompts share what is left of the budget, so that a long one starves nobody.
+func (s *Scheduler) plan() {
+	s.batch.Reset()
+	s.planned = s.planned[:0]
+	s.dropStopped()
+	budget := s.config.StepTokens
+	for _, seq := range slices.Clone(s.running) {
+		if seq.pending() == 1 && budget > 0 && s.room(seq) {
+			budget -= s.schedule(seq, 1)
+		}
+	}
+	s.admit()
+	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.pending() <= 1 })
+	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
+	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
+		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
+	}
+}
+
+// dropStopped ends what its client no longer wants.
+func (s *Scheduler) dropStopped() {
+	gone := func(seq *Sequence) bool {
+		if !seq.stopped.Load() {
+			return false
+		}
+		s.letGo(seq)
+		seq.deliver(Event{Finish: Cancelled})
+		return true
+	}
+	s.running = slices.DeleteFunc(s.running, gone)
+	before := len(s.waiting)
+	s.waiting = slices.DeleteFunc(s.waiting, gone)
+	s.leaveQueue(before - len(s.waiting))
+}
+
+func (s *Scheduler) leaveQueue(n int) {
+	s.mu.Lock()
+	s.queued -= n
+	s.mu.Unlock()
+}
+
+// admit gives waiting sequences a place and all pages of their prompt, so that a prompt once begun is
+// never short of pages. One whose prefix is being computed by another waits for it and lets others
+// pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
+func (s *Scheduler) admit() {
+	for i := 0; i < len(s.waiting) && len(s.running) < s.limits.MaxSequences; {
+		seq := s.waiting[i]
+		shared, follow := s.prefix(seq)
+		if follow {
+			i++
+			continue
+		}
+		if s.pagesFor(seq) > s.pool.available()-s.fromCache(shared)+len(shared) {
+			return
+		}
+		s.take(seq, shared)
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		s.leaveQueue(1)
+		s.running = append(s.running, seq)
+	}
+}
+
+// fromCache counts pages that sharing takes away from what take could give.
+func (s *Scheduler) fromCache(shared []int32) (n int) {
+	for _, id := range shared {
+		if s.pool.pages[id].references == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// pagesFor is how many pages the sequence's tokens need, with the one that the next token may open.
+func (s *Scheduler) pagesFor(seq *Sequence) int {
+	n := len(seq.tokens)/engine.PageTokens + 1
+	return min(n, s.limits.Pages)
+}
+
+// prefix lists the ready pages that begin the sequence. The last token is always computed, since its
+// logits are wanted; where the prompt is scored, every one is. follow says that the next page is being
+// computed by another sequence.
+func (s *Scheduler) prefix(seq *Sequence) (shared []int32, follow bool) {
+	usable := len(seq.tokens) - 1
+	if seq.request.ScorePrompt {
+		usable = min(usable, seq.scored)
+	}
+	for i := 0; (i+1)*engine.PageTokens <= usable; i++ {
+		id, ready, ok := s.pool.find(seq.key(i))
+		if !ok {
+			break
+		}
+		if !ready {
+			return nil, true
+		}
+		shared = append(shared, id)
+	}
+	return shared, false
+}
+
+// take gives the sequence its shared pages and new ones for the rest of its tokens, and announces the
+// full ones, so that followers wait instead of computing them again.
+func (s *Scheduler) take(seq *Sequence, shared []int32) {
+	for _, id := range shared {
+		s.pool.share(id)
+	}
+	seq.pages = append(seq.pages[:0], shared...)
+	seq.computed, seq.published = len(shared)*engine.PageTokens, len(shared)
+	if seq.generated == 0 {
+		seq.cached.Store(int32(seq.computed))
+	}
+	s.stats.PrefixTokens += uint64(seq.computed)
+	for len(seq.pages)*engine.PageTokens < len(seq.tokens) {
+		id, _ := s.pool.take() // admit has counted them
+		if full := len(seq.pages); (full+1)*engine.PageTokens <= len(seq.tokens) {
+			s.pool.announce(id, seq.key(full))
+		}
+		seq.pages = append(seq.pages, id)
+	}
+	if seq.penalties == nil && seq.request.Sampling.penalises() {
+		for _, t := range seq.tokens {
+			seq.count(t, 0)
+		}
+	}
+}
+
+// room sees to a page for the next position of a decoding sequence; where none is left the youngest
+// sequence gives up its own and is computed again later. False: the sequence itself was the youngest.
+func (s *Scheduler) room(seq *Sequence) bool {
+	if !slices.Contains(s.running, seq) {
+		return false // preempted a moment ago
+	}
+	for len(seq.pages)*engine.PageTokens < len(seq.tokens) {
+		if id, ok := s.pool.take(); ok {
+			seq.pages = append(seq.pages, id)
+			continue
+		}
+		youngest := s.running[len(s.running)-1]
+		s.preempt(youngest)
+		if youngest == seq {
+			return false
+		}
+	}
+	return true
+}
+
+// preempt sends a running sequence back to the head of the queue with the tokens it has. What it had
+// planned for this step is taken back by planning anew: only unplanned sequences are preempted.
+func (s *Scheduler) preempt(seq *Sequence) {
+	s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == seq })
+	s.letGo(seq)
+	s.waiting = slices.Insert(s.waiting, 0, seq)
+	s.leaveQueue(-1)
+	s.stats.Preemptions++
+}
+
+// schedule adds n tokens of the sequence to the batch, with the outputs they need, and returns n, or
+// less if the batch holds no more outputs.
+func (s *Scheduler) schedule(seq *Sequence, n int) int {
+	outputs := s.limits.MaxOutputs - len(s.batch.Outputs)
+	if seq.request.ScorePrompt {
+		n = min(n, outputs)
+	}
+	if n == seq.pending() && !s.holdsSampling(seq) {
+		n-- // its last row waits for a step with room for its penalties and biases
+	}
+	if n <= 0 || outputs == 0 {
+		return 0
+	}
+	row, err := s.batch.AddSequence(seq.tokens[seq.computed:seq.computed+n], seq.computed, seq.pages)
+	if err != nil {
+		return 0 // the batch is full: the sequence is in the next one
+	}
+	c := chunk{seq: seq, tokens: n, sample: -1, score: -1}
+	s.scorePrompt(&c, row)
+	if n == seq.pending() && seq.sampling() {
+		c.sample, err = s.batch.AddOutput(seq.output(row+n-1), seq.penalties, seq.request.Sampling.Biases)
+		if err != nil {
+			c.sample = -1
+		}
+	}
+	s.planned = append(s.planned, c)
+	return n
+}
+
+func (s *Scheduler) holdsSampling(seq *Sequence) bool {
+	b := s.batch
+	return cap(b.Penalties)-len(b.Penalties) >= len(seq.penalties) &&
+		cap(b.Biases)-len(b.Biases) >= len(seq.request.Sampling.Biases)
+}
+
+// scorePrompt asks for the log-probabilities of the prompt's own tokens.
+func (s *Scheduler) scorePrompt(c *chunk, row int) {
+	seq := c.seq
+	if !seq.request.ScorePrompt {
+		return
+	}
+	for i := range c.tokens {
+		next := seq.computed + i + 1
+		if next <= seq.scored || next >= len(seq.request.Prompt) {
+			continue
+		}
+		o := engine.Output{Row: int32(row + i), Mode: engine.Score, Target: seq.tokens[next], Top: int32(seq.request.Top)}
+		at, err := s.batch.AddOutput(o, nil, nil)
+		if err != nil {
+			return
+		}
+		if c.score < 0 {
+			c.score = at
+		}
+		c.scored++
+	}
+}
+
+// output is the sampled row's request to the engine.
+func (s *Sequence) output(row int) engine.Output {
+	p := s.request.Sampling
+	return engine.Output{
+		Row: int32(row), Mode: engine.Sample, Top: int32(s.request.Top), Temperature: p.Temperature,
+		TopK: int32(p.TopK), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
+		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(s.request.Choice),
+	}
+}

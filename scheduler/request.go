@@ -1,0 +1,84 @@
+// Package scheduler turns requests into steps: admission, continuous batching, KV pages with shared
+// prefixes, preemption, cancellation. One goroutine, Run, owns all state; it never does I/O and never
+// waits for a client.
+//
+// This file owns what goes in and comes out: Request, Event, and the errors.
+package scheduler
+
+import (
+	"errors"
+	"time"
+
+	"chimera/engine"
+)
+
+// Errors of Submit. *engine.TooLongError and errors that wrap engine.ErrPoisoned come beside them.
+var (
+	ErrQueueFull = errors.New("the queue is full")
+	ErrDraining  = errors.New("the server is shutting down")
+)
+
+// Sampling says how tokens are chosen; see engine.Output for the order of operations.
+type Sampling struct {
+	Temperature float32
+	TopK        int
+	TopP        float32
+	MinP        float32
+	Repetition  float32
+	Presence    float32
+	Frequency   float32
+	Biases      []engine.Bias
+	Seed        uint64
+}
+
+// penalises tells whether the counts of seen tokens matter.
+func (s Sampling) penalises() bool {
+	return s.Repetition != 1 || s.Presence != 0 || s.Frequency != 0
+}
+
+// Request is one answer to one prompt. An API request with n answers is n of these with the same
+// prompt, whose pages they share.
+type Request struct {
+	Prompt    []int32
+	MaxTokens int // 0: compute the prompt only
+	MinTokens int // end tokens before that many are not final
+	Sampling  Sampling
+	Choice    int     // which of n answers: chooses the random stream
+	Ends      []int32 // tokens that end the answer
+	IgnoreEnd bool    // end tokens are ordinary
+	Top       int     // how many of the most likely tokens to report
+	// ScorePrompt asks for an Event per prompt token from the second on.
+	ScorePrompt bool
+}
+
+// Finish says why a sequence ended.
+type Finish int
+
+// The reasons.
+const (
+	Running   Finish = iota
+	EndToken         // the model ended its answer
+	Length           // MaxTokens or the context is used up
+	Cancelled        // the client went, or Stop was called
+	Failed           // see Event.Err
+)
+
+// Alternative is one of the most likely tokens at a position.
+type Alternative struct {
+	Token   int32
+	Logprob float32
+}
+
+// Event is one token, or the end. The last event of every sequence has Finish != Running and may
+// carry a token as well.
+type Event struct {
+	Token    int32
+	HasToken bool
+	Prompt   bool // a token of the prompt, scored
+	Logprob  float32
+	Rank     int32
+	Top      []Alternative
+	Finish   Finish
+	Err      error
+	At       time.Time
+}

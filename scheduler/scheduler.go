@@ -1,0 +1,231 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"chimera/engine"
+)
+
+// This file owns the loop: Submit on the clients' side, Run on its own.
+
+// Config are the loop's settings.
+type Config struct {
+	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int // requests that may wait for a place
+}
+
+// Snapshot is what the loop looks like from outside, a step old at most.
+type Snapshot struct {
+	Running, Waiting       int
+	PagesUsed, PagesCached int
+	PagesTotal             int
+	PrefillTokens          uint64 // computed since the start
+	DecodeTokens           uint64
+	PrefixTokens           uint64 // taken from the prefix cache instead
+	Steps, Preemptions     uint64
+}
+
+// Scheduler runs requests on one instance.
+type Scheduler struct {
+	config   Config
+	limits   engine.Limits
+	instance engine.Instance
+	batch    *engine.Batch
+	pool     *pagePool
+
+	mu       sync.Mutex
+	incoming []*Sequence
+	queued   int // incoming and waiting
+	refusal  error
+	wakeup   chan struct{}
+	snapshot atomic.Pointer[Snapshot]
+
+	// The loop's own.
+	waiting []*Sequence
+	running []*Sequence // oldest first
+	planned []chunk
+	stats   Snapshot
+}
+
+// New makes a scheduler; Run starts it.
+func New(in engine.Instance, c Config) (*Scheduler, error) {
+	b, err := in.NewBatch()
+	if err != nil {
+		return nil, err
+	}
+	l := in.Limits()
+	if c.StepTokens <= 0 || c.StepTokens > l.MaxTokens {
+		return nil, fmt.Errorf("step tokens must lie between 1 and %d", l.MaxTokens)
+	}
+	if c.QueueLength <= 0 {
+		return nil, errors.New("the queue must hold at least one request")
+	}
+	s := &Scheduler{
+		config: c, limits: l, instance: in, batch: b, pool: newPagePool(l.Pages), wakeup: make(chan struct{}, 1),
+	}
+	s.publishSnapshot()
+	return s, nil
+}
+
+// Limits returns the instance's limits.
+func (s *Scheduler) Limits() engine.Limits { return s.limits }
+
+// Snapshot returns the state after the last step.
+func (s *Scheduler) Snapshot() Snapshot {
+	snap := *s.snapshot.Load()
+	s.mu.Lock()
+	snap.Waiting = s.queued
+	s.mu.Unlock()
+	return snap
+}
+
+// Submit queues a request. It never waits: what can't be taken is refused at once with ErrQueueFull,
+// ErrDraining, *engine.TooLongError, or what ended the loop. The sequence stops when ctx is done.
+func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
+	if err := s.admissible(r); err != nil {
+		return nil, err
+	}
+	seq := newSequence(r, s.wake)
+	s.mu.Lock()
+	switch {
+	case s.refusal != nil:
+		s.mu.Unlock()
+		return nil, s.refusal
+	case s.queued >= s.config.QueueLength:
+		s.mu.Unlock()
+		return nil, ErrQueueFull
+	}
+	s.queued++
+	s.incoming = append(s.incoming, seq)
+	seq.detach = context.AfterFunc(ctx, seq.Stop)
+	s.mu.Unlock()
+	s.wake()
+	return seq, nil
+}
+
+// admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
+func (s *Scheduler) admissible(r Request) error {
+	if len(r.Prompt) == 0 {
+		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
+	}
+	longest := min(s.limits.MaxContext, s.limits.Pages*engine.PageTokens)
+	if r.MaxTokens > longest-len(r.Prompt) || len(r.Prompt) > longest {
+		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: longest}
+	}
+	return nil
+}
+
+func (s *Scheduler) wake() {
+	select {
+	case s.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// Run is the loop. It ends when ctx is done (what is under way is cancelled), when Drain has left
+// nothing to do, or with the error that poisoned the instance. Every sequence gets a last event.
+func (s *Scheduler) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.wake)
+	defer stop()
+	for {
+		s.arrivals()
+		if err := ctx.Err(); err != nil {
+			s.refuse(ErrDraining)
+			s.endAll(Event{Finish: Cancelled, Err: ErrDraining})
+			return nil
+		}
+		worked, err := s.step()
+		if err != nil {
+			s.refuse(err)
+			s.endAll(Event{Finish: Failed, Err: err})
+			return err
+		}
+		if worked {
+			continue
+		}
+		if s.drained() {
+			return nil
+		}
+		<-s.wakeup
+	}
+}
+
+// step is one turn: plan what to compute, compute it, and hand out what came of it.
+func (s *Scheduler) step() (worked bool, err error) {
+	s.plan()
+	defer s.publishSnapshot()
+	if len(s.planned) == 0 {
+		return false, nil
+	}
+	if err := s.instance.Submit(s.batch); err != nil {
+		return false, fmt.Errorf("step refused: %w", err)
+	}
+	if err := s.instance.Wait(); err != nil {
+		return false, fmt.Errorf("step failed: %w", err)
+	}
+	s.commit()
+	s.stats.Steps++
+	return true, nil
+}
+
+// arrivals moves what was submitted into the loop's own queue.
+func (s *Scheduler) arrivals() {
+	s.mu.Lock()
+	s.waiting = append(s.waiting, s.incoming...)
+	s.incoming = nil
+	s.mu.Unlock()
+}
+
+func (s *Scheduler) refuse(err error) {
+	s.mu.Lock()
+	if s.refusal == nil || !errors.Is(err, ErrDraining) {
+		s.refusal = err
+	}
+	s.mu.Unlock()
+}
+
+// Drain stops admission; Run returns when all that was admitted has ended. To cut it short, end Run's
+// context.
+func (s *Scheduler) Drain() {
+	s.refuse(ErrDraining)
+	s.wake()
+}
+
+func (s *Scheduler) drained() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal != nil && s.queued == 0 && len(s.running) == 0
+}
+
+// endAll gives every sequence its last event.
+func (s *Scheduler) endAll(e Event) {
+	s.arrivals()
+	for _, seq := range append(s.running, s.waiting...) {
+		s.letGo(seq)
+		seq.deliver(e)
+	}
+	s.mu.Lock()
+	s.queued = 0
+	s.mu.Unlock()
+	s.running, s.waiting = nil, nil
+	s.publishSnapshot()
+}
+
+// letGo returns the sequence's pages.
+func (s *Scheduler) letGo(seq *Sequence) {
+	for _, id := range seq.pages {
+		s.pool.release(id)
+	}
+	seq.pages, seq.computed, seq.published = nil, 0, 0
+}
+
+func (s *Scheduler) publishSnapshot() {
+	snap := s.stats
+	snap.Running = len(s.running)
+	snap.PagesUsed, snap.PagesCached, snap.PagesTotal = s.pool.used(), s.pool.lru.Len(), len(s.pool.pages)
+	s.snapshot.Store(&snap)
+}

@@ -1,0 +1,133 @@
+package scheduler
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chimera/engine"
+)
+
+// This file owns Sequence: one request's state. What the loop owns and what its client may touch are
+// kept apart by fields.
+
+// Sequence is a submitted request. Its methods may be called by any goroutine.
+type Sequence struct {
+	request Request
+	wake    func()
+	stopped atomic.Bool
+	arrived time.Time
+	cached  atomic.Int32 // prompt tokens taken from the prefix cache
+
+	mu     sync.Mutex
+	events []Event // not yet taken
+	ready  chan struct{}
+	detach func() bool // ends the watch on the client's context
+
+	// What follows belongs to the loop. A chunk, a preemption and a prefix hit are all the same
+	// subtraction: what is left to compute is tokens[computed:].
+	tokens    []int32 // prompt, then answer
+	computed  int     // positions whose K and V are in pages
+	scored    int     // prompt tokens reported
+	pages     []int32
+	keys      []pageKey // of the full pages of tokens, as far as needed
+	published int       // full pages that the index knows
+	generated int
+	penalties []engine.Penalty
+	penaltyAt map[int32]int
+}
+
+func newSequence(r Request, wake func()) *Sequence {
+	return &Sequence{
+		request: r, wake: wake, arrived: time.Now(), ready: make(chan struct{}, 1),
+		tokens: append([]int32(nil), r.Prompt...),
+	}
+}
+
+// Next returns the next event, in order. After the event whose Finish is not Running there is none.
+// An error is the context's.
+func (s *Sequence) Next(ctx context.Context) (Event, error) {
+	for {
+		s.mu.Lock()
+		if len(s.events) > 0 {
+			e := s.events[0]
+			s.events = s.events[1:]
+			s.mu.Unlock()
+			return e, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// Stop ends the sequence at the next plan; its pages are free then. It may be called at any time.
+func (s *Sequence) Stop() {
+	if !s.stopped.Swap(true) {
+		s.wake()
+	}
+}
+
+// Cached is how many tokens of the prompt were taken from the prefix cache.
+func (s *Sequence) Cached() int { return int(s.cached.Load()) }
+
+// deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
+func (s *Sequence) deliver(e Event) {
+	e.At = time.Now()
+	s.mu.Lock()
+	s.events = append(s.events, e)
+	s.mu.Unlock()
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+	if e.Finish != Running && s.detach != nil {
+		s.detach()
+	}
+}
+
+func (s *Sequence) pending() int { return len(s.tokens) - s.computed }
+
+// sampling tells whether the last pending token's row is to be sampled.
+func (s *Sequence) sampling() bool { return s.request.MaxTokens > 0 }
+
+// key returns the key of full page i, computing as many as needed.
+func (s *Sequence) key(i int) pageKey {
+	for len(s.keys) <= i {
+		n := len(s.keys)
+		var parent pageKey
+		if n > 0 {
+			parent = s.keys[n-1]
+		}
+		s.keys = append(s.keys, keyOf(parent, s.tokens[n*engine.PageTokens:][:engine.PageTokens]))
+	}
+	return s.keys[i]
+}
+
+// append adds a sampled token.
+func (s *Sequence) append(token int32) {
+	s.tokens = append(s.tokens, token)
+	s.generated++
+	if s.request.Sampling.penalises() {
+		s.count(token, 1)
+	}
+}
+
+// count notes a token for the penalties.
+func (s *Sequence) count(token int32, generated int32) {
+	if s.penaltyAt == nil {
+		s.penaltyAt = map[int32]int{}
+	}
+	at, ok := s.penaltyAt[token]
+	if !ok {
+		at = len(s.penalties)
+		s.penaltyAt[token] = at
+		s.penalties = append(s.penalties, engine.Penalty{Token: token})
+	}
+	s.penalties[at].Seen++
+	s.penalties[at].Generated += generated
+}
