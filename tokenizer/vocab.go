@@ -1,0 +1,134 @@
+// This file checks a vocabulary before any table is built from it, and owns the kinds of token.
+package tokenizer
+
+import (
+	"fmt"
+	"math"
+)
+
+// kind is the type of a token, as a set: a token may be marked as control beside what the file says.
+type kind uint8
+
+const (
+	kindNormal kind = 1 << iota
+	kindUnknown
+	kindControl
+	kindUserDefined
+	kindUnused
+	kindByte
+)
+
+// fileKinds maps tokenizer.ggml.token_type; 0 is "undefined", which stands for no text and matches none.
+var fileKinds = [...]kind{0, kindNormal, kindUnknown, kindControl, kindUserDefined, kindUnused, kindByte}
+
+// hidden tokens mean something to the model and nothing to a reader.
+func (k kind) hidden() bool { return k&(kindControl|kindUnknown) != 0 }
+
+// literal tokens stand for their own text; all others are spelled in the family's alphabet.
+func (k kind) literal() bool { return k&(kindControl|kindUnknown|kindUserDefined) != 0 }
+
+func invalid(key, format string, args ...any) error {
+	return fmt.Errorf("%w: tokenizer.ggml.%s %s", ErrInvalid, key, fmt.Sprintf(format, args...))
+}
+
+// check validates lengths, ids, types and scores, and returns the kind of every token.
+func (v *Vocab) check() ([]kind, error) {
+	n := len(v.Tokens)
+	if n == 0 || n > math.MaxInt32 {
+		return nil, invalid("tokens", "has %d entries", n)
+	}
+	if err := v.checkIDs(); err != nil {
+		return nil, err
+	}
+	if v.Model == "llama" && len(v.Scores) != n {
+		return nil, invalid("scores", "has %d entries for %d tokens", len(v.Scores), n)
+	}
+	for id, score := range v.Scores {
+		if score != score {
+			return nil, invalid("scores", "is not a number for token %d", id)
+		}
+	}
+	bytes := 0
+	for _, text := range v.Tokens {
+		if bytes += len(text); bytes > math.MaxInt32 {
+			return nil, invalid("tokens", "has more than 2 GiB of text")
+		}
+	}
+	return v.checkTypes()
+}
+
+func (v *Vocab) checkIDs() error {
+	for _, special := range []struct {
+		key string
+		id  *int32
+	}{
+		{"bos_token_id", v.BOS}, {"eos_token_id", v.EOS}, {"eot_token_id", v.EOT}, {"eom_token_id", v.EOM},
+		{"unknown_token_id", v.UNK}, {"fim_pad_token_id", v.FIMPad}, {"fim_rep_token_id", v.FIMRepo},
+		{"fim_sep_token_id", v.FIMSeparator},
+	} {
+		if special.id != nil && (*special.id < 0 || int(*special.id) >= len(v.Tokens)) {
+			return invalid(special.key, "is %d, but there are %d tokens", *special.id, len(v.Tokens))
+		}
+	}
+	return nil
+}
+
+func (v *Vocab) checkTypes() ([]kind, error) {
+	if v.Types != nil && len(v.Types) != len(v.Tokens) {
+		return nil, invalid("token_type", "has %d entries for %d tokens", len(v.Types), len(v.Tokens))
+	}
+	kinds := make([]kind, len(v.Tokens))
+	for id := range kinds {
+		kinds[id] = kindNormal
+		if v.Types == nil {
+			continue
+		}
+		typ := v.Types[id]
+		if typ < 0 || int(typ) >= len(fileKinds) {
+			return nil, invalid("token_type", "is %d for token %d", typ, id)
+		}
+		kinds[id] = fileKinds[typ]
+		if kinds[id] == kindByte {
+			if _, ok := parseByteToken(v.Tokens[id]); !ok {
+				return nil, invalid("tokens", "has %q of type byte at %d, which is not of the form <0x0A>", v.Tokens[id], id)
+			}
+		}
+	}
+	return kinds, nil
+}
+
+// parseByteToken reads "<0x0A>".
+func parseByteToken(text string) (value byte, ok bool) {
+	if len(text) != 6 || text[:3] != "<0x" || text[5] != '>' {
+		return 0, false
+	}
+	high, low := hexDigit(text[3]), hexDigit(text[4])
+	return byte(high<<4 | low), high >= 0 && low >= 0
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
+
+// flag returns a file's flag, or what it means when the file is silent.
+func flag(set *bool, silent bool) bool {
+	if set != nil {
+		return *set
+	}
+	return silent
+}
+
+func orNone(id *int32) int32 {
+	if id == nil {
+		return None
+	}
+	return *id
+}
