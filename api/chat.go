@@ -1,0 +1,355 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"chimera/scheduler"
+)
+
+// This file owns /v1/chat/completions.
+
+// chatRequest is the endpoint's body.
+type chatRequest struct {
+	generation          `json:",inline"`
+	Messages            []jsontext.Value `json:"messages"`
+	MaxCompletionTokens *int64           `json:"max_completion_tokens"`
+	Logprobs            *bool            `json:"logprobs"`
+	TopLogprobs         *int64           `json:"top_logprobs"`
+	Tools               jsontext.Value   `json:"tools"`
+	ToolChoice          jsontext.Value   `json:"tool_choice"`
+	ResponseFormat      *struct {
+		Type string `json:"type"`
+	} `json:"response_format"`
+	AddGenerationPrompt *bool                     `json:"add_generation_prompt"`
+	TemplateKwargs      map[string]jsontext.Value `json:"chat_template_kwargs"`
+}
+
+const maxMessages = 4096
+
+func (r *chatRequest) check(m *Model) error {
+	if r.MaxCompletionTokens != nil {
+		r.MaxTokens = r.MaxCompletionTokens
+	}
+	if err := r.generation.check(); err != nil {
+		return err
+	}
+	if r.MaxTokens != nil && *r.MaxTokens == 0 {
+		return badField("max_tokens", "0, a chat answer needs at least 1")
+	}
+	if top := or(r.TopLogprobs, 0); top < 0 || top > int64(m.MaxLogprobs) {
+		return badField("top_logprobs", "%d, it must lie between 0 and %d", top, m.MaxLogprobs)
+	}
+	if r.TopLogprobs != nil && !or(r.Logprobs, false) {
+		return badField("top_logprobs", "it needs logprobs to be true")
+	}
+	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
+		return badField("response_format", "%q is not supported, only \"text\"", r.ResponseFormat.Type)
+	}
+	if choice := string(r.ToolChoice); choice != "" && choice != "null" && choice != `"auto"` && choice != `"none"` {
+		return badField("tool_choice", "only \"auto\" and \"none\" are supported")
+	}
+	return checkMessages(r.Messages)
+}
+
+func checkMessages(messages []jsontext.Value) error {
+	if len(messages) == 0 || len(messages) > maxMessages {
+		return badField("messages", "%d messages, there must be 1 to %d", len(messages), maxMessages)
+	}
+	for i, raw := range messages {
+		var m struct {
+			Role    *string        `json:"role"`
+			Content jsontext.Value `json:"content"`
+		}
+		field := fmt.Sprintf("messages[%d]", i)
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return badField(field, "it must be an object with role and content")
+		}
+		if m.Role == nil || *m.Role == "" {
+			return badField(field+".role", "it is missing")
+		}
+		if k := m.Content.Kind(); k == '0' || k == '{' || k == 't' || k == 'f' {
+			return badField(field+".content", "it must be a string or a list of parts")
+		}
+		if err := checkParts(field, m.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer.
+func checkParts(field string, content jsontext.Value) error {
+	if content.Kind() != '[' {
+		return nil
+	}
+	var parts []struct {
+		Type string  `json:"type"`
+		Text *string `json:"text"`
+	}
+	if err := json.Unmarshal(content, &parts); err != nil {
+		return badField(field+".content", "its parts must be objects with type and text")
+	}
+	for i, p := range parts {
+		if p.Type != "text" || p.Text == nil {
+			return badField(fmt.Sprintf("%s.content[%d]", field, i), "type %q is not supported, only \"text\"", p.Type)
+		}
+	}
+	return nil
+}
+
+// templateContext is what the template sees.
+func (r *chatRequest) templateContext() (jsontext.Value, error) {
+	context := map[string]any{
+		"messages": r.Messages, "add_generation_prompt": or(r.AddGenerationPrompt, true),
+	}
+	if k := r.Tools.Kind(); k == '[' {
+		context["tools"] = r.Tools
+	} else if k != 0 && k != 'n' && k != jsontext.KindInvalid {
+		return nil, badField("tools", "it must be a list")
+	}
+	for name, value := range r.TemplateKwargs {
+		context[name] = value
+	}
+	b, err := json.Marshal(context, json.Deterministic(true))
+	return b, err
+}
+
+// prompt renders and tokenises the conversation.
+func (r *chatRequest) prompt(m *Model) (string, []int32, error) {
+	if m.Template == nil {
+		return "", nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "no_chat_template", Message: errNoTemplate.Error()}
+	}
+	context, err := r.templateContext()
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := m.Template.Render(context)
+	if err != nil {
+		return "", nil, &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "the chat template refused the conversation: " + err.Error()}
+	}
+	return text, m.encodeRendered(text), nil
+}
+
+// encodeRendered tokenises a rendered conversation: special tokens are parsed, and BOS is added unless
+// the template wrote it.
+func (m *Model) encodeRendered(text string) []int32 {
+	ids := m.Tokenizer.Encode(text, true, true)
+	if bos := m.Tokenizer.BOS(); len(ids) > 1 && m.Tokenizer.AddsBOS() && ids[0] == bos && ids[1] == bos {
+		ids = ids[1:]
+	}
+	if m.Tokenizer.AddsEOS() && len(ids) > 0 && ids[len(ids)-1] == m.Tokenizer.EOS() {
+		ids = ids[:len(ids)-1] // an answer is to follow
+	}
+	return ids
+}
+
+func (s *Server) chatCompletions(c *call) error {
+	var r chatRequest
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	m, err := s.lookup(or(r.Model, ""))
+	if err != nil {
+		return err
+	}
+	if err := r.check(m); err != nil {
+		return err
+	}
+	_, ids, err := r.prompt(m)
+	if err != nil {
+		return err
+	}
+	j, err := r.job(m, ids)
+	if err != nil {
+		return err
+	}
+	if or(r.Stream, false) {
+		return r.answerStream(c, j, len(ids))
+	}
+	return r.answer(c, j, len(ids))
+}
+
+func (r *chatRequest) job(m *Model, ids []int32) (*job, error) {
+	sampling, err := r.sampling(m.Tokenizer.VocabSize())
+	if err != nil {
+		return nil, err
+	}
+	stops, err := r.stops()
+	if err != nil {
+		return nil, err
+	}
+	room := max(m.MaxContext-len(ids), 1)
+	j := &job{model: m, stops: stops, tokenIDs: or(r.TokensAsIDs, false), special: !or(r.SkipSpecialTokens, true)}
+	for i := range or(r.N, 1) {
+		j.requests = append(j.requests, scheduler.Request{
+			Prompt: ids, MaxTokens: int(or(r.MaxTokens, int64(room))), MinTokens: int(or(r.MinTokens, 0)),
+			Sampling: sampling, Choice: int(i), Ends: m.Tokenizer.EOG(), IgnoreEnd: or(r.IgnoreEOS, false),
+			Top: int(or(r.TopLogprobs, 0)),
+		})
+	}
+	return j, nil
+}
+
+// The answer's shapes.
+type (
+	chatAnswer struct {
+		envelope
+		Choices []chatChoice `json:"choices"`
+		Usage   *usage       `json:"usage"`
+	}
+	chatChoice struct {
+		Index        int           `json:"index"`
+		Message      chatMessage   `json:"message"`
+		Logprobs     *chatLogprobs `json:"logprobs"`
+		FinishReason string        `json:"finish_reason"`
+	}
+	chatMessage struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}
+	chatChunk struct {
+		envelope
+		Choices []chunkChoice `json:"choices"`
+		Usage   *usage        `json:"usage,omitempty"`
+	}
+	chunkChoice struct {
+		Index        int           `json:"index"`
+		Delta        chatDelta     `json:"delta"`
+		Logprobs     *chatLogprobs `json:"logprobs"`
+		FinishReason *string       `json:"finish_reason"`
+	}
+	chatDelta struct {
+		Role    string  `json:"role,omitempty"`
+		Content *string `json:"content,omitempty"`
+	}
+	chatLogprobs struct {
+		Content []chatToken `json:"content"`
+	}
+	chatToken struct {
+		Token   string    `json:"token"`
+		Logprob float32   `json:"logprob"`
+		Bytes   []int     `json:"bytes"`
+		Top     []chatTop `json:"top_logprobs"`
+	}
+	chatTop struct {
+		Token   string  `json:"token"`
+		Logprob float32 `json:"logprob"`
+		Bytes   []int   `json:"bytes"`
+	}
+)
+
+func byteValues(s string) []int {
+	out := make([]int, len(s))
+	for i := range len(s) {
+		out[i] = int(s[i])
+	}
+	return out
+}
+
+func (j *job) chatTokens(tokens []token) []chatToken {
+	out := make([]chatToken, 0, len(tokens))
+	for _, t := range tokens {
+		ct := chatToken{Token: t.text, Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
+		for _, a := range t.top {
+			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, true))})
+		}
+		out = append(out, ct)
+	}
+	return out
+}
+
+func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
+	a := chatAnswer{envelope: c.envelope(j.model, "chatcmpl-", "chat.completion"), Choices: make([]chatChoice, len(j.requests))}
+	u := usage{PromptTokens: promptTokens}
+	for i := range a.Choices {
+		a.Choices[i] = chatChoice{Index: i, Message: chatMessage{Role: "assistant"}}
+		if or(r.Logprobs, false) {
+			a.Choices[i].Logprobs = &chatLogprobs{Content: []chatToken{}}
+		}
+	}
+	w := watch{c, make([]time.Time, len(j.requests))}
+	texts := make([][]byte, len(j.requests))
+	err := j.run(c.ctx, func(p piece) error {
+		choice := &a.Choices[p.choice]
+		texts[p.choice] = append(texts[p.choice], p.text...)
+		choice.FinishReason = p.finish
+		if choice.Logprobs != nil {
+			choice.Logprobs.Content = append(choice.Logprobs.Content, j.chatTokens(p.tokens)...)
+		}
+		u.CompletionTokens += len(p.tokens)
+		u.Details.CachedTokens = max(u.Details.CachedTokens, p.cached)
+		w.note(p)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, text := range texts {
+		a.Choices[i].Message.Content = string(text)
+	}
+	a.Usage = u.total()
+	return c.reply(a)
+}
+
+func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
+	head := c.envelope(j.model, "chatcmpl-", "chat.completion.chunk")
+	withUsage := r.StreamOptions != nil && or(r.StreamOptions.IncludeUsage, false)
+	u := usage{PromptTokens: promptTokens}
+	w := watch{c, make([]time.Time, len(j.requests))}
+	return c.start(j, func(s sse, pieces func(func(piece) error) error) error {
+		for i := range j.requests {
+			role := chunkChoice{Index: i, Delta: chatDelta{Role: "assistant", Content: new(string)}}
+			if err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{role}}); err != nil {
+				return err
+			}
+		}
+		err := pieces(func(p piece) error {
+			choice := chunkChoice{Index: p.choice, FinishReason: orNull(p.finish)}
+			if p.text != "" {
+				choice.Delta.Content = &p.text
+			}
+			if or(r.Logprobs, false) {
+				choice.Logprobs = &chatLogprobs{Content: j.chatTokens(p.tokens)}
+			}
+			u.CompletionTokens += len(p.tokens)
+			u.Details.CachedTokens = max(u.Details.CachedTokens, p.cached)
+			if p.text == "" && p.finish == "" && choice.Logprobs == nil {
+				w.note(p)
+				return nil // half a character, or the beginning of a stop string
+			}
+			err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{choice}})
+			w.note(p)
+			return err
+		})
+		if err == nil && withUsage {
+			err = s.send(chatChunk{envelope: head, Choices: []chunkChoice{}, Usage: u.total()})
+		}
+		return err
+	})
+}
+
+// applyTemplate renders a conversation without running it, as llama-server's endpoint of that name.
+func (s *Server) applyTemplate(c *call) error {
+	var r chatRequest
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	m, err := s.lookup(or(r.Model, ""))
+	if err != nil {
+		return err
+	}
+	if err := checkMessages(r.Messages); err != nil {
+		return err
+	}
+	text, _, err := r.prompt(m)
+	if err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Prompt string `json:"prompt"`
+	}{text})
+}

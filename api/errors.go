@@ -1,0 +1,103 @@
+// Package api is HTTP and JSON: the OpenAI-compatible endpoints and those of the server itself. It
+// holds no policy; what it needs of the rest it declares as narrow interfaces (server.go), and the
+// composition root fills them.
+//
+// This file owns errors: what the client reads is kept apart from the cause that is logged.
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/valyala/fasthttp"
+
+	"chimera/engine"
+	"chimera/scheduler"
+)
+
+// HTTPError is an error with its answer, in OpenAI's form.
+type HTTPError struct {
+	Status  int
+	Message string
+	Type    string // "invalid_request_error", "server_error" ...
+	Param   string // the field that is wrong, if one is
+	Code    string
+	Cause   error // logged, never sent
+}
+
+func (e *HTTPError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%d %s: %v", e.Status, e.Message, e.Cause)
+	}
+	return fmt.Sprintf("%d %s", e.Status, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *HTTPError) Unwrap() error { return e.Cause }
+
+// badField is a 400 that names the field.
+func badField(field, format string, args ...any) *HTTPError {
+	return &HTTPError{
+		Status: fasthttp.StatusBadRequest, Type: "invalid_request_error", Param: field,
+		Message: field + ": " + fmt.Sprintf(format, args...), Code: "invalid_value",
+	}
+}
+
+// toHTTP gives every error its answer.
+func toHTTP(err error) *HTTPError {
+	var h *HTTPError
+	var tooLong *engine.TooLongError
+	switch {
+	case errors.As(err, &h):
+		return h
+	case errors.As(err, &tooLong):
+		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: "context_length_exceeded", Message: tooLong.Error()}
+	case errors.Is(err, scheduler.ErrQueueFull):
+		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
+	case errors.Is(err, scheduler.ErrDraining):
+		return &HTTPError{Status: 503, Type: "server_error", Code: "shutting_down", Message: "the server is shutting down"}
+	}
+	return &HTTPError{Status: 500, Type: "server_error", Code: "internal_error", Message: "the server failed to compute the answer", Cause: err}
+}
+
+type errorBody struct {
+	Error errorFields `json:"error"`
+}
+
+type errorFields struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    *string `json:"code"`
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// body is the error as JSON.
+func (e *HTTPError) body() []byte {
+	b, err := json.Marshal(errorBody{errorFields{e.Message, e.Type, orNull(e.Param), orNull(e.Code)}})
+	if err != nil { // a message that is not UTF-8: say at least what kind it was
+		return []byte(`{"error":{"message":"error ` + strconv.Itoa(e.Status) + `","type":"server_error","param":null,"code":null}}`)
+	}
+	return b
+}
+
+// WriteError answers with err in OpenAI's form. It is exported for what refuses requests before they
+// reach a handler.
+func WriteError(ctx *fasthttp.RequestCtx, err error) {
+	h := toHTTP(err)
+	ctx.Response.Reset()
+	ctx.SetStatusCode(h.Status)
+	ctx.SetContentType("application/json")
+	if h.Status == 429 || h.Status == 503 {
+		ctx.Response.Header.Set("Retry-After", "1")
+	}
+	ctx.SetBody(h.body())
+}

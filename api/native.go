@@ -1,0 +1,120 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file owns /v1/models, the tokenizer endpoints in llama-server's form, and health.
+
+type modelObject struct {
+	ID         string `json:"id"`
+	Object     string `json:"object"`
+	Created    int64  `json:"created"`
+	OwnedBy    string `json:"owned_by"`
+	MaxContext int    `json:"max_model_len,omitempty"`
+	Loaded     bool   `json:"loaded"`
+}
+
+func (s *Server) modelObject(name string) modelObject {
+	o := modelObject{ID: name, Object: "model", OwnedBy: "chimera"}
+	if m, _ := s.Registry.Lookup(name); m != nil {
+		o.Created, o.MaxContext, o.Loaded = m.Created.Unix(), m.MaxContext, true
+	}
+	return o
+}
+
+func (s *Server) models(c *call) error {
+	list := struct {
+		Object string        `json:"object"`
+		Data   []modelObject `json:"data"`
+	}{Object: "list", Data: []modelObject{}}
+	for _, name := range s.Registry.Names() {
+		list.Data = append(list.Data, s.modelObject(name))
+	}
+	return c.reply(list)
+}
+
+func (s *Server) model(c *call, name string) error {
+	if _, known := s.Registry.Lookup(name); !known {
+		_, err := s.lookup(name)
+		return err
+	}
+	return c.reply(s.modelObject(name))
+}
+
+func (s *Server) tokenize(c *call) error {
+	var r struct {
+		Model        *string        `json:"model"`
+		Content      jsontext.Value `json:"content"`
+		AddSpecial   bool           `json:"add_special"`
+		ParseSpecial *bool          `json:"parse_special"`
+		WithPieces   bool           `json:"with_pieces"`
+	}
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	m, err := s.lookup(or(r.Model, ""))
+	if err != nil {
+		return err
+	}
+	texts, err := stringOrList("content", r.Content, 1)
+	if err != nil || len(texts) == 0 {
+		return badField("content", "it must be a string")
+	}
+	ids := m.Tokenizer.Encode(texts[0], r.AddSpecial, or(r.ParseSpecial, true))
+	if !r.WithPieces {
+		return c.reply(map[string]any{"tokens": append([]int32{}, ids...)})
+	}
+	type withPiece struct {
+		ID    int32 `json:"id"`
+		Piece any   `json:"piece"`
+	}
+	list := []withPiece{}
+	for _, id := range ids {
+		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, true))})
+	}
+	return c.reply(map[string]any{"tokens": list})
+}
+
+// pieceValue is a string, or the bytes where they are no text.
+func pieceValue(piece string) any {
+	if piece == validUTF8(piece) {
+		return piece
+	}
+	return byteValues(piece)
+}
+
+func (s *Server) detokenize(c *call) error {
+	var r struct {
+		Model  *string        `json:"model"`
+		Tokens jsontext.Value `json:"tokens"`
+	}
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	m, err := s.lookup(or(r.Model, ""))
+	if err != nil {
+		return err
+	}
+	if r.Tokens.Kind() != '[' {
+		return badField("tokens", "it must be a list of token ids")
+	}
+	ids, err := tokenIDs("tokens", r.Tokens, m.Tokenizer.VocabSize())
+	if err != nil {
+		return err
+	}
+	return c.reply(map[string]string{"content": validUTF8(m.Tokenizer.Decode(ids, true))})
+}
+
+// live says that the process answers.
+func (s *Server) live(c *call) error { return c.reply(map[string]string{"status": "ok"}) }
+
+// ready says that the model answers: it makes a real decode.
+func (s *Server) ready(c *call) error {
+	if err := s.Ready(c.ctx); err != nil {
+		return &HTTPError{Status: 503, Type: "server_error", Code: "not_ready", Message: fmt.Sprintf("not ready: %v", err), Cause: err}
+	}
+	return c.reply(map[string]string{"status": "ok"})
+}

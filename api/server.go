@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+
+	"chimera/scheduler"
+	"chimera/tokenizer"
+)
+
+// This file owns the server: what it needs, its routes, and the one place that writes errors, logs
+// and counts.
+
+// Engine runs requests; *scheduler.Scheduler is one.
+type Engine interface {
+	Submit(context.Context, scheduler.Request) (*scheduler.Sequence, error)
+}
+
+// Template renders a conversation as the model's prompt. context is a JSON object: messages, tools,
+// add_generation_prompt and whatever else the client passes on to the template.
+type Template interface {
+	Render(context jsontext.Value) (string, error)
+}
+
+// Model is a loaded model as the endpoints see it.
+type Model struct {
+	Name        string
+	Created     time.Time
+	Tokenizer   *tokenizer.Tokenizer
+	Template    Template // nil: the model has none
+	Engine      Engine
+	MaxContext  int
+	MaxLogprobs int
+	NumericsID  string // system_fingerprint of every answer
+}
+
+// Registry finds models.
+type Registry interface {
+	// Lookup returns the model, the first one for "". known tells of a name that is configured, loaded
+	// or not.
+	Lookup(name string) (m *Model, known bool)
+	// Names lists the configured names, the default first.
+	Names() []string
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	Registry Registry
+	Metrics  *Metrics
+	// RequestContext is done when the request's client has gone.
+	RequestContext func(*fasthttp.RequestCtx) context.Context
+	// Ready makes a real decode; its error is why the server is not ready.
+	Ready func(context.Context) error
+	// Peer names the client in the log.
+	Peer    func(*fasthttp.RequestCtx) slog.Attr
+	MaxBody int // bytes
+}
+
+// Server holds the handlers.
+type Server struct {
+	Config
+	routes map[string]route
+}
+
+type handler func(*call) error
+
+type route struct {
+	method  string
+	handler handler
+}
+
+// call is one request on its way.
+type call struct {
+	*fasthttp.RequestCtx
+	server  *Server
+	ctx     context.Context
+	started time.Time // the last byte of the request was read
+	tokens  int       // generated, for the log
+	ttft    time.Duration
+	logged  bool // a stream logs when it ends
+}
+
+// New makes a server.
+func New(c Config) *Server {
+	s := &Server{Config: c}
+	s.routes = map[string]route{
+		"/v1/chat/completions": {"POST", s.chatCompletions},
+		"/v1/completions":      {"POST", s.completions},
+		"/v1/models":           {"GET", s.models},
+		"/tokenize":            {"POST", s.tokenize},
+		"/detokenize":          {"POST", s.detokenize},
+		"/apply-template":      {"POST", s.applyTemplate},
+		"/health/live":         {"GET", s.live},
+		"/health/ready":        {"GET", s.ready},
+		"/metrics":             {"GET", s.metrics},
+	}
+	return s
+}
+
+// Handle answers one request.
+func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
+	c := &call{RequestCtx: ctx, server: s, ctx: s.RequestContext(ctx), started: time.Now()}
+	if err := s.dispatch(c); err != nil {
+		s.answerError(c, err)
+	}
+	if !c.logged {
+		c.finish(ctx.Response.StatusCode())
+	}
+}
+
+func (s *Server) dispatch(c *call) error {
+	path := string(c.Path())
+	r, ok := s.routes[path]
+	if name, isModel := strings.CutPrefix(path, "/v1/models/"); isModel && name != "" {
+		r, ok = route{"GET", func(c *call) error { return s.model(c, name) }}, true
+	}
+	if !ok {
+		return &HTTPError{Status: 404, Type: "invalid_request_error", Code: "not_found", Message: fmt.Sprintf("there is no %s", path)}
+	}
+	if method := string(c.Method()); method != r.method && !(r.method == "GET" && method == "HEAD") {
+		c.Response.Header.Set("Allow", r.method)
+		return &HTTPError{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Message: fmt.Sprintf("%s takes %s, not %s", path, r.method, method)}
+	}
+	return r.handler(c)
+}
+
+// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
+const statusClientGone = 499
+
+func (s *Server) answerError(c *call, err error) {
+	h := toHTTP(err)
+	if errors.Is(err, context.Canceled) {
+		h = &HTTPError{Status: statusClientGone, Message: "the client hung up", Type: "client_gone"}
+	}
+	allow := string(c.Response.Header.Peek("Allow"))
+	WriteError(c.RequestCtx, h)
+	if allow != "" {
+		c.Response.Header.Set("Allow", allow)
+	}
+	if h.Status >= 500 {
+		slog.Error("request failed", "path", string(c.Path()), "status", h.Status, "cause", h.Cause)
+	}
+}
+
+// finish logs and counts, once per request.
+func (c *call) finish(status int) {
+	c.logged = true
+	c.server.Metrics.requests(status)
+	attrs := []any{"method", string(c.Method()), "path", string(c.Path()), "status", status, "ms", time.Since(c.started).Milliseconds()}
+	if c.tokens > 0 {
+		attrs = append(attrs, "tokens", c.tokens, "ttft_ms", c.ttft.Milliseconds())
+	}
+	if c.server.Peer != nil {
+		attrs = append(attrs, c.server.Peer(c.RequestCtx))
+	}
+	slog.Info("request", attrs...)
+}
+
+// lookup finds the request's model.
+func (s *Server) lookup(name string) (*Model, error) {
+	m, known := s.Registry.Lookup(name)
+	switch {
+	case m != nil:
+		return m, nil
+	case known:
+		return nil, &HTTPError{Status: 503, Type: "server_error", Param: "model", Code: "model_not_loaded", Message: fmt.Sprintf("model %q is not loaded", name)}
+	}
+	return nil, &HTTPError{
+		Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_found",
+		Message: fmt.Sprintf("model %q does not exist; known are %s", name, strings.Join(s.Registry.Names(), ", ")),
+	}
+}
