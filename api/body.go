@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,6 +18,7 @@ const maxDepth = 128
 // decode reads the body into v. Unknown fields pass: clients send many that mean nothing here.
 func (c *call) decode(v any) error {
 	raw, err := c.read()
+	c.started = time.Now()
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 	}
 	if k := r.Tools.Kind(); k == '[' {
 		context["tools"] = r.Tools
-	} else if k != 0 && k != 'n' && k != jsontext.KindInvalid {
+	} else if k != 0 && k != 'n' {
 		return nil, badField("tools", "it must be a list")
 	}
 	for name, value := range r.TemplateKwargs {
@@ -273,7 +273,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 	}
 	w := watch{c, make([]time.Time, len(j.requests))}
 	texts := make([][]byte, len(j.requests))
-	err := j.run(c.ctx, func(p piece) error {
+	err := j.run(c.context(), func(p piece) error {
 		choice := &a.Choices[p.choice]
 		texts[p.choice] = append(texts[p.choice], p.text...)
 		choice.FinishReason = p.finish

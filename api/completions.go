@@ -231,7 +231,7 @@ func (a *completion) logprob(choice *completionChoice, t token) {
 }
 
 func (a *completion) answer() error {
-	err := a.run(a.call.ctx, func(p piece) error {
+	err := a.run(a.call.context(), func(p piece) error {
 		a.add(&a.choices[p.choice], p)
 		a.watch.note(p)
 		return nil

@@ -106,7 +106,7 @@ func (j *job) run(ctx context.Context, yield func(piece) error) error {
 
 // start answers with a stream of the job's pieces.
 func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
-	f, err := j.launch(c.ctx)
+	f, err := j.launch(c.context())
 	if err != nil {
 		return err
 	}

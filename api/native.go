@@ -113,7 +113,7 @@ func (s *Server) live(c *call) error { return c.reply(map[string]string{"status"
 
 // ready says that the model answers: it makes a real decode.
 func (s *Server) ready(c *call) error {
-	if err := s.Ready(c.ctx); err != nil {
+	if err := s.Ready(c.context()); err != nil {
 		return &HTTPError{Status: 503, Type: "server_error", Code: "not_ready", Message: fmt.Sprintf("not ready: %v", err), Cause: err}
 	}
 	return c.reply(map[string]string{"status": "ok"})

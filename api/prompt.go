@@ -10,7 +10,7 @@ import (
 // stringOrList reads a string or a list of at most limit strings; absent and null give none.
 func stringOrList(field string, raw jsontext.Value, limit int) ([]string, error) {
 	switch raw.Kind() {
-	case 0, 'n', jsontext.KindInvalid:
+	case 0, 'n':
 		return nil, nil
 	case '"':
 		var one string

@@ -80,11 +80,20 @@ type route struct {
 type call struct {
 	*fasthttp.RequestCtx
 	server  *Server
-	ctx     context.Context
-	started time.Time // the last byte of the request was read
-	tokens  int       // generated, for the log
+	ctx     context.Context // see context
+	started time.Time       // the last byte of the request was read
+	tokens  int             // generated, for the log
 	ttft    time.Duration
 	logged  bool // a stream logs when it ends
+}
+
+// context is done when the client has gone. It is first asked for when the body has been read: the
+// watch on the connection must not take the body's bytes for a hang-up or the next request.
+func (c *call) context() context.Context {
+	if c.ctx == nil {
+		c.ctx = c.server.RequestContext(c.RequestCtx)
+	}
+	return c.ctx
 }
 
 // New makes a server.
@@ -106,7 +115,7 @@ func New(c Config) *Server {
 
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
-	c := &call{RequestCtx: ctx, server: s, ctx: s.RequestContext(ctx), started: time.Now()}
+	c := &call{RequestCtx: ctx, server: s, started: time.Now()}
 	if err := s.dispatch(c); err != nil {
 		s.answerError(c, err)
 	}

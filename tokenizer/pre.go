@@ -63,23 +63,23 @@ func namePreTokenizers() map[string]preTokenizer {
 	name(preTokenizer{split: []splitter{caseRules{digits: 1}.split}, wholeWord: true, addBOS: true},
 		"tekken")
 
-	name(preTokenizer{split: []splitter{threeDigits, isolateRun(kana, 0), isolate(matchDeepSeek)}},
+	name(preTokenizer{split: []splitter{threeDigits, isolateRun(kana, 0), isolate(0, matchDeepSeek)}},
 		"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4")
-	name(preTokenizer{split: []splitter{lines, isolate(spaceAnd(cased)), isolate(spaceAnd(halfPunct)), splitTrailingSpace,
+	name(preTokenizer{split: []splitter{lines, isolate(cased|space, spaceAnd(cased)), isolate(halfPunct|space, spaceAnd(halfPunct)), splitTrailingSpace,
 		isolateRun(wide, 0), isolateRun(number, 0)}},
 		"deepseek-llm")
-	name(preTokenizer{split: []splitter{lines, isolate(spaceAnd(letter)), isolate(spaceAnd(punct)), isolateRun(wide, 0),
+	name(preTokenizer{split: []splitter{lines, isolate(letter|space, spaceAnd(letter)), isolate(punct|space, spaceAnd(punct)), isolateRun(wide, 0),
 		singleDigits}},
 		"deepseek-coder")
 
-	name(preTokenizer{split: []splitter{isolate(matchPunctuation("$+<=>^~|`")), splitGPT2, isolate(matchThreeDigits)}},
+	name(preTokenizer{split: []splitter{isolate(punct|sign, matchPunctuation("$+<=>^~|`")), splitGPT2, isolate(number, matchThreeDigits)}},
 		"falcon")
-	name(preTokenizer{split: []splitter{isolate(matchPunctuation("$+<=>^~|")), splitGPT2, isolateRun(number, 0),
-		isolate(matchThreeDigits)}},
+	name(preTokenizer{split: []splitter{isolate(punct|sign, matchPunctuation("$+<=>^~|")), splitGPT2, isolateRun(number, 0),
+		isolate(number, matchThreeDigits)}},
 		"default", "")
-	name(preTokenizer{split: []splitter{isolate(matchBloom)}},
+	name(preTokenizer{split: []splitter{isolate(0, matchBloom)}},
 		"bloom", "poro-chat", "gpt3-finnish")
-	name(preTokenizer{split: []splitter{isolate(matchBloom), singleDigits}},
+	name(preTokenizer{split: []splitter{isolate(0, matchBloom), singleDigits}},
 		"viking")
 	return table
 }

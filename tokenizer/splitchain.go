@@ -8,17 +8,24 @@ import (
 
 // isolate makes a splitter of a pattern that leaves text between its matches. match returns the size of the match at the
 // beginning of text, 0 if there is none; it must find that out from the first few characters, else the gap costs O(n²).
-func isolate(match func(text string) int) splitter {
+// begins is what a match can begin with; 0 is any character.
+func isolate(begins class, match func(text string) int) splitter {
 	return func(text string) int {
 		if n := match(text); n > 0 {
 			return n
 		}
-		for i := range text {
-			if i > 0 && match(text[i:]) > 0 {
-				return i
+		_, end := classAt(text, 0)
+		for end < len(text) {
+			if begins != 0 {
+				end = skipNot(text, end, begins)
 			}
+			if end < len(text) && match(text[end:]) > 0 {
+				return end
+			}
+			_, size := classAt(text, end)
+			end += size
 		}
-		return len(text)
+		return end
 	}
 }
 

@@ -1,0 +1,140 @@
+package socket
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
+)
+
+// This file owns the connection as fasthttp sees it: bounded writes, the peer's identity, and the
+// context of the request that is being answered.
+
+// listener wraps the connections it accepts.
+type listener struct {
+	net.Listener
+	watcher *watcher
+	write   time.Duration
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, watcher: l.watcher, write: l.write}, nil
+}
+
+// conn is one connection. A request is under way from RequestContext until the server reads again:
+// fasthttp reads the next request only when the answer is written.
+type conn struct {
+	net.Conn
+	watcher *watcher
+	write   time.Duration
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the request under way
+	id     int32              // of the watch, 0 if none
+}
+
+// Read ends the request under way. Bytes are only ever taken here, by the server itself: the watch
+// looks at the connection's state, so no byte of a pipelined request can be lost.
+func (c *conn) Read(b []byte) (int, error) {
+	c.endRequest()
+	return c.Conn.Read(b)
+}
+
+// Write gives every write its own deadline: a client that does not read is cut off, a long answer is
+// not.
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.hangUp()
+	}
+	return n, err
+}
+
+// Close ends the request and the connection.
+func (c *conn) Close() error {
+	c.endRequest()
+	return c.Conn.Close()
+}
+
+func (c *conn) endRequest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id != 0 {
+		c.watcher.remove(c.id, c.fd())
+		c.id = 0
+	}
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
+}
+
+// hangUp cancels the request under way.
+func (c *conn) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// begin starts a request whose context is done when the client hangs up.
+func (c *conn) begin(parent context.Context) context.Context {
+	c.endRequest()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithCancel(parent)
+	c.cancel = cancel
+	c.id = c.watcher.add(c, c.fd(), c.events())
+	return ctx
+}
+
+// events are what counts as hung up. TCP: the end of input, since a client that is gone and one that
+// closed half look alike. Unix: only a full close; a client may end its input and wait for the answer.
+func (c *conn) events() uint32 {
+	if _, isUnix := c.Conn.(*net.UnixConn); isUnix {
+		return unix.EPOLLHUP | unix.EPOLLERR
+	}
+	return unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+}
+
+func (c *conn) fd() (fd int) {
+	fd = -1
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return fd
+	}
+	if raw, err := sc.SyscallConn(); err == nil {
+		_ = raw.Control(func(f uintptr) { fd = int(f) }) // a closed connection has none: -1
+	}
+	return fd
+}
+
+// Peer names the client for the log: uid, gid and pid on a Unix socket, the address on TCP. A pid may
+// be reused; trust the uid.
+func Peer(ctx *fasthttp.RequestCtx) slog.Attr {
+	c, ok := ctx.Conn().(*conn)
+	if !ok {
+		return slog.String("peer", ctx.RemoteAddr().String())
+	}
+	if _, isUnix := c.Conn.(*net.UnixConn); !isUnix {
+		return slog.String("peer", c.RemoteAddr().String())
+	}
+	cred, err := unix.GetsockoptUcred(c.fd(), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return slog.String("peer", "unix")
+	}
+	return slog.Group("peer", "uid", cred.Uid, "gid", cred.Gid, "pid", cred.Pid)
+}

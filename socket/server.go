@@ -1,0 +1,135 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// This file owns the server: one handler for all listeners, with limits.
+
+// Limits of a connection. They bound what a client can hold without paying for it.
+const (
+	readTimeout    = 60 * time.Second  // a whole request, from its first byte
+	idleTimeout    = 300 * time.Second // between requests
+	writeTimeout   = 30 * time.Second  // each write: a client that does not read for so long is gone
+	headBytes      = 16 << 10
+	maxConnections = 16384
+)
+
+// ErrHead is wrapped by errors about requests that were refused by their head.
+var ErrHead = errors.New("bad request head")
+
+// Config is what a Server serves.
+type Config struct {
+	Handler fasthttp.RequestHandler
+	// Refuse answers requests that reach no handler, with the status and the reason.
+	Refuse  func(ctx *fasthttp.RequestCtx, status int, reason string)
+	MaxBody int // bytes that are buffered at most; handlers read larger bodies as a stream, with their own limit
+}
+
+// Server serves any number of listeners.
+type Server struct {
+	http    *fasthttp.Server
+	watcher *watcher
+	ctx     context.Context // parent of all requests
+	cancel  context.CancelFunc
+	serving sync.WaitGroup
+	errs    chan error
+}
+
+// NewServer makes a server; Serve adds listeners.
+func NewServer(c Config) (*Server, error) {
+	w, err := newWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("watching connections: %w", err)
+	}
+	s := &Server{watcher: w, errs: make(chan error, 16)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.http = &fasthttp.Server{
+		Handler: s.guard(c), ErrorHandler: refusal(c), Name: "chimera",
+		StreamRequestBody: true, ReduceMemoryUsage: true, DisablePreParseMultipartForm: true,
+		MaxRequestBodySize: c.MaxBody, ReadBufferSize: headBytes, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		Concurrency: maxConnections, NoDefaultDate: false, CloseOnShutdown: true, Logger: quiet{},
+	}
+	return s, nil
+}
+
+// quiet drops fasthttp's own lines about broken connections: the access log has what matters.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// serverKey is where a request finds its server.
+const serverKey = "chimera.server"
+
+// guard refuses heads that could be smuggled and remembers the server.
+func (s *Server) guard(c Config) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if err := checkHead(ctx.Request.Header.RawHeaders()); err != nil {
+			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, err))
+			ctx.SetConnectionClose() // where the next request begins can't be known
+			return
+		}
+		ctx.SetUserValue(serverKey, s)
+		c.Handler(ctx)
+	}
+}
+
+// refusal gives fasthttp's own errors our form.
+func refusal(c Config) func(*fasthttp.RequestCtx, error) {
+	return func(ctx *fasthttp.RequestCtx, err error) {
+		var small *fasthttp.ErrSmallBuffer
+		var network net.Error
+		switch {
+		case errors.As(err, &small):
+			c.Refuse(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, "the request head is too large")
+		case errors.Is(err, fasthttp.ErrBodyTooLarge):
+			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, "the request body is too large")
+		case errors.As(err, &network) && network.Timeout():
+			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
+		default:
+			c.Refuse(ctx, fasthttp.StatusBadRequest, "the request is not valid HTTP")
+		}
+	}
+}
+
+// RequestContext is done when the client of the request hangs up or the server stops at once. Ask for
+// it when the body has been read; it lasts until the answer is written.
+func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
+	s, _ := ctx.UserValue(serverKey).(*Server)
+	c, ok := ctx.Conn().(*conn)
+	if s == nil || !ok {
+		return context.Background()
+	}
+	return c.begin(s.ctx)
+}
+
+// Serve accepts connections of l until Shutdown.
+func (s *Server) Serve(l net.Listener) {
+	wrapped := &listener{Listener: l, watcher: s.watcher, write: writeTimeout}
+	s.serving.Go(func() {
+		if err := s.http.Serve(wrapped); err != nil {
+			s.errs <- fmt.Errorf("serving %s: %w", l.Addr(), err)
+		}
+	})
+}
+
+// Errors gives the errors of listeners that failed.
+func (s *Server) Errors() <-chan error { return s.errs }
+
+// Shutdown stops accepting, lets requests end, and when ctx is done cancels what is left.
+func (s *Server) Shutdown(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.cancel)
+	defer stop()
+	err := s.http.ShutdownWithContext(ctx)
+	s.cancel()
+	s.serving.Wait()
+	s.watcher.close()
+	return err
+}
