@@ -65,14 +65,15 @@ func namePreTokenizers() map[string]preTokenizer {
 
 	name(preTokenizer{split: []splitter{threeDigits, isolateRun(kana, 0), isolate(0, matchDeepSeek)}},
 		"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4")
-	name(preTokenizer{split: []splitter{lines, isolate(cased|space, spaceAnd(cased)), isolate(halfPunct|space, spaceAnd(halfPunct)), splitTrailingSpace,
-		isolateRun(wide, 0), isolateRun(number, 0)}},
+	name(preTokenizer{split: []splitter{lines, isolate(cased|space, spaceAnd(cased)),
+		isolate(halfPunct|space, spaceAnd(halfPunct)), splitTrailingSpace, isolateRun(wide, 0), isolateRun(number, 0)}},
 		"deepseek-llm")
-	name(preTokenizer{split: []splitter{lines, isolate(letter|space, spaceAnd(letter)), isolate(punct|space, spaceAnd(punct)), isolateRun(wide, 0),
-		singleDigits}},
+	name(preTokenizer{split: []splitter{lines, isolate(letter|space, spaceAnd(letter)),
+		isolate(punct|space, spaceAnd(punct)), isolateRun(wide, 0), singleDigits}},
 		"deepseek-coder")
 
-	name(preTokenizer{split: []splitter{isolate(punct|sign, matchPunctuation("$+<=>^~|`")), splitGPT2, isolate(number, matchThreeDigits)}},
+	name(preTokenizer{split: []splitter{isolate(punct|sign, matchPunctuation("$+<=>^~|`")), splitGPT2,
+		isolate(number, matchThreeDigits)}},
 		"falcon")
 	name(preTokenizer{split: []splitter{isolate(punct|sign, matchPunctuation("$+<=>^~|")), splitGPT2, isolateRun(number, 0),
 		isolate(number, matchThreeDigits)}},

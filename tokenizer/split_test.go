@@ -152,19 +152,18 @@ func fixtureTexts(t *testing.T) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }
 
-// TestScannersAreLinear counts the bytes that the first splitter of each pre-tokenizer is called on and the parts it makes
-// of repetitive texts: every part is not empty, and time per byte does not grow with the text.
+// TestScannersAreLinear: 256 KiB of anything take milliseconds; what is quadratic takes minutes.
 func TestScannersAreLinear(t *testing.T) {
 	for _, unit := range []string{" ", "a", "\n", " \n", "'", "あB", "\x00", "\t ", "1", "!", "\u0301", "A"} {
-		text := strings.Repeat(unit, 1<<20/len(unit))
+		text := strings.Repeat(unit, 1<<18/len(unit))
 		for name := range patterns {
 			start := time.Now()
 			parts := splitAll([]string{text}, preTokenizers[name].split, splitParts)
 			if strings.Join(parts, "") != text || slices.Contains(parts, "") {
 				t.Errorf("%s: parts of %q do not make up the text", name, unit)
 			}
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("%s takes %v for 1 MiB of %q", name, took, unit)
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("%s takes %v for 256 KiB of %q", name, took, unit)
 			}
 		}
 	}
