@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -61,8 +62,18 @@ func TestByteLevelEqualsTextbook(t *testing.T) {
 }
 
 func TestSentencePieceEqualsTextbook(t *testing.T) {
-	v := sentencePieceVocab()
+	across := sentencePieceVocab() // a token that spans words: the text must be merged as a whole
+	across.add("e▁q", 1)
+	for name, v := range map[string]Vocab{"word by word": sentencePieceVocab(), "as a whole": across} {
+		t.Run(name, func(t *testing.T) { checkSentencePiece(t, v) })
+	}
+}
+
+func checkSentencePiece(t *testing.T, v Vocab) {
 	tok := mustNew(t, v)
+	if f := tok.model.(*sentencePiece); f.byWord == slices.Contains(v.Tokens, "e▁q") {
+		t.Errorf("merges word by word: %v", f.byWord)
+	}
 	ids := map[string]int{}
 	for id, text := range v.Tokens {
 		if v.Types[id] == 1 {
@@ -133,9 +144,10 @@ func TestMergingIsLinear(t *testing.T) {
 
 // TestOneMebibyte: no text of 1 MiB stalls a server. It takes well under a second; the limit is for slow machines.
 func TestOneMebibyte(t *testing.T) {
+	across := sentencePieceVocab()
+	across.add("e▁q", 1) // so that the text is merged as a whole
 	for _, tok := range []*Tokenizer{
-		mustNew(t, byteLevelVocab("gpt-2")), mustNew(t, byteLevelVocab("llama-bpe")), mustNew(t, byteLevelVocab("deepseek-llm")),
-		mustNew(t, sentencePieceVocab()),
+		mustNew(t, byteLevelVocab("llama-bpe")), mustNew(t, byteLevelVocab("deepseek-llm")), mustNew(t, across),
 	} {
 		for _, unit := range []string{"a", " ", "\n", "<", "<|eot_id|", "<|eot_id|>", "é", "🙂", "e\u0301", "▁", "1", "the "} {
 			text := strings.Repeat(unit, 1<<20/len(unit))
@@ -192,7 +204,10 @@ func TestSpecialTokensAsLlamaCpp(t *testing.T) {
 	for _, text := range texts {
 		v.Tokens, kinds = append(v.Tokens, text), append(kinds, kindControl)
 	}
-	m := newMatcher(&v, kinds)
+	m, err := newMatcher(&v, kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
 	parts := []string{"<|a|>", "<|ab|>", "<|b|>", " ", "  ", "<b>", "<", "a", "x"}
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 3000 {
@@ -245,4 +260,21 @@ func TestStripping(t *testing.T) {
 	tok = mustNew(t, v)
 	want = slices.Concat(tok.Encode("the", false, false), []int32{id}, tok.Encode(" fox", false, false))
 	checkIDs(t, "ids", "the <mask> fox", tok.Encode("the <mask> fox", false, true), want)
+}
+
+// TestConcurrentEncoding: working memory is shared by turns, never at once.
+func TestConcurrentEncoding(t *testing.T) {
+	tok := mustNew(t, byteLevelVocab("qwen2"))
+	want := tok.Encode(trainingText, true, true)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				if got := tok.Encode(trainingText, true, true); !slices.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

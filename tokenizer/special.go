@@ -34,7 +34,19 @@ type trieEdge struct {
 // whiteSpace is what stripLeft and stripRight swallow: C's isspace.
 const whiteSpace = " \t\n\v\f\r"
 
-func newMatcher(v *Vocab, kinds []kind) matcher {
+// maxSpecialBytes bounds the trie, which takes some 40 bytes for one of text. Gemma's 6,000 special tokens have 80 kB.
+const maxSpecialBytes = 4 << 20
+
+func newMatcher(v *Vocab, kinds []kind) (matcher, error) {
+	bytes := 0
+	for id, text := range v.Tokens {
+		if kinds[id].literal() {
+			bytes += len(text)
+		}
+	}
+	if bytes > maxSpecialBytes {
+		return matcher{}, invalid("token_type", "marks %d bytes of text as special tokens; the limit is %d", bytes, maxSpecialBytes)
+	}
 	m := matcher{nodes: map[trieEdge]int32{}, tokens: map[int32]special{}}
 	name := strings.ToLower(v.Name)
 	phi3 := strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
@@ -50,7 +62,7 @@ func newMatcher(v *Vocab, kinds []kind) matcher {
 			stripRight: phi3 && text != "<unk>" && text != "<s>" && text != "<|endoftext|>",
 		})
 	}
-	return m
+	return m, nil
 }
 
 func (m *matcher) add(text string, s special) {
@@ -102,7 +114,7 @@ func (m *matcher) longest(text string, start int, parse bool) (best special, end
 	return best, end
 }
 
-// Encode turns text, of less than 2 GiB, into ids.
+// Encode turns text, of at most 512 MiB, into ids.
 //
 // With addSpecial, BOS and EOS are put around it if the model wants them (AddsBOS, AddsEOS). With parseSpecial, the texts
 // of control tokens, such as "<|im_end|>", become those tokens: right for a rendered chat template, wrong for what a user

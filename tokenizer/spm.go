@@ -4,6 +4,7 @@ package tokenizer
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,6 +20,9 @@ type sentencePiece struct {
 	bytes  [256]int32 // byte tokens; all None if one is missing
 	unk    int32
 	prefix string // what goes before a text: wordMark or nothing
+	// byWord: no token goes on across the beginning of a word, so that words can be merged one by one, with the same result
+	// as the whole text in less memory.
+	byWord bool
 }
 
 func (t *Tokenizer) buildSentencePiece(v *Vocab) error {
@@ -31,6 +35,7 @@ func (t *Tokenizer) buildSentencePiece(v *Vocab) error {
 	if !f.findByteTokens() && t.unk == None {
 		return invalid("unknown_token_id", "is missing, and so is a byte token, so that some text has no ids")
 	}
+	f.byWord = !slices.ContainsFunc(v.Tokens, func(text string) bool { return wordEnd(text) < len(text) })
 	t.model = f
 	t.buildPieces(func(dst []byte, text string) []byte {
 		return append(dst, strings.ReplaceAll(text, wordMark, " ")...)
@@ -52,24 +57,46 @@ func (f *sentencePiece) findByteTokens() bool {
 	return true
 }
 
+// wordEnd is where the first word of text ends: before the first mark that follows something else.
+func wordEnd(text string) int {
+	begin := len(text) - len(strings.TrimLeft(text, wordMark))
+	if n := strings.Index(text[begin:], wordMark); n >= 0 {
+		return begin + n
+	}
+	return len(text)
+}
+
 func (f *sentencePiece) encode(ids []int32, text string, m *merger) []int32 {
 	text = f.prefix + strings.ReplaceAll(text, " ", wordMark)
+	begin := len(ids)
+	for len(text) > 0 {
+		end := len(text)
+		if f.byWord {
+			end = wordEnd(text)
+		}
+		ids = f.encodeWord(ids, begin, text[:end], m)
+		text = text[end:]
+	}
+	return ids
+}
+
+func (f *sentencePiece) encodeWord(ids []int32, begin int, word string, m *merger) []int32 {
 	m.symbols = m.symbols[:0]
-	for _, r := range text {
+	for _, r := range word {
 		m.push(utf8.RuneLen(r), None)
 	}
-	m.merge(text, f)
-	begin := len(ids)
+	m.merge(word, f)
 	for at := int32(0); at >= 0; at = m.symbols[at].next {
 		s := &m.symbols[at]
+		piece := word[s.start : s.start+s.size]
 		if s.id == None {
-			s.id = f.find(text[s.start : s.start+s.size])
+			s.id = f.find(piece)
 		}
-		if s.id != None {
-			ids = append(ids, s.id)
+		if s.id == None {
+			ids = f.spell(ids, begin, piece)
 			continue
 		}
-		ids = f.spell(ids, begin, text[s.start:s.start+s.size])
+		ids = append(ids, s.id)
 	}
 	return ids
 }

@@ -86,7 +86,9 @@ func New(v Vocab) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.eog = markSpecials(&v, kinds, &t.index)
-	t.special = newMatcher(&v, kinds)
+	if t.special, err = newMatcher(&v, kinds); err != nil {
+		return nil, err
+	}
 	t.addBOS, t.addEOS = flag(v.AddBOS, false), flag(v.AddEOS, false)
 	t.scratch.New = func() any { return new(merger) }
 	if v.Model == "gpt2" {

@@ -95,7 +95,11 @@ func sentencePieceVocab() Vocab {
 	v.add("<start_of_turn>", 4)
 	v.add("    ", 4)
 	letters := strings.Split(strings.ReplaceAll(trainingText, " ", wordMark), "")
-	pairs := trainPairs([][]string{letters, letters}, 120)
+	var words [][]string
+	for rest := wordMark + strings.Join(letters, ""); rest != ""; rest = rest[wordEnd(rest):] {
+		words = append(words, strings.Split(rest[:wordEnd(rest)], ""))
+	}
+	pairs := trainPairs(words, 120)
 	for _, l := range letters {
 		if !slices.Contains(v.Tokens, l) && l != "ü" {
 			v.add(l, 1)
@@ -132,6 +136,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"type", func(v *Vocab) { v.Types[3] = 9 }, ErrInvalid, "tokenizer.ggml.token_type is 9 for token 3"},
 		{"negative type", func(v *Vocab) { v.Types[3] = -1 }, ErrInvalid, "tokenizer.ggml.token_type is -1 for token 3"},
 		{"byte token", func(v *Vocab) { v.Types[3] = 6 }, ErrInvalid, "of type byte at 3"},
+		{"much special text", func(v *Vocab) { v.add(strings.Repeat("x", maxSpecialBytes), 4) }, ErrInvalid, "tokenizer.ggml.token_type marks"},
 		{"bos", func(v *Vocab) { v.BOS = ptr(int32(1 << 20)) }, ErrInvalid, "tokenizer.ggml.bos_token_id is 1048576"},
 		{"eos", func(v *Vocab) { v.EOS = ptr(int32(-2)) }, ErrInvalid, "tokenizer.ggml.eos_token_id is -2"},
 		{"no bos", func(v *Vocab) { v.BOS, v.AddBOS = nil, ptr(true) }, ErrInvalid, "tokenizer.ggml.add_bos_token is true"},
