@@ -1,10 +1,8 @@
 package daemon
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 	"testing"
 
 	"chimera/engine"
-	"chimera/weights"
 )
 
 // This file holds every model of the conformance folder to its golden values. It finds models through
@@ -290,23 +287,10 @@ func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
 			t.Errorf("tensor %s is missing", want.Name)
 			continue
 		}
-		if got, err := tensorSHA256(tensor); err != nil || got != want.SHA256 {
+		if got, err := TensorSHA256(tensor); err != nil || got != want.SHA256 {
 			t.Errorf("tensor %s (%s): sha256 %s, want %s (%v)", want.Name, tensor.Type, got, want.SHA256, err)
 		}
 	}
-}
-
-func tensorSHA256(tensor weights.Tensor) (string, error) {
-	values := make([]float32, tensor.Values())
-	if err := weights.Dequantize(tensor.Type, tensor.Data, values); err != nil {
-		return "", err
-	}
-	raw := make([]byte, 4*len(values))
-	for i, v := range values {
-		binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(v))
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // checkQuantised holds the last row to the tolerance for engines with 8-bit activations: the median

@@ -155,3 +155,22 @@ func fits(plan *engine.Plan) error {
 
 // Close stops the instance and unmaps the file.
 func (l *Loaded) Close() error { return errors.Join(l.Instance.Close(), l.File.Close()) }
+
+// PlanFile is the plan that serving the file with these settings would have.
+func PlanFile(f *weights.File, c *Config) (*engine.Plan, error) {
+	p, err := model.Build(f)
+	if err != nil {
+		return nil, err
+	}
+	return Plan(f, p, c.Engine())
+}
+
+// Capabilities are what this build and machine can run.
+func Capabilities() (instructionSets, architectures []string) {
+	for _, isa := range []string{"scalar", "avx2", "avx512f", "avx512vnni"} {
+		if cgo.HasISA(isa) {
+			instructionSets = append(instructionSets, isa)
+		}
+	}
+	return instructionSets, model.Architectures()
+}

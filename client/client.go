@@ -1,0 +1,107 @@
+// Package client is what the verbs do against a running daemon, over HTTP alone.
+//
+// This file owns the connection: a Unix socket or an address, and errors as the daemon words them.
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Client talks to one daemon.
+type Client struct {
+	base    string
+	address string
+	http    *http.Client
+}
+
+// New makes a client for an address: http://HOST:PORT, https://..., or the path of a Unix socket.
+func New(address string) *Client {
+	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+		return &Client{base: strings.TrimSuffix(address, "/"), address: address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", address)
+	}
+	return &Client{base: "http://chimera", address: address, http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
+}
+
+// StatusError is an answer other than 200.
+type StatusError struct {
+	Status  int
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Message)
+}
+
+// post sends v and returns the answer's body, which the caller closes.
+func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return c.do(req)
+}
+
+// get returns a whole answer.
+func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
+	answer, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, nil
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	var e struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(text, &e) != nil || e.Error.Message == "" {
+		e.Error.Message = strings.TrimSpace(string(text))
+	}
+	return nil, &StatusError{answer.StatusCode, e.Error.Message}
+}
+
+// explain says what to do about a daemon that is not there.
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no daemon answers at %s: start one with 'chimera serve --model FILE', or name another with --server", c.address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
+	}
+	return err
+}

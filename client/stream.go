@@ -1,0 +1,169 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// This file owns asking for an answer and reading it as it comes.
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// Options are what the user may choose; nil leaves it to the server.
+type Options struct {
+	Model       string
+	MaxTokens   *int
+	Temperature *float64
+	Seed        *int64
+}
+
+type chatBody struct {
+	Model         string        `json:"model,omitempty"`
+	Messages      []Message     `json:"messages"`
+	MaxTokens     *int          `json:"max_tokens,omitempty"`
+	Temperature   *float64      `json:"temperature,omitempty"`
+	Seed          *int64        `json:"seed,omitempty"`
+	Stream        bool          `json:"stream"`
+	StreamOptions streamOptions `json:"stream_options"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+// Stats are an answer's figures as the client sees them.
+type Stats struct {
+	TTFT   time.Duration
+	Total  time.Duration
+	Tokens int // by the server's count
+	Finish string
+}
+
+// TokensPerSecond is the speed after the first token.
+func (s Stats) TokensPerSecond() float64 {
+	if s.Tokens < 2 || s.Total <= s.TTFT {
+		return 0
+	}
+	return float64(s.Tokens-1) / (s.Total - s.TTFT).Seconds()
+}
+
+// String is the line that run and chat print.
+func (s Stats) String() string {
+	return fmt.Sprintf("time to first token %d ms, %d tokens, %.1f tokens/s", s.TTFT.Milliseconds(), s.Tokens, s.TokensPerSecond())
+}
+
+type chunk struct {
+	Choices []struct {
+		Delta struct {
+			Content string `json:"content"`
+		} `json:"delta"`
+		Text         string  `json:"text"`
+		FinishReason *string `json:"finish_reason"`
+	} `json:"choices"`
+	Usage *struct {
+		CompletionTokens int `json:"completion_tokens"`
+	} `json:"usage"`
+	Error *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// Chat asks for the next turn and calls yield with each piece of text.
+func (c *Client) Chat(ctx context.Context, messages []Message, o Options, yield func(string)) (Stats, error) {
+	return c.stream(ctx, "/v1/chat/completions", chatBody{
+		Model: o.Model, Messages: messages, MaxTokens: o.MaxTokens, Temperature: o.Temperature, Seed: o.Seed,
+		Stream: true, StreamOptions: streamOptions{true},
+	}, yield)
+}
+
+func (c *Client) stream(ctx context.Context, path string, request any, yield func(string)) (s Stats, err error) {
+	began := time.Now()
+	body, err := c.post(ctx, path, request)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	err = events(body, func(data []byte) error {
+		var k chunk
+		if err := json.Unmarshal(data, &k); err != nil {
+			return fmt.Errorf("the server sent an event that is no JSON: %w", err)
+		}
+		if k.Error != nil {
+			return errors.New(k.Error.Message)
+		}
+		for _, choice := range k.Choices {
+			text := choice.Delta.Content + choice.Text
+			if text != "" && s.TTFT == 0 {
+				s.TTFT = time.Since(began)
+			}
+			if text != "" {
+				yield(text)
+			}
+			if choice.FinishReason != nil {
+				s.Finish = *choice.FinishReason
+			}
+		}
+		if k.Usage != nil {
+			s.Tokens = k.Usage.CompletionTokens
+		}
+		return nil
+	})
+	s.Total = time.Since(began)
+	return s, err
+}
+
+// maxEvent bounds one event's line.
+const maxEvent = 16 << 20
+
+// events calls f with the data of each server-sent event up to [DONE].
+func events(r io.Reader, f func([]byte) error) error {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxEvent)
+	for scanner.Scan() {
+		data, ok := strings.CutPrefix(scanner.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		if data == "[DONE]" {
+			return nil
+		}
+		if err := f([]byte(data)); err != nil {
+			return err
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return err
+	}
+	return errors.New("the answer broke off: the server closed the connection")
+}
+
+type completeBody struct {
+	Model         string        `json:"model,omitempty"`
+	Prompt        string        `json:"prompt"`
+	MaxTokens     *int          `json:"max_tokens,omitempty"`
+	Temperature   *float64      `json:"temperature,omitempty"`
+	Seed          *int64        `json:"seed,omitempty"`
+	IgnoreEOS     bool          `json:"ignore_eos"`
+	Stream        bool          `json:"stream"`
+	StreamOptions streamOptions `json:"stream_options"`
+}
+
+// Complete continues a text to the full number of tokens, whatever the model thinks of it: what a load
+// generator wants.
+func (c *Client) Complete(ctx context.Context, prompt string, o Options, yield func(string)) (Stats, error) {
+	return c.stream(ctx, "/v1/completions", completeBody{
+		Model: o.Model, Prompt: prompt, MaxTokens: o.MaxTokens, Temperature: o.Temperature, Seed: o.Seed,
+		IgnoreEOS: true, Stream: true, StreamOptions: streamOptions{true},
+	}, yield)
+}

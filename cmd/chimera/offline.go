@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"chimera/daemon"
+)
+
+// This file owns the verbs that compute on a model file: logits, perplexity, quantize.
+
+func logitsCommand() *cobra.Command {
+	var ids, positions string
+	var r daemon.LogitsRequest
+	c := &cobra.Command{
+		Use: "logits --model F (--ids 1,2,3 | --text S) --out F.f32", Short: "Write a prompt's raw logits", Args: cobra.NoArgs,
+		Long:    "Write logits as raw little-endian float32 rows of the vocabulary's size. No BOS is added to --ids; --text is tokenised as by /v1/completions.",
+		Example: "  chimera logits --model m.gguf --ids 504,3575,282 --positions all --out rows.f32",
+	}
+	config := engineConfig(c)
+	model := modelFlag(c)
+	c.Flags().StringVar(&ids, "ids", "", "token ids, separated by commas")
+	c.Flags().StringVar(&r.Text, "text", "", "text")
+	c.Flags().StringVar(&positions, "positions", "last", "last or all")
+	c.Flags().StringVar(&r.Out, "out", "", "file to write")
+	c.MarkFlagsOneRequired("ids", "text")
+	c.MarkFlagsMutuallyExclusive("ids", "text")
+	_ = c.MarkFlagRequired("out")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		if positions != "last" && positions != "all" {
+			return usageError{fmt.Errorf("--positions %q: use last or all", positions)}
+		}
+		if c.Flags().Changed("ids") {
+			if r.IDs, err = parseIDs(ids); err != nil {
+				return usageError{err}
+			}
+		}
+		r.Model, r.All = *model, positions == "all"
+		return daemon.Logits(config, r)
+	}
+	return c
+}
+
+func parseIDs(list string) ([]int32, error) {
+	ids := []int32{}
+	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		id, err := strconv.ParseInt(field, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("--ids: %q is no token id", field)
+		}
+		ids = append(ids, int32(id))
+	}
+	return ids, nil
+}
+
+// bar is a progress bar on standard error, which shows nothing where that is no terminal.
+func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
+	p := mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh())
+	b := p.AddBar(0, mpb.PrependDecorators(decor.Name(name+" ")), mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)))
+	set = func(done, total uint64) {
+		b.SetTotal(int64(total), false)
+		b.SetCurrent(int64(done))
+	}
+	return set, func() {
+		b.SetTotal(-1, true) // whatever was reached is the end: Wait must not hang after an error
+		p.Wait()
+	}
+}
+
+func perplexityCommand() *cobra.Command {
+	var text string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: cobra.NoArgs,
+		Long: `Measure perplexity: the text is cut into windows of --ctx tokens (512) that do not overlap; the second half of each
+window scores its tokens. The last partial window is dropped.`,
+		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
+	}
+	config := engineConfig(c)
+	model := modelFlag(c)
+	c.Flags().StringVar(&text, "text", "", "text file, - for standard input")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = c.MarkFlagRequired("text")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		data, err := daemon.ReadAll(text, c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		set, wait := bar(c.ErrOrStderr(), "perplexity")
+		r, err := daemon.Perplexity(config, *model, data, func(done, total int) { set(uint64(done), uint64(total)) })
+		wait()
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "perplexity %.4f +- %.4f over %d windows\n", r.PPL, r.StdErr, r.Chunks)
+		return err
+	}
+	return c
+}
+
+func quantizeCommand() *cobra.Command {
+	var target string
+	c := &cobra.Command{
+		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: cobra.ExactArgs(2),
+		Long:    "Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32. OUT appears whole or not at all.",
+		Example: "  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf",
+	}
+	c.Flags().StringVar(&target, "type", "", "f32, f16 or q8_0")
+	_ = c.MarkFlagRequired("type")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		set, wait := bar(c.ErrOrStderr(), "quantize")
+		err := daemon.Quantize(args[0], args[1], target, set)
+		wait()
+		return err
+	}
+	return c
+}
+
+func printJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v, json.Deterministic(true), jsontext.Multiline(true))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"chimera/daemon"
+)
+
+func serveCommand() *cobra.Command {
+	flags := daemon.DefaultConfig()
+	var file string
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the daemon", Args: cobra.NoArgs,
+		Long: `Run the daemon in the foreground until SIGTERM. SIGHUP reads the configuration again.
+
+Every setting can be given as a flag, as an environment variable (CHIMERA_KV_TYPE for --kv-type), or as a key of the
+TOML file (kv_type); flags win over the environment, and that over the file. When the daemon is ready it prints one line
+of JSON to standard output: {"ready":true,"socket":...,"http":...,"models":[...]}. Its log goes to standard error.`,
+		Example: `  chimera serve --model SmolLM2-135M-Instruct-Q4_1.gguf
+  chimera serve --config /etc/chimera/chimera.toml
+  chimera serve --model a.gguf=small --http 127.0.0.1:8080 --kv-type q8_0`,
+	}
+	c.Flags().StringVar(&file, "config", "", "TOML configuration file")
+	daemon.Flags(c.Flags(), &flags)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		resolve := func() (daemon.Config, error) { return daemon.Resolve(file, c.Flags()) }
+		config, err := resolve()
+		if err != nil {
+			return err
+		}
+		return daemon.Serve(c.Context(), config, resolve, c.OutOrStdout())
+	}
+	return c
+}

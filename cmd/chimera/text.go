@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"chimera/daemon"
+)
+
+// This file owns the verbs that work on text: tokenize and template.
+
+// maxLine bounds one line of tokenize's input.
+const maxLine = 64 << 20
+
+func tokenizeCommand() *cobra.Command {
+	var addSpecial, parseSpecial, decode bool
+	c := &cobra.Command{
+		Use: "tokenize --model F", Short: "Turn text into token ids, or back", Args: cobra.NoArgs,
+		Long: `Read one JSON string a line from standard input and write one JSON array of token ids a line; with --decode the
+reverse.`,
+		Example: "  echo '\"Hello, world\"' | chimera tokenize --model m.gguf",
+	}
+	model := modelFlag(c)
+	c.Flags().BoolVar(&addSpecial, "add-special", false, "add BOS and EOS where the model wants them")
+	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read special tokens in the text as such")
+	c.Flags().BoolVar(&decode, "decode", false, "turn arrays of ids into strings")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		t, err := daemon.OpenTokenizer(*model)
+		if err != nil {
+			return err
+		}
+		return lines(c.InOrStdin(), c.OutOrStdout(), func(line []byte) (any, error) {
+			if !decode {
+				var text string
+				err := json.Unmarshal(line, &text)
+				return append([]int32{}, t.Encode(text, addSpecial, parseSpecial)...), err
+			}
+			var ids []int32
+			if err := json.Unmarshal(line, &ids); err != nil {
+				return nil, err
+			}
+			for _, id := range ids {
+				if id < 0 || int(id) >= t.VocabSize() {
+					return nil, fmt.Errorf("id %d lies outside the vocabulary of %d", id, t.VocabSize())
+				}
+			}
+			return t.Decode(ids, true), nil
+		})
+	}
+	return c
+}
+
+// lines turns each line of in into a line of JSON.
+func lines(in io.Reader, out io.Writer, f func([]byte) (any, error)) error {
+	scanner := bufio.NewScanner(in)
+	scanner.Buffer(nil, maxLine)
+	w := bufio.NewWriter(out)
+	for n := 1; scanner.Scan(); n++ {
+		v, err := f(scanner.Bytes())
+		if err != nil {
+			return errors.Join(w.Flush(), fmt.Errorf("line %d: %w", n, err))
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		w.Write(text)
+		w.WriteByte('\n')
+	}
+	return errors.Join(w.Flush(), scanner.Err())
+}
+
+func templateCommand() *cobra.Command {
+	var model, file string
+	c := &cobra.Command{
+		Use: "template (--model F | --template F) < context.json", Short: "Render a chat template", Args: cobra.NoArgs,
+		Long: `Render a chat template with the variables of a JSON object read from standard input, and print exactly the text.
+--template takes a file or the name of a well-known template.`,
+		Example: `  echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | chimera template --model m.gguf`,
+	}
+	c.Flags().StringVar(&model, "model", "", "model file whose template to use")
+	c.Flags().StringVar(&file, "template", "", "template file")
+	c.MarkFlagsOneRequired("model", "template")
+	c.MarkFlagsMutuallyExclusive("model", "template")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		context, err := io.ReadAll(c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		text, err := daemon.RenderTemplate(model, file, context)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(c.OutOrStdout(), text)
+		return err
+	}
+	return c
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chimera/daemon"
+)
+
+// version is set by the build: -ldflags "-X main.version=...".
+var version = "development"
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version and what this machine can run", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			sets, architectures := daemon.Capabilities()
+			_, err := fmt.Fprintf(c.OutOrStdout(), "chimera %s (%s)\ninstruction sets: %s\narchitectures: %s\n",
+				version, runtime.Version(), strings.Join(sets, " "), strings.Join(architectures, " "))
+			return err
+		},
+	}
+}

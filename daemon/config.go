@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/pflag"
+
+	"chimera/socket"
+)
+
+// This file owns the settings: one field each, which flags, environment, TOML file and help share.
+// Later wins: default, file, environment, flag.
+
+// Config are the settings of chimera serve.
+type Config struct {
+	Model        []string `toml:"model"`
+	Socket       string   `toml:"socket"`
+	HTTP         string   `toml:"http"`
+	Threads      int      `toml:"threads"`
+	KVType       string   `toml:"kv_type"`
+	ISA          string   `toml:"isa"`
+	StepTokens   int      `toml:"step_tokens"`
+	Ctx          int      `toml:"ctx"`
+	MaxSequences int      `toml:"max_sequences"`
+	MaxLogprobs  int      `toml:"max_logprobs"`
+	QueueLength  int      `toml:"queue_length"`
+	MaxBody      int      `toml:"max_body"`
+	ChatTemplate string   `toml:"chat_template"`
+	LogLevel     string   `toml:"log_level"`
+}
+
+// DefaultConfig returns the defaults; each has its reason.
+func DefaultConfig() Config {
+	return Config{
+		Socket:       socket.DefaultPath(),
+		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
+		ISA:          "auto",  // the best that the machine has
+		StepTokens:   512,     // one long prompt delays the others' next token by one such step
+		MaxSequences: 32,      // decoding gains little from larger batches on a CPU
+		MaxLogprobs:  20,      // OpenAI's limit
+		QueueLength:  256,     // more would wait longer than clients do
+		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
+		LogLevel:     "info",
+	}
+}
+
+// engineFlags adds the settings that every verb which loads a model has.
+func engineFlags(f *pflag.FlagSet, c *Config) {
+	f.IntVar(&c.Threads, "threads", c.Threads, "compute threads; 0: one per core")
+	f.StringVar(&c.KVType, "kv-type", c.KVType, "type of the KV cache: f32, f16 or q8_0")
+	f.StringVar(&c.ISA, "isa", c.ISA, "instruction set: auto, scalar, avx2 or avx512")
+	f.IntVar(&c.Ctx, "ctx", c.Ctx, fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext))
+}
+
+// EngineFlags binds the settings that every verb which loads a model has to c.
+func EngineFlags(f *pflag.FlagSet, c *Config) { engineFlags(f, c) }
+
+// Flags binds all settings to c.
+func Flags(f *pflag.FlagSet, c *Config) {
+	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; the first is loaded (may be repeated)")
+	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket")
+	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
+	engineFlags(f, c)
+	f.IntVar(&c.StepTokens, "step-tokens", c.StepTokens, "most tokens that one step computes")
+	f.IntVar(&c.MaxSequences, "max-sequences", c.MaxSequences, "most answers that are computed at a time")
+	f.IntVar(&c.MaxLogprobs, "max-logprobs", c.MaxLogprobs, "most log-probabilities that a request may ask for")
+	f.IntVar(&c.QueueLength, "queue-length", c.QueueLength, "most requests that may wait; more are refused with 429")
+	f.IntVar(&c.MaxBody, "max-body", c.MaxBody, "largest request body in bytes")
+	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
+	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least level that is logged: debug, info, warn or error")
+}
+
+// ConfigError is a usage or configuration error: the command line exits with 2.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Resolve merges defaults, the file at path (if not empty), the environment and the flags that were
+// given. An unknown key of the file is an error with line and column.
+func Resolve(path string, given *pflag.FlagSet) (Config, error) {
+	c := DefaultConfig()
+	if path != "" {
+		if err := readFile(path, &c); err != nil {
+			return c, &ConfigError{err}
+		}
+	}
+	all := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	Flags(all, &c)
+	if err := fromEnvironment(all); err != nil {
+		return c, &ConfigError{err}
+	}
+	var err error
+	given.Visit(func(f *pflag.Flag) {
+		if target := all.Lookup(f.Name); target != nil && err == nil {
+			err = assign(target, f)
+		}
+	})
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return c, &ConfigError{err}
+	}
+	return c, nil
+}
+
+func assign(target, from *pflag.Flag) error {
+	if list, ok := from.Value.(pflag.SliceValue); ok {
+		return target.Value.(pflag.SliceValue).Replace(list.GetSlice())
+	}
+	return target.Value.Set(from.Value.String())
+}
+
+func readFile(path string, c *Config) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	err = d.Decode(c)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		row, column := unknown.Errors[0].Position()
+		return fmt.Errorf("%s:%d:%d: unknown key %s", path, row, column, strings.Join(unknown.Errors[0].Key(), "."))
+	}
+	var bad *toml.DecodeError
+	if errors.As(err, &bad) {
+		row, column := bad.Position()
+		return fmt.Errorf("%s:%d:%d: %s", path, row, column, strings.TrimPrefix(bad.Error(), "toml: "))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// environmentName is a setting's variable: CHIMERA_KV_TYPE for kv-type.
+func environmentName(flag string) string {
+	return "CHIMERA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func fromEnvironment(all *pflag.FlagSet) (err error) {
+	all.VisitAll(func(f *pflag.Flag) {
+		value, ok := os.LookupEnv(environmentName(f.Name))
+		if !ok || err != nil {
+			return
+		}
+		if list, isList := f.Value.(pflag.SliceValue); isList {
+			err = list.Replace(strings.FieldsFunc(value, func(r rune) bool { return r == ',' }))
+		} else if setErr := f.Value.Set(value); setErr != nil {
+			err = fmt.Errorf("%s=%s: %w", environmentName(f.Name), value, setErr)
+		}
+	})
+	return err
+}
+
+// check names the setting that is out of range.
+func (c *Config) check() error {
+	for _, r := range []struct {
+		name      string
+		value     int
+		low, high int
+	}{
+		{"threads", c.Threads, 0, 1024}, {"ctx", c.Ctx, 0, 1 << 24}, {"step_tokens", c.StepTokens, 1, 1 << 16},
+		{"max_sequences", c.MaxSequences, 1, 4096}, {"max_logprobs", c.MaxLogprobs, 0, 1000},
+		{"queue_length", c.QueueLength, 1, 1 << 20}, {"max_body", c.MaxBody, 1 << 10, 1 << 30},
+	} {
+		if r.value < r.low || r.value > r.high {
+			return fmt.Errorf("%s is %d, it must lie between %d and %d", r.name, r.value, r.low, r.high)
+		}
+	}
+	_, err := c.level()
+	return err
+}
+
+// Engine are the settings that concern loading.
+func (c *Config) Engine() EngineOptions {
+	return EngineOptions{
+		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
+	}
+}

@@ -1,0 +1,205 @@
+package daemon
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"chimera/engine"
+	"chimera/tokenizer"
+	"chimera/weights"
+)
+
+// This file owns the verbs that work on a model file without a daemon.
+
+// offlineOptions turns the shared flags into sizes for one sequence.
+func offlineOptions(c *Config) EngineOptions {
+	o := c.Engine()
+	o.MaxSequences, o.MaxLogprobs = 1, 1
+	return o
+}
+
+// openEvaluator loads a model for one sequence.
+func openEvaluator(path string, c *Config, context int) (*Loaded, *evaluator, error) {
+	o := offlineOptions(c)
+	if o.Context == 0 {
+		o.Context = context
+	}
+	l, err := Load(path, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := newEvaluator(l.Instance)
+	if err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return l, e, nil
+}
+
+// LogitsRequest is what chimera logits computes.
+type LogitsRequest struct {
+	Model string
+	IDs   []int32 // as they are
+	Text  string  // tokenised as by /v1/completions, if IDs is nil
+	All   bool    // every position, not the last alone
+	Out   string
+}
+
+// Logits writes raw little-endian float32 rows, (positions, vocabulary).
+func Logits(c *Config, r LogitsRequest) (err error) {
+	l, e, err := openEvaluator(r.Model, c, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if r.IDs == nil {
+		tok, err := NewTokenizer(l.File)
+		if err != nil {
+			return err
+		}
+		r.IDs = tok.Encode(r.Text, true, true)
+	}
+	if err := checkIDs(r.IDs, l.Program); err != nil {
+		return err
+	}
+	from := len(r.IDs) - 1
+	if r.All {
+		from = 0
+	}
+	file, err := os.Create(r.Out)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(file, 1<<20)
+	err = e.rows(r.IDs, from, func(_ int, logits []float32) error { return binary.Write(w, binary.LittleEndian, logits) })
+	return errors.Join(err, w.Flush(), file.Close())
+}
+
+func checkIDs(ids []int32, p *engine.Program) error {
+	if len(ids) == 0 {
+		return &ConfigError{errors.New("there are no tokens: give --ids or --text")}
+	}
+	for _, id := range ids {
+		if id < 0 || int(id) >= p.Vocab {
+			return &ConfigError{fmt.Errorf("ids: %d lies outside the vocabulary of %d", id, p.Vocab)}
+		}
+	}
+	return nil
+}
+
+// PerplexityResult is what chimera perplexity prints.
+type PerplexityResult struct {
+	PPL      float64   `json:"ppl"`
+	StdErr   float64   `json:"stderr"`
+	Chunks   int       `json:"chunks"`
+	PerChunk []float64 `json:"per_chunk"` // each window's own
+}
+
+// perplexityWindow is the default window.
+const perplexityWindow = 512
+
+// Perplexity measures a text: windows of ctx tokens that do not overlap, the last partial one dropped;
+// the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
+// token.
+func Perplexity(c *Config, modelPath string, text []byte, progress func(done, total int)) (r PerplexityResult, err error) {
+	l, e, err := openEvaluator(modelPath, c, perplexityWindow)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	tok, err := NewTokenizer(l.File)
+	if err != nil {
+		return r, err
+	}
+	window := l.Instance.Limits().MaxContext
+	ids := tok.Encode(string(text), true, true)
+	r.Chunks = len(ids) / window
+	if r.Chunks == 0 {
+		return r, fmt.Errorf("the text has %d tokens, one window needs %d: give a longer text or a smaller --ctx", len(ids), window)
+	}
+	var all []float64
+	for i := range r.Chunks {
+		chunk := append([]int32(nil), ids[i*window:(i+1)*window]...)
+		if tok.AddsBOS() {
+			chunk[0] = tok.BOS()
+		}
+		scores, err := e.scores(chunk, window/2)
+		if err != nil {
+			return r, err
+		}
+		all = append(all, scores...)
+		mean, _ := meanAndError(scores)
+		r.PerChunk = append(r.PerChunk, math.Exp(-mean))
+		progress(i+1, r.Chunks)
+	}
+	mean, deviation := meanAndError(all)
+	r.PPL = math.Exp(-mean)
+	r.StdErr = r.PPL * deviation
+	return r, nil
+}
+
+// meanAndError is the mean and its standard error.
+func meanAndError(x []float64) (mean, deviation float64) {
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	var square float64
+	for _, v := range x {
+		square += (v - mean) * (v - mean)
+	}
+	if len(x) > 1 {
+		deviation = math.Sqrt(square / float64(len(x)-1) / float64(len(x)))
+	}
+	return mean, deviation
+}
+
+// TensorSHA256 is the checksum of a tensor's values as little-endian float32, in pieces of bounded size.
+func TensorSHA256(t weights.Tensor) (string, error) {
+	hash := sha256.New()
+	values := make([]float32, t.Shape[0])
+	raw := make([]byte, 0, 4*len(values))
+	for row := range t.Rows() {
+		if err := weights.Dequantize(t.Type, t.Data[row*t.RowBytes():(row+1)*t.RowBytes()], values); err != nil {
+			return "", err
+		}
+		hash.Write(weights.Quantize(weights.F32, values, raw[:0]))
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Quantize rewrites a model file.
+func Quantize(in, out, target string, progress func(done, total uint64)) error {
+	t, err := weights.ParseTarget(target)
+	if err != nil {
+		return &ConfigError{err}
+	}
+	f, err := OpenFile(in)
+	if err != nil {
+		return err
+	}
+	return errors.Join(weights.Convert(f, out, t, progress), f.Close())
+}
+
+// OpenTokenizer reads the tokenizer of a model file.
+func OpenTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	f, err := OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	t, err := NewTokenizer(f)
+	return t, errors.Join(err, f.Close())
+}
+
+// ReadAll reads a file, or standard input for "-".
+func ReadAll(path string, stdin io.Reader) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(path)
+}

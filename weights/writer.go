@@ -1,0 +1,153 @@
+package weights
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+)
+
+// This file owns writing GGUF (version 3).
+
+// OutTensor is a tensor to be written. Its bytes are asked for when their turn comes, so that a file of
+// any size needs the memory of one tensor.
+type OutTensor struct {
+	Name  string
+	Type  Type
+	Shape []uint64
+	Write func(io.Writer) error // writes exactly the tensor's bytes
+}
+
+func (t OutTensor) bytes() uint64 {
+	return Tensor{Type: t.Type, Shape: t.Shape}.RowBytes() * Tensor{Shape: t.Shape}.Rows()
+}
+
+// writer encodes and counts; the first error sticks.
+type writer struct {
+	w   *bufio.Writer
+	at  uint64
+	err error
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.w.Write(b)
+	w.at += uint64(n)
+	w.err = err
+	return n, err
+}
+
+func (w *writer) uint(bytes int, v uint64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], v)
+	w.Write(b[:bytes])
+}
+
+func (w *writer) text(s string) {
+	w.uint(8, uint64(len(s)))
+	io.WriteString(w, s)
+}
+
+func (w *writer) pad(alignment uint64) {
+	for w.at%alignment != 0 && w.err == nil {
+		w.Write([]byte{0})
+	}
+}
+
+// WriteFile writes a whole GGUF file to out.
+func WriteFile(out io.Writer, m *Metadata, tensors []OutTensor) error {
+	w := &writer{w: bufio.NewWriterSize(out, 1<<20)}
+	alignment := uint64(defaultAlignment)
+	if n, ok, _ := m.Uint("general.alignment"); ok {
+		alignment = n
+	}
+	io.WriteString(w, "GGUF")
+	w.uint(4, 3)
+	w.uint(8, uint64(len(tensors)))
+	w.uint(8, uint64(len(m.keys)))
+	for _, key := range m.keys {
+		w.text(key)
+		w.value(m.values[key])
+	}
+	offset := uint64(0)
+	for _, t := range tensors {
+		w.text(t.Name)
+		w.uint(4, uint64(len(t.Shape)))
+		for _, n := range t.Shape {
+			w.uint(8, n)
+		}
+		w.uint(4, uint64(t.Type))
+		w.uint(8, offset)
+		offset += (t.bytes() + alignment - 1) / alignment * alignment
+	}
+	for _, t := range tensors {
+		w.pad(alignment)
+		before := w.at
+		if err := t.Write(w); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		if w.err == nil && w.at-before != t.bytes() {
+			return fmt.Errorf("tensor %s: %d bytes were written, %d announced", t.Name, w.at-before, t.bytes())
+		}
+	}
+	w.pad(alignment)
+	if w.err != nil {
+		return w.err
+	}
+	return w.w.Flush()
+}
+
+func (w *writer) value(v Value) {
+	w.uint(4, uint64(v.Type))
+	if v.Type != Array {
+		w.element(v.Type, v.Any)
+		return
+	}
+	w.uint(4, uint64(v.Element))
+	switch list := v.Any.(type) {
+	case []string:
+		elements(w, v.Element, list)
+	case []uint64:
+		elements(w, v.Element, list)
+	case []int64:
+		elements(w, v.Element, list)
+	case []float64:
+		elements(w, v.Element, list)
+	case []bool:
+		elements(w, v.Element, list)
+	}
+}
+
+func elements[T any](w *writer, t ValueType, list []T) {
+	w.uint(8, uint64(len(list)))
+	for _, x := range list {
+		w.element(t, x)
+	}
+}
+
+func (w *writer) element(t ValueType, x any) {
+	bytes := int(scalarBytes[t])
+	switch v := x.(type) {
+	case string:
+		w.text(v)
+	case uint64:
+		w.uint(bytes, v)
+	case int64:
+		w.uint(bytes, uint64(v))
+	case bool:
+		if v {
+			w.uint(bytes, 1)
+		} else {
+			w.uint(bytes, 0)
+		}
+	case float64:
+		if t == Float32 {
+			w.uint(bytes, uint64(math.Float32bits(float32(v))))
+		} else {
+			w.uint(bytes, math.Float64bits(v))
+		}
+	}
+}
