@@ -17,7 +17,7 @@ func NewTokenizer(f *weights.File) (*tokenizer.Tokenizer, error) {
 		Model: r.text("model"), Pre: r.text("pre"), Tokens: r.texts("tokens"), Scores: r.floats("scores"),
 		Types: r.ints("token_type"), Merges: r.texts("merges"),
 		BOS: r.id("bos_token_id"), EOS: r.id("eos_token_id"), EOT: r.id("eot_token_id"), EOM: r.id("eom_token_id"),
-		UNK: r.id("unknown_token_id"), PAD: r.id("padding_token_id"),
+		UNK:    r.id("unknown_token_id"),
 		FIMPad: r.id("fim_pad_token_id"), FIMRepo: r.id("fim_rep_token_id"), FIMSeparator: r.id("fim_sep_token_id"),
 		AddBOS: r.flag("add_bos_token"), AddEOS: r.flag("add_eos_token"), AddSpacePrefix: r.flag("add_space_prefix"),
 	}
@@ -78,16 +78,17 @@ func (r *vocabularyReader) floats(name string) []float32 {
 	return out
 }
 
-func (r *vocabularyReader) id(name string) int32 {
+func (r *vocabularyReader) id(name string) *int32 {
 	n, ok := readKey(r, name, r.m.Uint)
 	if !ok {
-		return tokenizer.None
+		return nil
 	}
 	if n > 1<<30 {
 		r.err = fmt.Errorf("key %s%s is %d, which is no token id", vocabularyPrefix, name, n)
-		return tokenizer.None
+		return nil
 	}
-	return int32(n)
+	id := int32(n)
+	return &id
 }
 
 func (r *vocabularyReader) flag(name string) *bool {

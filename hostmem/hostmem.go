@@ -4,146 +4,138 @@
 package hostmem
 
 import (
+	"errors"
 	"fmt"
-	"sync/atomic"
+	"log/slog"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// Purpose says what a region is for; it is the key of the accounting.
-type Purpose int
+// This file owns Region: one mapping from Alloc to Free.
 
-// The purposes.
-const (
-	Weights Purpose = iota
-	KV
-	Activations
-	Batch
-	Staging
-	purposes
-)
-
-var purposeNames = [purposes]string{"weights", "kv", "activations", "batch", "staging"}
-
-// String returns the purpose's name.
-func (p Purpose) String() string { return purposeNames[p] }
+// ErrFreed is what Free returns for a region that was freed before.
+var ErrFreed = errors.New("hostmem: region freed twice")
 
 // hugePageBytes is x86-64's huge page; smaller regions gain nothing from asking.
 const hugePageBytes = 2 << 20
 
-var (
-	usedBytes   [purposes]atomic.Int64
-	lockedBytes atomic.Int64
+// maxBytes is half of the 47-bit address space of a Linux process: more is an arithmetic error.
+const maxBytes = 1 << 46
+
+// Option changes how one region is mapped; options combine with |.
+type Option uint8
+
+// The options.
+const (
+	TryLock     Option = 1 << iota // mlock; being refused is counted and left in Region.LockError
+	RequireLock                    // mlock, or fail
+	SmallPages                     // do not ask for huge pages: the region is touched sparsely
 )
 
-// Region is one mapping: zeroed, page-aligned, freed whole.
+// Allocator maps regions. Alloc is the one for a machine without a GPU; where there is one, the
+// daemon injects an allocator that pins what it maps, built on NewRegion.
+type Allocator func(p Purpose, bytes int64, options Option) (*Region, error)
+
+// Region is one mapping: zeroed, page-aligned, freed whole. It has one owner, who calls Free; the
+// bytes may be shared, the Region's methods may not be called during Free. There is no finalizer
+// that unmaps, since C may still hold pointers: a region collected without Free is logged and
+// counted as leaked.
 type Region struct {
-	purpose Purpose
-	bytes   []byte
-	locked  bool
+	purpose   Purpose
+	bytes     []byte
+	release   func([]byte) error
+	hugeBytes int64
+	locked    bool
+	lockError error
+	leak      runtime.Cleanup
 }
 
-// Alloc maps n bytes for a purpose.
-func Alloc(p Purpose, n int64) (*Region, error) {
-	if n <= 0 || n > 1<<46 {
-		return nil, fmt.Errorf("%s: %d bytes can't be mapped", p, n)
+// Alloc maps zeroed memory for a purpose, aligned to a page. Regions of 2 MiB and more ask for huge
+// pages. An error names purpose and size and leaves nothing mapped.
+func Alloc(p Purpose, bytes int64, options Option) (*Region, error) {
+	if bytes <= 0 || bytes > maxBytes {
+		return nil, fmt.Errorf("hostmem: %d bytes for %s: out of range", bytes, p)
 	}
-	b, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	b, err := unix.Mmap(-1, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
-		return nil, fmt.Errorf("mapping %d bytes for %s: %w", n, p, err)
+		return nil, fmt.Errorf("hostmem: mapping %d bytes for %s: %w", bytes, p, err)
 	}
-	if n >= hugePageBytes {
-		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // advice: a kernel without huge pages says no
+	r := &Region{purpose: p, bytes: b, release: unix.Munmap}
+	if bytes >= hugePageBytes && options&SmallPages == 0 && unix.Madvise(b, unix.MADV_HUGEPAGE) == nil {
+		r.hugeBytes = bytes
 	}
-	usedBytes[p].Add(n)
-	return &Region{purpose: p, bytes: b}, nil
+	if options&(TryLock|RequireLock) != 0 {
+		r.lockError = r.lock()
+	}
+	if r.lockError != nil && options&RequireLock != 0 {
+		return nil, errors.Join(r.lockError, unix.Munmap(b))
+	}
+	r.register()
+	return r, nil
 }
 
-// Lock keeps the region in memory. An error (RLIMIT_MEMLOCK, most often) leaves it usable.
-func (r *Region) Lock() error {
-	if err := unix.Mlock(r.bytes); err != nil {
-		return fmt.Errorf("locking %d bytes for %s: %w (raise LimitMEMLOCK=)", len(r.bytes), r.purpose, err)
-	}
-	r.locked = true
-	lockedBytes.Add(int64(len(r.bytes)))
-	return nil
+// NewRegion makes a region of memory that another allocator mapped, and that release gives back. The
+// bytes must lie outside the Go heap and count as locked: pinning is what other allocators are for.
+func NewRegion(p Purpose, bytes []byte, release func([]byte) error) *Region {
+	r := &Region{purpose: p, bytes: bytes, release: release, locked: true}
+	r.register()
+	return r
 }
+
+// lock faults every page in and keeps it. The kernel compares with RLIMIT_MEMLOCK (and the right to
+// exceed it) before it touches a page, so asking is the check.
+func (r *Region) lock() error {
+	err := unix.Mlock(r.bytes)
+	if err == nil {
+		r.locked = true
+		return nil
+	}
+	_ = unix.Munlock(r.bytes) // a failure half way through leaves pages locked
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && uint64(len(r.bytes)) > limit.Cur {
+		return fmt.Errorf("hostmem: locking %d bytes for %s: limit is %d bytes (raise LimitMEMLOCK= or ulimit -l): %w",
+			len(r.bytes), r.purpose, limit.Cur, err)
+	}
+	return fmt.Errorf("hostmem: locking %d bytes for %s: %w", len(r.bytes), r.purpose, err)
+}
+
+func (r *Region) register() {
+	r.account(1)
+	purpose, bytes := r.purpose, len(r.bytes)
+	r.leak = runtime.AddCleanup(r, func(struct{}) {
+		leaks.Add(1)
+		slog.Error("off-heap region was never freed", "purpose", purpose.String(), "bytes", bytes)
+	}, struct{}{})
+}
+
+// Purpose is what the region was mapped for.
+func (r *Region) Purpose() Purpose { return r.purpose }
 
 // Bytes is the region's memory; nil after Free.
 func (r *Region) Bytes() []byte { return r.bytes }
 
-// Pointer is the region's first byte.
+// Pointer is the region's first byte; nil after Free.
 func (r *Region) Pointer() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(r.bytes)) }
 
-// Free unmaps the region. Freeing twice is a bug and panics.
+// Locked says whether the region can't be paged out.
+func (r *Region) Locked() bool { return r.locked }
+
+// LockError is why TryLock did not lock; nil if it did or was not asked.
+func (r *Region) LockError() error { return r.lockError }
+
+// Free gives the region back. Its bytes must not be touched any more, by C either.
 func (r *Region) Free() error {
 	if r.bytes == nil {
-		panic("hostmem: region for " + r.purpose.String() + " freed twice")
+		return fmt.Errorf("%w (%s)", ErrFreed, r.purpose)
 	}
-	n := int64(len(r.bytes))
-	err := unix.Munmap(r.bytes)
+	r.leak.Stop()
+	r.account(-1)
+	b := r.bytes
 	r.bytes = nil
-	usedBytes[r.purpose].Add(-n)
-	if r.locked {
-		lockedBytes.Add(-n)
+	if err := r.release(b); err != nil {
+		return fmt.Errorf("hostmem: freeing %d bytes of %s: %w", len(b), r.purpose, err)
 	}
-	return err
-}
-
-// Usage is what is mapped for each purpose, in bytes.
-func Usage() map[string]int64 {
-	used := map[string]int64{}
-	for p := range purposes {
-		used[p.String()] = usedBytes[p].Load()
-	}
-	return used
-}
-
-// LockedBytes is how much of it is locked in memory.
-func LockedBytes() int64 { return lockedBytes.Load() }
-
-// Carver hands out aligned pieces of one region, front to back. It first runs without a region to add
-// up the sizes (Need), then with one.
-type Carver struct {
-	base unsafe.Pointer
-	at   int64
-	size int64
-}
-
-// align is a cache line, and AVX-512's vector.
-const align = 64
-
-// NewCarver carves r; nil only measures.
-func NewCarver(r *Region) *Carver {
-	if r == nil {
-		return &Carver{}
-	}
-	return &Carver{base: r.Pointer(), size: int64(len(r.bytes))}
-}
-
-// Need is how many bytes have been asked for.
-func (c *Carver) Need() int64 { return c.at }
-
-// Bytes takes n bytes; nil while measuring.
-func (c *Carver) Bytes(n int64) unsafe.Pointer {
-	at := c.at
-	c.at += (n + align - 1) / align * align
-	if c.base == nil {
-		return nil
-	}
-	if c.at > c.size {
-		panic("hostmem: carved more than was measured")
-	}
-	return unsafe.Add(c.base, at)
-}
-
-// Take is a slice of n elements of T; nil while measuring.
-func Take[T any](c *Carver, n int) []T {
-	var zero T
-	p := c.Bytes(int64(n) * int64(unsafe.Sizeof(zero)))
-	if p == nil {
-		return nil
-	}
-	return unsafe.Slice((*T)(p), n)
+	return nil
 }

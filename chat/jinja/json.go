@@ -1,0 +1,269 @@
+package jinja
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file owns JSON: variables coming in, with their order and kinds of numbers, and tojson going out.
+
+// maxJSONDepth bounds the nesting of variables.
+const maxJSONDepth = 128
+
+// FromJSON reads a JSON object as variables.
+func FromJSON(text []byte) (*Dict, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	v, err := readJSON(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	object, ok := v.(*Dict)
+	if !ok {
+		return nil, fmt.Errorf("the context must be a JSON object")
+	}
+	if _, err := d.ReadToken(); err == nil {
+		return nil, fmt.Errorf("text after the JSON object")
+	}
+	return object, nil
+}
+
+func readJSON(d *jsontext.Decoder, depth int) (Value, error) {
+	if depth > maxJSONDepth {
+		return nil, fmt.Errorf("the JSON is nested too deeply")
+	}
+	t, err := d.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch t.Kind() {
+	case 't', 'f':
+		return t.Bool(), nil
+	case '"':
+		return t.String(), nil
+	case '0':
+		return readNumber(t.String())
+	case '[':
+		l := &List{}
+		for d.PeekKind() != ']' {
+			v, err := readJSON(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, v)
+		}
+		_, err := d.ReadToken()
+		return l, err
+	case '{':
+		return readObject(d, depth)
+	}
+	return nil, nil
+}
+
+func readObject(d *jsontext.Decoder, depth int) (Value, error) {
+	o := NewDict()
+	for d.PeekKind() != '}' {
+		k, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		key := k.String()
+		v, err := readJSON(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		o.Set(key, v)
+	}
+	_, err := d.ReadToken()
+	return o, err
+}
+
+func readNumber(s string) (Value, error) {
+	if strings.ContainsAny(s, ".eE") {
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil && !math.IsInf(f, 0) {
+			return nil, err
+		}
+		return f, nil
+	}
+	n, ok := new(big.Int).SetString(s, 10)
+	if !ok || n.BitLen() > maxIntBits {
+		return nil, fmt.Errorf("the number %.20s... is too large", s)
+	}
+	return shrink(n), nil
+}
+
+// jsonWriter is json.dumps.
+type jsonWriter struct {
+	e              *evaluation
+	b              strings.Builder
+	indent         string // "" and pretty false: one line
+	pretty         bool
+	comma, colon   string
+	ascii, sortKey bool
+}
+
+func filterToJSON(e *evaluation, v Value, a *callArgs) Value {
+	w := &jsonWriter{e: e, comma: ", ", colon: ": "}
+	w.ascii = truth(a.or(0, "ensure_ascii", false))
+	if n := a.or(1, "indent", nil); n != nil {
+		w.pretty, w.comma = true, ","
+		if s, ok := textOf(n); ok {
+			w.indent = s
+		} else {
+			w.indent = e.pad(e.toInt(n))
+		}
+	}
+	if s := a.or(2, "separators", nil); s != nil {
+		items := e.iterate(s)
+		if len(items) != 2 {
+			e.fail("separators must be two strings")
+		}
+		w.comma, w.colon = e.str(items[0]), e.str(items[1])
+	}
+	w.sortKey = truth(a.or(3, "sort_keys", false))
+	w.value(v, 1)
+	return w.b.String()
+}
+
+func (w *jsonWriter) write(s string) {
+	w.e.allocate(len(s))
+	w.b.WriteString(s)
+}
+
+func (w *jsonWriter) newline(depth int) {
+	if w.pretty {
+		w.write("\n")
+		for range depth {
+			w.write(w.indent)
+		}
+	}
+}
+
+func (w *jsonWriter) value(v Value, depth int) {
+	defer w.e.enter()()
+	switch x := v.(type) {
+	case nil:
+		w.write("null")
+	case bool:
+		w.write(strconv.FormatBool(x))
+	case int64:
+		w.write(strconv.FormatInt(x, 10))
+	case *big.Int:
+		w.write(x.String())
+	case float64:
+		w.write(jsonFloat(x))
+	case string:
+		w.string(x)
+	case safe:
+		w.string(string(x))
+	case *List:
+		w.list(x, depth)
+	case *Dict:
+		w.dict(x, depth)
+	default:
+		w.e.fail("object of type %s is not JSON serializable", typeName(v))
+	}
+}
+
+func jsonFloat(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 0):
+		return strings.Replace(strings.Replace(floatRepr(f), "inf", "Infinity", 1), "+", "", 1)
+	}
+	return floatRepr(f)
+}
+
+func (w *jsonWriter) list(l *List, depth int) {
+	if len(l.Items) == 0 {
+		w.write("[]")
+		return
+	}
+	w.write("[")
+	for i, item := range l.Items {
+		if i > 0 {
+			w.write(w.comma)
+		}
+		w.newline(depth)
+		w.value(item, depth+1)
+	}
+	w.newline(depth - 1)
+	w.write("]")
+}
+
+func (w *jsonWriter) dict(d *Dict, depth int) {
+	if len(d.keys) == 0 {
+		w.write("{}")
+		return
+	}
+	keys := d.keys
+	if w.sortKey {
+		keys = w.e.sorted(keys, func(k Value) Value { return k }, false)
+	}
+	w.write("{")
+	for i, k := range keys {
+		if i > 0 {
+			w.write(w.comma)
+		}
+		w.newline(depth)
+		w.key(k)
+		w.write(w.colon)
+		v, _ := d.Get(k)
+		w.value(v, depth+1)
+	}
+	w.newline(depth - 1)
+	w.write("}")
+}
+
+func (w *jsonWriter) key(k Value) {
+	switch x := k.(type) {
+	case string:
+		w.string(x)
+	case safe:
+		w.string(string(x))
+	case nil:
+		w.write(`"null"`)
+	case bool:
+		w.write(`"` + strconv.FormatBool(x) + `"`)
+	case float64:
+		w.write(`"` + jsonFloat(x) + `"`)
+	case int64, *big.Int:
+		w.write(`"` + w.e.str(x) + `"`)
+	default:
+		w.e.fail("keys must be str, int, float, bool or None, not %s", typeName(k))
+	}
+}
+
+var jsonEscapes = map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
+
+func (w *jsonWriter) string(s string) {
+	w.e.allocate(len(s) + 2)
+	w.b.WriteByte('"')
+	for _, r := range s {
+		escape, special := jsonEscapes[r]
+		switch {
+		case special:
+			w.b.WriteString(escape)
+		case r < 0x20:
+			fmt.Fprintf(&w.b, `\u%04x`, r)
+		case r >= utf8.RuneSelf && w.ascii:
+			if r > 0xffff {
+				r -= 0x10000
+				fmt.Fprintf(&w.b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+				continue
+			}
+			fmt.Fprintf(&w.b, `\u%04x`, r)
+		default:
+			w.b.WriteRune(r)
+		}
+	}
+	w.b.WriteByte('"')
+}
