@@ -48,7 +48,7 @@ func validUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.Rune
 
 // marshal encodes an answer; map keys are sorted so that equal answers have equal bytes.
 func marshal(v any) ([]byte, error) {
-	return json.Marshal(v, json.Deterministic(true), json.FormatNilSliceAsNull(true), jsontext.AllowInvalidUTF8(true))
+	return json.Marshal(v, json.Deterministic(true), json.FormatNilSliceAsNull(true), json.FormatNilMapAsNull(true), jsontext.AllowInvalidUTF8(true))
 }
 
 func (c *call) reply(v any) error {

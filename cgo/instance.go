@@ -45,7 +45,7 @@ func (in *instance) Plan() *engine.Plan { return in.plan }
 
 // NewBatch carves a batch out of a region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := hostmem.Alloc(hostmem.Batch, in.plan.BatchBytes)
+	r, err := hostmem.Alloc(hostmem.Batch, in.plan.BatchBytes, 0)
 	if err != nil {
 		return nil, err
 	}

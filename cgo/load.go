@@ -59,13 +59,14 @@ func (in *instance) allocate() error {
 	for _, want := range []struct {
 		purpose hostmem.Purpose
 		bytes   int64
+		options hostmem.Option
 		region  **hostmem.Region
 	}{
-		{hostmem.Weights, in.plan.WeightBytes, &in.weightsRegion},
-		{hostmem.Activations, in.plan.ActBytes, &in.actsRegion},
-		{hostmem.KV, in.plan.KVBytes, &in.kvRegion},
+		{hostmem.Weights, in.plan.WeightBytes, hostmem.TryLock, &in.weightsRegion}, // every step reads all of them
+		{hostmem.Activations, in.plan.ActBytes, 0, &in.actsRegion},
+		{hostmem.KV, in.plan.KVBytes, 0, &in.kvRegion}, // locking would take pages that nobody uses yet
 	} {
-		r, err := hostmem.Alloc(want.purpose, want.bytes)
+		r, err := hostmem.Alloc(want.purpose, want.bytes, want.options)
 		if err != nil {
 			return err
 		}

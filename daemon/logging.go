@@ -30,9 +30,12 @@ func startLog(c *Config) {
 // logMemory prints what is mapped, by purpose.
 func logMemory() {
 	attrs := []any{}
-	for purpose, bytes := range hostmem.Usage() {
-		if bytes > 0 {
-			attrs = append(attrs, purpose+"_mib", fmt.Sprintf("%.1f", float64(bytes)/(1<<20)))
+	for _, u := range hostmem.Usage() {
+		if u.Bytes > 0 {
+			attrs = append(attrs, u.Purpose.String()+"_mib", fmt.Sprintf("%.1f", float64(u.Bytes)/(1<<20)))
+		}
+		if u.LockRefusedBytes > 0 {
+			slog.Warn("memory could not be locked: raise LimitMEMLOCK=", "purpose", u.Purpose.String(), "bytes", u.LockRefusedBytes)
 		}
 	}
 	slog.Info("memory", attrs...)

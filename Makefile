@@ -1,0 +1,70 @@
+# Chimera. `make help` lists what there is.
+
+SHELL       := /bin/bash
+PYTHON      ?= python3
+CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/chimera
+VENV        := .venv
+TOOLS       := $(CURDIR)/.tools
+SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
+STATICCHECK := $(TOOLS)/staticcheck
+FUZZTIME    ?= 60s
+export CHIMERA_SMOLLM2 ?= $(wildcard $(SMOLLM2))
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' Makefile
+
+tools-check: ## name the tools that are missing and how to get them
+	@scripts/tools-check.sh
+
+build: tools-check ## build bin/chimera
+	go build -trimpath -o bin/chimera ./cmd/chimera
+
+model: tools-check ## get SmolLM2-135M-Instruct (98 MB, checksum verified, cached)
+	$(PYTHON) scripts/fetch_model.py $(SMOLLM2)
+
+demo: build ## answer a question with a real model over Unix socket and TCP (MODEL=path for your own)
+	@[ -n "$(MODEL)" ] || $(MAKE) --no-print-directory model
+	$(PYTHON) scripts/demo.py bin/chimera "$(or $(MODEL),$(SMOLLM2))"
+
+deps: tools-check model ## install everything the tests need: Go modules, the model, Python clients
+	go mod download
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+
+test: deps build ## all tests
+	CHIMERA_SMOLLM2=$(SMOLLM2) CHIMERA_PYTHON=$(CURDIR)/$(VENV)/bin/python go test -timeout 20m ./...
+
+test-conformance: tools-check ## the conformance and golden folders (CHIMERA_CONFORMANCE, CHIMERA_GOLDEN)
+	go test -count=1 -v -run 'Conformance|Golden|Fixtures' ./daemon ./tokenizer ./chat/... ./weights
+
+race: tools-check ## the tests of concurrent packages under the race detector
+	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine
+
+asan: tools-check ## the C code under the address and undefined-behaviour sanitizers
+	CGO_CFLAGS="-g -O1 -fno-omit-frame-pointer" go test -asan -timeout 20m ./cgo
+	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 20m ./cgo
+
+fuzz: tools-check ## each fuzz target for FUZZTIME
+	go test -run '^$$' -fuzz FuzzGGUF -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./weights
+	go test -run '^$$' -fuzz FuzzTokenizer -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./tokenizer
+	go test -run '^$$' -fuzz FuzzTemplate -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./chat/jinja
+	go test -run '^$$' -fuzz FuzzBody -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./api
+
+$(STATICCHECK):
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@2026.1 || GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@latest
+
+lint: tools-check $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror cgo/*.c cgo/*.h; else echo "clang-format is missing (package clang-format): C was not checked"; fi
+
+bench: build ## engine speed on the model, and a peer's if PEER names its folder of binaries
+	CHIMERA_SMOLLM2=$(SMOLLM2) go test ./daemon -run '^$$' -bench Engine -benchtime 5x
+
+clean: ## remove what was built
+	rm -rf bin $(VENV) $(TOOLS)
+
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean
