@@ -23,8 +23,11 @@ type sizes struct {
 	queryTiles int
 }
 
-// biasesPerOutput is how many logit biases one request may carry on average; the API caps a request.
-const biasesPerOutput = 256
+// A request may carry up to maxBiases logit biases, which the API holds it to; few carry any.
+const (
+	biasesPerOutput = 256
+	maxBiases       = 1024
+)
 
 func sizesOf(p *engine.Program, o engine.LoadOptions) sizes {
 	pages := (o.MaxContext + engine.PageTokens - 1) / engine.PageTokens
@@ -32,7 +35,7 @@ func sizesOf(p *engine.Program, o engine.LoadOptions) sizes {
 		LoadOptions: o,
 		tablePages:  o.MaxSequences * pages,
 		penalties:   o.MaxSequences * min(o.MaxContext, p.Vocab),
-		biases:      o.MaxSequences * biasesPerOutput,
+		biases:      o.MaxSequences*biasesPerOutput + maxBiases,
 		queryTiles:  o.MaxTokens/queryTokens + o.MaxSequences + 1,
 	}
 }

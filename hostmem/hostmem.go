@@ -24,7 +24,7 @@ const hugePageBytes = 2 << 20
 // maxBytes is half of the 47-bit address space of a Linux process: more is an arithmetic error.
 const maxBytes = 1 << 46
 
-// Option changes how one region is mapped; options combine with |.
+// Option changes how one region is mapped.
 type Option uint8
 
 // The options.
@@ -36,7 +36,7 @@ const (
 
 // Allocator maps regions. Alloc is the one for a machine without a GPU; where there is one, the
 // daemon injects an allocator that pins what it maps, built on NewRegion.
-type Allocator func(p Purpose, bytes int64, options Option) (*Region, error)
+type Allocator func(p Purpose, bytes int64, options ...Option) (*Region, error)
 
 // Region is one mapping: zeroed, page-aligned, freed whole. It has one owner, who calls Free; the
 // bytes may be shared, the Region's methods may not be called during Free. There is no finalizer
@@ -54,22 +54,26 @@ type Region struct {
 
 // Alloc maps zeroed memory for a purpose, aligned to a page. Regions of 2 MiB and more ask for huge
 // pages. An error names purpose and size and leaves nothing mapped.
-func Alloc(p Purpose, bytes int64, options Option) (*Region, error) {
+func Alloc(p Purpose, bytes int64, options ...Option) (*Region, error) {
 	if bytes <= 0 || bytes > maxBytes {
 		return nil, fmt.Errorf("hostmem: %d bytes for %s: out of range", bytes, p)
+	}
+	var asked Option
+	for _, o := range options {
+		asked |= o
 	}
 	b, err := unix.Mmap(-1, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, fmt.Errorf("hostmem: mapping %d bytes for %s: %w", bytes, p, err)
 	}
 	r := &Region{purpose: p, bytes: b, release: unix.Munmap}
-	if bytes >= hugePageBytes && options&SmallPages == 0 && unix.Madvise(b, unix.MADV_HUGEPAGE) == nil {
+	if bytes >= hugePageBytes && asked&SmallPages == 0 && unix.Madvise(b, unix.MADV_HUGEPAGE) == nil {
 		r.hugeBytes = bytes
 	}
-	if options&(TryLock|RequireLock) != 0 {
+	if asked&(TryLock|RequireLock) != 0 {
 		r.lockError = r.lock()
 	}
-	if r.lockError != nil && options&RequireLock != 0 {
+	if r.lockError != nil && asked&RequireLock != 0 {
 		return nil, errors.Join(r.lockError, unix.Munmap(b))
 	}
 	r.register()

@@ -30,11 +30,15 @@ func (s *Scheduler) plan() {
 		}
 	}
 	s.admit()
-	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.pending() <= 1 })
+	prompts := slices.DeleteFunc(slices.Clone(s.running), s.isPlanned)
 	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
 	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
 		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
 	}
+}
+
+func (s *Scheduler) isPlanned(seq *Sequence) bool {
+	return slices.ContainsFunc(s.planned, func(c chunk) bool { return c.seq == seq })
 }
 
 // dropStopped ends what its client no longer wants.

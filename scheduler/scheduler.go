@@ -12,6 +12,10 @@ import (
 
 // This file owns the loop: Submit on the clients' side, Run on its own.
 
+// errNoProgress ends a loop that has sequences and can't plan a step for any of them: a bug, which
+// must not look like a slow answer.
+var errNoProgress = errors.New("no running sequence could be planned")
+
 // Config are the loop's settings.
 type Config struct {
 	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
@@ -159,6 +163,9 @@ func (s *Scheduler) step() (worked bool, err error) {
 	s.plan()
 	defer s.publishSnapshot()
 	if len(s.planned) == 0 {
+		if len(s.running) > 0 { // waiting would be for ever
+			return false, errNoProgress
+		}
 		return false, nil
 	}
 	if err := s.instance.Submit(s.batch); err != nil {
