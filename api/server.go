@@ -76,10 +76,14 @@ type route struct {
 	handler handler
 }
 
-// call is one request on its way.
+// call is one request on its way. A stream outlives its handler, and fasthttp may then have given the
+// RequestCtx to another connection: what the log wants is copied first, and streams touch nothing of it.
 type call struct {
 	*fasthttp.RequestCtx
 	server  *Server
+	method  string
+	path    string
+	peer    slog.Attr
 	ctx     context.Context // see context
 	started time.Time       // the last byte of the request was read
 	tokens  int             // generated, for the log
@@ -115,7 +119,10 @@ func New(c Config) *Server {
 
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
-	c := &call{RequestCtx: ctx, server: s, started: time.Now()}
+	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.Path())}
+	if s.Peer != nil {
+		c.peer = s.Peer(ctx)
+	}
 	if err := s.dispatch(c); err != nil {
 		s.answerError(c, err)
 	}
@@ -125,17 +132,16 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 }
 
 func (s *Server) dispatch(c *call) error {
-	path := string(c.Path())
-	r, ok := s.routes[path]
-	if name, isModel := strings.CutPrefix(path, "/v1/models/"); isModel && name != "" {
+	r, ok := s.routes[c.path]
+	if name, isModel := strings.CutPrefix(c.path, "/v1/models/"); isModel && name != "" {
 		r, ok = route{"GET", func(c *call) error { return s.model(c, name) }}, true
 	}
 	if !ok {
-		return &HTTPError{Status: 404, Type: "invalid_request_error", Code: "not_found", Message: fmt.Sprintf("there is no %s", path)}
+		return &HTTPError{Status: 404, Type: "invalid_request_error", Code: "not_found", Message: fmt.Sprintf("there is no %s", c.path)}
 	}
-	if method := string(c.Method()); method != r.method && !(r.method == "GET" && method == "HEAD") {
+	if c.method != r.method && !(r.method == "GET" && c.method == "HEAD") {
 		c.Response.Header.Set("Allow", r.method)
-		return &HTTPError{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Message: fmt.Sprintf("%s takes %s, not %s", path, r.method, method)}
+		return &HTTPError{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Message: fmt.Sprintf("%s takes %s, not %s", c.path, r.method, c.method)}
 	}
 	return r.handler(c)
 }
@@ -154,7 +160,7 @@ func (s *Server) answerError(c *call, err error) {
 		c.Response.Header.Set("Allow", allow)
 	}
 	if h.Status >= 500 {
-		slog.Error("request failed", "path", string(c.Path()), "status", h.Status, "cause", h.Cause)
+		slog.Error("request failed", "path", c.path, "status", h.Status, "cause", h.Cause)
 	}
 }
 
@@ -162,14 +168,11 @@ func (s *Server) answerError(c *call, err error) {
 func (c *call) finish(status int) {
 	c.logged = true
 	c.server.Metrics.requests(status)
-	attrs := []any{"method", string(c.Method()), "path", string(c.Path()), "status", status, "ms", time.Since(c.started).Milliseconds()}
+	attrs := []any{"method", c.method, "path", c.path, "status", status, "ms", time.Since(c.started).Milliseconds()}
 	if c.tokens > 0 {
 		attrs = append(attrs, "tokens", c.tokens, "ttft_ms", c.ttft.Milliseconds())
 	}
-	if c.server.Peer != nil {
-		attrs = append(attrs, c.server.Peer(c.RequestCtx))
-	}
-	slog.Info("request", attrs...)
+	slog.Info("request", append(attrs, c.peer)...)
 }
 
 // lookup finds the request's model.

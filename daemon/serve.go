@@ -240,7 +240,7 @@ func (s *server) announce(out io.Writer) error {
 	}
 	systemd.Ready()
 	systemd.Status("serving %s", s.api.Name)
-	slog.Info("ready", "socket", line.Socket, "http", s.config.HTTP, "models", line.Models)
+	slog.Info("ready", "socket", line.Socket, "http", s.tcp, "models", line.Models)
 	_, err = fmt.Fprintf(out, "%s\n", text)
 	return err
 }

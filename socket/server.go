@@ -18,6 +18,7 @@ const (
 	readTimeout    = 60 * time.Second  // a whole request, from its first byte
 	idleTimeout    = 300 * time.Second // between requests
 	writeTimeout   = 30 * time.Second  // each write: a client that does not read for so long is gone
+	idleWorker     = 2 * time.Second   // goroutines kept for the next connection
 	headBytes      = 16 << 10
 	maxConnections = 16384
 )
@@ -55,7 +56,7 @@ func NewServer(c Config) (*Server, error) {
 		Handler: s.guard(c), ErrorHandler: refusal(c), Name: "chimera",
 		StreamRequestBody: true, ReduceMemoryUsage: true, DisablePreParseMultipartForm: true,
 		MaxRequestBodySize: c.MaxBody, ReadBufferSize: headBytes, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		Concurrency: maxConnections, NoDefaultDate: false, CloseOnShutdown: true, Logger: quiet{},
+		Concurrency: maxConnections, MaxIdleWorkerDuration: idleWorker, CloseOnShutdown: true, Logger: quiet{},
 	}
 	return s, nil
 }
