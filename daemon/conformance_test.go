@@ -113,7 +113,7 @@ func loadOrSkip(t *testing.T, path string, o EngineOptions) *Loaded {
 	l, err := Load(path, o)
 	var unsupported *engine.UnsupportedError
 	if errors.As(err, &unsupported) {
-		if f, openErr := OpenFile(path); openErr == nil {
+		if f, openErr := openFile(path); openErr == nil {
 			arch, _, _ := f.Metadata().String("general.architecture")
 			if arch == "llama" && !strings.Contains(unsupported.What, "experts") {
 				t.Fatalf("a llama file was refused: %v", err)
@@ -276,7 +276,7 @@ func TestConformanceQuantised(t *testing.T) {
 }
 
 func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
-	f, err := OpenFile(path)
+	f, err := openFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
 			t.Errorf("tensor %s is missing", want.Name)
 			continue
 		}
-		if got, err := TensorSHA256(tensor); err != nil || got != want.SHA256 {
+		if got, err := tensorSHA256(tensor); err != nil || got != want.SHA256 {
 			t.Errorf("tensor %s (%s): sha256 %s, want %s (%v)", want.Name, tensor.Type, got, want.SHA256, err)
 		}
 	}

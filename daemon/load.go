@@ -41,7 +41,7 @@ type Loaded struct {
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
 func Open(path string) (*weights.File, *engine.Program, error) {
-	f, err := OpenFile(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,8 +52,8 @@ func Open(path string) (*weights.File, *engine.Program, error) {
 	return f, p, nil
 }
 
-// OpenFile opens a model file without asking whether its architecture can be run.
-func OpenFile(path string) (*weights.File, error) {
+// openFile opens a model file without asking whether its architecture can be run.
+func openFile(path string) (*weights.File, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", modelFileError(path, err), engine.ErrModelFile)
@@ -155,15 +155,6 @@ func fits(plan *engine.Plan) error {
 
 // Close stops the instance and unmaps the file.
 func (l *Loaded) Close() error { return errors.Join(l.Instance.Close(), l.File.Close()) }
-
-// PlanFile is the plan that serving the file with these settings would have.
-func PlanFile(f *weights.File, c *Config) (*engine.Plan, error) {
-	p, err := model.Build(f)
-	if err != nil {
-		return nil, err
-	}
-	return Plan(f, p, c.Engine())
-}
 
 // Capabilities are what this build and machine can run.
 func Capabilities() (instructionSets, architectures []string) {

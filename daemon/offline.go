@@ -2,9 +2,7 @@ package daemon
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -159,27 +157,13 @@ func meanAndError(x []float64) (mean, deviation float64) {
 	return mean, deviation
 }
 
-// TensorSHA256 is the checksum of a tensor's values as little-endian float32, in pieces of bounded size.
-func TensorSHA256(t weights.Tensor) (string, error) {
-	hash := sha256.New()
-	values := make([]float32, t.Shape[0])
-	raw := make([]byte, 0, 4*len(values))
-	for row := range t.Rows() {
-		if err := weights.Dequantize(t.Type, t.Data[row*t.RowBytes():(row+1)*t.RowBytes()], values); err != nil {
-			return "", err
-		}
-		hash.Write(weights.Quantize(weights.F32, values, raw[:0]))
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
-}
-
 // Quantize rewrites a model file.
 func Quantize(in, out, target string, progress func(done, total uint64)) error {
 	t, err := weights.ParseTarget(target)
 	if err != nil {
 		return &ConfigError{err}
 	}
-	f, err := OpenFile(in)
+	f, err := openFile(in)
 	if err != nil {
 		return err
 	}
@@ -188,7 +172,7 @@ func Quantize(in, out, target string, progress func(done, total uint64)) error {
 
 // OpenTokenizer reads the tokenizer of a model file.
 func OpenTokenizer(path string) (*tokenizer.Tokenizer, error) {
-	f, err := OpenFile(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}

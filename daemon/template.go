@@ -100,7 +100,7 @@ func offlineTemplate(modelPath, templatePath string) (string, error) {
 	if templatePath != "" {
 		return namedTemplate(templatePath)
 	}
-	f, err := OpenFile(modelPath)
+	f, err := openFile(modelPath)
 	if err != nil {
 		return "", err
 	}

@@ -13,8 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"chimera/daemon"
-	"chimera/engine"
-	"chimera/socket"
 )
 
 // This file owns the root command, exit codes, and how errors reach the user.
@@ -67,20 +65,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return code
 }
 
-// message is the error without the sentinels that only code reads.
+// message is the error without the sentinel that only code reads.
 func message(err error) string {
-	text := err.Error()
-	for _, sentinel := range []error{engine.ErrModelFile} {
-		text = strings.ReplaceAll(text, ": "+sentinel.Error(), "")
-	}
-	return text
+	return strings.ReplaceAll(err.Error(), ": "+daemon.ErrModelFile.Error(), "")
 }
 
 func exitCode(err error) int {
 	var usage usageError
 	var config *daemon.ConfigError
 	switch {
-	case errors.Is(err, engine.ErrModelFile):
+	case errors.Is(err, daemon.ErrModelFile):
 		return exitModel
 	case errors.As(err, &usage), errors.As(err, &config), isCobraUsage(err):
 		return exitUsage
@@ -118,7 +112,7 @@ func modelFlag(c *cobra.Command) *string {
 
 // serverFlags say where the daemon of a client verb is.
 func serverFlags(c *cobra.Command) *string {
-	return c.Flags().String("server", socket.DefaultPath(), "the daemon: path of its Unix socket, or http://HOST:PORT (environment CHIMERA_SERVER)")
+	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, or http://HOST:PORT (environment CHIMERA_SERVER)")
 }
 
 // serverAddress gives the environment its say where no flag was given.

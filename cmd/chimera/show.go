@@ -1,33 +1,17 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"chimera/daemon"
-	"chimera/engine"
-	"chimera/weights"
 )
-
-// shownTensor is one tensor of show --json.
-type shownTensor struct {
-	Name   string   `json:"name"`
-	Type   string   `json:"type"`
-	Shape  []uint64 `json:"shape"` // ne0 first
-	SHA256 string   `json:"sha256,omitempty"`
-}
-
-// shown is show --json.
-type shown struct {
-	Metadata map[string]any `json:"metadata"`
-	Tensors  []shownTensor  `json:"tensors"`
-	Plan     *engine.Plan   `json:"plan"`
-}
 
 func showCommand() *cobra.Command {
 	var tensors, sums, plan, asJSON bool
@@ -42,49 +26,23 @@ func showCommand() *cobra.Command {
 	c.Flags().BoolVar(&plan, "plan", false, "show the plan")
 	c.Flags().BoolVar(&asJSON, "json", false, "print all as JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		f, err := daemon.OpenFile(args[0])
+		s, refusal, err := daemon.Inspect(args[0], config, sums)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		s, err := collect(f, config, sums, plan || asJSON)
-		var unsupported *engine.UnsupportedError
-		if err != nil && (plan || !errors.As(err, &unsupported)) {
-			return err
+		if plan && refusal != nil {
+			return refusal
 		}
 		if asJSON {
 			return printJSON(c.OutOrStdout(), s)
 		}
-		return s.print(c.OutOrStdout(), f.Metadata(), tensors || sums, plan)
+		return printInspection(c.OutOrStdout(), s, tensors || sums, plan)
 	}
 	return c
 }
 
-// collect gathers what is shown. An architecture that can't be run has no plan, and gives the error
-// beside the rest.
-func collect(f *weights.File, config *daemon.Config, sums, plan bool) (s shown, err error) {
-	s = shown{Metadata: map[string]any{}, Tensors: []shownTensor{}}
-	for _, key := range f.Metadata().Keys() {
-		v, _ := f.Metadata().Get(key)
-		s.Metadata[key] = v.Any
-	}
-	for _, t := range f.Tensors() {
-		row := shownTensor{Name: t.Name, Type: t.Type.String(), Shape: t.Shape}
-		if sums {
-			if row.SHA256, err = daemon.TensorSHA256(t); err != nil {
-				return s, fmt.Errorf("%s: tensor %s: %w: %w", f.Name(), t.Name, err, engine.ErrModelFile)
-			}
-		}
-		s.Tensors = append(s.Tensors, row)
-	}
-	if plan {
-		s.Plan, err = daemon.PlanFile(f, config)
-	}
-	return s, err
-}
-
-func (s shown) print(w io.Writer, m *weights.Metadata, tensors, plan bool) error {
-	for _, key := range m.Keys() {
+func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) error {
+	for _, key := range s.Keys {
 		fmt.Fprintf(w, "%s = %s\n", key, preview(s.Metadata[key]))
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -94,7 +52,7 @@ func (s shown) print(w io.Writer, m *weights.Metadata, tensors, plan bool) error
 			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", row.Name, row.Type, row.Shape, row.SHA256)
 		}
 	}
-	if plan && s.Plan != nil {
+	if plan {
 		fmt.Fprintf(t, "\nPHASE\tKERNEL\tCHUNK\tBYTES\tMACS\n")
 		for _, p := range s.Plan.Phases {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", p.Name, p.Kernel, p.Chunks, p.ReadBytes, p.MACs)
@@ -104,31 +62,19 @@ func (s shown) print(w io.Writer, m *weights.Metadata, tensors, plan bool) error
 	return t.Flush()
 }
 
-// preview shortens a value to a line.
-func preview(v any) string {
-	const most = 120
-	text := strings.ReplaceAll(fmt.Sprintf("%.2000v", v), "\n", "\\n")
-	if n := arrayLength(v); n > 8 {
-		return fmt.Sprintf("[%d values]", n)
-	}
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
-}
+// previewRunes is how much of a value is shown.
+const previewRunes = 120
 
-func arrayLength(v any) int {
-	switch list := v.(type) {
-	case []string:
-		return len(list)
-	case []int64:
-		return len(list)
-	case []uint64:
-		return len(list)
-	case []float64:
-		return len(list)
-	case []bool:
-		return len(list)
+// preview shortens a value to a line; control characters, which a terminal would obey, are escaped.
+func preview(v any) string {
+	list := reflect.ValueOf(v)
+	if list.Kind() == reflect.Slice && list.Len() > 8 {
+		return fmt.Sprintf("[%d values]", list.Len())
 	}
-	return 0
+	quoted := strconv.QuoteToGraphic(fmt.Sprint(v))
+	text := []rune(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`))
+	if len(text) > previewRunes {
+		return string(text[:previewRunes]) + "..."
+	}
+	return string(text)
 }

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"chimera/engine"
+	"chimera/model"
+	"chimera/weights"
+)
+
+// This file owns looking into a model file: what chimera show prints.
+
+// ErrModelFile is in the chain of every error about a missing, malformed or unsupported model file.
+var ErrModelFile = engine.ErrModelFile
+
+// Inspection says what a model file holds and how it would be run.
+type Inspection struct {
+	Keys     []string          `json:"-"` // of Metadata, in the file's order
+	Metadata map[string]any    `json:"metadata"`
+	Tensors  []InspectedTensor `json:"tensors"`
+	Plan     *engine.Plan      `json:"plan"`
+}
+
+// InspectedTensor is one tensor of an Inspection.
+type InspectedTensor struct {
+	Name   string   `json:"name"`
+	Type   string   `json:"type"`
+	Shape  []uint64 `json:"shape"`            // ne0 first
+	SHA256 string   `json:"sha256,omitempty"` // of its float32 values, little-endian
+}
+
+// Inspect reads a model file. sums asks for the tensors' checksums, which reads all of it. A file that can't
+// be run has no plan; then planRefusal says why, and the rest of the Inspection stands.
+func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	s = &Inspection{Keys: f.Metadata().Keys(), Metadata: map[string]any{}, Tensors: []InspectedTensor{}}
+	for _, key := range s.Keys {
+		v, _ := f.Metadata().Get(key)
+		s.Metadata[key] = v.Any
+	}
+	for _, t := range f.Tensors() {
+		row, err := inspectTensor(f, t, sums)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Tensors = append(s.Tensors, row)
+	}
+	s.Plan, planRefusal = planFile(f, c)
+	return s, planRefusal, nil
+}
+
+func inspectTensor(f *weights.File, t weights.Tensor, sum bool) (row InspectedTensor, err error) {
+	row = InspectedTensor{Name: t.Name, Type: t.Type.String(), Shape: t.Shape}
+	if sum {
+		if row.SHA256, err = tensorSHA256(t); err != nil {
+			err = fmt.Errorf("%s: tensor %s: %w: %w", f.Name(), t.Name, err, ErrModelFile)
+		}
+	}
+	return row, err
+}
+
+// tensorSHA256 is the checksum of a tensor's values as little-endian float32, in pieces of bounded size.
+func tensorSHA256(t weights.Tensor) (string, error) {
+	hash := sha256.New()
+	values := make([]float32, t.Shape[0])
+	raw := make([]byte, 0, 4*len(values))
+	for row := range t.Rows() {
+		if err := weights.Dequantize(t.Type, t.Data[row*t.RowBytes():(row+1)*t.RowBytes()], values); err != nil {
+			return "", err
+		}
+		hash.Write(weights.Quantize(weights.F32, values, raw[:0]))
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// planFile is the plan that serving the file with these settings would have.
+func planFile(f *weights.File, c *Config) (*engine.Plan, error) {
+	p, err := model.Build(f)
+	if err != nil {
+		return nil, err
+	}
+	return Plan(f, p, c.Engine())
+}
