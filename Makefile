@@ -53,13 +53,13 @@ fuzz: tools-check ## each fuzz target for FUZZTIME
 	go test -run '^$$' -fuzz FuzzBody -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./api
 
 $(STATICCHECK):
-	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@2026.1 || GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@latest
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-lint: tools-check $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
+lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror cgo/*.c cgo/*.h; else echo "clang-format is missing (package clang-format): C was not checked"; fi
+	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h
 
 bench: build ## engine speed on the model, and a peer's if PEER names its folder of binaries
 	CHIMERA_SMOLLM2=$(SMOLLM2) go test ./daemon -run '^$$' -bench Engine -benchtime 5x

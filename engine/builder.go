@@ -116,9 +116,9 @@ func (b *Builder) attend(o Attend) error {
 	case o.Heads <= 0 || o.Heads%b.p.KVHeads != 0:
 		return fmt.Errorf("%d heads do not share %d KV heads evenly", o.Heads, b.p.KVHeads)
 	case b.width(o.Q) != o.Heads*d || b.width(o.Out) != o.Heads*d:
-		return fmt.Errorf("Q and Out must be %d wide", o.Heads*d)
+		return fmt.Errorf("values Q and Out must be %d wide", o.Heads*d)
 	case b.width(o.K) != b.p.KVHeads*d || b.width(o.V) != b.p.KVHeads*d:
-		return fmt.Errorf("K and V must be %d wide", b.p.KVHeads*d)
+		return fmt.Errorf("values K and V must be %d wide", b.p.KVHeads*d)
 	case o.Layer < 0 || o.Layer >= b.p.Layers:
 		return fmt.Errorf("layer %d of %d", o.Layer, b.p.Layers)
 	case o.Rope != nil && (o.Rope.Dim <= 0 || o.Rope.Dim%2 != 0 || o.Rope.Dim > d):

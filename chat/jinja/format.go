@@ -64,7 +64,7 @@ type field struct {
 	kind          byte
 	fill          string
 	align         byte
-	comma, zero   bool
+	comma         bool
 	sign          byte
 }
 

@@ -1,0 +1,30 @@
+//go:build !cgo
+
+// Package cgo is the CPU backend. This build was made without a C compiler and has none: all else can
+// still be vetted, and the binary says what is missing.
+package cgo
+
+import "chimera/engine"
+
+// Backend refuses every model.
+type Backend struct{}
+
+var _ engine.Backend = Backend{}
+
+var errWithoutC = &engine.UnsupportedError{What: "every model", Reason: "this binary was built without cgo: build it with CGO_ENABLED=1 and gcc"}
+
+// Name returns "cpu".
+func (Backend) Name() string { return "cpu" }
+
+// Plan returns an error.
+func (Backend) Plan(*engine.Program, engine.Weights, engine.LoadOptions) (*engine.Plan, error) {
+	return nil, errWithoutC
+}
+
+// Load returns an error.
+func (Backend) Load(*engine.Program, engine.Weights, engine.LoadOptions) (engine.Instance, error) {
+	return nil, errWithoutC
+}
+
+// HasISA returns false.
+func HasISA(string) bool { return false }

@@ -1,0 +1,128 @@
+// Package deptest holds the tests of the project's structure: which package may import which, and that
+// the architecture document speaks of what is there.
+package deptest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is the import graph: a package, and the packages of this module that it may import. What is
+// absent here does not exist; leaves import nothing of ours.
+var allowed = map[string][]string{
+	"cmd/chimera":       {"client", "bench", "daemon"},
+	"client":            {},
+	"bench":             {"client"}, // it is a client that counts
+	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "hostmem", "model", "scheduler", "socket", "systemd", "tokenizer", "weights"},
+	"systemd":           {},
+	"socket":            {},
+	"api":               {"scheduler", "tokenizer", "engine"},
+	"scheduler":         {"engine"},
+	"engine":            {},
+	"engine/enginetest": {"engine"},
+	"cgo":               {"engine", "hostmem"},
+	"hostmem":           {},
+	"model":             {"engine", "weights"},
+	"weights":           {},
+	"tokenizer":         {},
+	"chat":              {"chat/jinja"},
+	"chat/jinja":        {},
+	"internal/deptest":  {},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	c := exec.Command("go", "list", "-json=ImportPath,Imports", "chimera/...")
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []goPackage
+	for d := json.NewDecoder(out); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestImportGraph(t *testing.T) {
+	list := packages(t)
+	if len(list) < 15 {
+		t.Fatalf("go list names %d packages only", len(list))
+	}
+	for _, p := range list {
+		name := strings.TrimPrefix(p.ImportPath, "chimera/")
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("package %s is not in the import graph", name)
+		}
+		for _, i := range p.Imports {
+			if ours, ok := strings.CutPrefix(i, "chimera/"); ok && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s, which the import graph does not allow", name, ours)
+			}
+		}
+	}
+}
+
+// Only the CPU backend may hold C: all else builds and vets without a C compiler.
+func TestOnlyCgoImportsC(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath != "chimera/cgo" && slices.Contains(p.Imports, "C") {
+			t.Errorf("%s imports C", p.ImportPath)
+		}
+	}
+}
+
+// Every `package.Identifier` and every `path/` that ARCHITECTURE.md names must exist.
+func TestArchitectureNamesWhatExists(t *testing.T) {
+	text, err := os.ReadFile("../../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, m := range regexp.MustCompile("`([a-z]+)\\.([A-Z][A-Za-z0-9]*)(?:\\.([A-Z][A-Za-z0-9]*))?`").FindAllStringSubmatch(string(text), -1) {
+		if _, known := allowed[m[1]]; !known {
+			continue
+		}
+		symbol := m[2]
+		if m[3] != "" {
+			symbol += "." + m[3]
+		}
+		if out, err := exec.Command("go", "doc", "chimera/"+m[1], symbol).CombinedOutput(); err != nil {
+			t.Errorf("%s does not exist: %s", m[0], out)
+		}
+		checked++
+	}
+	for _, m := range regexp.MustCompile("`((?:[a-z]+/)*[a-z_]+(?:/|\\.(?:go|c|h)))`").FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat("../../" + m[1]); err != nil {
+			t.Errorf("ARCHITECTURE.md names %s: %v", m[1], err)
+		}
+		checked++
+	}
+	if checked < 20 {
+		t.Errorf("only %d names found in ARCHITECTURE.md", checked)
+	}
+}
