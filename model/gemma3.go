@@ -16,9 +16,9 @@ func gemma3(h *hyper) (*engine.Program, error) {
 		return nil, h.err
 	}
 	s := h.state(size)
-	global := s.rope(engine.RopeHalves, h.positive("rope.freq_base", 1e6))
+	global := s.rope(engine.RopeHalves, h.base("rope.freq_base", 1e6))
 	local := &engine.Rope{
-		Style: engine.RopeHalves, Dim: global.Dim, Base: h.positive("rope.freq_base_swa", 10000),
+		Style: engine.RopeHalves, Dim: global.Dim, Base: h.base("rope.freq_base_swa", 10000),
 		Scale: 1, Magnitude: 1, Factors: engine.NoWeight,
 	}
 	window := h.countOr("attention.sliding_window", maxContext, 0)

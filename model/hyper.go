@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 
 	"chimera/engine"
 	"chimera/weights"
@@ -21,9 +20,9 @@ type hyper struct {
 // Ranges that no real model leaves; they keep arithmetic on what a file claims far from overflow.
 const (
 	maxWidth   = 1 << 20
-	maxLayers  = 4096
+	maxLayers  = 1024
 	maxContext = 1 << 30
-	maxVocab   = 1 << 24
+	maxVocab   = 1 << 22
 )
 
 func (h *hyper) refuse(err error) error {
@@ -84,36 +83,37 @@ func (h *hyper) countOr(name string, most, otherwise int) int {
 	return otherwise
 }
 
-// real reads architecture.name as a finite number.
-func (h *hyper) real(name string, otherwise float64) float64 {
+// real reads architecture.name as a number in [least, most].
+func (h *hyper) real(name string, otherwise, least, most float64) float64 {
 	x, ok, err := h.file.Metadata().Float(h.key(name))
 	h.note(err)
 	if !ok || err != nil {
 		return otherwise
 	}
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		h.fail("key %s is %v, it must be finite", h.key(name), x)
+	if !(x >= least && x <= most) { // NaN lies nowhere
+		h.fail("key %s is %v, it must lie between %v and %v", h.key(name), x, least, most)
 		return otherwise
 	}
 	return x
 }
 
-// positive reads architecture.name as a number above zero.
-func (h *hyper) positive(name string, otherwise float64) float64 {
-	x := h.real(name, otherwise)
-	if x <= 0 {
-		h.fail("key %s is %v, it must be positive", h.key(name), x)
-		return 1
-	}
-	return x
+// factor reads architecture.name as a number to multiply or divide by: not so small or large that the
+// result would leave the range of float32.
+func (h *hyper) factor(name string, otherwise float64) float64 {
+	return h.real(name, otherwise, 1e-6, 1e6)
+}
+
+// base reads the base of a rotary embedding; 1 would turn every pair alike, and YaRN divide by zero.
+func (h *hyper) base(name string, otherwise float64) float64 {
+	return h.real(name, otherwise, 2, 1e12)
 }
 
 // epsilon reads a norm's epsilon, which has no default: a wrong one shows only in quality.
 func (h *hyper) epsilon(name string) float32 {
-	if _, ok, _ := h.file.Metadata().Float(h.key(name)); !ok {
+	if _, ok, err := h.file.Metadata().Float(h.key(name)); !ok && err == nil {
 		h.fail("key %s is missing", h.key(name))
 	}
-	return float32(h.real(name, 0))
+	return float32(h.real(name, 0, 0, 1))
 }
 
 func (h *hyper) has(tensor string) bool {

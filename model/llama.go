@@ -15,7 +15,7 @@ func llama(h *hyper) (*engine.Program, error) {
 		return nil, h.err
 	}
 	s := h.state(size)
-	rope := s.rope(engine.RopeAdjacent, h.positive("rope.freq_base", 10000))
+	rope := s.rope(engine.RopeAdjacent, h.base("rope.freq_base", 10000))
 	s.Add(engine.Embed{Table: s.Weight("token_embd.weight", s.vocab, s.width), Positions: engine.NoWeight, Scale: 1, Out: s.x})
 	for i := range s.layers {
 		s.Add(s.rms(block(i, "attn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))

@@ -63,6 +63,10 @@ func Build(f *weights.File) (*engine.Program, error) {
 
 // checkTensors compares every weight of the program with the file.
 func checkTensors(f *weights.File, p *engine.Program) error {
+	ends := map[string]uint64{} // where the last part of each tensor ends
+	for _, w := range p.Weights {
+		ends[w.Name] = max(ends[w.Name], end(f, w))
+	}
 	for _, w := range p.Weights {
 		t, ok := f.Tensor(w.Name)
 		if !ok {
@@ -71,22 +75,32 @@ func checkTensors(f *weights.File, p *engine.Program) error {
 		if !engine.DType(t.Type).Known() {
 			return fail(f, "tensor %s has type %s, which cannot be computed with", w.Name, t.Type)
 		}
-		rows, cols, first := t.Rows(), t.Shape[0], uint64(w.FirstRow)
-		if w.Rows == 1 && rows == 1 {
-			rows, cols = cols, 1 // a vector's part counts elements
-			if first+uint64(w.Cols) > rows || (w.FirstRow == 0 && !p.Shares(w) && uint64(w.Cols) != rows) {
-				return fail(f, "tensor %s has %d elements, the model needs %d", w.Name, rows, w.Cols)
+		rows, cols, need := t.Rows(), t.Shape[0], ends[w.Name]
+		if isVector(t, w) {
+			if cols != need {
+				return fail(f, "tensor %s has %d elements, the model needs %d", w.Name, cols, need)
 			}
 			continue
 		}
-		if cols != uint64(w.Cols) || first+uint64(w.Rows) > rows || (!p.Shares(w) && uint64(w.Rows) != rows) {
-			return fail(f, "tensor %s is %d x %d, the model needs %d x %d", w.Name, cols, rows, w.Cols, w.Rows)
+		if cols != uint64(w.Cols) || rows != need {
+			return fail(f, "tensor %s is %d x %d, the model needs %d x %d", w.Name, cols, rows, w.Cols, need)
 		}
 	}
 	return nil
 }
 
+// isVector tells whether w counts the elements of t, not its rows.
+func isVector(t weights.Tensor, w engine.Weight) bool { return w.Rows == 1 && t.Rows() == 1 }
+
+// end is the row, or a vector's element, behind w's last.
+func end(f *weights.File, w engine.Weight) uint64 {
+	if t, ok := f.Tensor(w.Name); ok && isVector(t, w) {
+		return uint64(w.FirstRow + w.Cols)
+	}
+	return uint64(w.FirstRow + w.Rows)
+}
+
 // fail is an error about a model's file that names it.
 func fail(f *weights.File, format string, args ...any) error {
-	return fmt.Errorf("%s: %s: %w", f.Name(), fmt.Sprintf(format, args...), engine.ErrModelFile)
+	return fmt.Errorf("%s: %w: %w", f.Name(), fmt.Errorf(format, args...), engine.ErrModelFile)
 }

@@ -30,7 +30,7 @@ func (s *statement) scaleRope(r *engine.Rope) {
 	h := s.h
 	kind, _, err := h.file.Metadata().String(h.key("rope.scaling.type"))
 	h.note(err)
-	factor := h.positive("rope.scaling.factor", h.positive("rope.scale_linear", 1))
+	factor := h.factor("rope.scaling.factor", h.factor("rope.scale_linear", 1))
 	switch kind {
 	case "", "none":
 		if kind == "" && factor != 1 {
@@ -51,12 +51,12 @@ func (s *statement) scaleRope(r *engine.Rope) {
 func (s *statement) yarn(r *engine.Rope, factor float64) {
 	h := s.h
 	original := float64(h.countOr("rope.scaling.original_context_length", maxContext, s.context))
-	fast := h.positive("rope.scaling.yarn_beta_fast", 32)
-	slow := h.positive("rope.scaling.yarn_beta_slow", 1)
+	fast := h.factor("rope.scaling.yarn_beta_fast", 32)
+	slow := h.factor("rope.scaling.yarn_beta_slow", 1)
 	pair := func(turns float64) float64 {
 		return float64(r.Dim) * math.Log(original/(turns*2*math.Pi)) / (2 * math.Log(r.Base))
 	}
-	r.Extension = h.positive("rope.scaling.yarn_ext_factor", 1)
+	r.Extension = h.factor("rope.scaling.yarn_ext_factor", 1)
 	r.Scale = 1 / factor
 	r.Low = math.Max(0, math.Floor(pair(fast)))
 	r.High = math.Min(float64(r.Dim-1), math.Ceil(pair(slow)))
@@ -66,5 +66,5 @@ func (s *statement) yarn(r *engine.Rope, factor float64) {
 	if factor > 1 {
 		r.Magnitude = 0.1*math.Log(factor) + 1
 	}
-	r.Magnitude *= h.positive("rope.scaling.attn_factor", 1)
+	r.Magnitude *= h.factor("rope.scaling.attn_factor", 1)
 }

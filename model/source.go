@@ -15,11 +15,14 @@ func NewSource(f *weights.File) Source { return Source{f} }
 
 var _ engine.Weights = Source{}
 
-// Tensor returns the named tensor.
+// Tensor returns the named tensor, if the file still holds its bytes: a backend's C code reads them.
 func (s Source) Tensor(name string) (engine.Tensor, error) {
 	t, ok := s.file.Tensor(name)
 	if !ok {
 		return engine.Tensor{}, fail(s.file, "tensor %s is missing", name)
+	}
+	if err := s.file.Intact(t); err != nil {
+		return engine.Tensor{}, fmt.Errorf("%w: %w", err, engine.ErrModelFile)
 	}
 	return engine.Tensor{
 		Name: name, Type: engine.DType(t.Type), Rows: int(t.Rows()), Cols: int(t.Shape[0]), Data: t.Data,
@@ -50,7 +53,7 @@ func (s Source) Dequantize(name string, first, rows int, dst []float32) error {
 		return fail(s.file, "tensor %s has no rows %d to %d", name, first, first+rows)
 	}
 	if err := weights.Dequantize(t.Type, t.Data[uint64(first)*bytes:uint64(first+rows)*bytes], dst); err != nil {
-		return fmt.Errorf("%s: tensor %s: %w", s.file.Name(), name, err)
+		return fail(s.file, "tensor %s: %w", name, err)
 	}
 	return nil
 }

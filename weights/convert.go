@@ -27,9 +27,12 @@ func ParseTarget(name string) (Type, error) {
 }
 
 // Convert writes src with its matrices as target to path. Vectors stay F32; rows that are no multiple
-// of a block become F16. The file appears whole or not at all. progress, if not nil, hears how many
-// values are done.
+// of a block become F16. The file appears whole or not at all, and never in place of src. progress, if
+// not nil, hears after each tensor how many values are done.
 func Convert(src *File, path string, target Type, progress func(done, total uint64)) error {
+	if info, err := os.Stat(path); err == nil && src.holds(info) {
+		return fmt.Errorf("writing %s: it is the file that is read: name another", path)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -58,7 +61,10 @@ func convertTo(out io.Writer, src *File, target Type, progress func(done, total 
 		total += t.Values()
 		to := targetOf(t, target)
 		tensors = append(tensors, OutTensor{Name: t.Name, Type: to, Shape: t.Shape, Write: func(w io.Writer) error {
-			err := convertTensor(w, t, to)
+			err := src.Intact(t)
+			if err == nil {
+				err = convertTensor(w, t, to)
+			}
 			src.Release(t)
 			done += t.Values()
 			if progress != nil {
@@ -94,13 +100,15 @@ func targetOf(t Tensor, target Type) Type {
 	return target
 }
 
-// valuesAtATime bounds memory: a chunk of this many values, or one row.
+// valuesAtATime bounds memory: a chunk of this many values, or one row (of maxRowValues at most).
 const valuesAtATime = 1 << 18
 
 func convertTensor(w io.Writer, t Tensor, to Type) error {
 	if to == t.Type {
-		_, err := w.Write(t.Data)
-		return err
+		return guard(func() error {
+			_, err := w.Write(t.Data)
+			return err
+		})
 	}
 	rows := max(valuesAtATime/t.Shape[0], 1)
 	values := make([]float32, rows*t.Shape[0])

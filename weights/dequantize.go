@@ -25,7 +25,8 @@ var blockReaders = map[Type]blockReader{
 	IQ4_NL: readIQ4NL, IQ4_XS: readIQ4XS, MXFP4: readMXFP4,
 }
 
-// Dequantize writes the values of src, whole blocks of type t, to dst.
+// Dequantize writes the values of src, whole blocks of type t, to dst. It fails if t is not one of the
+// listed types, the sizes do not fit each other, or src is mapped and its file has shrunk.
 func Dequantize(t Type, src []byte, dst []float32) error {
 	read, ok := blockReaders[t]
 	if !ok {
@@ -36,10 +37,12 @@ func Dequantize(t Type, src []byte, dst []float32) error {
 	if n*bytes != uint64(len(src)) || n*values != uint64(len(dst)) {
 		return fmt.Errorf("%s: %d bytes are not the blocks of %d values", t, len(src), len(dst))
 	}
-	for i := range n {
-		read(src[i*bytes:][:bytes], dst[i*values:][:values])
-	}
-	return nil
+	return guard(func() error {
+		for i := range n {
+			read(src[i*bytes:][:bytes], dst[i*values:][:values])
+		}
+		return nil
+	})
 }
 
 func half(b []byte) float32 { return HalfToFloat(binary.LittleEndian.Uint16(b)) }

@@ -3,6 +3,8 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // This file owns the errors of the package.
@@ -27,7 +29,17 @@ func (e *FormatError) Error() string {
 	if e.Offset > 0 {
 		at = fmt.Sprintf(" at byte %d", e.Offset)
 	}
-	return fmt.Sprintf("%s: %s%s: %s", e.File, e.Field, at, e.Reason)
+	return fmt.Sprintf("%s: %s%s: %s", e.File, printable(e.Field), at, e.Reason)
+}
+
+// printable makes a name out of a file fit for a terminal: no control characters, not endless.
+func printable(name string) string {
+	const most = 200
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	quoted := strconv.Quote(name)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // Unwrap returns the kind.

@@ -2,17 +2,10 @@ package weights
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
-// This file owns open files: mapping, shards, and giving pages back.
+// This file owns open files: their tensors by name, one file or several shards alike.
 
 // File is an open model: one GGUF file or the shards of one.
 type File struct {
@@ -20,14 +13,16 @@ type File struct {
 	metadata *Metadata
 	tensors  []Tensor
 	byName   map[string]int
-	mappings [][]byte
+	mappings []*mapping // of each shard; none if the file was parsed from memory
+	spent    uint64     // of headerMemory, by all shards
 }
 
-// Open maps the file, and its fellow shards if its name ends in -00001-of-0000N.gguf. A file that
-// shrinks while it is mapped kills the process on the next read (SIGBUS), as with every mapping:
-// replace model files by renaming, never by writing into them.
+// Open maps the file, and its fellow shards if its name ends in -00001-of-0000N.gguf. A file that is
+// not sound gives a *FormatError that names file and field, one that can't be opened a *fs.PathError.
+// Replace model files by renaming, never by writing into them: reads of a file that shrinks while it is
+// mapped end in an error here, and Intact tells those who read past this package.
 func Open(path string) (*File, error) {
-	f, err := openOne(path)
+	f, err := openOne(path, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -37,117 +32,45 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-func openOne(path string) (*File, error) {
-	data, err := mapFile(path)
+func openOne(path string, spent uint64) (*File, error) {
+	m, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := Parse(path, data)
+	var f *File
+	err = guard(func() (err error) { f, err = parse(path, m.data, spent); return err })
 	if err != nil {
-		return nil, errors.Join(err, unix.Munmap(data))
+		if errors.Is(err, errShrunk) {
+			err = shrunk(path, "header")
+		}
+		return nil, errors.Join(err, m.close())
 	}
-	f.mappings = [][]byte{data}
+	f.mappings = []*mapping{m}
 	return f, nil
 }
 
-func mapFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+// Parse reads a file from memory; the result keeps data. Errors are *FormatError.
+func Parse(name string, data []byte) (*File, error) { return parse(name, data, 0) }
+
+func parse(name string, data []byte, spent uint64) (*File, error) {
+	h, err := parseHeader(name, data, spent)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
-	}
-	if info.Size() == 0 {
-		return nil, &FormatError{File: path, Field: "magic", Reason: "the file is empty", Kind: ErrMalformed}
-	}
-	data, err := unix.Mmap(int(file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
-	if err != nil {
-		return nil, &fs.PathError{Op: "mmap", Path: path, Err: err}
-	}
-	return data, nil
+	f := &File{name: name, metadata: h.metadata, byName: make(map[string]int, len(h.tensors)), spent: h.spent}
+	return f, f.add(name, h.tensors, 0)
 }
 
-// Parse reads a file from memory; the result keeps data.
-func Parse(name string, data []byte) (*File, error) {
-	h, err := parseHeader(name, data)
-	if err != nil {
-		return nil, err
-	}
-	f := &File{name: name, metadata: h.metadata, byName: map[string]int{}}
-	return f, f.add(h.tensors, 0)
-}
-
-func (f *File) add(tensors []Tensor, shard int) error {
+func (f *File) add(path string, tensors []Tensor, shard int) error {
 	for _, t := range tensors {
 		t.shard = shard
 		if _, twice := f.byName[t.Name]; twice {
-			return &FormatError{File: f.name, Field: "tensor " + t.Name, Reason: "two shards hold it", Kind: ErrMalformed}
+			return &FormatError{File: path, Field: "tensor " + t.Name, Reason: "another shard holds it already", Kind: ErrMalformed}
 		}
 		f.byName[t.Name] = len(f.tensors)
 		f.tensors = append(f.tensors, t)
 	}
 	return nil
-}
-
-var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
-
-// maxShards bounds split.count; the largest published models have some hundreds.
-const maxShards = 4096
-
-// openShards adds the other files of a sharded model. The first shard carries the metadata.
-func (f *File) openShards(path string) error {
-	count, ok, err := f.metadata.Uint("split.count")
-	if err != nil || !ok || count <= 1 {
-		return err
-	}
-	bad := func(format string, args ...any) error {
-		return &FormatError{File: path, Field: "key split.count", Reason: fmt.Sprintf(format, args...), Kind: ErrMalformed}
-	}
-	m := shardName.FindStringSubmatch(filepath.Base(path))
-	switch no, _, err := f.metadata.Uint("split.no"); {
-	case err != nil:
-		return err
-	case m == nil || m[3] != fmt.Sprintf("%05d", count) || count > maxShards:
-		return bad("the model has %d shards, so its name must end in -00001-of-%05d.gguf", count, count)
-	case no != 0 || m[2] != "00001":
-		return bad("this is shard %s of %d: name the first, %s-00001-of-%05d.gguf", m[2], count, m[1], count)
-	}
-	for i := uint64(2); i <= count; i++ {
-		next := filepath.Join(filepath.Dir(path), fmt.Sprintf("%s-%05d-of-%05d.gguf", m[1], i, count))
-		if err := f.addShard(next, i-1, count); err != nil {
-			return err
-		}
-	}
-	want, ok, err := f.metadata.Uint("split.tensors.count")
-	if err == nil && ok && want != uint64(len(f.tensors)) {
-		err = &FormatError{File: path, Field: "key split.tensors.count", Kind: ErrMalformed,
-			Reason: fmt.Sprintf("it promises %d tensors, the shards hold %d", want, len(f.tensors))}
-	}
-	return err
-}
-
-func (f *File) addShard(path string, no, count uint64) error {
-	s, err := openOne(path)
-	if err != nil {
-		return err
-	}
-	f.mappings = append(f.mappings, s.mappings...)
-	gotNo, _, errNo := s.metadata.Uint("split.no")
-	gotCount, _, errCount := s.metadata.Uint("split.count")
-	if err := errors.Join(errNo, errCount); err != nil {
-		return err
-	}
-	if gotNo != no || gotCount != count {
-		return &FormatError{File: path, Field: "key split.no", Kind: ErrMalformed,
-			Reason: fmt.Sprintf("shard %d of %d, expected %d of %d", gotNo, gotCount, no, count)}
-	}
-	return f.add(s.tensors, int(no))
 }
 
 // Name is the path that the file was opened with.
@@ -170,21 +93,36 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 
 // Release gives the tensor's whole pages back to the system; reading them again reads the file again.
 func (f *File) Release(t Tensor) {
-	if t.shard >= len(f.mappings) || len(t.Data) == 0 {
-		return
+	if t.shard < len(f.mappings) {
+		f.mappings[t.shard].release(t.Data)
 	}
-	m := f.mappings[t.shard]
-	first := uintptr(unsafe.Pointer(unsafe.SliceData(t.Data))) - uintptr(unsafe.Pointer(unsafe.SliceData(m)))
-	page := uintptr(os.Getpagesize())
-	from := first / page * page // what shares the first page is read again if it is wanted again
-	_ = unix.Madvise(m[from:first+uintptr(len(t.Data))], unix.MADV_DONTNEED)
+}
+
+// Intact tells whether the file still holds the tensor's bytes, which another process may have cut off
+// since. Who reads Data by other means than this package (C code can't recover from the fault) asks
+// right before.
+func (f *File) Intact(t Tensor) error {
+	if t.shard >= len(f.mappings) || f.mappings[t.shard].intact() {
+		return nil
+	}
+	return shrunk(f.mappings[t.shard].path, "tensor "+t.Name)
+}
+
+// holds tells whether info is of this file, or one of its shards, by whatever name.
+func (f *File) holds(info os.FileInfo) bool {
+	for _, m := range f.mappings {
+		if os.SameFile(m.info, info) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close unmaps the file. Tensor data must not be read afterwards; metadata stays valid.
 func (f *File) Close() error {
 	var errs []error
 	for _, m := range f.mappings {
-		errs = append(errs, unix.Munmap(m))
+		errs = append(errs, m.close())
 	}
 	f.mappings = nil
 	for i := range f.tensors {

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
+	"math/bits"
 )
 
 // This file owns parsing the header of one GGUF file. Everything in it is a claim until checked:
@@ -14,10 +14,12 @@ import (
 // limits of a header. Real files stay far below; they bound what a hostile one can cost.
 const (
 	maxNameBytes   = 1 << 10
-	maxTensors     = 1 << 20
+	maxTensors     = 1 << 16
 	maxKeys        = 1 << 16
 	maxArrayValues = 1 << 24
-	headerMemory   = 48 << 20 // bytes that parsed metadata may take
+	maxRowValues   = 1 << 22  // readers work row by row and hold a row as float32
+	headerMemory   = 48 << 20 // bytes that the header may take: its values and the file's pages that they were read from
+	keyMemory      = 200      // bytes of a map entry, a list entry and a value
 )
 
 // parser walks the header. The first error sticks; after it every read gives zero.
@@ -25,13 +27,20 @@ type parser struct {
 	file  string
 	data  []byte
 	at    uint64
-	spent uint64
+	spent uint64 // of headerMemory, which the shards of a model share
 	err   error
 }
 
 func (p *parser) fail(field, format string, args ...any) {
 	if p.err == nil {
 		p.err = &FormatError{File: p.file, Offset: p.at, Field: field, Reason: fmt.Sprintf(format, args...), Kind: ErrMalformed}
+	}
+}
+
+// refuse fails with what the format allows and this build does not read.
+func (p *parser) refuse(field, format string, args ...any) {
+	if p.err == nil {
+		p.err = &FormatError{File: p.file, Offset: p.at, Field: field, Reason: fmt.Sprintf(format, args...), Kind: ErrUnsupported}
 	}
 }
 
@@ -75,7 +84,12 @@ func (p *parser) text(limit uint64, field string) string {
 		p.fail(field, "a string of %d bytes, at most %d are allowed", n, limit)
 		return ""
 	}
-	return strings.Clone(string(p.take(n, field)))
+	b := p.take(n, field)
+	p.spend(8+2*n, field)
+	if p.err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 var scalarBytes = map[ValueType]uint64{
@@ -116,9 +130,7 @@ func (p *parser) value(field string) Value {
 	t := ValueType(p.uint(4, field))
 	switch t {
 	case Text:
-		s := p.text(p.left(), field)
-		p.spend(uint64(len(s)), field)
-		return Value{Type: t, Any: s}
+		return Value{Type: t, Any: p.text(p.left(), field)}
 	case Array:
 		return p.array(field)
 	}
@@ -134,8 +146,10 @@ func (p *parser) array(field string) Value {
 	}
 	switch {
 	case p.err != nil:
+	case element == Array:
+		p.refuse(field, "arrays of arrays are not read")
 	case smallest == 0:
-		p.fail(field, "an array of %s", element)
+		p.fail(field, "an array of unknown value type %d", uint32(element))
 	case n > maxArrayValues || n > p.left()/smallest:
 		p.fail(field, "an array of %d values, the file has %d bytes left", n, p.left())
 	}
@@ -145,19 +159,15 @@ func (p *parser) array(field string) Value {
 	v := Value{Type: Array, Element: element}
 	switch element {
 	case Text:
-		v.Any = list(p, n, 16, field, func() string {
-			s := p.text(p.left(), field)
-			p.spend(uint64(len(s)), field)
-			return s
-		})
+		v.Any = list(p, n, 16, field, func() string { return p.text(p.left(), field) })
 	case Int8, Int16, Int32, Int64:
-		v.Any = list(p, n, 8, field, func() int64 { x, _ := p.scalar(element, field).(int64); return x })
+		v.Any = list(p, n, 8+smallest, field, func() int64 { x, _ := p.scalar(element, field).(int64); return x })
 	case Float32, Float64:
-		v.Any = list(p, n, 8, field, func() float64 { x, _ := p.scalar(element, field).(float64); return x })
+		v.Any = list(p, n, 8+smallest, field, func() float64 { x, _ := p.scalar(element, field).(float64); return x })
 	case Bool:
-		v.Any = list(p, n, 1, field, func() bool { x, _ := p.scalar(element, field).(bool); return x })
+		v.Any = list(p, n, 2, field, func() bool { x, _ := p.scalar(element, field).(bool); return x })
 	default:
-		v.Any = list(p, n, 8, field, func() uint64 { x, _ := p.scalar(element, field).(uint64); return x })
+		v.Any = list(p, n, 8+smallest, field, func() uint64 { x, _ := p.scalar(element, field).(uint64); return x })
 	}
 	return v
 }
@@ -177,22 +187,21 @@ func list[T any](p *parser, n, bytes uint64, field string, next func() T) []T {
 
 // header is one parsed file.
 type header struct {
-	version   uint64
 	metadata  *Metadata
 	tensors   []Tensor
 	dataStart uint64
+	spent     uint64 // of headerMemory, earlier shards included
 }
 
-func parseHeader(file string, data []byte) (*header, error) {
-	p := &parser{file: file, data: data}
+// parseHeader reads one file. spent is what earlier shards took of headerMemory.
+func parseHeader(file string, data []byte, spent uint64) (*header, error) {
+	p := &parser{file: file, data: data, spent: spent}
 	if magic := p.take(4, "magic"); p.err == nil && string(magic) != "GGUF" {
 		p.at = 0
 		p.fail("magic", "the file begins with %q, not with \"GGUF\": it is no GGUF file", magic)
 	}
-	h := &header{version: p.uint(4, "version"), metadata: &Metadata{file: file, values: map[string]Value{}}}
-	if p.err == nil && h.version != 2 && h.version != 3 {
-		p.fail("version", "version %d; 2 and 3 in little-endian order are supported", h.version)
-	}
+	p.version()
+	h := &header{metadata: &Metadata{file: file, values: map[string]Value{}}}
 	tensors, keys := p.uint(8, "tensor_count"), p.uint(8, "metadata_kv_count")
 	if tensors > maxTensors || tensors > p.left()/24 {
 		p.fail("tensor_count", "%d tensors in a file of %d bytes", tensors, len(data))
@@ -202,12 +211,25 @@ func parseHeader(file string, data []byte) (*header, error) {
 	}
 	p.metadata(h.metadata, keys)
 	p.tensorTable(h, tensors)
+	h.spent = p.spent
 	return h, p.err
+}
+
+func (p *parser) version() {
+	v := uint32(p.uint(4, "version"))
+	switch {
+	case p.err != nil || v == 2 || v == 3:
+	case v&0xffff == 0:
+		p.refuse("version", "a big-endian file (version %d): only little-endian ones are read", bits.ReverseBytes32(v))
+	default:
+		p.refuse("version", "version %d: versions 2 and 3 are read", v)
+	}
 }
 
 func (p *parser) metadata(m *Metadata, n uint64) {
 	for i := uint64(0); i < n && p.err == nil; i++ {
 		key := p.text(maxNameBytes, fmt.Sprintf("key %d", i))
+		p.spend(keyMemory, "metadata_kv_count")
 		v := p.value("key " + key)
 		if _, twice := m.values[key]; twice {
 			p.fail("key "+key, "it stands twice")

@@ -39,9 +39,17 @@ func (t Tensor) RowBytes() uint64 {
 
 const defaultAlignment = 32
 
+// tensorMemory is what a tensor takes beside its name: the table's entry twice, its shape, two map
+// entries, and its description in the file.
+const tensorMemory = 400
+
 func (p *parser) tensorTable(h *header, n uint64) {
 	alignment := p.alignment(h.metadata)
 	names := map[string]bool{}
+	p.spend(n*tensorMemory, "tensor_count")
+	if p.err == nil {
+		h.tensors = make([]Tensor, 0, n)
+	}
 	for i := uint64(0); i < n && p.err == nil; i++ {
 		t := p.tensor(i)
 		if p.err == nil && names[t.Name] {
@@ -51,7 +59,6 @@ func (p *parser) tensorTable(h *header, n uint64) {
 			p.fail("tensor "+t.Name, "offset %d is no multiple of the alignment %d", t.offset, alignment)
 		}
 		names[t.Name] = true
-		p.spend(uint64(len(t.Name))+160, "tensor table")
 		h.tensors = append(h.tensors, t)
 	}
 	h.dataStart = (p.at + alignment - 1) / alignment * alignment
@@ -81,6 +88,9 @@ func (p *parser) tensor(i uint64) Tensor {
 	if p.err == nil && (dims < 1 || dims > 4) {
 		p.fail(field, "%d dimensions, it must have 1 to 4", dims)
 	}
+	if p.err == nil {
+		t.Shape = make([]uint64, 0, dims)
+	}
 	for d := uint64(0); d < dims && p.err == nil; d++ {
 		t.Shape = append(t.Shape, p.uint(8, field))
 	}
@@ -107,6 +117,10 @@ func (p *parser) checkShape(t Tensor, field string) {
 			return
 		}
 		total = low
+	}
+	if t.Shape[0] > maxRowValues {
+		p.refuse(field, "rows of %d values, at most %d are supported", t.Shape[0], maxRowValues)
+		return
 	}
 	if t.Shape[0]%values != 0 {
 		p.fail(field, "rows of %d values, %s has blocks of %d", t.Shape[0], t.Type, values)
