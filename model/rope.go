@@ -17,7 +17,7 @@ func (s *statement) rope(style engine.RopeStyle, base float64) *engine.Rope {
 		Scale: 1, Magnitude: 1, Factors: engine.NoWeight,
 	}
 	if r.Dim%2 != 0 {
-		h.fail("key %s is %d, it must be even", h.key("rope.dimension_count"), r.Dim)
+		h.fail("key %s (by default %s) is %d, it must be even", h.key("rope.dimension_count"), h.key("attention.key_length"), r.Dim)
 	}
 	if h.has("rope_freqs.weight") {
 		r.Factors = s.Vector("rope_freqs.weight", r.Dim/2)

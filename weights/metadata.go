@@ -47,7 +47,7 @@ type Value struct {
 	Any     any
 }
 
-// Metadata is the ordered key-value part of a file.
+// Metadata is the ordered key-value part of a file. The zero value is empty.
 type Metadata struct {
 	file   string
 	keys   []string
@@ -67,6 +67,9 @@ func (m *Metadata) Get(key string) (Value, bool) {
 func (m *Metadata) Set(key string, v Value) {
 	if _, ok := m.values[key]; !ok {
 		m.keys = append(m.keys, key)
+	}
+	if m.values == nil {
+		m.values = map[string]Value{}
 	}
 	m.values[key] = v
 }
