@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -187,4 +188,15 @@ func (c *Config) Engine() EngineOptions {
 		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
 		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
 	}
+}
+
+// differences names the settings, as keys of the file, in which other differs.
+func (c *Config) differences(other Config) (keys []string) {
+	old, changed := reflect.ValueOf(*c), reflect.ValueOf(other)
+	for i := range old.NumField() {
+		if !reflect.DeepEqual(old.Field(i).Interface(), changed.Field(i).Interface()) {
+			keys = append(keys, old.Type().Field(i).Tag.Get("toml"))
+		}
+	}
+	return keys
 }

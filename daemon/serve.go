@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -293,9 +292,8 @@ func (s *server) reloadConfig() {
 	level, _ := c.level()
 	logLevel.Set(level)
 	s.config.LogLevel = c.LogLevel
-	if !reflect.DeepEqual(c, s.config) {
-		slog.Warn("reloaded; some changed settings need a restart (all but log_level do)")
-		return
+	slog.Info("reloaded", "log_level", c.LogLevel)
+	if waiting := s.config.differences(c); len(waiting) > 0 {
+		slog.Warn("some changed settings need a restart", "settings", waiting)
 	}
-	slog.Info("reloaded")
 }
