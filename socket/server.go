@@ -13,14 +13,23 @@ import (
 
 // This file owns the server: one handler for all listeners, with limits.
 
-// Limits of a connection. They bound what a client can hold without paying for it.
+// limits bound what a client can hold without paying for it.
+type limits struct {
+	read, idle, write time.Duration
+	connections       int
+}
+
+// defaultLimits are the ones that are served with; only tests are less patient.
+var defaultLimits = limits{
+	read:        60 * time.Second,  // a whole request, from its first byte
+	idle:        300 * time.Second, // between requests
+	write:       30 * time.Second,  // each piece of an answer: a client that does not read for so long is gone
+	connections: 16384,             // of one listener
+}
+
 const (
-	readTimeout    = 60 * time.Second  // a whole request, from its first byte
-	idleTimeout    = 300 * time.Second // between requests
-	writeTimeout   = 30 * time.Second  // each write: a client that does not read for so long is gone
-	idleWorker     = 2 * time.Second   // goroutines kept for the next connection
-	headBytes      = 16 << 10
-	maxConnections = 16384
+	idleWorker = 2 * time.Second // goroutines kept for the next connection
+	headBytes  = 16 << 10
 )
 
 // ErrHead is wrapped by errors about requests that were refused by their head.
@@ -37,6 +46,7 @@ type Config struct {
 // Server serves any number of listeners.
 type Server struct {
 	http    *fasthttp.Server
+	limits  limits
 	watcher *watcher
 	ctx     context.Context // parent of all requests
 	cancel  context.CancelFunc
@@ -45,18 +55,20 @@ type Server struct {
 }
 
 // NewServer makes a server; Serve adds listeners.
-func NewServer(c Config) (*Server, error) {
+func NewServer(c Config) (*Server, error) { return newServer(c, defaultLimits) }
+
+func newServer(c Config, l limits) (*Server, error) {
 	w, err := newWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watching connections: %w", err)
 	}
-	s := &Server{watcher: w, errs: make(chan error, 16)}
+	s := &Server{limits: l, watcher: w, errs: make(chan error, 16)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.http = &fasthttp.Server{
 		Handler: s.guard(c), ErrorHandler: refusal(c), Name: "chimera",
 		StreamRequestBody: true, ReduceMemoryUsage: true, DisablePreParseMultipartForm: true,
-		MaxRequestBodySize: c.MaxBody, ReadBufferSize: headBytes, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		Concurrency: maxConnections, MaxIdleWorkerDuration: idleWorker, CloseOnShutdown: true, Logger: quiet{},
+		MaxRequestBodySize: c.MaxBody, ReadBufferSize: headBytes, ReadTimeout: l.read, IdleTimeout: l.idle,
+		Concurrency: l.connections, MaxIdleWorkerDuration: idleWorker, CloseOnShutdown: true, Logger: quiet{},
 	}
 	return s, nil
 }
@@ -113,7 +125,7 @@ func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
 
 // Serve accepts connections of l until Shutdown.
 func (s *Server) Serve(l net.Listener) {
-	wrapped := &listener{Listener: l, watcher: s.watcher, write: writeTimeout}
+	wrapped := &listener{Listener: l, watcher: s.watcher, write: s.limits.write}
 	s.serving.Go(func() {
 		if err := s.http.Serve(wrapped); err != nil {
 			s.errs <- fmt.Errorf("serving %s: %w", l.Addr(), err)
