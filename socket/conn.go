@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -22,12 +23,34 @@ type listener struct {
 	write   time.Duration
 }
 
+// acceptPause is how long a listener waits when the process or the machine has no descriptor to spare.
+const acceptPause = 50 * time.Millisecond
+
+// Accept waits out errors that pass: fasthttp gives a listener up at its first error, and clients that
+// take all descriptors must not end the daemon.
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for warned := false; ; warned = true {
+		c, err := l.Listener.Accept()
+		if err == nil {
+			return &conn{Conn: c, watcher: l.watcher, write: l.write}, nil
+		}
+		if !passes(err) {
+			return nil, err
+		}
+		if !warned {
+			slog.Warn("a connection could not be accepted; trying again", "cause", err)
+		}
+		time.Sleep(acceptPause)
 	}
-	return &conn{Conn: c, watcher: l.watcher, write: l.write}, nil
+}
+
+func passes(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // conn is one connection. A request is under way from RequestContext until the server reads again:
@@ -49,13 +72,20 @@ func (c *conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Write gives every write its own deadline: a client that does not read is cut off, a long answer is
-// not.
-func (c *conn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
-		return 0, err
+// pieceBytes is what a client must take within one write deadline.
+const pieceBytes = 64 << 10
+
+// Write gives every piece its own deadline: a client that does not read is cut off, a long answer or a
+// slow line is not.
+func (c *conn) Write(b []byte) (n int, err error) {
+	for len(b) > n && err == nil {
+		if err = c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
+			break
+		}
+		var wrote int
+		wrote, err = c.Conn.Write(b[n:min(n+pieceBytes, len(b))])
+		n += wrote
 	}
-	n, err := c.Conn.Write(b)
 	if err != nil {
 		c.hangUp()
 	}

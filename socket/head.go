@@ -4,10 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/valyala/fasthttp"
 )
 
 // This file owns refusing request heads that two parsers could read differently (RFC 9112, sections 5
 // and 6): what a proxy before us and fasthttp behind it disagree on is how requests are smuggled.
+
+// checkVersion refuses versions that fasthttp would read as HTTP/1.0.
+func checkVersion(ctx *fasthttp.RequestCtx) error {
+	switch string(ctx.Request.Header.Protocol()) {
+	case "HTTP/1.0", "HTTP/1.1":
+		return nil
+	}
+	return errors.New("a version other than HTTP/1.0 and HTTP/1.1")
+}
 
 // checkHead looks at the raw header lines of a request, without the request line.
 func checkHead(raw []byte) error {

@@ -84,13 +84,17 @@ const serverKey = "chimera.server"
 // guard refuses heads that could be smuggled and remembers the server.
 func (s *Server) guard(c Config) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if err := checkHead(ctx.Request.Header.RawHeaders()); err != nil {
+		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders())); err != nil {
 			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, err))
 			ctx.SetConnectionClose() // where the next request begins can't be known
 			return
 		}
 		ctx.SetUserValue(serverKey, s)
 		c.Handler(ctx)
+		if !ctx.Request.Header.IsHTTP11() {
+			// HTTP/1.0 has no chunks, and fasthttp no other stream of unknown length: the answer is sent whole.
+			_ = ctx.Response.Body()
+		}
 	}
 }
 

@@ -1,0 +1,192 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("%q does not say %q", err, p)
+		}
+	}
+}
+
+func TestListenUnix(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	path := filepath.Join(t.TempDir(), "new", "folder", "c.sock")
+	l, err := ListenUnix(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != fs.ModeSocket|socketMode {
+		t.Fatalf("%v %v", info.Mode(), err)
+	}
+	if syscall.Umask(0) != 0 {
+		t.Error("the umask has changed")
+	}
+	_, err = ListenUnix(path)
+	wantError(t, err, path, "another daemon answers", "--socket")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
+}
+
+// A socket that a crash has left is replaced.
+func TestStaleSocketIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.sock")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	l, err := ListenUnix(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestListenUnixRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ListenUnix(file)
+	wantError(t, err, file, "no socket", "--socket")
+	if text, _ := os.ReadFile(file); string(text) != "precious" {
+		t.Errorf("the file is now %q", text)
+	}
+	_, err = ListenUnix(dir)
+	wantError(t, err, dir, "no socket")
+	_, err = ListenUnix(filepath.Join(file, "c.sock"))
+	wantError(t, err, file)
+	for _, n := range []int{maxPath, maxPath + 1} {
+		path := "/tmp/" + strings.Repeat("x", n-len("/tmp/"))
+		l, err := ListenUnix(path)
+		if n > maxPath {
+			wantError(t, err, path, "108 bytes", "allows 107")
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		l.Close()
+	}
+}
+
+func TestTCPAddress(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"8080", "127.0.0.1:8080"}, {":8080", "127.0.0.1:8080"}, {"0", "127.0.0.1:0"}, {"127.0.0.1:0", "127.0.0.1:0"},
+		{"0.0.0.0:80", "0.0.0.0:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "[::]:80"}, {"localhost:65535", "localhost:65535"},
+		{"", ""}, {"::1", ""}, {"1.2.3.4", ""}, {"host", ""}, {"host:", ""}, {":", ""}, {"localhost:http", ""}, {"127.0.0.1:65536", ""},
+		{"127.0.0.1:-1", ""}, {"http://127.0.0.1:80", ""}, {"127.0.0.1:80/", ""}, {"127.0.0.1 :80", ""},
+	} {
+		got, err := TCPAddress(c.in)
+		if c.want == "" {
+			wantError(t, err, fmt.Sprintf("%q", c.in), "PORT or HOST:PORT")
+		} else if err != nil || got != c.want {
+			t.Errorf("%q: %q %v, want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
+func TestListenTCPRefuses(t *testing.T) {
+	l, err := ListenTCP("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		t.Errorf("a bare port listens on %v", l.Addr())
+	}
+	_, err = ListenTCP(l.Addr().String())
+	wantError(t, err, "http "+l.Addr().String(), "address already in use")
+}
+
+func TestDefaultPath(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+	t.Setenv("TMPDIR", "/var/tmp")
+	for uid, want := range map[int]string{0: "/run/chimera/chimera.sock", 1000: "/run/user/1000/chimera.sock"} {
+		if got := defaultPath(uid); got != want {
+			t.Errorf("uid %d: %s, want %s", uid, got, want)
+		}
+	}
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	if got := defaultPath(1000); got != "/var/tmp/chimera-1000/chimera.sock" {
+		t.Errorf("without XDG_RUNTIME_DIR: %s", got)
+	}
+}
+
+func TestPeer(t *testing.T) {
+	f := start(t, defaultLimits)
+	for _, network := range networks {
+		c := f.dial(t, network)
+		send(t, c, "GET /peer HTTP/1.1\r\nHost: x\r\n\r\n")
+		want := "peer=" + c.LocalAddr().String()
+		if network == "unix" {
+			want = fmt.Sprintf("peer=[uid=%d gid=%d pid=%d]", os.Getuid(), os.Getgid(), os.Getpid())
+		}
+		if got := receive(t, "the peer", f.peers); got != want {
+			t.Errorf("%s: %s, want %s", network, got, want)
+		}
+	}
+}
+
+// Shutdown lets an answer end; past its time it cancels what is left.
+func TestShutdown(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		patient bool
+	}{{"drains", true}, {"cancels", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t, defaultLimits)
+			conn := f.dial(t, "unix")
+			idle := f.dial(t, "tcp")
+			send(t, conn, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+			receive(t, "the request", f.started)
+			wait := 50 * time.Millisecond
+			if c.patient {
+				wait = patience
+				time.AfterFunc(200*time.Millisecond, f.release)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), wait)
+			defer cancel()
+			err := f.server.http.ShutdownWithContext(ctx)
+			if c.patient != (err == nil) {
+				t.Errorf("shutdown: %v", err)
+			}
+			if !c.patient {
+				f.server.cancel()
+				receive(t, "cancellation", f.cancelled)
+			}
+			_ = idle.Close()
+		})
+	}
+}
