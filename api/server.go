@@ -88,7 +88,7 @@ type call struct {
 	started time.Time       // the last byte of the request was read
 	tokens  int             // generated, for the log
 	ttft    time.Duration
-	logged  bool // a stream logs when it ends
+	streams bool // the log line is written when the stream ends, on another goroutine
 }
 
 // context is done when the client has gone. It is first asked for when the body has been read: the
@@ -126,7 +126,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	if err := s.dispatch(c); err != nil {
 		s.answerError(c, err)
 	}
-	if !c.logged {
+	if !c.streams {
 		c.finish(ctx.Response.StatusCode())
 	}
 }
@@ -166,7 +166,6 @@ func (s *Server) answerError(c *call, err error) {
 
 // finish logs and counts, once per request.
 func (c *call) finish(status int) {
-	c.logged = true
 	c.server.Metrics.requests(status)
 	attrs := []any{"method", c.method, "path", c.path, "status", status, "ms", time.Since(c.started).Milliseconds()}
 	if c.tokens > 0 {

@@ -33,7 +33,7 @@ func (s sse) frame(data []byte) error {
 // stream answers with what produce sends. Errors before the first event cannot happen here: the
 // endpoints check all they can before. Later ones become an event of their own.
 func (c *call) stream(produce func(sse) error) {
-	c.logged = true // when the stream ends, not when the handler returns
+	c.streams = true
 	c.SetContentType("text/event-stream")
 	c.Response.Header.Set("Cache-Control", "no-cache")
 	c.Response.Header.Set("X-Accel-Buffering", "no") // proxies must pass each event on at once

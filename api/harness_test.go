@@ -1,0 +1,342 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+
+	"chimera/chat"
+	"chimera/engine"
+	"chimera/scheduler"
+	"chimera/tokenizer"
+)
+
+// This file owns what the tests serve: the real handlers, scheduler, tokenizer and chat template over an
+// instance without arithmetic, whose next token is a function of the tokens before it.
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
+// The vocabulary: id b is byte b, then the pieces, then the special tokens.
+var (
+	pieces = []string{
+		"aa", "ab", "ba", "bb", "abab", "bab", " a", " b", "é", "\xc3\xa9a", "a\xc3", "\xa9b", "\xf0\x9f", "\x99\x82",
+		"\xf0\x9f\x99", "\x82b", "🙂", "中", "\xe4\xb8", "\xad文", "stop", "st", "op", "\n\n",
+	}
+	specials = []string{"<s>", "</s>", "<|im_start|>", "<|im_end|>"}
+	bos      = int32(256 + len(pieces))
+	eos      = bos + 1
+	imEnd    = bos + 3
+	vocab    = int(bos) + len(specials)
+)
+
+// newVocabulary spells the pieces in the alphabet of byte-level vocabularies.
+func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
+	t.Helper()
+	alphabet, next := [256]string{}, rune(0x100)
+	for b := range rune(256) {
+		if b < '!' || b > '~' && b < 0xA1 || b == 0xAD {
+			alphabet[b] = string(next)
+			next++
+		} else {
+			alphabet[b] = string(b)
+		}
+	}
+	v := tokenizer.Vocab{Model: "gpt2", Pre: "gpt-2", Tokens: alphabet[:], BOS: &bos, EOS: &eos, EOT: &imEnd, AddBOS: new(bool)}
+	*v.AddBOS = true
+	v.Types = make([]int32, 256, vocab)
+	for _, p := range pieces {
+		var spelled strings.Builder
+		for _, b := range []byte(p) {
+			spelled.WriteString(alphabet[b])
+		}
+		v.Tokens = append(v.Tokens, spelled.String())
+		v.Types = append(v.Types, 1)
+	}
+	for _, s := range specials {
+		v.Tokens = append(v.Tokens, s)
+		v.Types = append(v.Types, 3) // control
+	}
+	for i := range 256 {
+		v.Types[i] = 1
+	}
+	tok, err := tokenizer.New(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// echoInstance keeps the tokens of each page instead of K and V, and answers with next of the history.
+type echoInstance struct {
+	limits engine.Limits
+	pages  [][engine.PageTokens]int32
+
+	mu   sync.Mutex
+	next func(history []int32) int32
+	fail func(step int) error // nil: never
+	gate chan struct{}        // a step waits for it; closed: none does
+
+	steps int
+	batch *engine.Batch
+}
+
+// Log-probabilities of the instance: the token of rank r has logit -r/2, so any row sums to the same.
+var logSumExp = float32(math.Log(1 / (1 - math.Exp(-0.5))))
+
+func rankLogprob(rank int) float32 { return -float32(rank)/2 - logSumExp }
+
+func (in *echoInstance) Limits() engine.Limits { return in.limits }
+func (in *echoInstance) Plan() *engine.Plan    { return &engine.Plan{} }
+func (in *echoInstance) NewBatch() (*engine.Batch, error) {
+	l := in.limits
+	return engine.NewBatch(l, engine.BatchArrays{
+		Tokens: make([]int32, l.MaxTokens), Positions: make([]int32, l.MaxTokens), Pages: make([]int32, l.MaxSequences*l.Pages),
+		Sequences: make([]engine.SequenceRows, l.MaxSequences), Outputs: make([]engine.Output, l.MaxOutputs),
+		Penalties: make([]engine.Penalty, 4*l.MaxContext), Biases: make([]engine.Bias, maxBiases),
+		Results: make([]engine.Result, l.MaxOutputs), Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop),
+	}), nil
+}
+func (in *echoInstance) Submit(b *engine.Batch) error      { in.batch = b; return nil }
+func (in *echoInstance) CopyPages([]engine.PageCopy) error { return nil }
+func (in *echoInstance) ExportPage(int32, []byte) error    { return nil }
+func (in *echoInstance) ImportPage(int32, []byte) error    { return nil }
+func (in *echoInstance) Close() error                      { return nil }
+
+func (in *echoInstance) Wait() error {
+	<-in.gate
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.steps++
+	if in.fail != nil {
+		if err := in.fail(in.steps); err != nil {
+			return err
+		}
+	}
+	b := in.batch
+	histories := make([][]int32, len(b.Tokens)) // what each row has seen, itself included
+	for _, s := range b.Sequences {
+		table := b.Pages[s.FirstPage:][:s.PageCount]
+		for row := s.FirstToken; row < s.FirstToken+s.TokenCount; row++ {
+			at := b.Positions[row]
+			in.pages[table[at/engine.PageTokens]][at%engine.PageTokens] = b.Tokens[row]
+		}
+		var whole []int32
+		for _, p := range table {
+			whole = append(whole, in.pages[p][:]...)
+		}
+		for row := s.FirstToken; row < s.FirstToken+s.TokenCount; row++ {
+			histories[row] = whole[:b.Positions[row]+1]
+		}
+	}
+	for i, o := range b.Outputs {
+		best := in.next(histories[o.Row])
+		b.Results[i] = engine.Result{Token: best, LogSumExp: logSumExp}
+		if o.Mode&engine.Score != 0 {
+			rank := (o.Target - best + int32(vocab)) % int32(vocab)
+			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, LogSumExp: logSumExp, TargetLogit: -float32(rank) / 2}
+		}
+		for k := range b.TopOf(i) {
+			b.TopOf(i)[k] = engine.TopToken{Token: (best + int32(k)) % int32(vocab), Logit: -float32(k) / 2}
+		}
+	}
+	return nil
+}
+
+// template renders ChatML, as the daemon does from a model's file.
+type template struct{ *chat.Template }
+
+func (t template) Render(context jsontext.Value) (string, error) { return t.Template.Render(context) }
+
+type names struct {
+	list   []string
+	loaded *Model
+}
+
+func (n names) Names() []string { return n.list }
+func (n names) Lookup(name string) (*Model, bool) {
+	if name == "" || name == n.loaded.Name {
+		return n.loaded, true
+	}
+	for _, known := range n.list {
+		if name == known {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+// bench is a server under test.
+type bench struct {
+	*Server
+	t         testing.TB
+	model     *Model
+	instance  *echoInstance
+	scheduler *scheduler.Scheduler
+	client    context.Context // of the next requests
+	ready     func(context.Context) error
+	ended     chan struct{}
+}
+
+const (
+	benchContext = 256
+	benchQueue   = 64
+	benchBody    = 2 << 20
+)
+
+// newBench starts a server whose answers are next's tokens.
+func newBench(t testing.TB, next func(history []int32) int32) *bench {
+	t.Helper()
+	open := make(chan struct{})
+	close(open)
+	in := &echoInstance{next: next, gate: open, limits: engine.Limits{
+		MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 20, MaxContext: benchContext,
+		Pages: 8 * benchContext / engine.PageTokens, PageTokens: engine.PageTokens, Vocab: vocab, Depth: 1,
+	}}
+	in.pages = make([][engine.PageTokens]int32, in.limits.Pages)
+	s, err := scheduler.New(in, scheduler.Config{StepTokens: 48, QueueLength: benchQueue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, _ := chat.ByName("chatml")
+	render, err := chat.New(source, "<s>", "</s>", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &bench{t: t, instance: in, scheduler: s, client: context.Background(), ended: make(chan struct{})}
+	h.ready = func(context.Context) error { return nil }
+	h.model = &Model{
+		Name: "first", Created: time.Unix(1e9, 0), Tokenizer: newVocabulary(t), Template: template{render}, Engine: s,
+		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, NumericsID: "fp_test",
+	}
+	h.Server = New(Config{
+		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(s.Snapshot),
+		RequestContext: func(*fasthttp.RequestCtx) context.Context { return h.client },
+		Ready:          func(ctx context.Context) error { return h.ready(ctx) }, MaxBody: benchBody,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_ = s.Run(ctx) // what tests fail on purpose is seen by the clients
+		close(h.ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-h.ended
+	})
+	return h
+}
+
+// answer changes what the next requests are answered with.
+func (h *bench) answer(next func(history []int32) int32) {
+	h.instance.mu.Lock()
+	defer h.instance.mu.Unlock()
+	h.instance.next = next
+}
+
+// says answers every prompt with these tokens, then with EOS. It finds the end of the prompt by its length.
+func says(promptTokens int, answer ...int32) func([]int32) int32 {
+	return func(history []int32) int32 {
+		if at := len(history) - promptTokens; at >= 0 && at < len(answer) {
+			return answer[at]
+		}
+		return eos
+	}
+}
+
+// letters answers with the letters of the alphabet, one after the last token's.
+func letters(history []int32) int32 {
+	if last := history[len(history)-1]; last >= 'a' && last < 'z' {
+		return last + 1
+	}
+	return 'a'
+}
+
+// reply is an answer as a client reads it.
+type reply struct {
+	t      testing.TB
+	status int
+	header *fasthttp.ResponseHeader
+	body   []byte
+}
+
+// do sends a request; head are pairs of names and values.
+func (h *bench) do(method, path, body string, head ...string) reply {
+	h.t.Helper()
+	var request fasthttp.Request
+	request.Header.SetMethod(method)
+	request.SetRequestURI(path)
+	for i := 0; i < len(head); i += 2 {
+		request.Header.Set(head[i], head[i+1])
+	}
+	request.SetBodyString(body)
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init(&request, nil, nil)
+	h.Handle(ctx)
+	return reply{h.t, ctx.Response.StatusCode(), &ctx.Response.Header, ctx.Response.Body()}
+}
+
+func (h *bench) post(path, body string) reply { h.t.Helper(); return h.do("POST", path, body) }
+
+// into decodes a successful answer.
+func (r reply) into(v any) {
+	r.t.Helper()
+	if r.status != 200 {
+		r.t.Fatalf("status %d: %.600s", r.status, r.body)
+	}
+	if err := json.Unmarshal(r.body, v); err != nil {
+		r.t.Fatalf("%v: %.600s", err, r.body)
+	}
+}
+
+// problem is the error object of an answer, in OpenAI's form: all four members are there.
+type problem struct{ Message, Type, Param, Code string }
+
+func (r reply) problem() problem {
+	r.t.Helper()
+	var body struct {
+		Error map[string]*string `json:"error"`
+	}
+	if err := json.Unmarshal(r.body, &body, json.RejectUnknownMembers(true)); err != nil || len(body.Error) != 4 {
+		r.t.Fatalf("status %d, no error in OpenAI's form (%v): %.600s", r.status, err, r.body)
+	}
+	member := func(name string) string {
+		p, ok := body.Error[name]
+		if !ok {
+			r.t.Fatalf("the error has no %s: %.600s", name, r.body)
+		}
+		return or(p, "")
+	}
+	return problem{member("message"), member("type"), member("param"), member("code")}
+}
+
+// events are the data of a stream's frames; the framing is checked to the byte.
+func (r reply) events() []string {
+	r.t.Helper()
+	if got := string(r.header.ContentType()); r.status != 200 || got != "text/event-stream" {
+		r.t.Fatalf("status %d, content type %q: %.600s", r.status, got, r.body)
+	}
+	whole, ended := strings.CutSuffix(string(r.body), "\n\n")
+	if !ended {
+		r.t.Fatalf("the last frame is not closed: %q", r.body)
+	}
+	var list []string
+	for _, frame := range strings.Split(whole, "\n\n") {
+		data, ok := strings.CutPrefix(frame, "data: ")
+		if !ok || strings.ContainsAny(data, "\r\n") {
+			r.t.Fatalf("bad frame %q", frame)
+		}
+		list = append(list, data)
+	}
+	return list
+}
