@@ -135,6 +135,23 @@ func (h *hyper) vocab() int {
 	return int(t.Rows())
 }
 
+// checkVocabulary refuses a vocabulary of the wrong types, or one with ids that the embedding has no rows
+// for. Fewer tokens than rows is padding.
+func (h *hyper) checkVocabulary() {
+	m := h.file.Metadata()
+	tokens, _, err := m.Strings("tokenizer.ggml.tokens")
+	h.note(err)
+	_, _, err = m.Strings("tokenizer.ggml.merges")
+	h.note(err)
+	_, _, err = m.Floats("tokenizer.ggml.scores")
+	h.note(err)
+	_, _, err = m.Ints("tokenizer.ggml.token_type")
+	h.note(err)
+	if rows := h.vocab(); len(tokens) > rows {
+		h.fail("key tokenizer.ggml.tokens has %d tokens, tensor token_embd.weight %d rows", len(tokens), rows)
+	}
+}
+
 // refuseExperts names the features that no program states yet.
 func (h *hyper) refuseExperts() error {
 	n, ok, err := h.file.Metadata().Uint(h.key("expert_count"))

@@ -51,6 +51,7 @@ func Build(f *weights.File) (*engine.Program, error) {
 	if err := h.refuseExperts(); err != nil {
 		return nil, err
 	}
+	h.checkVocabulary()
 	p, err := state(h)
 	if h.err != nil {
 		return nil, h.err

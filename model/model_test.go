@@ -200,6 +200,25 @@ func TestRopeFactors(t *testing.T) {
 	named(t, err, "tensor rope_freqs.weight")
 }
 
+func TestVocabulary(t *testing.T) {
+	list := func(kind weights.ValueType, v any) weights.Value {
+		return weights.Value{Type: weights.Array, Element: kind, Any: v}
+	}
+	if _, err := Build(sound("llama").set("tokenizer.ggml.tokens", list(weights.Text, make([]string, 9))).file(t)); err != nil {
+		t.Errorf("a padded embedding: %v", err)
+	}
+	for name, v := range map[string]weights.Value{
+		"tokens": list(weights.Text, make([]string, 11)), "merges": list(weights.Int32, []int64{1}),
+		"scores": list(weights.Text, []string{"a"}), "token_type": list(weights.Float32, []float64{1}),
+	} {
+		_, err := Build(sound("llama").set("tokenizer.ggml."+name, v).file(t))
+		if err == nil {
+			t.Fatalf("tokenizer.ggml.%s = %v was taken", name, v.Any)
+		}
+		named(t, err, "key tokenizer.ggml."+name)
+	}
+}
+
 // TestTensorsThatCannotBeComputedWith: integers are known by size alone.
 func TestTensorsThatCannotBeComputedWith(t *testing.T) {
 	data := sound("llama").bytes(t)
