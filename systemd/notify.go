@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -26,8 +27,11 @@ func Ready() { notify(daemon.SdNotifyReady) }
 // Stopping says that the daemon is going down.
 func Stopping() { notify(daemon.SdNotifyStopping) }
 
-// Status sets the line that systemctl status shows.
-func Status(format string, args ...any) { notify("STATUS=" + fmt.Sprintf(format, args...)) }
+// Status sets the line that systemctl status shows. It stays one line: a file name with a line feed must
+// not become a message of its own.
+func Status(format string, args ...any) {
+	notify("STATUS=" + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
+}
 
 // Reloading says that the configuration is being read again; Ready ends it. Type=notify-reload wants
 // the monotonic time with it.
