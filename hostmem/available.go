@@ -47,7 +47,9 @@ func ownCgroup(path string) string {
 	return "/"
 }
 
-// cgroupLeft is the smallest memory.max - memory.current from the group up to the root.
+// cgroupLeft is the smallest memory.max - memory.current from the group up to the root. Page cache is
+// charged to the group but given back when it is needed, so it counts as left: a model file that was
+// just read or copied must not stand in its own way.
 func cgroupLeft(root, group string) (left int64, found bool) {
 	for dir := filepath.Join(root, group); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
 		limit, errLimit := readInt(filepath.Join(dir, "memory.max"))
@@ -55,11 +57,27 @@ func cgroupLeft(root, group string) (left int64, found bool) {
 		if errLimit != nil || errUsed != nil {
 			continue // "max", or no such controller
 		}
-		if free := max(limit-used, 0); !found || free < left {
+		used -= pageCache(filepath.Join(dir, "memory.stat"))
+		if free := min(max(limit-used, 0), limit); !found || free < left {
 			left, found = free, true
 		}
 	}
 	return left, found
+}
+
+// pageCache is what a group's memory.stat says of file pages on its reclaim lists; 0 if it does not.
+func pageCache(path string) (bytes int64) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if name, value, ok := strings.Cut(line, " "); ok && (name == "inactive_file" || name == "active_file") {
+			n, _ := strconv.ParseInt(value, 10, 64)
+			bytes += n
+		}
+	}
+	return bytes
 }
 
 func readInt(path string) (int64, error) {

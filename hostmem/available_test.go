@@ -1,0 +1,97 @@
+package hostmem
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestMemAvailable(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		text string
+		want int64
+	}{
+		{"MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n", 8000000 << 10},
+		{"MemTotal: 1 kB\n", 0}, {"MemAvailable: nonsense kB\n", 0}, {"MemAvailable:", 0}, {"", 0},
+	} {
+		if got := memAvailable(write(t, filepath.Join(dir, "meminfo"), c.text)); got != c.want {
+			t.Errorf("%q: %d, want %d", c.text, got, c.want)
+		}
+	}
+	if got := memAvailable(filepath.Join(dir, "none")); got != 0 {
+		t.Errorf("no file: %d", got)
+	}
+}
+
+func TestOwnCgroup(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ text, want string }{
+		{"0::/system.slice/chimera.service\n", "/system.slice/chimera.service"},
+		{"12:memory:/docker/x\n1:name=systemd:/docker/x\n0::/docker/x\n", "/docker/x"},
+		{"0::/\n", "/"}, {"12:memory:/docker/x\n", "/"}, {"", "/"},
+	} {
+		if got := ownCgroup(write(t, filepath.Join(dir, "cgroup"), c.text)); got != c.want {
+			t.Errorf("%q: %s, want %s", c.text, got, c.want)
+		}
+	}
+	if got := ownCgroup(filepath.Join(dir, "none")); got != "/" {
+		t.Errorf("no file: %s", got)
+	}
+}
+
+// The tightest level bounds, wherever it is; "max", missing files and a process above its limit are borne.
+func TestCgroupLeft(t *testing.T) {
+	const group = "/a.slice/b.service"
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  int64
+		found bool
+	}{
+		{"none", nil, 0, false},
+		{"all max", map[string]string{"a.slice/memory.max": "max\n", "a.slice/memory.current": "5\n"}, 0, false},
+		{"own", map[string]string{"a.slice/b.service/memory.max": "1000\n", "a.slice/b.service/memory.current": "400\n"}, 600, true},
+		{"the parent is tighter", map[string]string{
+			"a.slice/b.service/memory.max": "1000\n", "a.slice/b.service/memory.current": "400\n",
+			"a.slice/memory.max": "2000\n", "a.slice/memory.current": "1900\n",
+		}, 100, true},
+		{"the root, in a container", map[string]string{"memory.max": "500\n", "memory.current": "100\n"}, 400, true},
+		{"page cache is given back when it is needed", map[string]string{
+			"memory.max": "1000\n", "memory.current": "900\n",
+			"memory.stat": "anon 300\nfile 600\ninactive_file 500\nactive_file 100\nslab 9\n",
+		}, 700, true},
+		{"more than allowed", map[string]string{"a.slice/memory.max": "100\n", "a.slice/memory.current": "300\n"}, 0, true},
+		{"no current", map[string]string{"a.slice/memory.max": "100\n"}, 0, false},
+		{"nonsense", map[string]string{"a.slice/memory.max": "x\n", "a.slice/memory.current": "1\n"}, 0, false},
+	} {
+		root := t.TempDir()
+		for name, text := range c.files {
+			write(t, filepath.Join(root, name), text)
+		}
+		if left, found := cgroupLeft(root, group); left != c.want || found != c.found {
+			t.Errorf("%s: %d %v, want %d %v", c.name, left, found, c.want, c.found)
+		}
+		if left, found := cgroupLeft(root, "/../../elsewhere"); c.files == nil && (found || left != 0) {
+			t.Errorf("%s: a path outside: %d", c.name, left)
+		}
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	bytes, bound := Available()
+	if bytes <= 0 || bound == "" {
+		t.Errorf("%d bytes, bound by %q", bytes, bound)
+	}
+}
