@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -52,10 +53,10 @@ func DefaultConfig() Config {
 
 // engineFlags adds the settings that every verb which loads a model has.
 func engineFlags(f *pflag.FlagSet, c *Config) {
-	f.IntVar(&c.Threads, "threads", c.Threads, "compute threads; 0: one per core")
-	f.StringVar(&c.KVType, "kv-type", c.KVType, "type of the KV cache: f32, f16 or q8_0")
-	f.StringVar(&c.ISA, "isa", c.ISA, "instruction set: auto, scalar, avx2 or avx512")
-	f.IntVar(&c.Ctx, "ctx", c.Ctx, fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext))
+	f.Var(number{&c.Threads, 0, 1024}, "threads", "compute threads; 0: one per core")
+	f.Var(choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, "kv-type", "type of the KV cache: f32, f16 or q8_0")
+	f.Var(choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, "isa", "instruction set: auto, scalar, avx2 or avx512")
+	f.Var(number{&c.Ctx, 0, 1 << 24}, "ctx", fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext))
 }
 
 // EngineFlags binds the settings that every verb which loads a model has to c.
@@ -67,13 +68,13 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
 	engineFlags(f, c)
-	f.IntVar(&c.StepTokens, "step-tokens", c.StepTokens, "most tokens that one step computes")
-	f.IntVar(&c.MaxSequences, "max-sequences", c.MaxSequences, "most answers that are computed at a time")
-	f.IntVar(&c.MaxLogprobs, "max-logprobs", c.MaxLogprobs, "most log-probabilities that a request may ask for")
-	f.IntVar(&c.QueueLength, "queue-length", c.QueueLength, "most requests that may wait; more are refused with 429")
-	f.IntVar(&c.MaxBody, "max-body", c.MaxBody, "largest request body in bytes")
+	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")
+	f.Var(number{&c.MaxSequences, 1, 4096}, "max-sequences", "most answers that are computed at a time")
+	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
+	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
+	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
 	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
-	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least level that is logged: debug, info, warn or error")
+	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 }
 
 // ConfigError is a usage or configuration error: the command line exits with 2.
@@ -84,17 +85,21 @@ func (e *ConfigError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// Resolve merges defaults, the file at path (if not empty), the environment and the flags that were
-// given. An unknown key of the file is an error with line and column.
+// Resolve merges defaults, the file at path (if empty, at CHIMERA_CONFIG), the environment and the flags
+// that were given. Every error is a *ConfigError that names the setting; an unknown key or a wrong type
+// in the file names line and column.
 func Resolve(path string, given *pflag.FlagSet) (Config, error) {
 	c := DefaultConfig()
+	all := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	Flags(all, &c)
+	if path == "" {
+		path = os.Getenv(environmentName("config"))
+	}
 	if path != "" {
-		if err := readFile(path, &c); err != nil {
+		if err := errors.Join(readFile(path, &c), checkFile(path, all)); err != nil {
 			return c, &ConfigError{err}
 		}
 	}
-	all := pflag.NewFlagSet("settings", pflag.ContinueOnError)
-	Flags(all, &c)
 	if err := fromEnvironment(all); err != nil {
 		return c, &ConfigError{err}
 	}
@@ -135,12 +140,24 @@ func readFile(path string, c *Config) error {
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {
 		row, column := bad.Position()
-		return fmt.Errorf("%s:%d:%d: %s", path, row, column, strings.TrimPrefix(bad.Error(), "toml: "))
+		return fmt.Errorf("%s:%d:%d: %s", path, row, column, plain(bad))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// goType is how the TOML library names the field that a value does not suit.
+var goType = regexp.MustCompile(`cannot (?:decode|store) (.*?) (?:into|in) (?:a )?(?:Go |struct field )?.*`)
+
+// plain words a TOML error for someone who writes the file.
+func plain(err *toml.DecodeError) string {
+	text := strings.TrimPrefix(err.Error(), "toml: ")
+	if key := strings.Join(err.Key(), "."); key != "" {
+		text = key + ": " + goType.ReplaceAllString(text, "a $1 does not suit it")
+	}
+	return text
 }
 
 // environmentName is a setting's variable: CHIMERA_KV_TYPE for kv-type.
@@ -155,7 +172,7 @@ func fromEnvironment(all *pflag.FlagSet) (err error) {
 			return
 		}
 		if list, isList := f.Value.(pflag.SliceValue); isList {
-			err = list.Replace(strings.FieldsFunc(value, func(r rune) bool { return r == ',' }))
+			err = list.Replace(strings.FieldsFunc(value, func(r rune) bool { return r == ',' })) // paths with commas need the file or flags
 		} else if setErr := f.Value.Set(value); setErr != nil {
 			err = fmt.Errorf("%s=%s: %w", environmentName(f.Name), value, setErr)
 		}
@@ -163,23 +180,31 @@ func fromEnvironment(all *pflag.FlagSet) (err error) {
 	return err
 }
 
-// check names the setting that is out of range.
-func (c *Config) check() error {
-	for _, r := range []struct {
-		name      string
-		value     int
-		low, high int
-	}{
-		{"threads", c.Threads, 0, 1024}, {"ctx", c.Ctx, 0, 1 << 24}, {"step_tokens", c.StepTokens, 1, 1 << 16},
-		{"max_sequences", c.MaxSequences, 1, 4096}, {"max_logprobs", c.MaxLogprobs, 0, 1000},
-		{"queue_length", c.QueueLength, 1, 1 << 20}, {"max_body", c.MaxBody, 1 << 10, 1 << 30},
-	} {
-		if r.value < r.low || r.value > r.high {
-			return fmt.Errorf("%s is %d, it must lie between %d and %d", r.name, r.value, r.low, r.high)
+// checkFile holds what the file set against what the flags allow.
+func checkFile(path string, all *pflag.FlagSet) (err error) {
+	all.VisitAll(func(f *pflag.Flag) {
+		if _, isList := f.Value.(pflag.SliceValue); isList || err != nil {
+			return
 		}
-	}
-	_, err := c.level()
+		if bad := f.Value.Set(f.Value.String()); bad != nil {
+			err = fmt.Errorf("%s: %s = %s: %w", path, strings.ReplaceAll(f.Name, "-", "_"), f.Value, bad)
+		}
+	})
 	return err
+}
+
+// check is for what a value's form does not show.
+func (c *Config) check() error {
+	if err := socket.CheckPath(c.Socket); err != nil {
+		return err
+	}
+	if c.HTTP == "" {
+		return nil
+	}
+	if _, err := socket.TCPAddress(c.HTTP); err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	return nil
 }
 
 // Engine are the settings that concern loading.

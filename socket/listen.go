@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,11 +20,24 @@ const socketMode = 0o660
 // maxPath is what sockaddr_un holds.
 const maxPath = 107
 
+// CheckPath refuses paths that no socket can have. (The system takes an empty one for "any name".)
+func CheckPath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("socket: the path is empty")
+	case len(path) > maxPath:
+		return fmt.Errorf("socket %s: the path has %d bytes, the system allows %d", path, len(path), maxPath)
+	case strings.ContainsRune(path, 0):
+		return fmt.Errorf("socket %q: the path has a NUL byte", path)
+	}
+	return nil
+}
+
 // ListenUnix listens on a path. Missing folders are made; a socket that nobody answers on is left from
 // a crash and replaced; one that answers belongs to another daemon, which is an error.
 func ListenUnix(path string) (net.Listener, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("socket %s: the path has %d bytes, the system allows %d", path, len(path), maxPath)
+	if err := CheckPath(path); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
