@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -48,35 +50,68 @@ func (c *call) read() ([]byte, error) {
 	return raw, nil
 }
 
+// maxValues bounds the names and values of a body that are not numbers: each costs many times its text
+// once it is decoded, or once a template walks it. Numbers are not counted, since a list of prompts as
+// token ids is mostly numbers, and those are kept in four bytes.
+const maxValues = 1 << 18
+
+func badJSON(cause error, format string, args ...any) *HTTPError {
+	return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_json", Message: fmt.Sprintf(format, args...), Cause: cause}
+}
+
 // decodeJSON is strict: duplicate names, invalid UTF-8 and text behind the value are refused.
 func decodeJSON(raw []byte, v any) error {
 	if len(raw) == 0 {
-		return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_json", Message: "the request has no body: send a JSON object"}
+		return badJSON(nil, "the request has no body: send a JSON object")
 	}
-	if depth(raw) > maxDepth {
-		return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_json", Message: "the JSON body is nested too deeply"}
+	switch deepest, values := measure(raw); {
+	case deepest > maxDepth:
+		return badJSON(nil, "the JSON body is nested too deeply: at most %d levels are allowed", maxDepth)
+	case values > maxValues:
+		return badJSON(nil, "the JSON body has too many names and values: at most %d are allowed, numbers not counted", maxValues)
 	}
 	err := json.Unmarshal(raw, v)
-	if err == nil {
-		return nil
-	}
-	var field *HTTPError
-	if errors.As(err, &field) {
-		return field
-	}
 	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		name := fieldOf(semantic.JSONPointer)
-		if name == "" {
-			return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_json", Message: "the body must be a JSON object", Cause: err}
-		}
-		return badField(name, "it has the wrong type (%s)", jsonKind(semantic.JSONKind))
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntactic):
+		h := badJSON(nil, "the body is not valid JSON: %v", err)
+		h.Param = fieldOf(syntactic.JSONPointer)
+		return h
+	case errors.As(err, &semantic) && semantic.JSONPointer != "":
+		return badField(fieldOf(semantic.JSONPointer), "it must be %s, not %s", wanted(semantic.GoType), given(semantic))
 	}
-	return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_json", Message: "the body is not valid JSON: " + err.Error()}
+	return badJSON(err, "the body must be a JSON object")
 }
 
-func jsonKind(k jsontext.Kind) string {
-	switch k {
+// wanted says what a field of type t takes.
+func wanted(t reflect.Type) string {
+	if t == nil {
+		return "of another type"
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Int64, reflect.Int32:
+		return "an integer"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "an object"
+}
+
+// given says what came instead.
+func given(e *json.SemanticError) string {
+	switch e.JSONKind {
 	case 'n':
 		return "null"
 	case 't', 'f':
@@ -84,13 +119,14 @@ func jsonKind(k jsontext.Kind) string {
 	case '"':
 		return "a string"
 	case '0':
-		return "a number out of range or not of the kind wanted"
+		if len(e.JSONValue) > 0 {
+			return string(e.JSONValue)
+		}
+		return "a number"
 	case '{':
 		return "an object"
-	case '[':
-		return "an array"
 	}
-	return "an unexpected value"
+	return "a list"
 }
 
 // fieldOf turns /messages/0/role into messages[0].role.
@@ -100,7 +136,7 @@ func fieldOf(p jsontext.Pointer) string {
 		switch {
 		case b.Len() == 0:
 			b.WriteString(token)
-		case token[0] >= '0' && token[0] <= '9':
+		case token != "" && strings.Trim(token, "0123456789") == "":
 			b.WriteString("[" + token + "]")
 		default:
 			b.WriteString("." + token)
@@ -109,8 +145,9 @@ func fieldOf(p jsontext.Pointer) string {
 	return b.String()
 }
 
-// depth is the deepest nesting, found without recursion before anything recursive sees the text.
-func depth(raw []byte) (deepest int) {
+// measure finds the deepest nesting and counts names and values that are not numbers, without recursion
+// and before anything recursive sees the text. For a text that is not JSON it means nothing.
+func measure(raw []byte) (deepest, values int) {
 	level, quoted := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch b := raw[i]; {
@@ -118,13 +155,19 @@ func depth(raw []byte) (deepest int) {
 			i++
 		case b == '"':
 			quoted = !quoted
+			if quoted {
+				values++
+			}
 		case quoted:
 		case b == '{' || b == '[':
+			values++
 			level++
 			deepest = max(deepest, level)
 		case b == '}' || b == ']':
 			level--
+		case b == 't' || b == 'f' || b == 'n': // true, false, null
+			values++
 		}
 	}
-	return deepest
+	return deepest, values
 }

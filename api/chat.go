@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,16 +15,17 @@ import (
 
 // chatRequest is the endpoint's body.
 type chatRequest struct {
-	generation          `json:",inline"`
-	Messages            []jsontext.Value `json:"messages"`
-	MaxCompletionTokens *int64           `json:"max_completion_tokens"`
-	Logprobs            *bool            `json:"logprobs"`
-	TopLogprobs         *int64           `json:"top_logprobs"`
-	Tools               jsontext.Value   `json:"tools"`
-	ToolChoice          jsontext.Value   `json:"tool_choice"`
+	generation
+	Messages            jsontext.Value `json:"messages"`
+	MaxCompletionTokens *int64         `json:"max_completion_tokens"`
+	Logprobs            *bool          `json:"logprobs"`
+	TopLogprobs         *int64         `json:"top_logprobs"`
+	Tools               jsontext.Value `json:"tools"`
+	ToolChoice          jsontext.Value `json:"tool_choice"`
 	ResponseFormat      *struct {
 		Type string `json:"type"`
 	} `json:"response_format"`
+	ReasoningEffort     *string                   `json:"reasoning_effort"`
 	AddGenerationPrompt *bool                     `json:"add_generation_prompt"`
 	TemplateKwargs      map[string]jsontext.Value `json:"chat_template_kwargs"`
 }
@@ -31,6 +33,9 @@ type chatRequest struct {
 const maxMessages = 4096
 
 func (r *chatRequest) check(m *Model) error {
+	if n := or(r.MaxCompletionTokens, 1); n < 1 || n > math.MaxInt32 {
+		return badField("max_completion_tokens", "%d, it must lie between 1 and %d", n, math.MaxInt32)
+	}
 	if r.MaxCompletionTokens != nil {
 		r.MaxTokens = r.MaxCompletionTokens
 	}
@@ -38,7 +43,7 @@ func (r *chatRequest) check(m *Model) error {
 		return err
 	}
 	if r.MaxTokens != nil && *r.MaxTokens == 0 {
-		return badField("max_tokens", "0, a chat answer needs at least 1")
+		return badField("max_tokens", "0, it must lie between 1 and %d: a chat answer has at least 1 token", math.MaxInt32)
 	}
 	if top := or(r.TopLogprobs, 0); top < 0 || top > int64(m.MaxLogprobs) {
 		return badField("top_logprobs", "%d, it must lie between 0 and %d", top, m.MaxLogprobs)
@@ -52,12 +57,35 @@ func (r *chatRequest) check(m *Model) error {
 	if choice := string(r.ToolChoice); choice != "" && choice != "null" && choice != `"auto"` && choice != `"none"` {
 		return badField("tool_choice", "only \"auto\" and \"none\" are supported")
 	}
+	if err := r.checkTools(); err != nil {
+		return err
+	}
 	return checkMessages(r.Messages)
 }
 
-func checkMessages(messages []jsontext.Value) error {
-	if len(messages) == 0 || len(messages) > maxMessages {
-		return badField("messages", "%d messages, there must be 1 to %d", len(messages), maxMessages)
+// checkTools refuses tools that the model may call: its calls would come back as text, not as tool_calls.
+// With tool_choice "none" the model is not told of them.
+func (r *chatRequest) checkTools() error {
+	none := string(r.ToolChoice) == `"none"`
+	if r.Tools.Kind() == '[' && !none && !asksNothing(r.Tools, nil) {
+		return badField("tools", "tool calls are not supported; with tool_choice \"none\" the tools are passed over")
+	}
+	if none && r.Tools.Kind() == '[' {
+		r.Tools = nil
+	}
+	return nil
+}
+
+func checkMessages(list jsontext.Value) error {
+	if k := list.Kind(); k != '[' {
+		return badField("messages", "it must be a list of 1 to %d messages", maxMessages)
+	}
+	messages, err := elements("messages", list, maxMessages)
+	if err != nil {
+		return err
+	}
+	if len(messages) == 0 {
+		return badField("messages", "it is empty: there must be 1 to %d messages", maxMessages)
 	}
 	for i, raw := range messages {
 		var m struct {
@@ -71,8 +99,13 @@ func checkMessages(messages []jsontext.Value) error {
 		if m.Role == nil || *m.Role == "" {
 			return badField(field+".role", "it is missing")
 		}
-		if k := m.Content.Kind(); k == '0' || k == '{' || k == 't' || k == 'f' {
+		switch m.Content.Kind() {
+		case '0', '{', 't', 'f':
 			return badField(field+".content", "it must be a string or a list of parts")
+		case 0, 'n':
+			if *m.Role == "user" || *m.Role == "system" { // others may have calls instead
+				return badField(field+".content", "it is missing")
+			}
 		}
 		if err := checkParts(field, m.Content); err != nil {
 			return err
@@ -106,32 +139,41 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 	context := map[string]any{
 		"messages": r.Messages, "add_generation_prompt": or(r.AddGenerationPrompt, true),
 	}
+	if r.ReasoningEffort != nil {
+		context["reasoning_effort"] = *r.ReasoningEffort
+	}
 	if k := r.Tools.Kind(); k == '[' {
 		context["tools"] = r.Tools
 	} else if k != 0 && k != 'n' {
 		return nil, badField("tools", "it must be a list")
 	}
 	for name, value := range r.TemplateKwargs {
+		if name == "messages" || name == "tools" {
+			return nil, badField("chat_template_kwargs."+name, "it has a field of its own: %s", name)
+		}
 		context[name] = value
 	}
 	b, err := json.Marshal(context, json.Deterministic(true))
 	return b, err
 }
 
-// prompt renders and tokenises the conversation.
-func (r *chatRequest) prompt(m *Model) (string, []int32, error) {
+// render writes the conversation as the model's prompt.
+func (r *chatRequest) render(m *Model) (string, error) {
 	if m.Template == nil {
-		return "", nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "no_chat_template", Message: errNoTemplate.Error()}
+		return "", &HTTPError{
+			Status: 400, Type: "invalid_request_error", Code: "no_chat_template",
+			Message: "the model has no chat template: start the server with --chat-template NAME|FILE, or use /v1/completions",
+		}
 	}
 	context, err := r.templateContext()
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	text, err := m.Template.Render(context)
 	if err != nil {
-		return "", nil, &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "the chat template refused the conversation: " + err.Error()}
+		return "", &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "messages: the chat template refused the conversation: " + err.Error()}
 	}
-	return text, m.encodeRendered(text), nil
+	return text, nil
 }
 
 // encodeRendered tokenises a rendered conversation: special tokens are parsed, and BOS is added unless
@@ -159,10 +201,11 @@ func (s *Server) chatCompletions(c *call) error {
 	if err := r.check(m); err != nil {
 		return err
 	}
-	_, ids, err := r.prompt(m)
+	text, err := r.render(m)
 	if err != nil {
 		return err
 	}
+	ids := m.encodeRendered(text)
 	j, err := r.job(m, ids)
 	if err != nil {
 		return err
@@ -182,11 +225,18 @@ func (r *chatRequest) job(m *Model, ids []int32) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	room := max(m.MaxContext-len(ids), 1)
+	maxField := "max_tokens"
+	if r.MaxCompletionTokens != nil {
+		maxField = "max_completion_tokens"
+	}
+	length, err := r.answerTokens(m, len(ids), m.MaxContext, "messages", maxField)
+	if err != nil {
+		return nil, err
+	}
 	j := &job{model: m, stops: stops, tokenIDs: or(r.TokensAsIDs, false), special: !or(r.SkipSpecialTokens, true)}
 	for i := range or(r.N, 1) {
 		j.requests = append(j.requests, scheduler.Request{
-			Prompt: ids, MaxTokens: int(or(r.MaxTokens, int64(room))), MinTokens: int(or(r.MinTokens, 0)),
+			Prompt: ids, MaxTokens: length, MinTokens: int(or(r.MinTokens, 0)),
 			Sampling: sampling, Choice: int(i), Ends: m.Tokenizer.EOG(), IgnoreEnd: or(r.IgnoreEOS, false),
 			Top: int(or(r.TopLogprobs, 0)),
 		})
@@ -214,7 +264,7 @@ type (
 	chatChunk struct {
 		envelope
 		Choices []chunkChoice `json:"choices"`
-		Usage   *usage        `json:"usage,omitempty"`
+		Usage   any           `json:"usage,omitzero"` // see withUsage
 	}
 	chunkChoice struct {
 		Index        int           `json:"index"`
@@ -224,7 +274,7 @@ type (
 	}
 	chatDelta struct {
 		Role    string  `json:"role,omitempty"`
-		Content *string `json:"content,omitempty"`
+		Content *string `json:"content,omitzero"` // "" in the first chunk
 	}
 	chatLogprobs struct {
 		Content []chatToken `json:"content"`
@@ -253,7 +303,7 @@ func byteValues(s string) []int {
 func (j *job) chatTokens(tokens []token) []chatToken {
 	out := make([]chatToken, 0, len(tokens))
 	for _, t := range tokens {
-		ct := chatToken{Token: t.text, Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
+		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
 		for _, a := range t.top {
 			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, true))})
 		}
@@ -280,8 +330,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 		if choice.Logprobs != nil {
 			choice.Logprobs.Content = append(choice.Logprobs.Content, j.chatTokens(p.tokens)...)
 		}
-		u.CompletionTokens += len(p.tokens)
-		u.Details.CachedTokens = max(u.Details.CachedTokens, p.cached)
+		u.add(p, len(j.requests))
 		w.note(p)
 		return nil
 	})
@@ -297,13 +346,13 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 
 func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 	head := c.envelope(j.model, "chatcmpl-", "chat.completion.chunk")
-	withUsage := r.StreamOptions != nil && or(r.StreamOptions.IncludeUsage, false)
+	withUsage, none := r.withUsage()
 	u := usage{PromptTokens: promptTokens}
 	w := watch{c, make([]time.Time, len(j.requests))}
 	return c.start(j, func(s sse, pieces func(func(piece) error) error) error {
 		for i := range j.requests {
 			role := chunkChoice{Index: i, Delta: chatDelta{Role: "assistant", Content: new(string)}}
-			if err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{role}}); err != nil {
+			if err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{role}, Usage: none}); err != nil {
 				return err
 			}
 		}
@@ -315,13 +364,12 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 			if or(r.Logprobs, false) {
 				choice.Logprobs = &chatLogprobs{Content: j.chatTokens(p.tokens)}
 			}
-			u.CompletionTokens += len(p.tokens)
-			u.Details.CachedTokens = max(u.Details.CachedTokens, p.cached)
+			u.add(p, len(j.requests))
 			if p.text == "" && p.finish == "" && choice.Logprobs == nil {
 				w.note(p)
 				return nil // half a character, or the beginning of a stop string
 			}
-			err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{choice}})
+			err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{choice}, Usage: none})
 			w.note(p)
 			return err
 		})
@@ -345,7 +393,7 @@ func (s *Server) applyTemplate(c *call) error {
 	if err := checkMessages(r.Messages); err != nil {
 		return err
 	}
-	text, _, err := r.prompt(m)
+	text, err := r.render(m)
 	if err != nil {
 		return err
 	}

@@ -1,19 +1,22 @@
 package api
 
 import (
+	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"chimera/scheduler"
+	"chimera/tokenizer"
 )
 
 // This file owns /v1/completions, with the extensions of vLLM that evaluation harnesses rely on.
 
 // completionRequest is the endpoint's body.
 type completionRequest struct {
-	generation       `json:",inline"`
+	generation
 	Prompt           jsontext.Value `json:"prompt"`
 	Echo             *bool          `json:"echo"`
 	Logprobs         *int64         `json:"logprobs"`
@@ -75,10 +78,18 @@ type completion struct {
 	head    envelope
 	prompts []textOrIDs // with ids and text both
 	choices []completionChoice
-	offsets []int // per choice: characters of text so far, for text_offset
-	started []bool
+	written []written // per choice
 	usage   usage
 	watch   watch
+}
+
+// written is how far a choice has come. Tokens are named by what they add to the text, so that the names
+// join to it; the token that completes a character has the whole of it.
+type written struct {
+	started bool
+	names   *tokenizer.Stream
+	tokens  int
+	offset  int // characters of the text so far
 }
 
 // plan makes a sequence of every prompt and choice, prompts first.
@@ -100,12 +111,20 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		r:   r, call: c, head: c.envelope(m, "cmpl-", "text_completion"), prompts: list,
 	}
 	for i := range list {
-		if err := r.tokenise(m, &list[i]); err != nil {
+		field := "prompt"
+		if len(list) > 1 {
+			field = fmt.Sprintf("prompt[%d]", i)
+		}
+		if err := r.tokenise(m, &list[i], field); err != nil {
+			return nil, err
+		}
+		length, err := r.answerTokens(m, len(list[i].ids), defaultMaxTokens, field, "max_tokens")
+		if err != nil {
 			return nil, err
 		}
 		a.usage.PromptTokens += len(list[i].ids)
 		for choice := range n {
-			a.requests = append(a.requests, r.request(m, list[i].ids, sampling, choice))
+			a.requests = append(a.requests, r.request(m, list[i].ids, length, sampling, choice))
 		}
 	}
 	a.start()
@@ -113,7 +132,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 }
 
 // tokenise gives a prompt both forms.
-func (r *completionRequest) tokenise(m *Model, p *textOrIDs) error {
+func (r *completionRequest) tokenise(m *Model, p *textOrIDs, field string) error {
 	if p.ids == nil {
 		p.ids = m.Tokenizer.Encode(p.text, or(r.AddSpecialTokens, true), true)
 	} else if or(r.Echo, false) {
@@ -121,16 +140,16 @@ func (r *completionRequest) tokenise(m *Model, p *textOrIDs) error {
 	}
 	if len(p.ids) == 0 {
 		if m.Tokenizer.BOS() < 0 {
-			return badField("prompt", "it has no tokens, and the model has no token to begin with")
+			return badField(field, "it has no tokens, and the model has no token to begin with")
 		}
 		p.ids = []int32{m.Tokenizer.BOS()}
 	}
 	return nil
 }
 
-func (r *completionRequest) request(m *Model, ids []int32, sampling scheduler.Sampling, choice int) scheduler.Request {
+func (r *completionRequest) request(m *Model, ids []int32, length int, sampling scheduler.Sampling, choice int) scheduler.Request {
 	return scheduler.Request{
-		Prompt: ids, MaxTokens: int(or(r.MaxTokens, defaultMaxTokens)), MinTokens: int(or(r.MinTokens, 0)),
+		Prompt: ids, MaxTokens: length, MinTokens: int(or(r.MinTokens, 0)),
 		Sampling: sampling, Choice: choice, Ends: m.Tokenizer.EOG(), IgnoreEnd: or(r.IgnoreEOS, false),
 		Top: int(or(r.Logprobs, 0)), ScorePrompt: or(r.Echo, false) && r.Logprobs != nil,
 	}
@@ -141,7 +160,7 @@ type (
 	completionAnswer struct {
 		envelope
 		Choices []completionChoice `json:"choices"`
-		Usage   *usage             `json:"usage,omitempty"`
+		Usage   any                `json:"usage,omitzero"` // see withUsage
 	}
 	completionChoice struct {
 		Index        int                 `json:"index"`
@@ -165,69 +184,112 @@ func newLogprobs() *completionLogprobs {
 // probability.
 func (a *completion) start() {
 	a.watch = watch{a.call, make([]time.Time, len(a.requests))}
-	a.offsets, a.started = make([]int, len(a.requests)), make([]bool, len(a.requests))
 	for i := range a.requests {
+		w := written{names: a.model.Tokenizer.NewContinuation(true)}
+		if or(a.r.Echo, false) {
+			w.names = a.model.Tokenizer.NewStream(true)
+		}
+		a.written = append(a.written, w)
 		a.choices = append(a.choices, completionChoice{Index: i})
 	}
 }
 
 // add applies a piece to a choice that is empty (a stream's chunk) or grows (a whole answer).
 func (a *completion) add(choice *completionChoice, p piece) {
-	first := !a.started[p.choice]
-	a.started[p.choice] = true
 	if a.r.Logprobs != nil && choice.Logprobs == nil {
 		choice.Logprobs = newLogprobs()
 	}
-	if first && or(a.r.Echo, false) {
-		a.echo(choice)
-	}
-	for _, t := range append(p.prompt, p.tokens...) {
+	if w := &a.written[p.choice]; !w.started && or(a.r.Echo, false) {
+		choice.Text = a.prompt(p.choice).text
 		if choice.Logprobs != nil {
-			a.logprob(choice, t)
+			a.entry(choice, token{id: a.prompt(p.choice).ids[0]}, nil, false)
 		}
+	}
+	a.written[p.choice].started = true
+	for i := range p.prompt {
+		a.entry(choice, p.prompt[i], &p.prompt[i].logprob, false)
+	}
+	for i := range p.tokens {
+		a.entry(choice, p.tokens[i], &p.tokens[i].logprob, p.finish != "")
 	}
 	choice.Text += p.text
 	choice.FinishReason = orNull(p.finish)
-	a.usage.CompletionTokens += len(p.tokens)
-	a.usage.Details.CachedTokens = max(a.usage.Details.CachedTokens, p.cached)
+	a.usage.add(p, int(or(a.r.N, 1)))
 }
 
-func (a *completion) echo(choice *completionChoice) {
-	p := a.prompts[choice.Index/int(or(a.r.N, 1))]
-	choice.Text = p.text
-	if choice.Logprobs == nil {
+func (a *completion) prompt(choice int) textOrIDs { return a.prompts[choice/int(or(a.r.N, 1))] }
+
+// entry adds a token to the log-probabilities; the first of an echoed prompt has none.
+func (a *completion) entry(choice *completionChoice, t token, logprob *float32, last bool) {
+	l := choice.Logprobs
+	if l == nil {
 		return
 	}
-	l, text := choice.Logprobs, a.text(p.ids[0])
-	l.Tokens = append(l.Tokens, text)
-	l.TokenLogprobs = append(l.TokenLogprobs, nil)
-	l.TopLogprobs = append(l.TopLogprobs, nil)
-	l.TextOffset = append(l.TextOffset, 0)
-	a.offsets[choice.Index] += a.characters(p.ids[0])
+	l.TextOffset = append(l.TextOffset, a.written[choice.Index].offset)
+	name := a.name(choice.Index, t.id, last)
+	l.Tokens = append(l.Tokens, name)
+	l.TokenLogprobs = append(l.TokenLogprobs, logprob)
+	if logprob == nil {
+		l.TopLogprobs = append(l.TopLogprobs, nil)
+		return
+	}
+	l.TopLogprobs = append(l.TopLogprobs, a.top(t, name))
 }
 
-func (a *completion) characters(id int32) int {
-	return utf8.RuneCountInString(a.model.Tokenizer.Piece(id, true))
-}
-
-// logprob adds a token's entry. Where two tokens are written alike, the likelier one keeps the key.
-func (a *completion) logprob(choice *completionChoice, t token) {
-	l := choice.Logprobs
+// top are the likeliest tokens and t. Where two are written alike, the likelier one keeps the key.
+func (a *completion) top(t token, name string) map[string]float32 {
 	top := map[string]float32{}
 	for _, alternative := range t.top {
-		key := a.text(alternative.Token)
+		key := name
+		if alternative.Token != t.id {
+			key = a.text(alternative.Token)
+		}
 		if _, taken := top[key]; !taken {
 			top[key] = alternative.Logprob
 		}
 	}
-	if _, listed := top[t.text]; !listed {
-		top[t.text] = t.logprob
+	if _, listed := top[name]; !listed {
+		top[name] = t.logprob
 	}
-	l.Tokens = append(l.Tokens, t.text)
-	l.TokenLogprobs = append(l.TokenLogprobs, &t.logprob)
-	l.TopLogprobs = append(l.TopLogprobs, top)
-	l.TextOffset = append(l.TextOffset, a.offsets[choice.Index])
-	a.offsets[choice.Index] += a.characters(t.id)
+	return top
+}
+
+// name writes the next token of a choice and moves its offset on. Prompt and answer are decoded each by
+// itself, as their texts are.
+func (a *completion) name(choice int, id int32, last bool) string {
+	w, p := &a.written[choice], a.prompt(choice)
+	name := w.names.Push(id)
+	endOfPrompt := or(a.r.Echo, false) && w.tokens == len(p.ids)-1
+	if last || endOfPrompt {
+		name += w.names.Flush()
+	}
+	if endOfPrompt {
+		w.names = a.model.Tokenizer.NewContinuation(true)
+	}
+	if a.shows(p, w.tokens, id, name) {
+		w.offset += utf8.RuneCountInString(name)
+	}
+	w.tokens++
+	if a.tokenIDs {
+		return a.text(id)
+	}
+	return name
+}
+
+// shows tells whether a token is part of the text. Special tokens of an answer are not, unless they were
+// asked for; those of a prompt are, but for what was put around it.
+func (a *completion) shows(p textOrIDs, at int, id int32, name string) bool {
+	switch {
+	case !a.model.Tokenizer.IsSpecial(id):
+		return true
+	case !or(a.r.Echo, false) || at >= len(p.ids):
+		return a.special
+	case at == 0:
+		return strings.HasPrefix(p.text, name)
+	case at == len(p.ids)-1:
+		return strings.HasSuffix(p.text, name)
+	}
+	return true
 }
 
 func (a *completion) answer() error {
@@ -243,14 +305,14 @@ func (a *completion) answer() error {
 }
 
 func (a *completion) stream() error {
-	withUsage := a.r.StreamOptions != nil && or(a.r.StreamOptions.IncludeUsage, false)
+	withUsage, none := a.r.withUsage()
 	return a.call.start(a.job, func(s sse, pieces func(func(piece) error) error) error {
 		err := pieces(func(p piece) error {
 			chunk := completionChoice{Index: p.choice}
 			a.add(&chunk, p)
 			var err error
 			if chunk.Text != "" || chunk.FinishReason != nil || chunk.Logprobs != nil {
-				err = s.send(completionAnswer{envelope: a.head, Choices: []completionChoice{chunk}})
+				err = s.send(completionAnswer{envelope: a.head, Choices: []completionChoice{chunk}, Usage: none})
 			}
 			a.watch.note(p)
 			return err

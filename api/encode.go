@@ -24,6 +24,15 @@ type promptDetails struct {
 	CachedTokens int `json:"cached_tokens"`
 }
 
+// add counts a piece of a request with so many choices to a prompt. The later choices find the pages of
+// the first one, which were paid for: they do not count as cached.
+func (u *usage) add(p piece, choices int) {
+	u.CompletionTokens += len(p.tokens)
+	if p.finish != "" && p.choice%choices == 0 {
+		u.Details.CachedTokens += p.cached
+	}
+}
+
 func (u *usage) total() *usage {
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens
 	return u

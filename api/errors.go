@@ -8,9 +8,8 @@ package api
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
 
 	"chimera/engine"
@@ -45,6 +44,9 @@ func badField(field, format string, args ...any) *HTTPError {
 	}
 }
 
+// codeTooLong is OpenAI's for a prompt, or an answer asked for, that the context can't hold.
+const codeTooLong = "context_length_exceeded"
+
 // toHTTP gives every error its answer.
 func toHTTP(err error) *HTTPError {
 	var h *HTTPError
@@ -53,7 +55,7 @@ func toHTTP(err error) *HTTPError {
 	case errors.As(err, &h):
 		return h
 	case errors.As(err, &tooLong):
-		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: "context_length_exceeded", Message: tooLong.Error()}
+		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: codeTooLong, Message: tooLong.Error()}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):
@@ -80,12 +82,21 @@ func orNull(s string) *string {
 	return &s
 }
 
+// maxMessage bounds, in bytes, what an answer repeats of a request; maxParam the name of a field.
+const maxMessage, maxParam = 1000, 100
+
+// clip shortens what a client wrote, without cutting a character.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
+}
+
 // body is the error as JSON.
 func (e *HTTPError) body() []byte {
-	b, err := json.Marshal(errorBody{errorFields{e.Message, e.Type, orNull(e.Param), orNull(e.Code)}})
-	if err != nil { // a message that is not UTF-8: say at least what kind it was
-		return []byte(`{"error":{"message":"error ` + strconv.Itoa(e.Status) + `","type":"server_error","param":null,"code":null}}`)
-	}
+	fields := errorFields{clip(e.Message, maxMessage), e.Type, orNull(clip(e.Param, maxParam)), orNull(e.Code)}
+	b, _ := marshal(errorBody{fields}) // strings and nulls can always be written
 	return b
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -25,7 +24,6 @@ type job struct {
 // token is one token with its probabilities, as both endpoints report it.
 type token struct {
 	id      int32
-	text    string
 	logprob float32
 	top     []scheduler.Alternative
 }
@@ -163,12 +161,14 @@ func (d *decoder) piece(e scheduler.Event) (p piece) {
 		}
 		return piece{err: context.Canceled}
 	case e.Prompt:
-		return piece{prompt: []token{d.job.token(e)}}
+		return piece{prompt: []token{newToken(e)}}
 	}
 	matched := false
 	if e.HasToken {
-		p.tokens = []token{d.job.token(e)}
-		p.text, matched = d.stop.push(d.stream.Push(e.Token))
+		p.tokens = []token{newToken(e)}
+		if e.Finish != scheduler.EndToken { // which is not part of the answer, be it a special token or not
+			p.text, matched = d.stop.push(d.stream.Push(e.Token))
+		}
 	}
 	switch {
 	case matched || e.Finish == scheduler.EndToken:
@@ -195,8 +195,21 @@ func (d *decoder) end(p *piece) {
 	}
 }
 
-func (j *job) token(e scheduler.Event) token {
-	return token{id: e.Token, text: j.text(e.Token), logprob: e.Logprob, top: e.Top}
+// leastLogprob stands for what JSON can't say: minus infinity, or no number at all (the value is vLLM's).
+const leastLogprob = -9999
+
+func finite(logprob float32) float32 {
+	if logprob >= leastLogprob {
+		return logprob
+	}
+	return leastLogprob
+}
+
+func newToken(e scheduler.Event) token {
+	for i := range e.Top {
+		e.Top[i].Logprob = finite(e.Top[i].Logprob)
+	}
+	return token{id: e.Token, logprob: finite(e.Logprob), top: e.Top}
 }
 
 // text is how a token is written in logprobs.
@@ -229,6 +242,3 @@ func (w *watch) note(p piece) {
 	w.last[p.choice] = now
 	w.call.tokens += len(p.tokens)
 }
-
-// errNoTemplate is the answer to chat with a model that has no template.
-var errNoTemplate = errors.New("the model has no chat template: start the server with --chat-template NAME|FILE, or use /v1/completions")

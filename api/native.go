@@ -46,11 +46,11 @@ func (s *Server) model(c *call, name string) error {
 
 func (s *Server) tokenize(c *call) error {
 	var r struct {
-		Model        *string        `json:"model"`
-		Content      jsontext.Value `json:"content"`
-		AddSpecial   bool           `json:"add_special"`
-		ParseSpecial *bool          `json:"parse_special"`
-		WithPieces   bool           `json:"with_pieces"`
+		Model        *string `json:"model"`
+		Content      *string `json:"content"`
+		AddSpecial   bool    `json:"add_special"`
+		ParseSpecial *bool   `json:"parse_special"`
+		WithPieces   bool    `json:"with_pieces"`
 	}
 	if err := c.decode(&r); err != nil {
 		return err
@@ -59,11 +59,10 @@ func (s *Server) tokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	texts, err := stringOrList("content", r.Content, 1)
-	if err != nil || len(texts) == 0 {
+	if r.Content == nil {
 		return badField("content", "it must be a string")
 	}
-	ids := m.Tokenizer.Encode(texts[0], r.AddSpecial, or(r.ParseSpecial, true))
+	ids := m.Tokenizer.Encode(*r.Content, r.AddSpecial, or(r.ParseSpecial, true))
 	if !r.WithPieces {
 		return c.reply(map[string]any{"tokens": append([]int32{}, ids...)})
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -37,6 +38,8 @@ type generation struct {
 	IgnoreEOS         *bool `json:"ignore_eos"`
 	TokensAsIDs       *bool `json:"return_tokens_as_token_ids"`
 	SkipSpecialTokens *bool `json:"skip_special_tokens"`
+
+	Others map[string]jsontext.Value `json:",embed"` // see declined
 }
 
 // Caps of what one request may ask for; each bounds memory or time that a client could otherwise take.
@@ -84,17 +87,20 @@ func (g *generation) check() error {
 			return badField(r.field, "%d, it must lie between %d and %d", *r.value, r.low, r.high)
 		}
 	}
+	if g.MinTokens != nil && g.MaxTokens != nil && *g.MinTokens > *g.MaxTokens {
+		return badField("min_tokens", "%d, it must not be above max_tokens, %d", *g.MinTokens, *g.MaxTokens)
+	}
 	if g.StreamOptions != nil && (g.Stream == nil || !*g.Stream) {
 		return badField("stream_options", "it needs stream to be true")
 	}
-	return nil
+	return g.checkDeclined()
 }
 
 func (r floatRange) check() error {
 	if r.value == nil {
 		return nil
 	}
-	if v := *r.value; math.IsNaN(v) || v < r.low || v > r.high || (r.openLow && v == r.low) {
+	if v := *r.value; math.IsNaN(v) || v < r.low || v > r.high || (r.openLow && float32(v) == float32(r.low)) {
 		if r.openLow {
 			return badField(r.field, "%v, it must be above %v and at most %v", v, r.low, r.high)
 		}
@@ -128,8 +134,8 @@ func (g *generation) sampling(vocab int) (scheduler.Sampling, error) {
 	}
 	for key, value := range g.LogitBias {
 		id, err := strconv.ParseInt(key, 10, 32)
-		if err != nil || id < 0 || id >= int64(vocab) {
-			return s, badField("logit_bias", "key %q is no token id below %d", key, vocab)
+		if err != nil || id < 0 || id >= int64(vocab) || strconv.FormatInt(id, 10) != key { // "+5" would be a second 5
+			return s, badField("logit_bias", "key %q is no token id from 0 to %d", key, vocab-1)
 		}
 		if math.IsNaN(value) || value < -100 || value > 100 {
 			return s, badField("logit_bias", "%v for token %s, it must lie between -100 and 100", value, key)
@@ -137,6 +143,27 @@ func (g *generation) sampling(vocab int) (scheduler.Sampling, error) {
 		s.Biases = append(s.Biases, engine.Bias{Token: int32(id), Value: float32(value)})
 	}
 	return s, nil
+}
+
+// answerTokens is how long an answer may become: what was asked for, or else otherwise and no more than
+// the context has left. promptField and maxField name the fields to blame.
+func (g *generation) answerTokens(m *Model, promptTokens, otherwise int, promptField, maxField string) (int, error) {
+	room, least := m.MaxContext-promptTokens, 1
+	if g.MaxTokens != nil {
+		least = int(min(*g.MaxTokens, 1))
+	}
+	field, message := maxField, fmt.Sprintf("%d, but after %d tokens of the prompt the context of %d has room for %d", or(g.MaxTokens, 0), promptTokens, m.MaxContext, room)
+	switch {
+	case room < least:
+		field, message = promptField, fmt.Sprintf("it has %d tokens, and the answer needs at least %d; the context holds %d", promptTokens, least, m.MaxContext)
+	case g.MaxTokens == nil:
+		return min(otherwise, room), nil
+	case *g.MaxTokens <= int64(room):
+		return int(*g.MaxTokens), nil
+	}
+	h := badField(field, "%s", message)
+	h.Code = codeTooLong
+	return 0, h
 }
 
 // stops reads the field stop: absent, a string, or a list of strings.

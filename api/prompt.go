@@ -1,32 +1,55 @@
 package api
 
 import (
+	"bytes"
+	"fmt"
+	"strconv"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // This file owns the fields that take several forms: strings, token ids, and lists of them.
 
+// elements cuts a list into its elements, at most limit of them. raw has been decoded before: it is JSON.
+func elements(field string, raw jsontext.Value, limit int) (list []jsontext.Value, err error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
+	for _, err = d.ReadToken(); err == nil && d.PeekKind() != ']'; {
+		var v jsontext.Value
+		if v, err = d.ReadValue(); err != nil {
+			break
+		}
+		if len(list) == limit {
+			return nil, badField(field, "it has more than the %d entries that are allowed", limit)
+		}
+		end := d.InputOffset()
+		list = append(list, raw[end-int64(len(v)):end])
+	}
+	return list, err
+}
+
 // stringOrList reads a string or a list of at most limit strings; absent and null give none.
 func stringOrList(field string, raw jsontext.Value, limit int) ([]string, error) {
+	list := []jsontext.Value{raw}
 	switch raw.Kind() {
 	case 0, 'n':
 		return nil, nil
-	case '"':
-		var one string
-		err := json.Unmarshal(raw, &one)
-		return []string{one}, err
 	case '[':
-		var list []string
-		if err := json.Unmarshal(raw, &list); err != nil {
+		var err error
+		if list, err = elements(field, raw, limit); err != nil {
+			return nil, err
+		}
+	}
+	texts := make([]string, len(list))
+	for i, v := range list {
+		if v.Kind() != '"' {
 			return nil, badField(field, "it must be a string or a list of strings")
 		}
-		if len(list) > limit {
-			return nil, badField(field, "%d entries, at most %d are allowed", len(list), limit)
+		if err := json.Unmarshal(v, &texts[i]); err != nil {
+			return nil, err
 		}
-		return list, nil
 	}
-	return nil, badField(field, "it must be a string or a list of strings")
+	return texts, nil
 }
 
 // textOrIDs is one prompt: text, or token ids as they are.
@@ -38,58 +61,59 @@ type textOrIDs struct {
 // prompts reads the field prompt: a string, token ids, or a list of either.
 func prompts(raw jsontext.Value, vocab int) ([]textOrIDs, error) {
 	const field = "prompt"
-	switch raw.Kind() {
-	case '"':
-		texts, err := stringOrList(field, raw, 1)
-		return []textOrIDs{{text: texts[0]}}, err
-	case '[':
-	default:
-		return nil, badField(field, "it must be a string, a list of token ids, or a list of either")
+	items := []jsontext.Value{raw}
+	if raw.Kind() == '[' && !isIDs(raw) {
+		var err error
+		if items, err = elements(field, raw, maxPrompts); err != nil {
+			return nil, err
+		}
 	}
-	var items []jsontext.Value
-	if err := json.Unmarshal(raw, &items); err != nil || len(items) == 0 {
-		return nil, badField(field, "it must not be an empty list")
-	}
-	if items[0].Kind() == '0' {
-		ids, err := tokenIDs(field, raw, vocab)
-		return []textOrIDs{{ids: ids}}, err
-	}
-	if len(items) > maxPrompts {
-		return nil, badField(field, "%d prompts, at most %d are allowed", len(items), maxPrompts)
-	}
-	var list []textOrIDs
-	for _, item := range items {
-		p, err := onePrompt(field, item, vocab)
+	list := make([]textOrIDs, len(items))
+	for i, item := range items {
+		name := field
+		if len(items) > 1 {
+			name = fmt.Sprintf("%s[%d]", field, i)
+		}
+		var err error
+		switch item.Kind() {
+		case '"':
+			err = json.Unmarshal(item, &list[i].text)
+		case '[':
+			list[i].ids, err = tokenIDs(name, item, vocab)
+		default:
+			err = badField(name, "it must be a string, a list of token ids, or a list of either")
+		}
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, p)
+	}
+	if len(list) == 0 {
+		return nil, badField(field, "it must not be an empty list")
 	}
 	return list, nil
 }
 
-func onePrompt(field string, raw jsontext.Value, vocab int) (textOrIDs, error) {
-	switch raw.Kind() {
-	case '"':
-		texts, err := stringOrList(field, raw, 1)
-		return textOrIDs{text: texts[0]}, err
-	case '[':
-		ids, err := tokenIDs(field, raw, vocab)
-		return textOrIDs{ids: ids}, err
-	}
-	return textOrIDs{}, badField(field, "every entry must be a string or a list of token ids")
+// isIDs tells a list of token ids from a list of prompts: by its first element.
+func isIDs(list jsontext.Value) bool {
+	d := jsontext.NewDecoder(bytes.NewBuffer(list))
+	_, err := d.ReadToken()
+	return err == nil && d.PeekKind() == '0'
 }
 
 // tokenIDs reads a list of ids of the vocabulary.
 func tokenIDs(field string, raw jsontext.Value, vocab int) ([]int32, error) {
 	ids := []int32{}
-	if err := json.Unmarshal(raw, &ids); err != nil {
-		return nil, badField(field, "token ids must be integers")
-	}
-	for _, id := range ids {
-		if id < 0 || int(id) >= vocab {
-			return nil, badField(field, "token id %d lies outside the vocabulary of %d", id, vocab)
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() != ']'; {
+		var v jsontext.Value
+		if v, err = d.ReadValue(); err != nil {
+			return nil, err
 		}
+		id, err := strconv.ParseInt(string(v), 10, 32) // null and 1.5 are no ids either
+		if err != nil || id < 0 || id >= int64(vocab) {
+			return nil, badField(field, "%s is no token id: they are integers from 0 to %d", v, vocab-1)
+		}
+		ids = append(ids, int32(id))
 	}
 	return ids, nil
 }

@@ -80,7 +80,7 @@ func textVocabulary() (ids []int32) {
 }
 
 func quoted(v any) string {
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		panic(err)
 	}

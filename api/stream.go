@@ -55,3 +55,12 @@ func (c *call) stream(produce func(sse) error) {
 		c.finish(status)
 	})
 }
+
+// withUsage tells whether a stream ends with the usage. If so all other chunks have the member as null,
+// else none has it: none is what to set it to.
+func (g *generation) withUsage() (with bool, none any) {
+	if g.StreamOptions != nil && or(g.StreamOptions.IncludeUsage, false) {
+		return true, (*usage)(nil)
+	}
+	return false, nil
+}
