@@ -7,6 +7,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -35,15 +36,31 @@ type sample struct {
 	err         error
 }
 
+// Check names what is out of range.
+func (l Load) Check() error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"clients", l.Clients}, {"requests", l.Requests}, {"prompt-words", l.Prompt}, {"tokens", l.Tokens}} {
+		if n.value < 1 {
+			return fmt.Errorf("--%s is %d, it must be at least 1", n.name, n.value)
+		}
+	}
+	if !(l.Rate >= 0) || math.IsInf(l.Rate, 0) {
+		return fmt.Errorf("--rate is %v, it must be a number of requests per second, 0 for a closed loop", l.Rate)
+	}
+	return nil
+}
+
 // Run sends the load and reports. It ends early with ctx.
 func Run(ctx context.Context, c *client.Client, l Load) (*Report, error) {
-	if l.Requests < 1 || l.Clients < 1 || l.Tokens < 1 || l.Prompt < 1 || l.Rate < 0 {
-		return nil, fmt.Errorf("clients, requests, prompt and tokens must be positive, rate not negative")
+	if err := l.Check(); err != nil {
+		return nil, err
 	}
 	began, cpu := time.Now(), cpuTime()
 	samples := l.send(ctx, c)
 	r := report(l, samples, time.Since(began))
-	r.OwnCPUShare = (cpuTime() - cpu).Seconds() / time.Since(began).Seconds()
+	r.OwnCPUShare = (cpuTime() - cpu).Seconds() / r.Seconds
 	if r.Completed == 0 && len(samples) > 0 {
 		return r, fmt.Errorf("no request was answered: %w", samples[0].err)
 	}
@@ -54,27 +71,57 @@ func Run(ctx context.Context, c *client.Client, l Load) (*Report, error) {
 func (l Load) send(ctx context.Context, c *client.Client) (samples []sample) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	places := make(chan struct{}, l.Clients)
+	wait := l.closedLoop
+	if l.Rate > 0 {
+		wait = l.openLoop
+	}
 	random := rand.New(rand.NewPCG(l.Seed, 0))
-	for i := 0; i < l.Requests && ctx.Err() == nil; i++ {
+	next, done := wait(ctx, rand.New(rand.NewPCG(l.Seed, 1)))
+	for range l.Requests {
 		prompt := prompt(random, l.Prompt)
-		if l.Rate > 0 {
-			time.Sleep(time.Duration(random.ExpFloat64() / l.Rate * float64(time.Second)))
-		} else {
-			places <- struct{}{}
+		if !next() {
+			break
 		}
 		group.Go(func() {
+			defer done()
 			s := l.one(ctx, c, prompt)
 			mu.Lock()
 			samples = append(samples, s)
 			mu.Unlock()
-			if l.Rate == 0 {
-				<-places
-			}
 		})
 	}
 	group.Wait()
 	return samples
+}
+
+// closedLoop lets a request go when a client is free.
+func (l Load) closedLoop(ctx context.Context, _ *rand.Rand) (next func() bool, done func()) {
+	places := make(chan struct{}, l.Clients)
+	next = func() bool {
+		select {
+		case places <- struct{}{}:
+			return ctx.Err() == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return next, func() { <-places }
+}
+
+// openLoop lets requests go at random times that do not depend on the answers. The times are laid down
+// from the start, so that what sending costs does not lower the rate.
+func (l Load) openLoop(ctx context.Context, random *rand.Rand) (next func() bool, done func()) {
+	arrival := time.Now()
+	next = func() bool {
+		arrival = arrival.Add(time.Duration(random.ExpFloat64() / l.Rate * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(arrival)):
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return next, func() {}
 }
 
 // words are short and common, so that a word is about one token.

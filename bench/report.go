@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -55,14 +56,14 @@ func report(l Load, samples []sample, wall time.Duration) *Report {
 	return r
 }
 
-// quantiles by nearest rank.
+// quantiles by nearest rank: the smallest value that at least the share p does not exceed.
 func quantiles(d []time.Duration) (q Quantiles) {
 	if len(d) == 0 {
 		return q
 	}
 	slices.Sort(d)
 	at := func(p float64) float64 {
-		i := min(int(p*float64(len(d))), len(d)-1)
+		i := max(int(math.Ceil(p*float64(len(d))))-1, 0)
 		return float64(d[i].Microseconds()) / 1000
 	}
 	return Quantiles{at(.5), at(.9), at(.99), at(1)}

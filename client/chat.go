@@ -3,6 +3,7 @@ package client
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -185,7 +186,7 @@ func (m *chatModel) submit() tea.Cmd {
 
 // finish prints the answer and keeps it as a turn; a question that failed is taken back.
 func (m *chatModel) finish(done doneMsg) tea.Cmd {
-	answer, stopped := m.answer, done.err != nil && m.ctx.Err() == nil && strings.Contains(done.err.Error(), "context canceled")
+	answer, stopped := m.answer, errors.Is(done.err, context.Canceled) && m.ctx.Err() == nil
 	m.answer, m.stop = "", nil
 	switch {
 	case stopped:

@@ -24,8 +24,12 @@ type Client struct {
 	http    *http.Client
 }
 
-// New makes a client for an address: http://HOST:PORT, https://..., or the path of a Unix socket.
+// New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, or the path of a Unix
+// socket.
 func New(address string) *Client {
+	if _, _, err := net.SplitHostPort(address); err == nil && !strings.Contains(address, "/") {
+		address = "http://" + address
+	}
 	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
 		return &Client{base: strings.TrimSuffix(address, "/"), address: address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
 	}

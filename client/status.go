@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -28,8 +30,13 @@ type Status struct {
 	PagesTotal int     `json:"kv_pages_total"`
 }
 
-// Status asks the daemon.
+// statusTime bounds the question: a daemon answers it without computing.
+const statusTime = 10 * time.Second
+
+// Status asks the daemon. A server without /metrics that can be read is no daemon of ours: an error.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
 	text, err := c.get(ctx, "/v1/models")
 	if err != nil {
 		return s, err
@@ -38,7 +45,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 		Data []Model `json:"data"`
 	}
 	if err := json.Unmarshal(text, &list); err != nil {
-		return s, err
+		return s, fmt.Errorf("the server's list of models: %w", err)
 	}
 	s.Models = list.Data
 	text, err = c.get(ctx, "/metrics")

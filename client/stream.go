@@ -46,7 +46,7 @@ type streamOptions struct {
 type Stats struct {
 	TTFT   time.Duration
 	Total  time.Duration
-	Tokens int // by the server's count
+	Tokens int // by the server's count, or pieces of text where it sends none
 	Finish string
 }
 
@@ -87,6 +87,8 @@ func (c *Client) Chat(ctx context.Context, messages []Message, o Options, yield 
 	}, yield)
 }
 
+// stream reads an answer. One with a finish_reason is whole, with or without [DONE]: not every server
+// sends it.
 func (c *Client) stream(ctx context.Context, path string, request any, yield func(string)) (s Stats, err error) {
 	began := time.Now()
 	body, err := c.post(ctx, path, request)
@@ -94,6 +96,7 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 		return s, err
 	}
 	defer body.Close()
+	pieces := 0
 	err = events(body, func(data []byte) error {
 		var k chunk
 		if err := json.Unmarshal(data, &k); err != nil {
@@ -108,6 +111,7 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 				s.TTFT = time.Since(began)
 			}
 			if text != "" {
+				pieces++
 				yield(text)
 			}
 			if choice.FinishReason != nil {
@@ -120,32 +124,54 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 		return nil
 	})
 	s.Total = time.Since(began)
+	if s.Tokens == 0 {
+		s.Tokens = pieces
+	}
+	if errors.Is(err, errBrokeOff) && s.Finish != "" {
+		err = nil
+	}
 	return s, err
 }
 
 // maxEvent bounds one event's line.
 const maxEvent = 16 << 20
 
-// events calls f with the data of each server-sent event up to [DONE].
+// errBrokeOff ends an answer that the server did not.
+var errBrokeOff = errors.New("the answer broke off: the server closed the connection")
+
+// events calls f with the data of each server-sent event up to [DONE]. Lines may end in LF or CR LF, an
+// event's data may have several lines; comments and other fields say nothing to us.
 func events(r io.Reader, f func([]byte) error) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxEvent)
-	for scanner.Scan() {
-		data, ok := strings.CutPrefix(scanner.Text(), "data: ")
-		if !ok {
+	var data []byte
+	for more := true; more; {
+		more = scanner.Scan()
+		line := scanner.Text()
+		if value, ok := strings.CutPrefix(line, "data:"); ok && more {
+			if data != nil {
+				data = append(data, '\n')
+			}
+			data = append(data, strings.TrimPrefix(value, " ")...)
+		}
+		if len(data) == 0 || (more && line != "") {
 			continue
 		}
-		if data == "[DONE]" {
+		if string(data) == "[DONE]" {
 			return nil
 		}
-		if err := f([]byte(data)); err != nil {
+		if !more { // cut off within an event
+			break
+		}
+		if err := f(data); err != nil {
 			return err
 		}
+		data = nil
 	}
-	if err := scanner.Err(); err != nil {
-		return err
+	if err := scanner.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the answer broke off: %w", err)
 	}
-	return errors.New("the answer broke off: the server closed the connection")
+	return errBrokeOff
 }
 
 type completeBody struct {

@@ -39,8 +39,8 @@ func TCPAddress(given string) (string, error) {
 	if err == nil && strings.ContainsAny(host, " /") {
 		err = errors.New("the host is no name or number")
 	}
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
+	if _, bad := strconv.ParseUint(port, 10, 16); err == nil && bad != nil {
+		err = errors.New("the port is no number up to 65535")
 	}
 	if err != nil {
 		return "", fmt.Errorf("address %q: %w; write PORT or HOST:PORT", given, err)

@@ -1,0 +1,210 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chimera/client"
+)
+
+// fake is an OpenAI-compatible server with known delays.
+type fake struct {
+	first, gap       time.Duration
+	tokens           int
+	fail             func(n int64) bool
+	usage            bool
+	requests         atomic.Int64
+	running, most    atomic.Int64
+	mu               sync.Mutex
+	arrivals         []time.Time
+	prompts          map[string]bool
+	unreadableBodies int
+}
+
+func (f *fake) start(t *testing.T) *client.Client {
+	t.Helper()
+	f.prompts = map[string]bool{}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	return client.New(s.URL)
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n, now := f.requests.Add(1), f.running.Add(1)
+	defer f.running.Add(-1)
+	body, err := io.ReadAll(r.Body)
+	f.mu.Lock()
+	f.arrivals = append(f.arrivals, time.Now())
+	f.prompts[string(body)] = true
+	f.most.Store(max(f.most.Load(), now))
+	if err != nil {
+		f.unreadableBodies++
+	}
+	f.mu.Unlock()
+	if f.fail != nil && f.fail(n) {
+		http.Error(w, `{"error":{"message":"overloaded"}}`, http.StatusTooManyRequests)
+		return
+	}
+	time.Sleep(f.first)
+	for i := range f.tokens {
+		if i > 0 {
+			time.Sleep(f.gap)
+		}
+		fmt.Fprintf(w, "data: {\"choices\":[{\"text\":\"w%d \"}]}\n\n", i)
+		w.(http.Flusher).Flush()
+	}
+	fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\n")
+	if f.usage {
+		fmt.Fprintf(w, "data: {\"choices\":[],\"usage\":{\"completion_tokens\":%d}}\n\n", f.tokens)
+	}
+	fmt.Fprint(w, "data: [DONE]\n\n")
+}
+
+// slack is what a loaded machine may add to a delay.
+const slack = 60.0
+
+func near(t *testing.T, what string, got, want, above float64) {
+	t.Helper()
+	if got < want-1 || got > want+above {
+		t.Errorf("%s is %.2f, want %.2f", what, got, want)
+	}
+}
+
+func TestClosedLoop(t *testing.T) {
+	f := &fake{first: 50 * time.Millisecond, gap: 20 * time.Millisecond, tokens: 6, usage: true}
+	r, err := Run(context.Background(), f.start(t), Load{Clients: 4, Requests: 12, Prompt: 16, Tokens: 6, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Completed != 12 || r.Failed != 0 || f.most.Load() != 4 || len(f.prompts) != 12 || f.unreadableBodies != 0 {
+		t.Errorf("%+v, at most %d at a time, %d different prompts", r, f.most.Load(), len(f.prompts))
+	}
+	for _, q := range []float64{r.TTFT.P50, r.TTFT.P90, r.TTFT.P99, r.TTFT.Max} {
+		near(t, "TTFT", q, 50, slack)
+	}
+	near(t, "ITL p50", r.ITL.P50, 20, slack/2)
+	near(t, "end to end", r.EndToEnd.P50, 150, 2*slack)
+	if r.Seconds < .45 || math.Abs(r.QPS-12/r.Seconds) > 1e-9 || math.Abs(r.TokensPerSecond-72/r.Seconds) > 1e-9 {
+		t.Errorf("%+v", r)
+	}
+	if r.OwnCPUShare < 0 || r.OwnCPUShare > 2 {
+		t.Errorf("own share %v", r.OwnCPUShare)
+	}
+}
+
+// In an open loop arrivals do not wait for answers: with answers of 400 ms and 50 arrivals a second
+// many are under way, and the rate is what was asked for.
+func TestOpenLoop(t *testing.T) {
+	f := &fake{first: 400 * time.Millisecond, tokens: 1}
+	const n, rate = 60, 50.0
+	r, err := Run(context.Background(), f.start(t), Load{Clients: 1, Rate: rate, Requests: n, Prompt: 4, Tokens: 1, Seed: 3})
+	if err != nil || r.Completed != n {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if f.most.Load() < 8 {
+		t.Errorf("at most %d at a time", f.most.Load())
+	}
+	if got := (n - 1) / f.arrivals[n-1].Sub(f.arrivals[0]).Seconds(); got < rate*.6 || got > rate*1.6 {
+		t.Errorf("%.1f arrivals a second, want about %v", got, rate)
+	}
+	if r.ITL != (Quantiles{}) || r.TokensPerSecond <= 0 {
+		t.Errorf("one token each, without usage: %+v", r)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	f := &fake{tokens: 2, fail: func(n int64) bool { return n%3 == 0 }}
+	r, err := Run(context.Background(), f.start(t), Load{Clients: 1, Requests: 9, Prompt: 4, Tokens: 2})
+	if err != nil || r.Completed != 6 || r.Failed != 3 || !strings.Contains(r.FirstError, "429: overloaded") || !strings.Contains(r.String(), "overloaded") {
+		t.Errorf("%+v %v", r, err)
+	}
+	f = &fake{fail: func(int64) bool { return true }}
+	r, err = Run(context.Background(), f.start(t), Load{Clients: 2, Requests: 4, Prompt: 4, Tokens: 2})
+	if err == nil || !strings.Contains(err.Error(), "no request was answered") || r.Failed != 4 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// An interrupted load ends soon, whichever loop, and reports what it has.
+func TestInterrupted(t *testing.T) {
+	for _, rate := range []float64{0, .001} {
+		f := &fake{first: time.Minute, tokens: 1}
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		began := time.Now()
+		c := client.New("http://127.0.0.1:1")
+		if rate == 0 {
+			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // the server looks for hang-ups behind the body
+				<-r.Context().Done()
+			}))
+			defer s.Close()
+			c = client.New(s.URL)
+		}
+		r, _ := Run(ctx, c, Load{Clients: 2, Rate: rate, Requests: 100, Prompt: 4, Tokens: 1})
+		cancel()
+		if d := time.Since(began); d > 5*time.Second || r == nil || r.Completed != 0 || f.requests.Load() != 0 {
+			t.Errorf("rate %v: ended after %v with %+v", rate, d, r)
+		}
+	}
+}
+
+func TestLoadOutOfRange(t *testing.T) {
+	good := Load{Clients: 1, Requests: 1, Prompt: 1, Tokens: 1}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Load){
+		"--clients is 0": func(l *Load) { l.Clients = 0 }, "--requests is -1": func(l *Load) { l.Requests = -1 },
+		"--prompt-words is 0": func(l *Load) { l.Prompt = 0 }, "--tokens is 0": func(l *Load) { l.Tokens = 0 },
+		"--rate is -1": func(l *Load) { l.Rate = -1 }, "--rate is NaN": func(l *Load) { l.Rate = math.NaN() }, "--rate is +Inf": func(l *Load) { l.Rate = math.Inf(1) },
+	} {
+		l := good
+		change(&l)
+		if r, err := Run(context.Background(), client.New("127.0.0.1:1"), l); r != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q: %v", want, err)
+		}
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	upTo := func(n int) (d []time.Duration) {
+		for i := n; i >= 1; i-- {
+			d = append(d, time.Duration(i)*time.Millisecond)
+		}
+		return d
+	}
+	for n, want := range map[int]Quantiles{0: {}, 1: {1, 1, 1, 1}, 2: {1, 2, 2, 2}, 10: {5, 9, 10, 10}, 100: {50, 90, 99, 100}, 1000: {500, 900, 990, 1000}} {
+		if got := quantiles(upTo(n)); got != want {
+			t.Errorf("1 to %d ms: %+v, want %+v", n, got, want)
+		}
+	}
+}
+
+// The same seed gives the same prompts, and no two of a run are alike.
+func TestPromptsAreRepeatable(t *testing.T) {
+	sent := func(seed uint64) map[string]bool {
+		f := &fake{tokens: 1}
+		if _, err := Run(context.Background(), f.start(t), Load{Clients: 3, Requests: 20, Prompt: 12, Tokens: 1, Seed: seed}); err != nil {
+			t.Fatal(err)
+		}
+		return f.prompts
+	}
+	a, b, other := sent(5), sent(5), sent(6)
+	if len(a) != 20 {
+		t.Errorf("%d different prompts", len(a))
+	}
+	for p := range a {
+		if !b[p] || other[p] {
+			t.Errorf("%.60s: repeated %v, with another seed %v", p, b[p], other[p])
+		}
+	}
+}
