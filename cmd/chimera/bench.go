@@ -29,6 +29,9 @@ each client sends its next request when the last is answered (closed loop).`,
 	c.Flags().Uint64Var(&l.Seed, "seed", 1, "chooses prompts and arrivals")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := l.Check(); err != nil {
+			return usageError{err}
+		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
 		r, err := bench.Run(ctx, client.New(serverAddress(c, *server)), l)

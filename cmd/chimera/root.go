@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"chimera/daemon"
 )
@@ -40,14 +41,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use: "chimera", Short: "An inference daemon for Linux servers", Long: rootHelp,
 		SilenceUsage: true, SilenceErrors: true,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-		Args: cobra.NoArgs,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{suggestFlag(c, err)} })
 	root.AddCommand(
 		serveCommand(), runCommand(), chatCommand(), psCommand(), showCommand(), tokenizeCommand(), templateCommand(),
 		perplexityCommand(), logitsCommand(), quantizeCommand(), benchCommand(), versionCommand(),
@@ -65,8 +66,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return code
 }
 
+// suggestFlag names the flag that was probably meant.
+func suggestFlag(c *cobra.Command, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	list := cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		list.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if near := list.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("%w; did you mean --%s?", err, strings.Join(near, " or --"))
+	}
+	return err
+}
+
 // message is the error without the sentinel that only code reads.
 func message(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
 	return strings.ReplaceAll(err.Error(), ": "+daemon.ErrModelFile.Error(), "")
 }
 
@@ -112,7 +132,7 @@ func modelFlag(c *cobra.Command) *string {
 
 // serverFlags say where the daemon of a client verb is.
 func serverFlags(c *cobra.Command) *string {
-	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, or http://HOST:PORT (environment CHIMERA_SERVER)")
+	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, HOST:PORT or URL (environment CHIMERA_SERVER)")
 }
 
 // serverAddress gives the environment its say where no flag was given.

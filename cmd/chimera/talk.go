@@ -30,8 +30,8 @@ func (t *talkFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&t.model, "model", "", "name of the model; empty: the daemon's first")
 	c.Flags().StringVar(&t.system, "system", "", "system message")
 	c.Flags().IntVar(&t.maxTokens, "max-tokens", 0, "longest answer in tokens; 0: what the context holds")
-	c.Flags().Float64Var(&t.temperature, "temperature", 1, "0 takes the likeliest token each time")
-	c.Flags().Int64Var(&t.seed, "seed", 0, "makes sampling repeatable")
+	c.Flags().Float64Var(&t.temperature, "temperature", 1, "0 takes the likeliest token each time; unless given, the daemon chooses")
+	c.Flags().Int64Var(&t.seed, "seed", 0, "makes sampling repeatable; unless given, each answer is another")
 }
 
 func (t *talkFlags) options(c *cobra.Command) client.Options {
@@ -62,7 +62,7 @@ func runCommand() *cobra.Command {
 	t.bind(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		prompt := strings.Join(args, " ")
-		if prompt == "" {
+		if prompt == "" && !isTerminal(c.InOrStdin()) {
 			text, err := io.ReadAll(c.InOrStdin())
 			if err != nil {
 				return err
@@ -70,7 +70,7 @@ func runCommand() *cobra.Command {
 			prompt = string(text)
 		}
 		if strings.TrimSpace(prompt) == "" {
-			return usageError{errors.New("there is no prompt")}
+			return usageError{errors.New("there is no prompt: give one, or send it to standard input")}
 		}
 		messages := []client.Message{{Role: "user", Content: prompt}}
 		if t.system != "" {
@@ -94,12 +94,14 @@ func chatCommand() *cobra.Command {
 	var t talkFlags
 	c := &cobra.Command{
 		Use: "chat", Short: "Talk with a model", Args: cobra.NoArgs,
-		Long:    "Talk with a model in the terminal. Without a terminal each line of standard input is a turn.",
-		Example: "  chimera chat --system \"You are terse.\"",
+		Long: `Talk with a model in the terminal: Enter sends, Alt+Enter or Ctrl+J makes a new line, Up and Down walk through what
+you sent, Ctrl+C stops an answer, Ctrl+D or /bye ends, /clear forgets the conversation. Without a terminal each line of
+standard input is a turn.`,
+		Example: "  chimera chat --system \"You are terse.\"\n  printf 'Hello\\nAnd now in French\\n' | chimera chat --temperature 0",
 	}
 	t.bind(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if in, ok := c.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		if isTerminal(c.InOrStdin()) && isTerminal(c.OutOrStdout()) {
 			return client.Conversation(c.Context(), t.client(c), t.options(c), t.system)
 		}
 		ctx, cancel := interruptible(c)
@@ -109,9 +111,18 @@ func chatCommand() *cobra.Command {
 	return c
 }
 
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 func psCommand() *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "ps", Short: "Show a daemon's models and load", Args: cobra.NoArgs, Example: "  chimera ps --json"}
+	c := &cobra.Command{
+		Use: "ps", Short: "Show a daemon's models and load", Args: cobra.NoArgs,
+		Long:    "Show the models that a running daemon knows and which is loaded, how many requests run and wait, and how much of its KV cache is in use.",
+		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
+	}
 	server := serverFlags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {

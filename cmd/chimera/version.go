@@ -16,6 +16,8 @@ var version = "development"
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version and what this machine can run", Args: cobra.NoArgs,
+		Long:    "Print the version, the instruction sets of this machine that kernels exist for, and the model architectures that can be run.",
+		Example: "  chimera version",
 		RunE: func(c *cobra.Command, _ []string) error {
 			sets, architectures := daemon.Capabilities()
 			_, err := fmt.Fprintf(c.OutOrStdout(), "chimera %s (%s)\ninstruction sets: %s\narchitectures: %s\n",

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// result is what a run of the binary left.
+type result struct {
+	code        int
+	out, errors string
+}
+
+func runBinary(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := chimera(args...)
+	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(stdin), &out, &errs
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{c.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+var verbNames = []string{"serve", "run", "chat", "ps", "show", "tokenize", "template", "perplexity", "logits", "quantize", "bench", "version"}
+
+func TestHelpOfEveryVerb(t *testing.T) {
+	root := runBinary(t, "", "--help")
+	for _, verb := range verbNames {
+		if !strings.Contains(root.out, "\n  "+verb+" ") {
+			t.Errorf("chimera --help does not name %s", verb)
+		}
+		r := runBinary(t, "", verb, "--help")
+		if r.code != 0 || r.errors != "" {
+			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.errors)
+		}
+		for _, part := range []string{"Usage:\n  chimera " + verb, "Examples:\n  ", "chimera " + verb, "Flags:\n"} {
+			if !strings.Contains(r.out, part) {
+				t.Errorf("%s --help has no %q", verb, part)
+			}
+		}
+		for line := range strings.Lines(r.out) {
+			if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "--") && len(strings.Fields(flag)) < 3 {
+				t.Errorf("%s: %q says nothing", verb, flag)
+			}
+		}
+	}
+}
+
+// Every way to fail has its exit code, and says what was wrong and where to look.
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.gguf")
+	if err := os.WriteFile(bad, []byte("not a model"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none, out := filepath.Join(dir, "none.gguf"), filepath.Join(dir, "out")
+	toml := filepath.Join(dir, "c.toml")
+	if err := os.WriteFile(toml, []byte("treads = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nobody := filepath.Join(dir, "no.sock")
+	for _, c := range []struct {
+		args string // separated by spaces
+		code int
+		want string // in the message
+	}{
+		{"version", 0, ""}, {"", 0, ""}, {"help serve", 0, ""},
+		{"srve", 2, "serve"}, {"nonsense", 2, `unknown command "nonsense"`}, {"--nonsense", 2, "unknown flag"},
+		{"serve --treads 1", 2, "did you mean --threads?"}, {"bench --request 1", 2, "did you mean --requests?"}, {"ps --xyzzy", 2, "unknown flag: --xyzzy\n"},
+		{"serve", 2, "no model: give --model PATH"}, {"serve extra", 2, "extra"}, {"serve --config " + toml, 2, toml + ":1:1: unknown key treads"},
+		{"serve --config " + none, 2, none}, {"serve --model x --http bad", 2, `address "bad"`}, {"serve --model x --kv-type q4", 2, "use f32, f16 or q8_0"},
+		{"serve --model x --threads -1", 2, "--threads"}, {"serve --model a=x --model b=x", 2, "two models have that name"},
+		{"serve --model " + none, 3, none + ": there is no such file"}, {"serve --model " + bad, 3, bad},
+		{"show", 2, "accepts 1 arg"}, {"show " + none, 3, "no such file"}, {"show " + bad, 3, bad}, {"show " + bad + " --isa mmx", 2, "--isa"},
+		{"tokenize", 2, `"model" not set`}, {"tokenize --model " + none, 3, "no such file"}, {"tokenize --model " + bad, 3, bad},
+		{"template", 2, "model"}, {"template --model a --template b", 2, "model"}, {"template --model " + none, 3, "no such file"}, {"template --template " + none, 2, none + "\" is neither a file"},
+		{"logits --model x --out y", 2, "ids"}, {"logits --model x --ids 1,a --out y", 2, `"a" is no token id`}, {"logits --model x --ids 1 --out y --positions some", 2, "last or all"},
+		{"logits --ids 1 --out " + out + " --model " + none, 3, "no such file"}, {"logits --ids 1 --out " + out + " --model " + bad, 3, bad},
+		{"perplexity --model " + none, 2, `"text" not set`}, {"perplexity --model " + none + " --text " + toml, 3, "no such file"}, {"perplexity --model " + bad + " --text " + none, 1, none},
+		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
+		{"quantize --type f16 " + none, 2, "accepts 2 arg"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
+		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
+		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"bench --server " + nobody, 1, "start one with"},
+		{"run", 2, "there is no prompt"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --clients 0", 2, "--clients is 0"}, {"bench --rate NaN", 2, "--rate"},
+		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"version extra", 2, "extra"},
+	} {
+		r := runBinary(t, "", strings.Fields(c.args)...)
+		if r.code != c.code || !strings.Contains(r.errors, c.want) {
+			t.Errorf("chimera %s: exit %d, want %d with %q\n%s", c.args, r.code, c.code, c.want, r.errors)
+		}
+		if c.code != 0 && (!strings.HasPrefix(r.errors, "chimera: ") && !strings.Contains(r.errors, "\nchimera: ") || strings.Contains(r.errors, "goroutine ")) {
+			t.Errorf("chimera %s: %q", c.args, r.errors)
+		}
+		if (c.code == 2) != strings.Contains(r.errors, "--help' ") && (c.code == 2) != strings.Contains(r.errors, "--help'.") {
+			t.Errorf("chimera %s: the way to --help: %q", c.args, r.errors)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("chimera %s has left %s", c.args, out)
+		}
+	}
+}
+
+// fakeServer answers as any OpenAI-compatible server would: with the last message, word by word.
+func fakeServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch r.URL.Path {
+		case "/v1/models":
+			io.WriteString(w, `{"data":[{"id":"echo","loaded":true,"max_model_len":99}]}`)
+		case "/metrics":
+			io.WriteString(w, "chimera_requests_running 1\nchimera_requests_waiting 2\nchimera_kv_pages_used 3\nchimera_kv_pages_total 4\n")
+		default:
+			if strings.Contains(string(body), "forever") {
+				fmt.Fprintf(w, "data: {\"choices\":[{\"delta\":{\"content\":\"endless\"}}]}\n\n")
+				w.(http.Flusher).Flush()
+				<-r.Context().Done()
+				return
+			}
+			for _, word := range []string{"an ", "answer"} {
+				fmt.Fprintf(w, "data: {\"choices\":[{\"delta\":{\"content\":%q}}]}\n\n", word)
+			}
+			io.WriteString(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"completion_tokens\":2}}\n\ndata: [DONE]\n\n")
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestTalkVerbs(t *testing.T) {
+	server := fakeServer(t).URL
+	for _, c := range []struct {
+		stdin       string
+		args        []string
+		out, errors string
+	}{
+		{"", []string{"run", "why", "so"}, "an answer\n", "time to first token"},
+		{"from a pipe\n", []string{"run"}, "an answer\n", "2 tokens"},
+		{"one\ntwo\n", []string{"chat", "--system", "s"}, "an answer\nan answer\n", ""},
+		{"", []string{"ps"}, "echo", ""},
+		{"", []string{"ps", "--json"}, `"kv_pages_total": 4`, ""},
+		{"", []string{"bench", "--clients", "2", "--requests", "4", "--prompt-words", "3", "--tokens", "2"}, "4 requests answered, 0 failed", ""},
+		{"", []string{"bench", "--requests", "2", "--rate", "100", "--json"}, `"own_cpu_share"`, ""},
+	} {
+		for _, address := range []string{server, strings.TrimPrefix(server, "http://")} {
+			r := runBinary(t, c.stdin, append(c.args, "--server", address)...)
+			if r.code != 0 || !strings.Contains(r.out, c.out) || !strings.Contains(r.errors, c.errors) {
+				t.Errorf("%v: exit %d\n%s%s", c.args, r.code, r.out, r.errors)
+			}
+		}
+	}
+	t.Setenv("CHIMERA_SERVER", server)
+	if r := runBinary(t, "", "run", "x"); r.code != 0 || r.out != "an answer\n" {
+		t.Errorf("CHIMERA_SERVER: %+v", r)
+	}
+	if r := runBinary(t, "", "run", "x", "--server", "/nowhere.sock"); r.code != 1 {
+		t.Errorf("the flag does not win over CHIMERA_SERVER: %+v", r)
+	}
+}
+
+func TestRunInterrupted(t *testing.T) {
+	c := chimera("run", "forever", "--server", fakeServer(t).URL)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, len("endless"))); err != nil {
+		t.Fatal(err)
+	}
+	c.Process.Signal(os.Interrupt)
+	io.Copy(io.Discard, out)
+	if err := c.Wait(); c.ProcessState.ExitCode() != 1 || errs.String() != "chimera: interrupted\n" {
+		t.Errorf("%v %q", err, errs.String())
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a program on a terminal of its own, and what it has shown.
+type terminal struct {
+	t      *testing.T
+	master *os.File
+	cmd    *exec.Cmd
+
+	mu    sync.Mutex
+	shown bytes.Buffer
+}
+
+func onTerminal(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminal to be had: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100})
+	}
+	if err != nil {
+		t.Skipf("no terminal to be had: %v", err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	x := &terminal{t: t, master: master, cmd: chimera(args...)}
+	x.cmd.Env = append(x.cmd.Env, "TERM=xterm-256color")
+	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := x.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.cmd.Process.Kill() })
+	go x.read()
+	return x
+}
+
+func (x *terminal) read() {
+	b := make([]byte, 4096)
+	for {
+		n, err := x.master.Read(b)
+		x.mu.Lock()
+		x.shown.Write(b[:n])
+		x.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (x *terminal) press(keys string) {
+	x.t.Helper()
+	if _, err := x.master.WriteString(keys); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// see waits until text is shown after what was seen before.
+func (x *terminal) see(text string) {
+	x.t.Helper()
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		x.mu.Lock()
+		if i := strings.Index(x.shown.String(), text); i >= 0 {
+			x.shown.Next(i + len(text))
+			x.mu.Unlock()
+			return
+		}
+		left := x.shown.String()
+		x.mu.Unlock()
+		if time.Now().After(end) {
+			x.t.Fatalf("%q is not shown; there is %q", text, left)
+		}
+	}
+}
+
+func (x *terminal) wantExit(code int) {
+	x.t.Helper()
+	done := make(chan struct{})
+	go func() { x.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(15 * time.Second):
+		x.t.Fatalf("it has not ended")
+	}
+	if got := x.cmd.ProcessState.ExitCode(); got != code {
+		x.t.Errorf("exit %d, want %d: %q", got, code, x.shown.String())
+	}
+}
+
+func TestChatOnATerminal(t *testing.T) {
+	x := onTerminal(t, "chat", "--server", fakeServer(t).URL)
+	x.see("Ctrl+D or /bye ends")
+	x.press("first question\r")
+	x.see("> first question")
+	x.see("an answer")
+	x.see("2 tokens")
+	x.press("two\x0alines\r") // Ctrl+J
+	x.see("> two")
+	x.see("  lines")
+	x.see("2 tokens")
+	x.press("\x1b[A\x1b[A\x1b[A\r") // up through the two lines to the one before
+	x.see("> first question")
+	x.see("2 tokens")
+	x.press("forever\r")
+	x.see("> forever")
+	x.see("endless")
+	x.press("\x03") // stops the answer
+	x.see("(stopped)")
+	x.press("\x03") // and with nothing to stop only says how to leave
+	x.see("(Ctrl+D or /bye ends the conversation)")
+	x.press("/clear\r")
+	x.see("forgotten")
+	x.press("still here\r")
+	x.see("2 tokens")
+	x.press("\x04")
+	x.wantExit(0)
+}
+
+func TestChatLeavesByCommand(t *testing.T) {
+	x := onTerminal(t, "chat", "--server", fakeServer(t).URL)
+	x.see("/bye")
+	x.press("/bye\r")
+	x.wantExit(0)
+}
+
+// A daemon that is not there is said in the conversation, which goes on.
+func TestChatWithoutDaemon(t *testing.T) {
+	x := onTerminal(t, "chat", "--server", "/nowhere/c.sock")
+	x.see("/bye")
+	x.press("hello\r")
+	x.see("error: no daemon answers at /nowhere/c.sock")
+	x.press("\x04")
+	x.wantExit(0)
+}
