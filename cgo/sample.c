@@ -92,12 +92,13 @@ static int exponent_of(float weight)
 }
 
 /* last_exponent is the smallest class that top-k, top-p or min-p may still need. The slack of 2^-10
- * covers what rounding the sums in another order can do to top-p. */
+ * covers what rounding the sums in another order can do to top-p. With top-k and top-p both, top-k
+ * alone decides: top-p takes its share of the mass that top-k leaves, so all of that is needed. */
 static int last_exponent(const float *w, int vocab, const struct output *o, double total)
 {
 	int count[EXPONENTS] = {0};
 	double mass[EXPONENTS] = {0}, sum = 0.0;
-	int n = 0;
+	int n = 0, share = o->top_k > 0 && o->top_p < 1.0f;
 	for (int i = 0; i < vocab; i++) {
 		if (w[i] > 0.0f) {
 			int e = exponent_of(w[i]);
@@ -109,15 +110,15 @@ static int last_exponent(const float *w, int vocab, const struct output *o, doub
 		n += count[e];
 		sum += mass[e];
 		if ((o->top_k > 0 && n >= o->top_k) ||
-		    (o->top_p < 1.0f && sum >= total * (o->top_p + 0x1p-10)) ||
-		    (o->min_p > 0.0f && ldexp(1.0, -e) < o->min_p))
+		    (o->top_p < 1.0f && !share && sum >= total * (o->top_p + 0x1p-10)) ||
+		    (o->min_p > 0.0f && !share && ldexp(1.0, -e) < o->min_p))
 			return e;
 	}
 	return EXPONENTS - 1;
 }
 
-/* gather lists the candidates heaviest first and cuts them: top-k, then top-p of what is left by mass
- * of the whole distribution, then min-p. At least one stays. */
+/* gather lists the candidates heaviest first and cuts them: top-k, then top-p by the mass of what
+ * top-k left, then min-p. At least one stays. */
 static int gather(const float *w, int vocab, const struct output *o, struct candidate *c)
 {
 	double total = 0.0, sum = 0.0;
@@ -129,7 +130,7 @@ static int gather(const float *w, int vocab, const struct output *o, struct cand
 		if (w[i] > 0.0f && exponent_of(w[i]) <= last)
 			c[n++] = (struct candidate){w[i], i};
 	qsort(c, (size_t)n, sizeof *c, heavier);
-	if (o->top_k > 0 && n > o->top_k) {
+	if (o->top_k > 0 && n >= o->top_k) {
 		n = o->top_k;
 		total = 0.0;
 		for (int i = 0; i < n; i++)
