@@ -310,12 +310,14 @@ PRODUCT(product_i8hm, PACK_I8HM)
 
 /* ---- rounding of activations ---- */
 
-/* quantise_block rounds 32 values half to even; x beyond the row's end is zero. A NaN or infinite
- * amax gives a NaN or infinite scale, which shows in the result instead of hiding. */
+/* quantise_block rounds 32 values half to even; x beyond the row's end is zero. A NaN or an infinity
+ * among them gives a NaN or infinite scale, which shows in the result instead of hiding. A scale below
+ * the normal numbers has no finite inverse: such a block, less than 1.5e-36 all over, is zero. */
 INLINE void FN(quantise_block)(const struct acts *a, int64_t at, vf low, vf high)
 {
-	float amax = v_highest(v_max(v_abs(low), v_abs(high))), d = amax / 127.0f;
-	float inverse = d > 0.0f ? 1.0f / d : 0.0f;
+	int nan = v_any(v_isnan(low)) || v_any(v_isnan(high)); /* v_highest would pass over it */
+	float d = (nan ? NAN : v_highest(v_max(v_abs(low), v_abs(high)))) / 127.0f;
+	float inverse = d >= 0x1p-126f ? 1.0f / d : 0.0f;
 	vi q[2] = {v_to_int(v_mul(low, v_set1(inverse))), v_to_int(v_mul(high, v_set1(inverse)))};
 	int32_t values[BLOCK], sum[2] = {0, 0};
 	vi_store(values, q[0]);
