@@ -96,3 +96,38 @@ func TestPower(t *testing.T) {
 		t.Errorf("pow: relative error %g", worst)
 	}
 }
+
+// Every float around the places where a function changes its formula or leaves the range.
+func TestVectorFunctionsAtTheirSeams(t *testing.T) {
+	k := scalarISA()
+	exp := func(x []float32) { k.exponentials(x, 0, 1) }
+	tanh := func(x []float32) { k.logits(x, nil, 1, 1) }
+	erf := func(x []float32) {
+		for i := range x {
+			x[i] = probeErf(x[i])
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		run    func(x []float32)
+		exact  func(x float64) float64
+		at     float32
+		maxULP float64
+	}{
+		{"exp", exp, math.Exp, 88.7228394, 2}, {"exp", exp, math.Exp, -103.972084, 2}, {"exp", exp, math.Exp, -87.33655, 2},
+		{"exp", exp, math.Exp, 0.34657359, 2}, {"tanh", tanh, math.Tanh, 0.625, 3}, {"tanh", tanh, math.Tanh, -9.01, 3},
+		{"erf", erf, math.Erf, 0.927734375, 2}, {"erf", erf, math.Erf, -4, 2},
+	} {
+		const n = 4001
+		center := math.Float32bits(c.at)
+		in := fill(n, func(i int) float32 { return math.Float32frombits(center + uint32(i) - n/2) })
+		x := append([]float32(nil), in...)
+		c.run(x)
+		for i, f := range in {
+			if u := ulps(x[i], c.exact(float64(f))); u > c.maxULP {
+				t.Errorf("%s(%.9g) = %g, %g is exact: %.2f ulp, stated are %g", c.name, f, x[i], c.exact(float64(f)), u, c.maxULP)
+				break
+			}
+		}
+	}
+}
