@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,8 +89,9 @@ type echoInstance struct {
 	fail func(step int) error // nil: never
 	gate chan struct{}        // a step waits for it; closed: none does
 
-	steps int
-	batch *engine.Batch
+	computing atomic.Bool // a step is under way
+	steps     int
+	batch     *engine.Batch
 }
 
 // Log-probabilities of the instance: the token of rank r has logit -r/2, so any row sums to the same.
@@ -115,7 +117,12 @@ func (in *echoInstance) ImportPage(int32, []byte) error    { return nil }
 func (in *echoInstance) Close() error                      { return nil }
 
 func (in *echoInstance) Wait() error {
-	<-in.gate
+	in.mu.Lock()
+	gate := in.gate
+	in.mu.Unlock()
+	in.computing.Store(true)
+	defer in.computing.Store(false)
+	<-gate
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.steps++
