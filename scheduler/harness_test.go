@@ -1,0 +1,145 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"chimera/engine"
+	"chimera/engine/enginetest"
+)
+
+// This file owns what the tests share: a loop over the instance without a model, and the right answers.
+
+const vocab = 5000
+
+// fixture is a running scheduler.
+type fixture struct {
+	*Scheduler
+	instance *enginetest.Instance
+	ended    chan error
+	cancel   context.CancelFunc
+}
+
+func testLimits() engine.Limits {
+	return engine.Limits{MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 4, MaxContext: 512, Pages: 128, Vocab: vocab}
+}
+
+func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Instance)) *fixture {
+	t.Helper()
+	in := enginetest.New(l)
+	if change != nil {
+		change(in)
+	}
+	s, err := New(in, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &fixture{Scheduler: s, instance: in, ended: make(chan error, 1), cancel: cancel}
+	go func() { f.ended <- s.Run(ctx) }()
+	t.Cleanup(cancel)
+	return f
+}
+
+// finish drains the loop and checks that nothing is left behind.
+func (f *fixture) finish(t *testing.T) {
+	t.Helper()
+	f.Drain()
+	select {
+	case err := <-f.ended:
+		if err != nil {
+			t.Fatalf("the loop ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loop did not end")
+	}
+	if err := f.pool.check(nil); err != nil {
+		t.Error(err)
+	}
+	if s := f.Snapshot(); s.PagesUsed != 0 || s.Running != 0 || s.Waiting != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+}
+
+// prompt makes n tokens; the first `shared` of them are the same for every id.
+func prompt(id, n, shared int) []int32 {
+	tokens := make([]int32, n)
+	for i := range tokens {
+		tokens[i] = int32(i % vocab)
+		if i >= shared {
+			tokens[i] = int32((id*7919 + i*31) % vocab)
+		}
+	}
+	return tokens
+}
+
+func greedy(prompt []int32, n int) Request {
+	return Request{Prompt: prompt, MaxTokens: n, Sampling: Sampling{TopP: 1, Repetition: 1}}
+}
+
+// answer is the right one to a request that nothing ends early.
+func answer(r Request) []int32 {
+	return enginetest.Want{
+		Prompt: r.Prompt, Tokens: r.MaxTokens, Temperature: r.Sampling.Temperature, Seed: r.Sampling.Seed, Choice: int32(r.Choice),
+		Penalises: r.Sampling.penalises(), Biases: r.Sampling.Biases,
+	}.Answer(vocab)
+}
+
+// collect reads a sequence to its end.
+func collect(t *testing.T, seq *Sequence) (tokens []int32, scored []Event, last Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		e, err := seq.Next(ctx)
+		if err != nil {
+			t.Errorf("no event: %v", err)
+			return tokens, scored, Event{Finish: Failed}
+		}
+		switch {
+		case e.Prompt:
+			scored = append(scored, e)
+		case e.HasToken:
+			tokens = append(tokens, e.Token)
+		}
+		if e.Finish != Running {
+			return tokens, scored, e
+		}
+	}
+}
+
+// submit submits and fails the test if that is refused.
+func (f *fixture) submit(t *testing.T, r Request) *Sequence {
+	t.Helper()
+	seq, err := f.Submit(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+// expect runs requests together and compares all answers.
+func (f *fixture) expect(t *testing.T, requests ...Request) {
+	t.Helper()
+	var all []*Sequence
+	for _, r := range requests {
+		all = append(all, f.submit(t, r))
+	}
+	for i, seq := range all {
+		if got, _, last := collect(t, seq); !slices.Equal(got, answer(requests[i])) || last.Finish != Length {
+			t.Errorf("request %d: %v (finish %d, %v), want %v", i, got, last.Finish, last.Err, answer(requests[i]))
+		}
+	}
+}
+
+// eventually waits for a condition of the snapshot.
+func (f *fixture) eventually(t *testing.T, what string, ok func(Snapshot) bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(f.Snapshot()); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: %+v", what, f.Snapshot())
+		}
+	}
+}
