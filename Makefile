@@ -61,8 +61,8 @@ lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
 	$(STATICCHECK) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h
 
-bench: build ## engine speed on the model, and a peer's if PEER names its folder of binaries
-	CHIMERA_SMOLLM2=$(SMOLLM2) go test ./daemon -run '^$$' -bench Engine -benchtime 5x
+bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
+	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
 
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)

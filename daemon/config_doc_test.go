@@ -16,11 +16,11 @@ var rewrite = flag.Bool("rewrite", false, "write the generated files anew")
 
 const configHead = `# Settings of chimera serve
 
-Each setting is a flag, an environment variable and a key of the TOML file (` + "`--config FILE`" + `). Flags win over the
+Each setting is a flag, an environment variable and a key of the TOML file (` + "`--config FILE`" + ` or CHIMERA_CONFIG). Flags win over the
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
 range is an error that names its place; the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
-the old settings in force. The log level changes at once, all else
-with a restart: the log names what waits for one.
+the old settings in force. The log level changes at once, all else with a restart: the
+log names what waits for one.
 
 | Flag | Environment | TOML key | Default | Meaning |
 | --- | --- | --- | --- | --- |

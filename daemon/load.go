@@ -79,7 +79,7 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 		context = min(p.Context, defaultContext)
 	}
 	if context > p.Context {
-		return engine.LoadOptions{}, fmt.Errorf("ctx: %d positions, the model was trained for %d", context, p.Context)
+		return engine.LoadOptions{}, &ConfigError{fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
 	}
 	threads := o.Threads
 	if threads == 0 {

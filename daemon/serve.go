@@ -44,6 +44,7 @@ type server struct {
 	http      *socket.Server
 	listeners []net.Listener
 	tcp       net.Addr
+	unix      string   // path of the Unix socket, as clients reach it
 	stops     []func() // in the order of starting
 }
 
@@ -187,8 +188,11 @@ func (s *server) listen() (err error) {
 		s.listeners = append(s.listeners, l)
 	}
 	for _, l := range s.listeners {
-		if _, isTCP := l.Addr().(*net.TCPAddr); isTCP {
-			s.tcp = l.Addr()
+		switch at := l.Addr().(type) {
+		case *net.TCPAddr:
+			s.tcp = at
+		case *net.UnixAddr:
+			s.unix = at.Name // an inherited one need not be --socket
 		}
 		s.http.Serve(l)
 	}
@@ -228,7 +232,7 @@ type readyLine struct {
 }
 
 func (s *server) announce(out io.Writer) error {
-	line := readyLine{Ready: true, Socket: s.config.Socket, Models: names(s.models)}
+	line := readyLine{Ready: true, Socket: s.unix, Models: names(s.models)}
 	if s.tcp != nil {
 		address := s.tcp.String()
 		line.HTTP = &address

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -389,30 +388,5 @@ func TestBadConfig(t *testing.T) {
 		if _, err := New(enginetest.New(testLimits()), c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}
-	}
-}
-
-func BenchmarkStep(b *testing.B) {
-	for _, sequences := range []int{1, 32} {
-		b.Run(fmt.Sprint(sequences), func(b *testing.B) {
-			l := testLimits()
-			l.MaxSequences, l.Pages, l.MaxContext = sequences, sequences*600, 1<<13
-			in := enginetest.New(l)
-			s, err := New(in, Config{StepTokens: 64, QueueLength: 64})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := range sequences {
-				if _, err := s.Submit(b.Context(), greedy(prompt(i, 20, 0), 8000)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			s.arrivals()
-			for b.Loop() {
-				if _, err := s.step(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

@@ -93,10 +93,14 @@ func fixture(t *testing.T, name string) string {
 		dir = filepath.Join("..", "..", "..", "shared", "conformance")
 	}
 	path := filepath.Join(dir, name, name+"-f32.gguf")
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no %s: set CHIMERA_CONFORMANCE", path)
+	if _, err := os.Stat(path); err == nil {
+		return path
 	}
-	return path
+	if model := os.Getenv("CHIMERA_SMOLLM2"); model != "" {
+		return model // any model that answers will do
+	}
+	t.Skipf("no %s: set CHIMERA_CONFORMANCE or CHIMERA_SMOLLM2", path)
+	return ""
 }
 
 func TestOpenAIClient(t *testing.T) {

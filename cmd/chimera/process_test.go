@@ -347,6 +347,9 @@ func TestSocketActivation(t *testing.T) {
 	if p.ready.HTTP == nil || *p.ready.HTTP != tcp.Addr().String() {
 		t.Errorf("%s", p.line)
 	}
+	if p.ready.Socket != path {
+		t.Errorf("the ready line names %s, the unit's socket is %s", p.ready.Socket, path)
+	}
 	if code, text := p.status(t, `{"prompt":[1,2],"max_tokens":1}`); code != 200 {
 		t.Errorf("%d %s", code, text)
 	}
