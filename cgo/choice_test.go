@@ -1,3 +1,5 @@
+//go:build cgo
+
 package cgo
 
 import (
@@ -33,14 +35,14 @@ func oneNaN(x ...float32) []float32 {
 // rowsOfLogits are rows of odd sizes: random, with ties, NaN, infinities, all equal, all NaN.
 func rowsOfLogits(seed uint64) [][]float32 {
 	r := random(seed)
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	nan, inf, negativeZero := float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1))
 	var rows [][]float32
 	for _, n := range []int{1, 2, 3, 15, 16, 17, 31, 33, 127, 1000} {
 		plain, ties, odd := make([]float32, n), make([]float32, n), make([]float32, n)
 		for i := range n {
 			plain[i] = float32(r.NormFloat64() * 8)
 			ties[i] = float32(r.IntN(4)) - 2
-			odd[i] = []float32{nan, -inf, -0.0, 0, 3e38, -3e38, 1e-40, plain[i]}[r.IntN(8)]
+			odd[i] = []float32{nan, -inf, negativeZero, 0, 3e38, -3e38, 1e-40, plain[i]}[r.IntN(8)]
 		}
 		rows = append(rows, plain, ties, odd, slices.Repeat([]float32{nan}, n), slices.Repeat([]float32{-inf}, n), make([]float32, n))
 	}
