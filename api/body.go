@@ -64,10 +64,10 @@ func decodeJSON(raw []byte, v any) error {
 	if len(raw) == 0 {
 		return badJSON(nil, "the request has no body: send a JSON object")
 	}
-	switch deepest, values := measure(raw); {
-	case deepest > maxDepth:
+	switch s := measure(raw); {
+	case s.depth > maxDepth:
 		return badJSON(nil, "the JSON body is nested too deeply: at most %d levels are allowed", maxDepth)
-	case values > maxValues:
+	case s.values > maxValues:
 		return badJSON(nil, "the JSON body has too many names and values: at most %d are allowed, numbers not counted", maxValues)
 	}
 	err := json.Unmarshal(raw, v)
@@ -145,9 +145,15 @@ func fieldOf(p jsontext.Pointer) string {
 	return b.String()
 }
 
-// measure finds the deepest nesting and counts names and values that are not numbers, without recursion
-// and before anything recursive sees the text. For a text that is not JSON it means nothing.
-func measure(raw []byte) (deepest, values int) {
+// shape is what a JSON text costs to decode. For a text that is not JSON it means nothing.
+type shape struct {
+	depth  int // the deepest nesting
+	values int // names, and values that are not numbers
+	commas int // bounds the numbers
+}
+
+// measure needs no recursion, and comes before anything recursive sees the text.
+func measure(raw []byte) (s shape) {
 	level, quoted := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch b := raw[i]; {
@@ -156,18 +162,20 @@ func measure(raw []byte) (deepest, values int) {
 		case b == '"':
 			quoted = !quoted
 			if quoted {
-				values++
+				s.values++
 			}
 		case quoted:
 		case b == '{' || b == '[':
-			values++
+			s.values++
 			level++
-			deepest = max(deepest, level)
+			s.depth = max(s.depth, level)
 		case b == '}' || b == ']':
 			level--
 		case b == 't' || b == 'f' || b == 'n': // true, false, null
-			values++
+			s.values++
+		case b == ',':
+			s.commas++
 		}
 	}
-	return deepest, values
+	return s
 }

@@ -93,6 +93,16 @@ type streamChunk struct {
 	Usage jsontext.Value `json:"usage"`
 }
 
+// delta is the text that a chunk adds. The first chunk of a choice has the role and an empty text.
+func (c streamChunk) delta(t *testing.T, first bool) (text string) {
+	t.Helper()
+	raw, ok := c.Choices[0].Delta["content"]
+	if ok && json.Unmarshal(raw, &text) != nil || first != (string(c.Choices[0].Delta["role"]) == `"assistant"`) || first && !ok || ok && first != (text == "") {
+		t.Errorf("delta %v, first %t", c.Choices[0].Delta, first)
+	}
+	return text
+}
+
 func TestChatStream(t *testing.T) {
 	h := newBench(t, nil)
 	h.answer(says(h.chatLength(), 'h', 0xc3, 0xa9, 's', 't', 'o', imEnd)) // half a character, and a beginning of a stop string
@@ -128,16 +138,7 @@ func TestChatStream(t *testing.T) {
 				if wanted := map[bool]string{true: "null"}[withUsage]; string(c.Usage) != wanted || len(c.Choices) != 1 {
 					t.Errorf("event %d: usage %q; %s", i, c.Usage, event)
 				}
-				choice := c.Choices[0]
-				if role := string(choice.Delta["role"]); (i < n) != (role == `"assistant"`) || i < n && (choice.Index != i || string(choice.Delta["content"]) != `""`) {
-					t.Errorf("event %d: %s", i, event)
-				}
-				var text string
-				if raw, ok := choice.Delta["content"]; ok {
-					if err := json.Unmarshal(raw, &text); err != nil || i >= n && text == "" {
-						t.Errorf("event %d: an empty delta: %s", i, event)
-					}
-				}
+				choice, text := c.Choices[0], c.delta(t, i < n)
 				texts[choice.Index] += text
 				if choice.Logprobs != nil {
 					tokens[choice.Index] += len(choice.Logprobs.Content)

@@ -84,6 +84,35 @@ func TestLargeValues(t *testing.T) {
 	}
 }
 
+// No body costs more than a fixed multiple of its bytes, however it is made.
+func TestBodyMemory(t *testing.T) {
+	h := newBench(t, letters)
+	const bodyBytes, mostBytes = 1 << 20, 64 << 20
+	for name, c := range map[string]struct{ path, before, unit, after string }{
+		"numbers as messages": {chatPath, `{"messages":[`, `1,`, `1]}`},
+		"numbers as kwargs":   {chatPath, `{"messages":[{"role":"user","content":"x"}],"chat_template_kwargs":{"a":[`, `1,`, `1]}}`},
+		"empty parts":         {chatPath, `{"messages":[{"role":"user","content":[`, `{"type":"text","text":""},`, `{"type":"text","text":""}]}]}`},
+		"empty messages":      {chatPath, `{"messages":[`, `{},`, `{}]}`},
+		"nulls":               {chatPath, `{"messages":[`, `null,`, `null]}`},
+		"empty prompts":       {textPath, `{"prompt":[`, `[],`, `[]]}`},
+		"ids":                 {textPath, `{"prompt":[`, `1,`, `1]}`},
+		"lists of ids":        {textPath, `{"prompt":[[1],`, `[1,1,1,1,1,1,1],`, `[1]]}`},
+		"stops":               {textPath, `{"stop":[`, `"",`, `""]}`},
+		"text":                {textPath, `{"prompt":"`, `xyz `, `"}`},
+		"escapes":             {"/tokenize", `{"content":"`, `\u0000`, `"}`},
+		"ids as text":         {"/detokenize", `{"tokens":[`, `255,`, `255]}`},
+	} {
+		body := c.before + repeat(c.unit, bodyBytes/len(c.unit)) + c.after
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r := h.post(c.path, body)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > mostBytes {
+			t.Errorf("%s: status %d, %d MiB allocated for %d KiB of body", name, r.status, taken>>20, len(body)>>10)
+		}
+	}
+}
+
 // Every refusal before the handler, and what goes with it.
 func TestRoutes(t *testing.T) {
 	h := newBench(t, letters)

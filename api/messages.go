@@ -1,0 +1,150 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file owns the conversation: what its messages must be, and the way through the template to a prompt.
+
+const maxMessages = 4096
+
+func checkMessages(list jsontext.Value) error {
+	if k := list.Kind(); k != '[' {
+		return badField("messages", "it must be a list of 1 to %d messages", maxMessages)
+	}
+	messages, err := elements("messages", list, maxMessages)
+	if err != nil {
+		return err
+	}
+	if len(messages) == 0 {
+		return badField("messages", "it is empty: there must be 1 to %d messages", maxMessages)
+	}
+	for i, raw := range messages {
+		var m struct {
+			Role    *string        `json:"role"`
+			Content jsontext.Value `json:"content"`
+		}
+		field := fmt.Sprintf("messages[%d]", i)
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return badField(field, "it must be an object with role and content")
+		}
+		if m.Role == nil || *m.Role == "" {
+			return badField(field+".role", "it is missing")
+		}
+		switch m.Content.Kind() {
+		case '0', '{', 't', 'f':
+			return badField(field+".content", "it must be a string or a list of parts")
+		case 0, 'n':
+			if *m.Role == "user" || *m.Role == "system" { // others may have calls instead
+				return badField(field+".content", "it is missing")
+			}
+		}
+		if err := checkParts(field, m.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer.
+func checkParts(field string, content jsontext.Value) error {
+	if content.Kind() != '[' {
+		return nil
+	}
+	var parts []struct {
+		Type string  `json:"type"`
+		Text *string `json:"text"`
+	}
+	if err := json.Unmarshal(content, &parts); err != nil {
+		return badField(field+".content", "its parts must be objects with type and text")
+	}
+	for i, p := range parts {
+		if p.Type != "text" || p.Text == nil {
+			return badField(fmt.Sprintf("%s.content[%d]", field, i), "type %q is not supported, only \"text\"", p.Type)
+		}
+	}
+	return nil
+}
+
+// templateContext is what the template sees.
+func (r *chatRequest) templateContext() (jsontext.Value, error) {
+	context := map[string]any{
+		"messages": r.Messages, "add_generation_prompt": or(r.AddGenerationPrompt, true),
+	}
+	if r.ReasoningEffort != nil {
+		context["reasoning_effort"] = *r.ReasoningEffort
+	}
+	if k := r.Tools.Kind(); k == '[' {
+		context["tools"] = r.Tools
+	} else if k != 0 && k != 'n' {
+		return nil, badField("tools", "it must be a list")
+	}
+	for name, value := range r.TemplateKwargs {
+		if name == "messages" || name == "tools" {
+			return nil, badField("chat_template_kwargs."+name, "it has a field of its own: %s", name)
+		}
+		context[name] = value
+	}
+	b, err := json.Marshal(context, json.Deterministic(true))
+	return b, err
+}
+
+// render writes the conversation as the model's prompt.
+func (r *chatRequest) render(m *Model) (string, error) {
+	if m.Template == nil {
+		return "", &HTTPError{
+			Status: 400, Type: "invalid_request_error", Code: "no_chat_template",
+			Message: "the model has no chat template: start the server with --chat-template NAME|FILE, or use /v1/completions",
+		}
+	}
+	context, err := r.templateContext()
+	if err != nil {
+		return "", err
+	}
+	if measure(context).commas > maxValues { // a template's numbers cost as much as its strings
+		return "", badJSON(nil, "the JSON body has too many values: at most %d are allowed", maxValues)
+	}
+	text, err := m.Template.Render(context)
+	if err != nil {
+		return "", &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "messages: the chat template refused the conversation: " + err.Error()}
+	}
+	return text, nil
+}
+
+// encodeRendered tokenises a rendered conversation: special tokens are parsed, and BOS is added unless
+// the template wrote it.
+func (m *Model) encodeRendered(text string) []int32 {
+	ids := m.Tokenizer.Encode(text, true, true)
+	if bos := m.Tokenizer.BOS(); len(ids) > 1 && m.Tokenizer.AddsBOS() && ids[0] == bos && ids[1] == bos {
+		ids = ids[1:]
+	}
+	if m.Tokenizer.AddsEOS() && len(ids) > 0 && ids[len(ids)-1] == m.Tokenizer.EOS() {
+		ids = ids[:len(ids)-1] // an answer is to follow
+	}
+	return ids
+}
+
+// applyTemplate renders a conversation without running it, as llama-server's endpoint of that name.
+func (s *Server) applyTemplate(c *call) error {
+	var r chatRequest
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	m, err := s.lookup(or(r.Model, ""))
+	if err != nil {
+		return err
+	}
+	if err := checkMessages(r.Messages); err != nil {
+		return err
+	}
+	text, err := r.render(m)
+	if err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Prompt string `json:"prompt"`
+	}{text})
+}
