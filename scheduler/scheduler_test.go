@@ -119,10 +119,7 @@ func TestPrefixSharing(t *testing.T) {
 	f := start(t, testLimits(), config, nil)
 	p := prompt(1, 100, 0)
 	f.expect(t, greedy(p, 5))
-	first := f.Snapshot()
-	if first.PrefillTokens != 100 || first.DecodeTokens != 4 {
-		t.Errorf("computed %d of the prompt and %d of the answer, want 100 and 4", first.PrefillTokens, first.DecodeTokens)
-	}
+	f.eventually(t, "100 tokens of the prompt, 4 of the answer", func(s Snapshot) bool { return s.PrefillTokens == 100 && s.DecodeTokens == 4 })
 	seq := f.submit(t, greedy(p, 5))
 	collect(t, seq)
 	if seq.Cached() != 96 {
@@ -150,9 +147,7 @@ func TestPagesRunOut(t *testing.T) {
 	for i := range 10 {
 		f.expect(t, greedy(prompt(i, 70, 0), 3))
 	}
-	if s := f.Snapshot(); s.PagesCached == 0 || s.PagesUsed != 0 {
-		t.Errorf("%d pages cached, %d used", s.PagesCached, s.PagesUsed)
-	}
+	f.eventually(t, "pages are cached, none in use", func(s Snapshot) bool { return s.PagesCached > 0 && s.PagesUsed == 0 })
 	f.expect(t, greedy(prompt(1, 20, 0), 80), greedy(prompt(2, 20, 0), 80), greedy(prompt(3, 20, 0), 80))
 	if f.Snapshot().Preemptions == 0 {
 		t.Error("three answers of 100 tokens fit in 9 pages of 16?")
@@ -230,15 +225,20 @@ func TestCancelWithinTwoSteps(t *testing.T) {
 }
 
 func TestContextEndsSequence(t *testing.T) {
-	f := start(t, testLimits(), config, nil)
+	gate := make(chan struct{})
+	f := start(t, testLimits(), config, func(in *enginetest.Instance) { in.Gate = gate })
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	seq, err := f.Submit(ctx, greedy(prompt(1, 50, 0), 400))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, last := collect(t, seq); last.Finish != Cancelled {
-		t.Errorf("finish %d", last.Finish)
+	cancel()
+	for !seq.stopped.Load() {
+		runtime.Gosched()
+	}
+	close(gate)
+	if got, _, last := collect(t, seq); last.Finish != Cancelled || len(got) > 1 {
+		t.Errorf("finish %d after %d tokens", last.Finish, len(got))
 	}
 	f.finish(t)
 }
