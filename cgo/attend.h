@@ -13,9 +13,9 @@ enum kv_type { KV_F32, KV_F16, KV_Q8_0 };
 struct kv_layout {
 	int32_t type; /* enum kv_type */
 	int32_t layers, kv_heads, head_dim;
-	int32_t head_pad;   /* head_dim rounded up to LANES: V rows */
-	int32_t blocks;	    /* BLOCKs of a head, the last one short */
-	int64_t k_scales;   /* offsets inside a head's block */
+	int32_t head_pad; /* head_dim rounded up to LANES: V rows */
+	int32_t blocks;   /* BLOCKs of a head, the last one short */
+	int64_t k_scales; /* offsets inside a head's block */
 	int64_t v, v_scales;
 	int64_t head_bytes; /* a multiple of 64 */
 	int64_t page_bytes;
@@ -27,14 +27,14 @@ void kv_layout_init(struct kv_layout *l, int type, int layers, int kv_heads, int
  * first: row r is token r / group, head r % group. */
 struct attend_args {
 	const struct kv_layout *kv;
-	const uint8_t *base;	  /* the pool, moved to this layer and kv head */
-	const int32_t *pages;	  /* the sequence's page table */
-	const float *q;		  /* first query; heads adjacent, tokens q_stride apart */
-	float *out;		  /* likewise */
+	const uint8_t *base;  /* the pool, moved to this layer and kv head */
+	const int32_t *pages; /* the sequence's page table */
+	const float *q;       /* first query; heads adjacent, tokens q_stride apart */
+	float *out;           /* likewise */
 	int64_t q_stride, out_stride;
-	int32_t first_position;	  /* of the first token */
+	int32_t first_position; /* of the first token */
 	int32_t rows, group;
-	int32_t window;		  /* 0: none */
+	int32_t window; /* 0: none */
 	float scale, softcap;
 };
 

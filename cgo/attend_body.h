@@ -17,8 +17,8 @@ enum { ATTEND_ROWS = 4 };
 struct FN(split) {
 	const struct attend_args *a;
 	int first_row, rows;
-	int begin, end;		    /* positions that any of the rows sees, inside the split */
-	int low[ATTEND_ROWS];	    /* each row sees [low, high) */
+	int begin, end;       /* positions that any of the rows sees, inside the split */
+	int low[ATTEND_ROWS]; /* each row sees [low, high) */
 	int high[ATTEND_ROWS];
 	const float *q[ATTEND_ROWS];
 	float score[ATTEND_ROWS][SPLIT_TOKENS]; /* scores, then probabilities, by position in split */
@@ -40,7 +40,7 @@ INLINE vf FN(load_k)(const struct kv_layout *l, const uint8_t *page, int d, cons
 		return v_load_f16((const uint16_t *)page + (int64_t)d * PAGE_TOKENS);
 	const uint16_t *scale = (const uint16_t *)(page + l->k_scales);
 	return v_mul(v_load_f16(scale + d / BLOCK * PAGE_TOKENS),
-		     v_load_i8((const int8_t *)page + (int64_t)d * PAGE_TOKENS));
+	             v_load_i8((const int8_t *)page + (int64_t)d * PAGE_TOKENS));
 }
 
 /* load_v is elements d to d+15 of one position of a page. */
@@ -56,8 +56,7 @@ INLINE vf FN(load_v)(const struct kv_layout *l, const uint8_t *page, int slot, i
 }
 
 /* scores forms q.k of `rows` queries with the positions of `pages` pages. */
-INLINE void FN(scores)(struct FN(split) *s, int position, int at, const int rows, const int pages,
-		       const int type)
+INLINE void FN(scores)(struct FN(split) * s, int position, int at, const int rows, const int pages, const int type)
 {
 	const struct kv_layout *l = s->a->kv;
 	const uint8_t *page[ATTEND_PAGES];
@@ -92,7 +91,7 @@ INLINE vf FN(mask)(float *score, int low, int high)
 }
 
 /* soften scales, caps and masks row r's scores and turns them into exponentials. */
-INLINE void FN(soften)(struct FN(split) *s, int r, int base)
+INLINE void FN(soften)(struct FN(split) * s, int r, int base)
 {
 	const struct attend_args *a = s->a;
 	float *score = s->score[r];
@@ -117,8 +116,8 @@ INLINE void FN(soften)(struct FN(split) *s, int r, int base)
 }
 
 /* accumulate adds p*v of positions [from, to) to elements d to d+15 of `rows` rows from `first`. */
-INLINE void FN(accumulate)(struct FN(split) *s, int first, const int rows, int d, int from, int to,
-			   int base, const int type)
+INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int d, int from, int to, int base,
+                           const int type)
 {
 	vf acc[ATTEND_ROWS];
 	for (int r = 0; r < rows; r++)
@@ -139,7 +138,7 @@ INLINE void FN(accumulate)(struct FN(split) *s, int first, const int rows, int d
 
 /* outputs forms sum p*v of each row: the positions that all rows see together, what is before and
  * behind them row by row, so that every row adds just what it sees, in ascending order. */
-INLINE void FN(outputs)(struct FN(split) *s, int base, const int rows, const int type)
+INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const int type)
 {
 	int low = s->low[0], high = s->high[0];
 	for (int r = 1; r < rows; r++) {
@@ -162,7 +161,7 @@ INLINE void FN(outputs)(struct FN(split) *s, int base, const int rows, const int
 	}
 }
 
-INLINE void FN(run_split)(struct FN(split) *s, int base, const int rows, const int type)
+INLINE void FN(run_split)(struct FN(split) * s, int base, const int rows, const int type)
 {
 	int position = s->begin;
 	for (; position + ATTEND_PAGES * PAGE_TOKENS <= s->end; position += ATTEND_PAGES * PAGE_TOKENS)
@@ -181,7 +180,7 @@ struct FN(merged) {
 };
 
 /* merge adds split i to the splits before it; the factors are exp(peak - new peak). */
-INLINE void FN(merge)(struct FN(merged) *m, const float *out, float peak, float sum, int n)
+INLINE void FN(merge)(struct FN(merged) * m, const float *out, float peak, float sum, int n)
 {
 	if (m->peak == -INFINITY) {
 		m->peak = peak;
@@ -202,7 +201,7 @@ INLINE void FN(merge)(struct FN(merged) *m, const float *out, float peak, float 
 }
 
 /* prepare sets which positions of the split that begins at base each row sees. */
-INLINE int FN(prepare)(struct FN(split) *s, int base)
+INLINE int FN(prepare)(struct FN(split) * s, int base)
 {
 	const struct attend_args *a = s->a;
 	int begin = base + SPLIT_TOKENS, end = base;
@@ -222,7 +221,7 @@ INLINE int FN(prepare)(struct FN(split) *s, int base)
 	return end > begin;
 }
 
-INLINE void FN(dispatch_split)(struct FN(split) *s, int base, const int type)
+INLINE void FN(dispatch_split)(struct FN(split) * s, int base, const int type)
 {
 	switch (s->rows) {
 	case 1:
@@ -255,8 +254,7 @@ static void FN(attend_tile)(const struct attend_args *a, int first_row, int rows
 		s.q[r] = a->q + row / a->group * a->q_stride + (int64_t)(row % a->group) * n;
 		m[r].peak = -INFINITY;
 	}
-	for (int base = first > 0 ? first / SPLIT_TOKENS * SPLIT_TOKENS : 0; base <= last;
-	     base += SPLIT_TOKENS) {
+	for (int base = first > 0 ? first / SPLIT_TOKENS * SPLIT_TOKENS : 0; base <= last; base += SPLIT_TOKENS) {
 		if (!FN(prepare)(&s, base))
 			continue;
 		switch (a->kv->type) {
@@ -278,7 +276,7 @@ static void FN(attend_tile)(const struct attend_args *a, int first_row, int rows
 		float *out = a->out + row / a->group * a->out_stride + (int64_t)(row % a->group) * n;
 		for (int d = 0; d < n; d += LANES)
 			v_store_n(out + d, v_div(v_load(m[r].out + d), v_set1(m[r].sum)),
-				  n - d < LANES ? n - d : LANES);
+			          n - d < LANES ? n - d : LANES);
 	}
 }
 
@@ -312,10 +310,11 @@ static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const 
 {
 	int n = l->head_dim;
 	if (l->type == KV_Q8_0) {
-		FN(quantise_head)(k, n, (int8_t *)head + slot, PAGE_TOKENS,
-				  (uint16_t *)(head + l->k_scales) + slot, PAGE_TOKENS);
-		FN(quantise_head)(v, n, (int8_t *)(head + l->v) + (int64_t)slot * l->head_pad, 1,
-				  (uint16_t *)(head + l->v_scales) + slot * l->blocks, 1);
+		FN(quantise_head)
+		(k, n, (int8_t *)head + slot, PAGE_TOKENS, (uint16_t *)(head + l->k_scales) + slot, PAGE_TOKENS);
+		FN(quantise_head)
+		(v, n, (int8_t *)(head + l->v) + (int64_t)slot * l->head_pad, 1,
+		 (uint16_t *)(head + l->v_scales) + slot * l->blocks, 1);
 		return;
 	}
 	if (l->type == KV_F32) {
@@ -335,4 +334,7 @@ static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const 
 	}
 }
 
-#define ATTEND_KERNELS {.attend = FN(attend), .store = FN(store)}
+#define ATTEND_KERNELS \
+	{ \
+		.attend = FN(attend), .store = FN(store) \
+	}

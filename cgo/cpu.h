@@ -26,11 +26,11 @@ enum pack_form {
 
 /* One weight matrix, (rows, cols), packed. */
 struct packed {
-	const uint8_t *data;	 /* groups * group_bytes */
-	int64_t group_bytes;	 /* bytes of 16 rows */
-	int32_t form;		 /* enum pack_form */
-	int32_t rows, cols;	 /* unpadded */
-	int32_t groups;		 /* (rows + 15) / 16 */
+	const uint8_t *data; /* groups * group_bytes */
+	int64_t group_bytes; /* bytes of 16 rows */
+	int32_t form;        /* enum pack_form */
+	int32_t rows, cols;  /* unpadded */
+	int32_t groups;      /* (rows + 15) / 16 */
 	int32_t reserved;
 };
 #endif

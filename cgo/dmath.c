@@ -48,10 +48,7 @@ double d_log(double x)
 	return e * 6.93147180369123816490e-01 + (e * 1.90821492927058770002e-10 + 2.0 * s * sum);
 }
 
-double d_pow(double x, double y)
-{
-	return d_exp(y * d_log(x));
-}
+double d_pow(double x, double y) { return d_exp(y * d_log(x)); }
 
 /* x = n pi/2 + r with pi/2 in three parts (n stays below 2^30, each part has 33 bits), then Taylor. */
 void d_sincos(double x, double *sine, double *cosine)

@@ -2,14 +2,10 @@
 #include "gguf_blocks.h"
 #include "half.h"
 
-static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-				      1,    13,	  25,  38,  53,	 69,  89,  113};
+static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 static const int8_t mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-static float half_at(const uint8_t *p)
-{
-	return half_to_float((uint16_t)(p[0] | p[1] << 8));
-}
+static float half_at(const uint8_t *p) { return half_to_float((uint16_t)(p[0] | p[1] << 8)); }
 
 static uint32_t word_at(const uint8_t *p)
 {

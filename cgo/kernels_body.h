@@ -12,9 +12,9 @@
 #define TEXT(x) TEXT_(x)
 
 const struct kernels FN(kernels) = {
-	.isa = TEXT(ISA),
-	.product = PRODUCT_KERNELS,
-	.row = ROW_KERNELS,
-	.sample = SAMPLE_KERNELS,
-	.attend = ATTEND_KERNELS,
+        .isa = TEXT(ISA),
+        .product = PRODUCT_KERNELS,
+        .row = ROW_KERNELS,
+        .sample = SAMPLE_KERNELS,
+        .attend = ATTEND_KERNELS,
 };

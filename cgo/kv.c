@@ -2,10 +2,7 @@
 #include "attend.h"
 #include <string.h>
 
-static int64_t round_up(int64_t n, int64_t to)
-{
-	return (n + to - 1) / to * to;
-}
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 void kv_layout_init(struct kv_layout *l, int type, int layers, int kv_heads, int head_dim)
 {

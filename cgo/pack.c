@@ -111,8 +111,7 @@ static void get_block(int form, uint8_t *block, int lane, struct block32 *b)
 	}
 }
 
-static void pack_quantised_row(const struct packed *w, uint32_t type, const uint8_t *src, uint8_t *group,
-			       int lane)
+static void pack_quantised_row(const struct packed *w, uint32_t type, const uint8_t *src, uint8_t *group, int lane)
 {
 	for (int i = 0; i < w->cols / BLOCK; i++) {
 		struct block32 b;
@@ -128,8 +127,7 @@ static void pack_float_row(const struct packed *w, const uint8_t *src, uint8_t *
 		memcpy(group + ((int64_t)k * GROUP + lane) * size, src + (int64_t)k * size, (size_t)size);
 }
 
-void pack_groups(const struct packed *w, uint32_t type, const uint8_t *src, int64_t row_bytes, int first,
-		 int groups)
+void pack_groups(const struct packed *w, uint32_t type, const uint8_t *src, int64_t row_bytes, int first, int groups)
 {
 	for (int g = first; g < first + groups; g++) {
 		uint8_t *group = (uint8_t *)w->data + g * w->group_bytes;

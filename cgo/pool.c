@@ -126,10 +126,7 @@ void pool_run(struct pool *p, pool_fn *fn, void *arg)
 	pool_barrier(p);
 }
 
-int pool_claim(struct pool *p)
-{
-	return atomic_fetch_add_explicit(&p->next_chunk, 1, memory_order_relaxed);
-}
+int pool_claim(struct pool *p) { return atomic_fetch_add_explicit(&p->next_chunk, 1, memory_order_relaxed); }
 
 void pool_barrier(struct pool *p)
 {

@@ -18,21 +18,15 @@
 
 #if defined(ISA_AVX512) || defined(ISA_AVX2)
 typedef struct {
-	vi w;	 /* weights: unsigned, or shifted to unsigned */
+	vi w;    /* weights: unsigned, or shifted to unsigned */
 	vi sign; /* signed weights where the instruction wants unsigned ones */
 } FN(bytes);
 #endif
 
 #if defined(ISA_VNNI)
 #define FN_DOT_OFFSET 1 /* signed weights enter as w + 128: the sum starts at -128 * asum */
-INLINE FN(bytes) FN(unsigned_bytes)(vi w)
-{
-	return (FN(bytes)){w, w};
-}
-INLINE FN(bytes) FN(signed_bytes)(vi w)
-{
-	return (FN(bytes)){_mm512_xor_si512(w, _mm512_set1_epi8(-128)), w};
-}
+INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
+INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){_mm512_xor_si512(w, _mm512_set1_epi8(-128)), w}; }
 INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
 {
 	int32_t four;
@@ -41,14 +35,8 @@ INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
 }
 #elif defined(ISA_AVX512)
 #define FN_DOT_OFFSET 0
-INLINE FN(bytes) FN(unsigned_bytes)(vi w)
-{
-	return (FN(bytes)){w, w};
-}
-INLINE FN(bytes) FN(signed_bytes)(vi w)
-{
-	return (FN(bytes)){_mm512_abs_epi8(w), w};
-}
+INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
+INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){_mm512_abs_epi8(w), w}; }
 /* |w| <= 128 and |a| <= 127: two products stay below 2^15, so maddubs cannot saturate. */
 INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
 {
@@ -62,14 +50,8 @@ INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
 }
 #elif defined(ISA_AVX2)
 #define FN_DOT_OFFSET 0
-INLINE FN(bytes) FN(unsigned_bytes)(vi w)
-{
-	return (FN(bytes)){w, w};
-}
-INLINE FN(bytes) FN(signed_bytes)(vi w)
-{
-	return (FN(bytes)){{_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)}, w};
-}
+INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
+INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){{_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)}, w}; }
 INLINE __m256i FN(dot4_half)(__m256i sum, __m256i w, __m256i sign, __m256i x, const int is_signed)
 {
 	__m256i pairs = _mm256_maddubs_epi16(w, is_signed ? _mm256_sign_epi8(x, sign) : x);
@@ -81,7 +63,7 @@ INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
 	memcpy(&four, a, 4);
 	__m256i x = _mm256_set1_epi32(four);
 	return (vi){FN(dot4_half)(sum.a, w.w.a, w.sign.a, x, is_signed),
-		    FN(dot4_half)(sum.b, w.w.b, w.sign.b, x, is_signed)};
+	            FN(dot4_half)(sum.b, w.w.b, w.sign.b, x, is_signed)};
 }
 #else
 #define FN_DOT_OFFSET 0
@@ -121,8 +103,7 @@ INLINE struct FN(form) FN(form_of)(const int form)
 	const int minimum = form == PACK_U4 || form == PACK_I8M || form == PACK_I8HM;
 	const int halves = form == PACK_I8H || form == PACK_I8HM ? 2 : 1;
 	const int nibbles = form == PACK_U4;
-	return (struct FN(form)){nibbles, halves, minimum,
-				 64 * halves * (1 + minimum) + (nibbles ? 256 : 512)};
+	return (struct FN(form)){nibbles, halves, minimum, 64 * halves * (1 + minimum) + (nibbles ? 256 : 512)};
 }
 
 /* load_bytes is step k4 of a block: four values of each lane. */
@@ -135,53 +116,49 @@ INLINE FN(bytes) FN(load_bytes)(const uint8_t *q, const int k4, const int nibble
 }
 
 /* block adds one block of 32 to every accumulator of the tile. */
-INLINE void FN(block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t0, int b,
-		      const int groups, const int tokens, const int form)
+INLINE void FN(block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t0, int b, const int groups,
+                      const int tokens, const int form)
 {
 	const struct FN(form) f = FN(form_of)(form);
 	const int steps = 8 / f.halves;
-UNROLL
+	UNROLL
 	for (int h = 0; h < f.halves; h++) {
 		vi sum[groups * tokens];
-UNROLL
+		UNROLL
 		for (int t = 0; t < tokens; t++) {
 			int64_t at = (int64_t)(t0 + t) * x->blocks + b;
 			vi start = FN_DOT_OFFSET && !f.nibbles
-					   ? vi_set1(f.halves == 2 ? x->half_offset[at * 2 + h] : x->offset[at])
-					   : vi_zero();
-UNROLL
+			                   ? vi_set1(f.halves == 2 ? x->half_offset[at * 2 + h] : x->offset[at])
+			                   : vi_zero();
+			UNROLL
 			for (int g = 0; g < groups; g++)
 				sum[g * tokens + t] = start;
 		}
-UNROLL
+		UNROLL
 		for (int k = 0; k < steps; k++) {
-UNROLL
+			UNROLL
 			for (int g = 0; g < groups; g++) {
 				const uint8_t *q = w[g] + 64 * f.halves * (1 + f.minimum);
 				FN(bytes) bytes = FN(load_bytes)(q, h * steps + k, f.nibbles);
-UNROLL
+				UNROLL
 				for (int t = 0; t < tokens; t++) {
-					const int8_t *a = x->q + (int64_t)(t0 + t) * x->blocks * BLOCK +
-							  b * BLOCK + (h * steps + k) * 4;
-					sum[g * tokens + t] =
-						FN(dot4)(sum[g * tokens + t], bytes, a, !f.nibbles);
+					const int8_t *a = x->q + (int64_t)(t0 + t) * x->blocks * BLOCK + b * BLOCK +
+					                  (h * steps + k) * 4;
+					sum[g * tokens + t] = FN(dot4)(sum[g * tokens + t], bytes, a, !f.nibbles);
 				}
 			}
 		}
-UNROLL
+		UNROLL
 		for (int g = 0; g < groups; g++) {
 			vf d = v_load((const float *)w[g] + h * GROUP);
 			vf m = f.minimum ? v_load((const float *)w[g] + (f.halves + h) * GROUP) : d;
-UNROLL
+			UNROLL
 			for (int t = 0; t < tokens; t++) {
 				int64_t at = (int64_t)(t0 + t) * x->blocks + b;
 				vf *a = &acc[g * tokens + t];
 				*a = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g * tokens + t]), *a);
 				if (f.minimum)
-					*a = v_fma(m,
-						   v_set1(f.halves == 2 ? x->half_sum[at * 2 + h]
-									: x->sum[at]),
-						   *a);
+					*a = v_fma(m, v_set1(f.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), *a);
 			}
 		}
 	}
@@ -189,28 +166,28 @@ UNROLL
 
 INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, const int tokens)
 {
-UNROLL
+	UNROLL
 	for (int g = 0; g < groups; g++)
-UNROLL
-		for (int t = 0; t < tokens; t++)
-			v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
+		UNROLL
+	for (int t = 0; t < tokens; t++)
+		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
 }
 
-INLINE void FN(tile_quantised)(const struct packed *w, const struct acts *x, int g0, int t0, float *out,
-			       int ld, const int groups, const int tokens, const int form)
+INLINE void FN(tile_quantised)(const struct packed *w, const struct acts *x, int g0, int t0, float *out, int ld,
+                               const int groups, const int tokens, const int form)
 {
 	const struct FN(form) f = FN(form_of)(form);
 	const uint8_t *at[groups];
 	vf acc[groups * tokens];
-UNROLL
+	UNROLL
 	for (int g = 0; g < groups; g++)
 		at[g] = w->data + (g0 + g) * w->group_bytes;
-UNROLL
+	UNROLL
 	for (int i = 0; i < groups * tokens; i++)
 		acc[i] = v_zero();
 	for (int b = 0; b < w->cols / BLOCK; b++) {
 		FN(block)(acc, at, x, t0, b, groups, tokens, form);
-UNROLL
+		UNROLL
 		for (int g = 0; g < groups; g++)
 			at[g] += f.bytes;
 	}
@@ -228,23 +205,23 @@ INLINE vf FN(load_weight)(const uint8_t *p, int64_t k, const int form)
 	return v_load_bf16((const uint16_t *)p + k * GROUP);
 }
 
-INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0, int t0, float *out,
-			   int ld, const int groups, const int tokens, const int form)
+INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0, int t0, float *out, int ld,
+                           const int groups, const int tokens, const int form)
 {
 	const uint8_t *data = w->data + g0 * w->group_bytes;
 	const float *rows = x->x + (int64_t)t0 * x->cols;
 	vf acc[groups * tokens];
-UNROLL
+	UNROLL
 	for (int i = 0; i < groups * tokens; i++)
 		acc[i] = v_zero();
 	for (int k = 0; k < w->cols; k++) {
-UNROLL
+		UNROLL
 		for (int g = 0; g < groups; g++) {
 			vf weight = FN(load_weight)(data + g * w->group_bytes, k, form);
-UNROLL
+			UNROLL
 			for (int t = 0; t < tokens; t++)
-				acc[g * tokens + t] = v_fma(weight, v_set1(rows[(int64_t)t * x->cols + k]),
-							    acc[g * tokens + t]);
+				acc[g * tokens + t] =
+				        v_fma(weight, v_set1(rows[(int64_t)t * x->cols + k]), acc[g * tokens + t]);
 		}
 	}
 	FN(store_tile)(acc, out, ld, groups, tokens);
@@ -252,8 +229,8 @@ UNROLL
 
 /* ---- tiles over a range ---- */
 
-INLINE void FN(tile)(const struct packed *w, const struct acts *x, int g, int t, float *out, int ld,
-		     const int groups, const int tokens, const int form)
+INLINE void FN(tile)(const struct packed *w, const struct acts *x, int g, int t, float *out, int ld, const int groups,
+                     const int tokens, const int form)
 {
 	if (form < PACK_U4)
 		FN(tile_float)(w, x, g, t, out, ld, groups, tokens, form);
@@ -272,8 +249,8 @@ enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_gro
 #endif
 
 /* rows runs all groups for `tokens` tokens, `groups` at a time, then one by one. */
-INLINE void FN(groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
-		       int ld, const int groups, const int tokens, const int form)
+INLINE void FN(groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
+                       const int groups, const int tokens, const int form)
 {
 	int g = g0;
 	for (; g + groups <= g1; g += groups)
@@ -282,8 +259,8 @@ INLINE void FN(groups)(const struct packed *w, const struct acts *x, int g0, int
 		FN(tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, 1, tokens, form);
 }
 
-INLINE void FN(product)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1,
-			float *out, int ld, const int form)
+INLINE void FN(product)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
+                        int ld, const int form)
 {
 	const int tokens = form < PACK_U4 ? FN(float_tokens) : FN(int_tokens);
 	int t = t0;
@@ -293,11 +270,11 @@ INLINE void FN(product)(const struct packed *w, const struct acts *x, int g0, in
 		FN(groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
 }
 
-#define PRODUCT(name, form)                                                                        \
-	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, \
-			     int t1, float *out, int ld)                                           \
-	{                                                                                          \
-		FN(product)(w, x, g0, g1, t0, t1, out, ld, form);                                  \
+#define PRODUCT(name, form) \
+	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out, \
+	                     int ld) \
+	{ \
+		FN(product)(w, x, g0, g1, t0, t1, out, ld, form); \
 	}
 PRODUCT(product_f32, PACK_F32)
 PRODUCT(product_f16, PACK_F16)
@@ -342,15 +319,15 @@ static void FN(quantise)(const struct acts *a, int t, const float *x, int n)
 		int left = n - k - LANES;
 		vf low = left >= 0 ? v_load(x + k) : v_load_n(x + k, n - k, 0.0f);
 		vf high = left >= LANES ? v_load(x + k + LANES)
-			  : left > 0	? v_load_n(x + k + LANES, left, 0.0f)
-					: v_zero();
+		          : left > 0    ? v_load_n(x + k + LANES, left, 0.0f)
+		                        : v_zero();
 		FN(quantise_block)(a, (int64_t)t * a->blocks + k / BLOCK, low, high);
 	}
 }
 
-#define PRODUCT_KERNELS                                                                            \
-	{                                                                                          \
-		.product = {FN(product_f32), FN(product_f16), FN(product_bf16), FN(product_u4),    \
-			    FN(product_i8), FN(product_i8m), FN(product_i8h), FN(product_i8hm)},   \
-		.quantise = FN(quantise),                                                          \
+#define PRODUCT_KERNELS \
+	{ \
+		.product = {FN(product_f32), FN(product_f16), FN(product_bf16), FN(product_u4), \
+		            FN(product_i8),  FN(product_i8m), FN(product_i8h),  FN(product_i8hm)}, \
+		.quantise = FN(quantise), \
 	}

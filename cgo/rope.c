@@ -25,8 +25,7 @@ void rope_frequencies(const struct rope_scaling *s, int dim, float *frequency)
 	}
 }
 
-void rope_angles(int position, const float *frequency, int half, float magnitude, float *cosine,
-		 float *sine)
+void rope_angles(int position, const float *frequency, int half, float magnitude, float *cosine, float *sine)
 {
 	for (int i = 0; i < half; i++) {
 		float angle = (float)position * frequency[i];

@@ -10,11 +10,11 @@ enum rope_style { ROPE_ADJACENT, ROPE_HALVES };
 
 struct row_kernels {
 	/* norm: out = norm(x) * gamma + beta + residual; any of the three may be NULL, out may be x. */
-	void (*norm)(int kind, const float *x, const float *gamma, const float *beta,
-		     const float *residual, float epsilon, int n, float *out);
+	void (*norm)(int kind, const float *x, const float *gamma, const float *beta, const float *residual,
+	             float epsilon, int n, float *out);
 	/* epilogue: out = act(gate) * (acc + bias) + residual, or act(acc + bias) + residual. */
-	void (*epilogue)(float *out, const float *acc, const float *gate, const float *bias,
-			 const float *residual, int activation, int n);
+	void (*epilogue)(float *out, const float *acc, const float *gate, const float *bias, const float *residual,
+	                 int activation, int n);
 	/* logits, in place: softcap((x + bias) * scale). */
 	void (*logits)(float *x, const float *bias, float scale, float softcap, int n);
 	void (*add)(float *out, const float *a, const float *b, int n);

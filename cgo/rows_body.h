@@ -19,8 +19,7 @@ INLINE float FN(sum_squares)(const float *x, float mean, int n)
 	vf sum = v_zero();
 	for (int i = 0; i < n; i += LANES) {
 		int m = n - i;
-		vf d = m >= LANES ? v_sub(v_load(x + i), v_set1(mean))
-				  : v_sub(v_load_n(x + i, m, mean), v_set1(mean));
+		vf d = m >= LANES ? v_sub(v_load(x + i), v_set1(mean)) : v_sub(v_load_n(x + i, m, mean), v_set1(mean));
 		sum = v_fma(d, d, sum);
 	}
 	return v_sum(sum);
@@ -34,8 +33,8 @@ INLINE float FN(mean)(const float *x, int n)
 	return v_sum(sum) / (float)n;
 }
 
-static void FN(norm)(int kind, const float *x, const float *gamma, const float *beta,
-		     const float *residual, float epsilon, int n, float *out)
+static void FN(norm)(int kind, const float *x, const float *gamma, const float *beta, const float *residual,
+                     float epsilon, int n, float *out)
 {
 	float mean = kind == NORM_LAYER ? FN(mean)(x, n) : 0.0f;
 	float scale = 1.0f / sqrtf(FN(sum_squares)(x, mean, n) / (float)n + epsilon);
@@ -65,8 +64,8 @@ INLINE vf FN(activate)(vf x, int activation)
 	}
 }
 
-static void FN(epilogue)(float *out, const float *acc, const float *gate, const float *bias,
-			 const float *residual, int activation, int n)
+static void FN(epilogue)(float *out, const float *acc, const float *gate, const float *bias, const float *residual,
+                         int activation, int n)
 {
 	for (int i = 0; i < n; i += LANES) {
 		vf y = FN(load_tail)(acc, i, n);
@@ -121,8 +120,8 @@ static void FN(rope)(float *head, const float *cosine, const float *sine, int di
 	}
 }
 
-#define ROW_KERNELS                                                                                \
-	{                                                                                          \
-		.norm = FN(norm), .epilogue = FN(epilogue), .logits = FN(logits), .add = FN(add),  \
-		.scale = FN(scale), .rope = FN(rope),                                              \
+#define ROW_KERNELS \
+	{ \
+		.norm = FN(norm), .epilogue = FN(epilogue), .logits = FN(logits), .add = FN(add), .scale = FN(scale), \
+		.rope = FN(rope), \
 	}

@@ -47,13 +47,12 @@ int64_t sample_scratch_bytes(int vocab)
 static int adjusts(const struct output *o)
 {
 	return o->bias_count > 0 ||
-	       (o->penalty_count > 0 &&
-		(o->repetition != 1.0f || o->presence != 0.0f || o->frequency != 0.0f));
+	       (o->penalty_count > 0 && (o->repetition != 1.0f || o->presence != 0.0f || o->frequency != 0.0f));
 }
 
 /* adjust applies biases, then penalties, to a copy of the logits. */
 static void adjust(float *x, int vocab, const struct output *o, const struct penalty *penalties,
-		   const struct bias *biases)
+                   const struct bias *biases)
 {
 	for (int i = 0; i < o->bias_count; i++)
 		if (biases[i].token >= 0 && biases[i].token < vocab)
@@ -171,8 +170,8 @@ static int draw_any(const float *w, int vocab, double u)
 	return last;
 }
 
-static int choose(const struct sample_kernels *k, float *x, int vocab, const struct output *o,
-		  int position, struct candidate *c)
+static int choose(const struct sample_kernels *k, float *x, int vocab, const struct output *o, int position,
+                  struct candidate *c)
 {
 	float peak = k->peak(x, vocab);
 	double u;
@@ -187,9 +186,8 @@ static int choose(const struct sample_kernels *k, float *x, int vocab, const str
 
 /* ---- the row ---- */
 
-static int pick(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o,
-		int position, float peak, const struct penalty *penalties, const struct bias *biases,
-		void *scratch)
+static int pick(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o, int position,
+                float peak, const struct penalty *penalties, const struct bias *biases, void *scratch)
 {
 	float *copy = scratch;
 	struct candidate *c = (struct candidate *)(copy + ((int64_t)vocab + 15) / 16 * 16);
@@ -203,9 +201,9 @@ static int pick(const struct sample_kernels *k, const float *logits, int vocab, 
 	return choose(k, copy, vocab, o, position, c);
 }
 
-void sample_row(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o,
-		int position, const struct penalty *penalties, const struct bias *biases,
-		struct result *r, struct top_token *top, void *scratch)
+void sample_row(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o, int position,
+                const struct penalty *penalties, const struct bias *biases, struct result *r, struct top_token *top,
+                void *scratch)
 {
 	float peak = k->peak(logits, vocab);
 	int token = pick(k, logits, vocab, o, position, peak, penalties, biases, scratch);

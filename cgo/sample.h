@@ -28,9 +28,9 @@ int64_t sample_scratch_bytes(int vocab);
 
 /* sample_row does all that o asks of one row of raw logits; the order of operations stands on
  * engine.Output. `position` is that of the row, the counter of the random draw with seed and choice. */
-void sample_row(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o,
-		int position, const struct penalty *penalties, const struct bias *biases,
-		struct result *r, struct top_token *top, void *scratch);
+void sample_row(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o, int position,
+                const struct penalty *penalties, const struct bias *biases, struct result *r, struct top_token *top,
+                void *scratch);
 
 /* random_uniform is in [0, 1): Philox4x32-10 (Salmon et al. 2011) of (seed, choice, position). */
 double random_uniform(uint64_t seed, uint32_t choice, uint32_t position);

@@ -83,8 +83,8 @@ static void FN(weights)(float *x, int n, float peak, float temperature)
 	}
 }
 
-#define SAMPLE_KERNELS                                                                             \
-	{                                                                                          \
-		.peak = FN(peak), .sum_exp = FN(sum_exp), .first_at = FN(first_at),                \
-		.count_above = FN(count_above), .top = FN(top), .weights = FN(weights),            \
+#define SAMPLE_KERNELS \
+	{ \
+		.peak = FN(peak), .sum_exp = FN(sum_exp), .first_at = FN(first_at), .count_above = FN(count_above), \
+		.top = FN(top), .weights = FN(weights), \
 	}

@@ -10,25 +10,16 @@ struct run {
 	const struct batch *batch;
 };
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
+static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
+static int min_int(int a, int b) { return a < b ? a : b; }
 
 static int rows_of(const struct run *r, const struct value *v)
 {
 	return v->per_output ? r->batch->output_count : r->batch->token_count;
 }
 
-static float *row_of(const struct value *v, int row)
-{
-	return v->data + (int64_t)row * v->width;
-}
+static float *row_of(const struct value *v, int row) { return v->data + (int64_t)row * v->width; }
 
 /* ---- row-wise phases: a chunk is ROW_CHUNK rows ---- */
 
@@ -36,8 +27,8 @@ static void run_rope_table(const struct run *r, const struct phase *p, int row)
 {
 	const struct rope *rope = p->rope;
 	int64_t at = (int64_t)row * (rope->dim / 2);
-	rope_angles(r->batch->positions[row], rope->frequency, rope->dim / 2, rope->magnitude,
-		    rope->cosine + at, rope->sine + at);
+	rope_angles(r->batch->positions[row], rope->frequency, rope->dim / 2, rope->magnitude, rope->cosine + at,
+	            rope->sine + at);
 }
 
 static void run_embed(const struct run *r, const struct phase *p, int row)
@@ -47,17 +38,16 @@ static void run_embed(const struct run *r, const struct phase *p, int row)
 	if (p->scale != 1.0f)
 		r->in->kernels->row.scale(out, p->scale, p->out->width);
 	if (p->positions)
-		r->in->kernels->row.add(out, out,
-					p->positions + (int64_t)r->batch->positions[row] * p->out->width,
-					p->out->width);
+		r->in->kernels->row.add(out, out, p->positions + (int64_t)r->batch->positions[row] * p->out->width,
+		                        p->out->width);
 }
 
 static void run_norm(const struct run *r, const struct phase *p, int row)
 {
 	float *out = row_of(p->out, row);
 	const float *residual = p->residual ? row_of(p->residual, row) : NULL;
-	r->in->kernels->row.norm(p->norm, row_of(p->in, row), p->gamma, p->beta, residual, p->epsilon,
-				 p->out->width, out);
+	r->in->kernels->row.norm(p->norm, row_of(p->in, row), p->gamma, p->beta, residual, p->epsilon, p->out->width,
+	                         out);
 	if (p->quantise)
 		r->in->kernels->product.quantise(&r->in->acts, row, out, p->out->width);
 }
@@ -69,14 +59,12 @@ static void run_quantise(const struct run *r, const struct phase *p, int row)
 
 static void run_add(const struct run *r, const struct phase *p, int row)
 {
-	r->in->kernels->row.add(row_of(p->out, row), row_of(p->in, row), row_of(p->in2, row),
-				p->out->width);
+	r->in->kernels->row.add(row_of(p->out, row), row_of(p->in, row), row_of(p->in2, row), p->out->width);
 }
 
 static void run_rows(const struct run *r, const struct phase *p, int row)
 {
-	memcpy(row_of(p->out, row), row_of(p->in, r->batch->outputs[row].row),
-	       (size_t)p->out->width * sizeof(float));
+	memcpy(row_of(p->out, row), row_of(p->in, r->batch->outputs[row].row), (size_t)p->out->width * sizeof(float));
 }
 
 /* ---- products: a chunk is TILE_TOKENS tokens by some groups of one output ---- */
@@ -90,25 +78,24 @@ static int groups_per_chunk(const struct run *r, int groups)
 
 static int linear_chunks(const struct run *r, const struct linear *l, int rows)
 {
-	return ceil_div(l->weight.groups, groups_per_chunk(r, l->weight.groups)) *
-	       ceil_div(rows, TILE_TOKENS);
+	return ceil_div(l->weight.groups, groups_per_chunk(r, l->weight.groups)) * ceil_div(rows, TILE_TOKENS);
 }
 
-static void finish_tile(const struct run *r, const struct linear *l, const float *acc, const float *gate,
-			int g0, int g1, int t0, int t1)
+static void finish_tile(const struct run *r, const struct linear *l, const float *acc, const float *gate, int g0,
+                        int g1, int t0, int t1)
 {
 	int first = g0 * GROUP, n = min_int(l->weight.rows, g1 * GROUP) - first;
 	int ld = (g1 - g0) * GROUP;
 	for (int t = t0; t < t1; t++) {
 		const float *residual = l->residual ? row_of(l->residual, t) + first : NULL;
 		r->in->kernels->row.epilogue(row_of(l->out, t) + first, acc + (int64_t)(t - t0) * ld,
-					     gate ? gate + (int64_t)(t - t0) * ld : NULL,
-					     l->bias ? l->bias + first : NULL, residual, l->activation, n);
+		                             gate ? gate + (int64_t)(t - t0) * ld : NULL,
+		                             l->bias ? l->bias + first : NULL, residual, l->activation, n);
 	}
 }
 
-static void product(const struct run *r, const struct packed *w, const struct value *in, int g0, int g1,
-		    int t0, int t1, float *tile)
+static void product(const struct run *r, const struct packed *w, const struct value *in, int g0, int g1, int t0, int t1,
+                    float *tile)
 {
 	struct acts x = r->in->acts;
 	x.x = in->data;
@@ -116,8 +103,7 @@ static void product(const struct run *r, const struct packed *w, const struct va
 	r->in->kernels->product.product[w->form](w, &x, g0, g1, t0, t1, tile, (g1 - g0) * GROUP);
 }
 
-static void run_linear(const struct run *r, const struct phase *p, const struct linear *l, int chunk,
-		       int worker)
+static void run_linear(const struct run *r, const struct phase *p, const struct linear *l, int chunk, int worker)
 {
 	int rows = rows_of(r, p->in), per = groups_per_chunk(r, l->weight.groups);
 	int columns = ceil_div(l->weight.groups, per);
@@ -193,11 +179,10 @@ static void run_store(const struct run *r, const struct phase *p, int token)
 		turn(r, p, p->gamma, row_of(p->out, token) + (int64_t)h * kv->head_dim, token);
 	for (int h = 0; h < kv->kv_heads; h++) {
 		float *k = row_of(p->in, token) + (int64_t)h * kv->head_dim;
-		uint8_t *head = r->in->pages + page * kv->page_bytes +
-				((int64_t)p->layer * kv->kv_heads + h) * kv->head_bytes;
+		uint8_t *head =
+		        r->in->pages + page * kv->page_bytes + ((int64_t)p->layer * kv->kv_heads + h) * kv->head_bytes;
 		turn(r, p, p->beta, k, token);
-		r->in->kernels->attend.store(kv, head, slot, k,
-					     row_of(p->in2, token) + (int64_t)h * kv->head_dim);
+		r->in->kernels->attend.store(kv, head, slot, k, row_of(p->in2, token) + (int64_t)h * kv->head_dim);
 		if (last && opened && slot < PAGE_TOKENS - 1)
 			kv_clear_after(kv, head, slot);
 	}
@@ -211,19 +196,19 @@ static void run_attend(const struct run *r, const struct phase *p, int chunk)
 	const struct sequence_rows *s = &r->batch->sequences[q->sequence];
 	int64_t at = (int64_t)head * group * kv->head_dim;
 	struct attend_args a = {
-		.kv = kv,
-		.base = r->in->pages + ((int64_t)p->layer * kv->kv_heads + head) * kv->head_bytes,
-		.pages = r->batch->pages + s->first_page,
-		.q = row_of(p->in, q->first_token) + at,
-		.out = row_of(p->out, q->first_token) + at,
-		.q_stride = p->in->width,
-		.out_stride = p->out->width,
-		.first_position = r->batch->positions[q->first_token],
-		.rows = q->tokens * group,
-		.group = group,
-		.window = p->window,
-		.scale = p->scale,
-		.softcap = p->softcap,
+	        .kv = kv,
+	        .base = r->in->pages + ((int64_t)p->layer * kv->kv_heads + head) * kv->head_bytes,
+	        .pages = r->batch->pages + s->first_page,
+	        .q = row_of(p->in, q->first_token) + at,
+	        .out = row_of(p->out, q->first_token) + at,
+	        .q_stride = p->in->width,
+	        .out_stride = p->out->width,
+	        .first_position = r->batch->positions[q->first_token],
+	        .rows = q->tokens * group,
+	        .group = group,
+	        .window = p->window,
+	        .scale = p->scale,
+	        .softcap = p->softcap,
 	};
 	r->in->kernels->attend.attend(&a);
 }
@@ -239,11 +224,11 @@ static void run_logits(const struct run *r, const struct phase *p, int first, in
 	x.x = p->in->data;
 	x.cols = p->in->width;
 	r->in->kernels->product.product[l->weight.form](&l->weight, &x, g0, g1, first, first + rows,
-							 r->in->logits + (int64_t)g0 * GROUP, (int)ld);
+	                                                r->in->logits + (int64_t)g0 * GROUP, (int)ld);
 	for (int t = 0; t < rows; t++)
 		r->in->kernels->row.logits(r->in->logits + t * ld + (int64_t)g0 * GROUP,
-					   l->bias ? l->bias + g0 * GROUP : NULL, p->scale, p->softcap,
-					   min_int(l->weight.rows, g1 * GROUP) - g0 * GROUP);
+		                           l->bias ? l->bias + g0 * GROUP : NULL, p->scale, p->softcap,
+		                           min_int(l->weight.rows, g1 * GROUP) - g0 * GROUP);
 }
 
 static void run_sample(const struct run *r, int row, const float *logits, int worker)
@@ -255,8 +240,8 @@ static void run_sample(const struct run *r, int row, const float *logits, int wo
 		memcpy(b->logits + (int64_t)r->in->whole_row[row] * r->in->vocab, logits,
 		       (size_t)r->in->vocab * sizeof *logits);
 	sample_row(&r->in->kernels->sample, logits, r->in->vocab, o, b->positions[o->row],
-		   b->penalties + o->first_penalty, b->biases + o->first_bias, &b->results[row],
-		   b->top + (int64_t)row * b->max_top, scratch);
+	           b->penalties + o->first_penalty, b->biases + o->first_bias, &b->results[row],
+	           b->top + (int64_t)row * b->max_top, scratch);
 }
 
 static void run_head(const struct run *r, const struct phase *p, int worker)
@@ -279,9 +264,14 @@ static void run_head(const struct run *r, const struct phase *p, int worker)
 typedef void row_fn(const struct run *r, const struct phase *p, int row);
 
 static row_fn *const row_phases[] = {
-	[PHASE_ROPE_TABLE] = run_rope_table, [PHASE_EMBED] = run_embed, [PHASE_NORM] = run_norm,
-	[PHASE_QUANTISE] = run_quantise,     [PHASE_STORE] = run_store, [PHASE_ADD] = run_add,
-	[PHASE_ROWS] = run_rows,	     [PHASE_HEAD] = NULL,
+        [PHASE_ROPE_TABLE] = run_rope_table,
+        [PHASE_EMBED] = run_embed,
+        [PHASE_NORM] = run_norm,
+        [PHASE_QUANTISE] = run_quantise,
+        [PHASE_STORE] = run_store,
+        [PHASE_ADD] = run_add,
+        [PHASE_ROWS] = run_rows,
+        [PHASE_HEAD] = NULL,
 };
 
 static int phase_rows(const struct run *r, const struct phase *p)
@@ -309,8 +299,7 @@ static void run_phase(const struct run *r, const struct phase *p, int worker)
 			run_linears(r, p, chunk, worker);
 		break;
 	case PHASE_ATTEND:
-		for (int n = r->in->query_tile_count * r->in->kv.kv_heads;
-		     (chunk = pool_claim(r->in->pool)) < n;)
+		for (int n = r->in->query_tile_count * r->in->kv.kv_heads; (chunk = pool_claim(r->in->pool)) < n;)
 			run_attend(r, p, chunk);
 		break;
 	case PHASE_HEAD:
@@ -335,9 +324,9 @@ static void plan_batch(struct instance *in, const struct batch *b)
 	int n = 0, rows = 0;
 	for (int s = 0; s < b->sequence_count; s++)
 		for (int t = 0; t < b->sequences[s].token_count; t += QUERY_TOKENS)
-			in->query_tiles[n++] = (struct query_tile){
-				s, b->sequences[s].first_token + t,
-				min_int(b->sequences[s].token_count - t, QUERY_TOKENS)};
+			in->query_tiles[n++] =
+			        (struct query_tile){s, b->sequences[s].first_token + t,
+			                            min_int(b->sequences[s].token_count - t, QUERY_TOKENS)};
 	in->query_tile_count = n;
 	for (int i = 0; i < b->output_count; i++)
 		in->whole_row[i] = b->outputs[i].mode & OUTPUT_WHOLE_ROW ? rows++ : -1;

@@ -10,12 +10,12 @@
 #include "pool.h"
 
 enum {
-	LOGIT_ROWS = 16,   /* output rows whose logits exist at a time: bounds memory at any vocabulary */
-	TILE_TOKENS = 32,  /* tokens of a product tile */
-	TILE_GROUPS = 8,   /* weight groups of a product tile, at most */
-	QUERY_TOKENS = 8,  /* tokens of one sequence that one attention chunk takes */
-	ROW_CHUNK = 4,	   /* rows of a row-wise chunk */
-	MAX_LINEARS = 8,   /* products on one input */
+	LOGIT_ROWS = 16,  /* output rows whose logits exist at a time: bounds memory at any vocabulary */
+	TILE_TOKENS = 32, /* tokens of a product tile */
+	TILE_GROUPS = 8,  /* weight groups of a product tile, at most */
+	QUERY_TOKENS = 8, /* tokens of one sequence that one attention chunk takes */
+	ROW_CHUNK = 4,    /* rows of a row-wise chunk */
+	MAX_LINEARS = 8,  /* products on one input */
 };
 
 /* An activation matrix, (T or output rows, width). */
@@ -28,15 +28,15 @@ struct value {
 /* A rotary embedding: frequencies made at load, sines and cosines once per step. */
 struct rope {
 	const float *frequency; /* (dim / 2) */
-	float *cosine, *sine;	/* (T, dim / 2) */
-	int32_t dim, style;	/* style: 0 adjacent, 1 halves */
+	float *cosine, *sine;   /* (T, dim / 2) */
+	int32_t dim, style;     /* style: 0 adjacent, 1 halves */
 	float magnitude;
 	int32_t reserved;
 };
 
 struct linear {
 	struct packed weight, gate; /* gate.data is NULL without one */
-	const float *bias;	    /* (rows) or NULL */
+	const float *bias;          /* (rows) or NULL */
 	const struct value *residual;
 	struct value *out;
 	int32_t activation;
@@ -58,14 +58,14 @@ enum phase_kind {
 
 /* One phase. Which fields count depends on the kind; unused pointers are NULL. */
 struct phase {
-	int32_t kind;	  /* enum phase_kind */
-	int32_t quantise; /* NORM: also write `out` to the instance's quantised activations */
+	int32_t kind;                 /* enum phase_kind */
+	int32_t quantise;             /* NORM: also write `out` to the instance's quantised activations */
 	const struct value *in, *in2; /* ADD: in + in2; STORE: Q is out, K is in, V is in2 */
 	const struct value *residual; /* NORM */
 	struct value *out;
-	struct packed table;	/* EMBED */
+	struct packed table;    /* EMBED */
 	const float *positions; /* EMBED: (context, width) or NULL */
-	float scale; /* EMBED, ATTEND, HEAD */
+	float scale;            /* EMBED, ATTEND, HEAD */
 	/* NORM, and the query and key norms of STORE */
 	int32_t norm;
 	const float *gamma, *beta; /* STORE: query norm, key norm */
@@ -101,21 +101,21 @@ struct instance {
 	const struct kernels *kernels;
 	struct pool *pool;
 	struct kv_layout kv;
-	uint8_t *pages;		   /* the pool of KV pages */
+	uint8_t *pages;             /* the pool of KV pages */
 	const struct phase *phases; /* (phase_count) */
 	int32_t phase_count;
 	int32_t vocab;
 	int32_t threads;
 	int32_t reserved;
-	struct acts acts;	   /* the quantised input of the next products */
-	float *tiles;		   /* per worker: two product tiles, (TILE_TOKENS, TILE_GROUPS * 16) each */
-	float *logits;		   /* (LOGIT_ROWS, vocab padded to whole groups) */
-	uint8_t *sample_scratch;   /* per worker */
+	struct acts acts;        /* the quantised input of the next products */
+	float *tiles;            /* per worker: two product tiles, (TILE_TOKENS, TILE_GROUPS * 16) each */
+	float *logits;           /* (LOGIT_ROWS, vocab padded to whole groups) */
+	uint8_t *sample_scratch; /* per worker */
 	int64_t sample_scratch_bytes;
 	struct query_tile *query_tiles; /* of the current step */
 	int32_t query_tile_count;
 	int32_t reserved2;
-	int32_t *whole_row;	   /* per output: its row in batch.logits, or -1 */
+	int32_t *whole_row; /* per output: its row in batch.logits, or -1 */
 };
 
 /* step_run computes the batch. It cannot fail: Go has checked what C relies on. */

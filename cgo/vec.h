@@ -25,8 +25,8 @@
 
 #if defined(ISA_AVX512)
 #include <immintrin.h>
-typedef __m512 vf; /* 16 x float */
-typedef __m512i vi; /* 16 x int32 */
+typedef __m512 vf;    /* 16 x float */
+typedef __m512i vi;   /* 16 x int32 */
 typedef __mmask16 vm; /* 16 x bool */
 
 INLINE vf v_set1(float x) { return _mm512_set1_ps(x); }
@@ -42,9 +42,9 @@ INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vi v_bits(vf a) { return _mm512_castps_si512(a); }
-INLINE vf v_float(vi a) { return _mm512_castsi512_ps(a); } /* the same bits */
+INLINE vf v_float(vi a) { return _mm512_castsi512_ps(a); }     /* the same bits */
 INLINE vf v_round(vf a) { return _mm512_roundscale_ps(a, 8); } /* half to even */
-INLINE vi v_to_int(vf a) { return _mm512_cvtps_epi32(a); }	 /* half to even */
+INLINE vi v_to_int(vf a) { return _mm512_cvtps_epi32(a); }     /* half to even */
 INLINE vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
 INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 INLINE vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
@@ -61,10 +61,7 @@ INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 INLINE vm v_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE vm v_isnan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 INLINE vf v_select(vm m, vf yes, vf no) { return _mm512_mask_blend_ps(m, no, yes); }
-INLINE vf v_load_f16(const uint16_t *p)
-{
-	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-}
+INLINE vf v_load_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 INLINE void v_store_f16(uint16_t *p, vf a)
 {
 	_mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
@@ -103,10 +100,7 @@ INLINE vf v_sub(vf x, vf y) { return TWO(_mm256_sub_ps, x, y); }
 INLINE vf v_mul(vf x, vf y) { return TWO(_mm256_mul_ps, x, y); }
 INLINE vf v_div(vf x, vf y) { return TWO(_mm256_div_ps, x, y); }
 INLINE vf v_sqrt(vf x) { return (vf){_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
-INLINE vf v_fma(vf x, vf y, vf z)
-{
-	return (vf){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
-}
+INLINE vf v_fma(vf x, vf y, vf z) { return (vf){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
 INLINE vf v_max(vf x, vf y) { return TWO(_mm256_max_ps, x, y); }
 INLINE vf v_min(vf x, vf y) { return TWO(_mm256_min_ps, x, y); }
 INLINE vi v_bits(vf x) { return (vi){_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)}; }
@@ -117,8 +111,7 @@ INLINE vf v_from_int(vi x) { return (vf){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi3
 INLINE vi vi_set1(int32_t x) { return (vi){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 INLINE vi vi_load(const int32_t *p)
 {
-	return (vi){_mm256_loadu_si256((const __m256i *)p),
-		    _mm256_loadu_si256((const __m256i *)(p + 8))};
+	return (vi){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 8))};
 }
 INLINE void vi_store(int32_t *p, vi x)
 {
@@ -134,14 +127,8 @@ INLINE vi vi_xor(vi x, vi y) { return TWOI(_mm256_xor_si256, x, y); }
 #define vi_shl(x, n) ((vi){_mm256_slli_epi32((x).a, n), _mm256_slli_epi32((x).b, n)})
 #define vi_shr(x, n) ((vi){_mm256_srli_epi32((x).a, n), _mm256_srli_epi32((x).b, n)})
 #define vi_sar(x, n) ((vi){_mm256_srai_epi32((x).a, n), _mm256_srai_epi32((x).b, n)})
-INLINE vm v_lt(vf x, vf y)
-{
-	return (vm){_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)};
-}
-INLINE vm v_isnan(vf x)
-{
-	return (vm){_mm256_cmp_ps(x.a, x.a, _CMP_UNORD_Q), _mm256_cmp_ps(x.b, x.b, _CMP_UNORD_Q)};
-}
+INLINE vm v_lt(vf x, vf y) { return (vm){_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)}; }
+INLINE vm v_isnan(vf x) { return (vm){_mm256_cmp_ps(x.a, x.a, _CMP_UNORD_Q), _mm256_cmp_ps(x.b, x.b, _CMP_UNORD_Q)}; }
 INLINE vf v_select(vm m, vf yes, vf no)
 {
 	return (vf){_mm256_blendv_ps(no.a, yes.a, m.a), _mm256_blendv_ps(no.b, yes.b, m.b)};
@@ -149,7 +136,7 @@ INLINE vf v_select(vm m, vf yes, vf no)
 INLINE vf v_load_f16(const uint16_t *p)
 {
 	return (vf){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
-		    _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
+	            _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
 }
 INLINE void v_store_f16(uint16_t *p, vf x)
 {
@@ -181,24 +168,22 @@ typedef struct {
 } vm;
 
 #define EACH for (int i = 0; i < LANES; i++)
-#define MAP(type, expr)                                                                            \
-	{                                                                                          \
-		type r;                                                                            \
-		EACH r.x[i] = (expr);                                                              \
-		return r;                                                                          \
+#define MAP(type, expr) \
+	{ \
+		type r; \
+		EACH r.x[i] = (expr); \
+		return r; \
 	}
-INLINE vf v_set1(float x) MAP(vf, x)
-INLINE vf v_load(const float *p) MAP(vf, p[i])
-INLINE void v_store(float *p, vf a) { EACH p[i] = a.x[i]; }
-INLINE vf v_add(vf a, vf b) MAP(vf, a.x[i] + b.x[i])
-INLINE vf v_sub(vf a, vf b) MAP(vf, a.x[i] - b.x[i])
-INLINE vf v_mul(vf a, vf b) MAP(vf, a.x[i] * b.x[i])
-INLINE vf v_div(vf a, vf b) MAP(vf, a.x[i] / b.x[i])
-INLINE vf v_sqrt(vf a) MAP(vf, sqrtf(a.x[i]))
-INLINE vf v_fma(vf a, vf b, vf c) MAP(vf, fmaf(a.x[i], b.x[i], c.x[i]))
-INLINE vf v_max(vf a, vf b) MAP(vf, a.x[i] > b.x[i] ? a.x[i] : b.x[i])
-INLINE vf v_min(vf a, vf b) MAP(vf, a.x[i] < b.x[i] ? a.x[i] : b.x[i])
-INLINE int32_t s_bits(float x)
+INLINE vf v_set1(float x) MAP(vf, x) INLINE vf v_load(const float *p) MAP(vf, p[i]) INLINE void v_store(float *p, vf a)
+{
+	EACH p[i] = a.x[i];
+}
+INLINE vf v_add(vf a, vf b) MAP(vf, a.x[i] + b.x[i]) INLINE vf v_sub(vf a, vf b) MAP(vf, a.x[i] - b.x[i]) INLINE vf
+        v_mul(vf a, vf b) MAP(vf, a.x[i] * b.x[i]) INLINE vf v_div(vf a, vf b) MAP(vf, a.x[i] / b.x[i]) INLINE vf
+        v_sqrt(vf a) MAP(vf, sqrtf(a.x[i])) INLINE vf v_fma(vf a, vf b, vf c)
+                MAP(vf, fmaf(a.x[i], b.x[i], c.x[i])) INLINE vf v_max(vf a, vf b)
+                        MAP(vf, a.x[i] > b.x[i] ? a.x[i] : b.x[i]) INLINE vf v_min(vf a, vf b)
+                                MAP(vf, a.x[i] < b.x[i] ? a.x[i] : b.x[i]) INLINE int32_t s_bits(float x)
 {
 	int32_t r;
 	memcpy(&r, &x, 4);
@@ -210,35 +195,34 @@ INLINE float s_float(int32_t x)
 	memcpy(&r, &x, 4);
 	return r;
 }
-INLINE vi v_bits(vf a) MAP(vi, s_bits(a.x[i]))
-INLINE vf v_float(vi a) MAP(vf, s_float(a.x[i]))
-INLINE vf v_round(vf a) MAP(vf, rintf(a.x[i]))
-/* Out of range and NaN give INT_MIN, as cvtps2dq does. */
-INLINE int32_t s_to_int(float x)
+INLINE vi v_bits(vf a) MAP(vi, s_bits(a.x[i])) INLINE vf v_float(vi a) MAP(vf, s_float(a.x[i])) INLINE vf v_round(vf a)
+        MAP(vf, rintf(a.x[i]))
+        /* Out of range and NaN give INT_MIN, as cvtps2dq does. */
+        INLINE int32_t s_to_int(float x)
 {
 	return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)rintf(x) : INT32_MIN;
 }
-INLINE vi v_to_int(vf a) MAP(vi, s_to_int(a.x[i]))
-INLINE vf v_from_int(vi a) MAP(vf, (float)a.x[i])
-INLINE vi vi_set1(int32_t x) MAP(vi, x)
-INLINE vi vi_load(const int32_t *p) MAP(vi, p[i])
-INLINE void vi_store(int32_t *p, vi a) { EACH p[i] = a.x[i]; }
-INLINE vi vi_add(vi a, vi b) MAP(vi, (int32_t)((uint32_t)a.x[i] + (uint32_t)b.x[i]))
-INLINE vi vi_sub(vi a, vi b) MAP(vi, (int32_t)((uint32_t)a.x[i] - (uint32_t)b.x[i]))
-INLINE vi vi_mul(vi a, vi b) MAP(vi, (int32_t)((uint32_t)a.x[i] * (uint32_t)b.x[i]))
-INLINE vi vi_and(vi a, vi b) MAP(vi, a.x[i] & b.x[i])
-INLINE vi vi_or(vi a, vi b) MAP(vi, a.x[i] | b.x[i])
-INLINE vi vi_xor(vi a, vi b) MAP(vi, a.x[i] ^ b.x[i])
-INLINE vi vi_shl(vi a, int n) MAP(vi, (int32_t)((uint32_t)a.x[i] << n))
-INLINE vi vi_shr(vi a, int n) MAP(vi, (int32_t)((uint32_t)a.x[i] >> n))
-INLINE vi vi_sar(vi a, int n) MAP(vi, a.x[i] >> n)
-INLINE vm v_lt(vf a, vf b) MAP(vm, a.x[i] < b.x[i])
-INLINE vm v_isnan(vf a) MAP(vm, a.x[i] != a.x[i])
-INLINE vf v_select(vm m, vf yes, vf no) MAP(vf, m.x[i] ? yes.x[i] : no.x[i])
-INLINE vf v_load_f16(const uint16_t *p) MAP(vf, half_to_float(p[i]))
-INLINE void v_store_f16(uint16_t *p, vf a) { EACH p[i] = float_to_half(a.x[i]); }
-INLINE vf v_load_bf16(const uint16_t *p) MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16)))
-INLINE vf v_load_i8(const int8_t *p) MAP(vf, (float)p[i])
+INLINE vi v_to_int(vf a) MAP(vi, s_to_int(a.x[i])) INLINE vf v_from_int(vi a) MAP(vf, (float)a.x[i]) INLINE vi
+        vi_set1(int32_t x) MAP(vi, x) INLINE vi vi_load(const int32_t *p) MAP(vi, p[i]) INLINE
+        void vi_store(int32_t *p, vi a)
+{
+	EACH p[i] = a.x[i];
+}
+INLINE vi vi_add(vi a, vi b) MAP(vi, (int32_t)((uint32_t)a.x[i] + (uint32_t)b.x[i])) INLINE vi vi_sub(vi a, vi b)
+        MAP(vi, (int32_t)((uint32_t)a.x[i] - (uint32_t)b.x[i])) INLINE vi vi_mul(vi a, vi b)
+                MAP(vi, (int32_t)((uint32_t)a.x[i] * (uint32_t)b.x[i])) INLINE vi vi_and(vi a, vi b)
+                        MAP(vi, a.x[i] & b.x[i]) INLINE vi vi_or(vi a, vi b) MAP(vi, a.x[i] | b.x[i]) INLINE vi
+        vi_xor(vi a, vi b) MAP(vi, a.x[i] ^ b.x[i]) INLINE vi
+        vi_shl(vi a, int n) MAP(vi, (int32_t)((uint32_t)a.x[i] << n)) INLINE vi vi_shr(vi a, int n)
+                MAP(vi, (int32_t)((uint32_t)a.x[i] >> n)) INLINE vi vi_sar(vi a, int n) MAP(vi, a.x[i] >> n) INLINE vm
+        v_lt(vf a, vf b) MAP(vm, a.x[i] < b.x[i]) INLINE vm v_isnan(vf a) MAP(vm, a.x[i] != a.x[i]) INLINE vf
+        v_select(vm m, vf yes, vf no) MAP(vf, m.x[i] ? yes.x[i] : no.x[i]) INLINE vf v_load_f16(const uint16_t *p)
+                MAP(vf, half_to_float(p[i])) INLINE void v_store_f16(uint16_t *p, vf a)
+{
+	EACH p[i] = float_to_half(a.x[i]);
+}
+INLINE vf v_load_bf16(const uint16_t *p) MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16))) INLINE vf
+        v_load_i8(const int8_t *p) MAP(vf, (float)p[i])
 #endif
 
 /* v_any tells whether any lane of a mask is set. */
@@ -247,7 +231,7 @@ INLINE int v_any(vm m) { return m != 0; }
 #elif defined(ISA_AVX2)
 INLINE int v_any(vm m) { return (_mm256_movemask_ps(m.a) | _mm256_movemask_ps(m.b)) != 0; }
 #else
-INLINE int v_any(vm m)
+                INLINE int v_any(vm m)
 {
 	int any = 0;
 	EACH any |= m.x[i];

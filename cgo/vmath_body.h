@@ -72,10 +72,7 @@ INLINE vf v_erf(vf x)
 	return v_select(v_isnan(x), x, r);
 }
 
-INLINE vf v_silu(vf x)
-{
-	return v_div(x, v_add(v_set1(1.0f), v_exp(v_neg(x))));
-}
+INLINE vf v_silu(vf x) { return v_div(x, v_add(v_set1(1.0f), v_exp(v_neg(x)))); }
 
 /* v_gelu_tanh: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
 INLINE vf v_gelu_tanh(vf x)
