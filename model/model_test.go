@@ -92,7 +92,7 @@ func TestHyperParameters(t *testing.T) {
 		{"context_length", []weights.Value{number(0), wide(1 << 40), signed(-1)}},
 		{"attention.head_count", []weights.Value{number(0), number(3), number(17), number(1 << 31), {Type: weights.Array, Element: weights.Uint32, Any: []uint64{4, 4}}}},
 		{"attention.head_count_kv", []weights.Value{number(0), number(3), number(8), number(1 << 31)}},
-		{"attention.key_length", []weights.Value{number(0), number(1), number(5), number(1 << 20), number(1 << 31)}},
+		{"attention.key_length", []weights.Value{number(0), number(1), number(5), number(514), number(1 << 20), number(1 << 31)}},
 		{"attention.value_length", []weights.Value{number(0), number(8), number(1 << 31)}},
 		{"attention.layer_norm_rms_epsilon", []weights.Value{real(nan), real(infinity), real(-1), real(1e9), text("1e-5")}},
 		{"rope.dimension_count", []weights.Value{number(0), number(3), number(6), number(1 << 31)}},

@@ -40,9 +40,9 @@ func (h *hyper) shape() shape {
 		h.fail("key %s is %d, which %s %d does not divide", h.key("attention.head_count"), s.heads,
 			h.key("attention.head_count_kv"), s.kvHeads)
 	}
-	if s.head < 2 || s.heads*s.head > maxWidth {
-		h.fail("key %s: %d heads of %d elements; a head has 2 or more, all together at most %d",
-			h.key("attention.key_length"), s.heads, s.head, maxWidth)
+	if s.head < 2 || s.head > maxHead || s.heads*s.head > maxWidth {
+		h.fail("key %s: %d heads of %d elements; a head has 2 to %d, all together at most %d",
+			h.key("attention.key_length"), s.heads, s.head, maxHead, maxWidth)
 	}
 	s.queryWidth, s.keyValues = s.heads*s.head, s.kvHeads*s.head
 	return s
