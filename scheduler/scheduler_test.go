@@ -92,25 +92,43 @@ func TestAnswersInAnyMix(t *testing.T) {
 
 // A prompt's length is of no concern to those who are decoding: each gets a token with every step.
 func TestDecodingIsNeverStarved(t *testing.T) {
-	f := start(t, testLimits(), config, nil)
-	decoders := []Request{greedy(prompt(1, 3, 0), 200), greedy(prompt(2, 3, 0), 200), greedy(prompt(3, 3, 0), 200)}
-	f.expect(t, append(decoders, greedy(prompt(4, 480, 0), 4), greedy(prompt(5, 470, 0), 4))...)
-	f.finish(t)
-	mixed := 0
-	for i, s := range f.instance.Steps() {
-		decoding, prefill := 0, false
-		for _, n := range s.Rows {
-			decoding += map[bool]int{true: 1}[n == 1]
-			prefill = prefill || n > 4
-		}
-		if prefill && i > 0 && i < 40 {
-			mixed++
-			if decoding < 3 {
-				t.Errorf("step %d with a prompt has %v: someone who decodes was left out", i, s.Rows)
-			}
+	gate := make(chan struct{})
+	f := start(t, testLimits(), config, func(in *enginetest.Instance) { in.Gate = gate })
+	requests := []Request{greedy(prompt(1, 3, 0), 200), greedy(prompt(2, 3, 0), 200), greedy(prompt(3, 3, 0), 200)}
+	var all []*Sequence
+	for _, r := range requests {
+		all = append(all, f.submit(t, r))
+	}
+	for f.Snapshot().DecodeTokens < 3 {
+		gate <- struct{}{}
+	}
+	before := len(f.instance.Steps()) + 1 // one may be under way
+	for i := range 2 {
+		requests = append(requests, greedy(prompt(4+i, 480, 0), 4))
+		all = append(all, f.submit(t, requests[3+i]))
+	}
+	close(gate)
+	for i, seq := range all {
+		if got, _, _ := collect(t, seq); !slices.Equal(got, answer(requests[i])) {
+			t.Errorf("request %d: %v", i, got)
 		}
 	}
-	if mixed < 10 {
+	f.finish(t)
+	mixed := 0
+	for i, s := range f.instance.Steps()[before:] {
+		decoding, prefill := 0, 0
+		for _, n := range s.Rows {
+			decoding += map[bool]int{true: 1}[n == 1]
+			prefill = max(prefill, n)
+		}
+		if prefill < 5 {
+			continue
+		}
+		if mixed++; decoding < 3 {
+			t.Errorf("step %d with a prompt has %v: someone who decodes was left out", i, s.Rows)
+		}
+	}
+	if mixed < 30 { // 960 tokens in pieces of at most 29
 		t.Errorf("%d steps mixed prompts and decoding", mixed)
 	}
 }
@@ -139,8 +157,8 @@ func TestPrefixSharing(t *testing.T) {
 	f.finish(t)
 }
 
-// When pages run out cached prefixes go first, then the youngest sequence is computed again later.
-func TestPagesRunOut(t *testing.T) {
+// When free pages run out, cached prefixes go.
+func TestCachedPagesAreEvicted(t *testing.T) {
 	l := testLimits()
 	l.Pages, l.MaxContext = 9, 128
 	f := start(t, l, config, nil)
@@ -148,10 +166,27 @@ func TestPagesRunOut(t *testing.T) {
 		f.expect(t, greedy(prompt(i, 70, 0), 3))
 	}
 	f.eventually(t, "pages are cached, none in use", func(s Snapshot) bool { return s.PagesCached > 0 && s.PagesUsed == 0 })
-	f.expect(t, greedy(prompt(1, 20, 0), 80), greedy(prompt(2, 20, 0), 80), greedy(prompt(3, 20, 0), 80))
-	if f.Snapshot().Preemptions == 0 {
-		t.Error("three answers of 100 tokens fit in 9 pages of 16?")
+	f.finish(t)
+}
+
+// When three answers of 100 tokens don't fit in nine pages of 16, the youngest gives way and is right all
+// the same.
+func TestPreemption(t *testing.T) {
+	l := testLimits()
+	l.Pages, l.MaxContext = 9, 128
+	gate := make(chan struct{})
+	f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
+	var all []*Sequence
+	for i := range 3 {
+		all = append(all, f.submit(t, greedy(prompt(i, 20, 0), 80)))
 	}
+	close(gate)
+	for i, seq := range all {
+		if got, _, _ := collect(t, seq); !slices.Equal(got, answer(greedy(prompt(i, 20, 0), 80))) {
+			t.Errorf("request %d: %v", i, got)
+		}
+	}
+	f.eventually(t, "someone was preempted", func(s Snapshot) bool { return s.Preemptions > 0 })
 	f.finish(t)
 }
 
