@@ -39,9 +39,6 @@ func init() {
 	filters = t
 }
 
-// mapText applies a string function, keeping markup what it is.
-
-// filterTitle capitalises after spaces, hyphens and brackets.
 func filterAbs(e *evaluation, v Value, _ *callArgs) Value {
 	if n, ok := bigOf(v); ok {
 		return shrink(new(big.Int).Abs(n))
@@ -73,9 +70,6 @@ func filterDefault(e *evaluation, v Value, a *callArgs) Value {
 	return v
 }
 
-// folded is a sort key: text without case unless asked for.
-
-// sorted sorts by key, stably.
 func filterFloat(_ *evaluation, v Value, a *callArgs) Value {
 	if f, ok := floatOf(v); ok {
 		return f
@@ -117,13 +111,6 @@ func filterInt(_ *evaluation, v Value, a *callArgs) Value {
 	return shrink(n)
 }
 
-// path follows "a.b.0".
-
-// extreme is the smallest or largest item.
-
-// chosen keeps the items for which the test named by the arguments is want; skip is how many arguments
-
-// come before its name.
 func filterRound(e *evaluation, v Value, a *callArgs) Value {
 	precision := e.toInt(a.or(0, "precision", int64(0)))
 	method, _ := textOf(a.or(1, "method", "common"))

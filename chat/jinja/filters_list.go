@@ -26,6 +26,7 @@ func filterBatch(e *evaluation, v Value, a *callArgs) Value {
 	return out
 }
 
+// folded is a sort key: text without case unless asked for.
 func folded(v Value, caseSensitive bool) Value {
 	if s, ok := textOf(v); ok && !caseSensitive {
 		return strings.ToLower(s)
@@ -33,6 +34,7 @@ func folded(v Value, caseSensitive bool) Value {
 	return v
 }
 
+// sorted sorts by key, stably.
 func (e *evaluation) sorted(items []Value, key func(Value) Value, reverse bool) []Value {
 	e.allocate(32 * len(items))
 	out := slices.Clone(items)
@@ -146,6 +148,7 @@ func filterList(e *evaluation, v Value, _ *callArgs) Value {
 	return newList(slices.Clone(items))
 }
 
+// path follows "a.b.0".
 func (e *evaluation) path(v, attribute Value) Value {
 	s, ok := textOf(attribute)
 	if !ok {
@@ -189,6 +192,7 @@ func filterMap(e *evaluation, v Value, a *callArgs) Value {
 	return out
 }
 
+// extreme is the smallest or largest item.
 func (e *evaluation) extreme(v Value, a *callArgs, better func(a, b Value) bool) Value {
 	sensitive := truth(a.or(0, "case_sensitive", false))
 	attribute := a.or(1, "attribute", nil)
@@ -217,6 +221,8 @@ func filterMax(e *evaluation, v Value, a *callArgs) Value {
 
 func filterMin(e *evaluation, v Value, a *callArgs) Value { return e.extreme(v, a, e.less) }
 
+// chosen keeps the items for which the test named by the arguments is want; skip is how many arguments
+// come before its name.
 func (e *evaluation) chosen(v Value, a *callArgs, byAttribute, want bool) Value {
 	at := 0
 	var attribute Value

@@ -9,6 +9,7 @@ import (
 
 // This file owns the filters of text.
 
+// mapText applies a string function, keeping markup what it is.
 func (e *evaluation) mapText(v Value, f func(string) string) Value {
 	text := e.str(v)
 	e.allocate(len(text))
@@ -18,6 +19,7 @@ func (e *evaluation) mapText(v Value, f func(string) string) Value {
 	return f(text)
 }
 
+// filterTitle capitalises after spaces, hyphens and brackets.
 func filterTitle(s string) string {
 	start := true
 	return strings.Map(func(r rune) rune {
