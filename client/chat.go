@@ -16,9 +16,10 @@ import (
 
 const chatHelp = "Enter sends, Alt+Enter or Ctrl+J makes a new line, Up and Down walk through what you sent, Ctrl+C stops an answer, Ctrl+D or /bye ends, /clear forgets the conversation."
 
-// Conversation runs a chat in a terminal. It returns when the user ends it.
-func Conversation(ctx context.Context, c *Client, o Options, system string) error {
-	m := newChatModel(ctx, c, o, system)
+// Conversation runs a chat in a terminal, and keeps what the user sends in the file at historyPath, if
+// one is named, for the next. It returns when the user ends it.
+func Conversation(ctx context.Context, c *Client, o Options, system, historyPath string) error {
+	m := newChatModel(ctx, c, o, system, history{historyPath})
 	p := tea.NewProgram(m, tea.WithContext(ctx))
 	m.send = p.Send
 	_, err := p.Run()
@@ -67,7 +68,8 @@ type chatModel struct {
 
 	input    textarea.Model
 	messages []Message
-	sent     []string // what the user sent, for Up and Down
+	history  history
+	sent     []string // what the user sent, now and earlier, for Up and Down
 	at       int      // place in sent
 	answer   string   // under way
 	stop     context.CancelFunc
@@ -81,17 +83,30 @@ type (
 	}
 )
 
-func newChatModel(ctx context.Context, c *Client, o Options, system string) *chatModel {
+func newChatModel(ctx context.Context, c *Client, o Options, system string, h history) *chatModel {
 	input := textarea.New()
 	input.Placeholder = "Ask something"
 	input.ShowLineNumbers = false
 	input.CharLimit = 0
 	input.SetHeight(3)
 	input.KeyMap.InsertNewline.SetKeys("alt+enter", "ctrl+j")
-	return &chatModel{ctx: ctx, client: c, options: o, system: system, input: input, messages: opening(system)}
+	return &chatModel{ctx: ctx, client: c, options: o, system: system, input: input, messages: opening(system), history: h}
 }
 
-func (m *chatModel) Init() tea.Cmd { return tea.Batch(m.input.Focus(), tea.Println(chatHelp)) }
+func (m *chatModel) Init() tea.Cmd {
+	sent, err := m.history.load()
+	m.sent, m.at = sent, len(sent)
+	return tea.Sequence(tea.Println(chatHelp), m.notKept(err), m.input.Focus())
+}
+
+// notKept says that the history failed, once: the conversation itself goes on without.
+func (m *chatModel) notKept(err error) tea.Cmd {
+	if err == nil {
+		return nil
+	}
+	m.history = history{}
+	return tea.Println("(what you send is not kept: " + err.Error() + ")")
+}
 
 func (m *chatModel) View() tea.View {
 	if m.stop != nil {
@@ -172,6 +187,7 @@ func (m *chatModel) submit() tea.Cmd {
 	}
 	m.sent = append(m.sent, text)
 	m.at = len(m.sent)
+	warning := m.notKept(m.history.add(text))
 	m.messages = append(m.messages, Message{"user", text})
 	ctx, stop := context.WithCancel(m.ctx)
 	m.stop = stop
@@ -181,7 +197,7 @@ func (m *chatModel) submit() tea.Cmd {
 		stats, err := m.client.Chat(ctx, messages, m.options, func(t string) { m.send(textMsg(t)) })
 		return doneMsg{stats, err}
 	}
-	return tea.Sequence(tea.Println("> "+strings.ReplaceAll(text, "\n", "\n  ")), ask)
+	return tea.Sequence(tea.Println("> "+strings.ReplaceAll(text, "\n", "\n  ")), warning, ask)
 }
 
 // finish prints the answer and keeps it as a turn; a question that failed is taken back.

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
 
+	"chimera/paths"
 	"chimera/socket"
 )
 
@@ -39,7 +40,7 @@ type Config struct {
 // DefaultConfig returns the defaults; each has its reason.
 func DefaultConfig() Config {
 	return Config{
-		Socket:       socket.DefaultPath(),
+		Socket:       paths.Socket(),
 		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
 		ISA:          "auto",  // the best that the machine has
 		StepTokens:   512,     // one long prompt delays the others' next token by one such step
@@ -64,7 +65,7 @@ func EngineFlags(f *pflag.FlagSet, c *Config) { engineFlags(f, c) }
 
 // Flags binds all settings to c.
 func Flags(f *pflag.FlagSet, c *Config) {
-	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; the first is loaded (may be repeated)")
+	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded (may be repeated)")
 	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
 	engineFlags(f, c)

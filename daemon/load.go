@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime"
 
 	"chimera/cgo"
 	"chimera/engine"
 	"chimera/hostmem"
 	"chimera/model"
+	"chimera/paths"
 	"chimera/weights"
 )
 
@@ -52,9 +54,10 @@ func Open(path string) (*weights.File, *engine.Program, error) {
 	return f, p, nil
 }
 
-// openFile opens a model file without asking whether its architecture can be run.
+// openFile opens a model file, or the cached model of that name, without asking whether its architecture
+// can be run.
 func openFile(path string) (*weights.File, error) {
-	f, err := weights.Open(path)
+	f, err := weights.Open(paths.Model(path))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", modelFileError(path, err), engine.ErrModelFile)
 	}
@@ -63,7 +66,7 @@ func openFile(path string) (*weights.File, error) {
 
 func modelFileError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: there is no such file", path)
+		return fmt.Errorf("%s: there is no such file, nor a model of that name in %s", path, filepath.Join(paths.Cache(), "models"))
 	}
 	return err
 }

@@ -130,20 +130,6 @@ func TestListenTCPRefuses(t *testing.T) {
 	wantError(t, err, "http "+l.Addr().String(), "address already in use")
 }
 
-func TestDefaultPath(t *testing.T) {
-	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
-	t.Setenv("TMPDIR", "/var/tmp")
-	for uid, want := range map[int]string{0: "/run/chimera/chimera.sock", 1000: "/run/user/1000/chimera.sock"} {
-		if got := defaultPath(uid); got != want {
-			t.Errorf("uid %d: %s, want %s", uid, got, want)
-		}
-	}
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	if got := defaultPath(1000); got != "/var/tmp/chimera-1000/chimera.sock" {
-		t.Errorf("without XDG_RUNTIME_DIR: %s", got)
-	}
-}
-
 func TestPeer(t *testing.T) {
 	f := start(t, defaultLimits)
 	for _, network := range networks {

@@ -85,6 +85,8 @@ window scores its tokens. The last partial window is dropped.`,
 		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
 	}
 	config := engineConfig(c)
+	window := c.Flags().Lookup("ctx") // here it is the window, and 512 is what published figures use
+	window.DefValue, window.Usage = "512", "tokens in a window"
 	model := modelFlag(c)
 	c.Flags().StringVar(&text, "text", "", "text file, - for standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,6 +112,7 @@ func (x *terminal) wantExit(code int) {
 }
 
 func TestChatOnATerminal(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	x := onTerminal(t, "chat", "--server", fakeServer(t).URL)
 	x.see("Ctrl+D or /bye ends")
 	x.press("first question\r")
@@ -139,7 +141,46 @@ func TestChatOnATerminal(t *testing.T) {
 	x.wantExit(0)
 }
 
+// What was sent is there in the next conversation, as is, and in no other user's reach.
+func TestChatRemembersWhatWasSent(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	server := fakeServer(t).URL
+	x := onTerminal(t, "chat", "--server", server)
+	x.see("/bye")
+	x.press("first question\r")
+	x.see("2 tokens")
+	x.press("\x04")
+	x.wantExit(0)
+	y := onTerminal(t, "chat", "--server", server)
+	y.see("/bye")
+	y.press("\x1b[A\r")
+	y.see("> first question")
+	y.see("2 tokens")
+	y.press("\x04")
+	y.wantExit(0)
+	text, err := os.ReadFile(filepath.Join(state, "chimera", "chat_history"))
+	if err != nil || string(text) != "\"first question\"\n\"first question\"\n" {
+		t.Errorf("the file: %q %v", text, err)
+	}
+}
+
+func TestChatSaysWhatIsNotKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_STATE_HOME", file)
+	x := onTerminal(t, "chat", "--server", fakeServer(t).URL)
+	x.see("what you send is not kept")
+	x.press("first question\r")
+	x.see("2 tokens")
+	x.press("\x04")
+	x.wantExit(0)
+}
+
 func TestChatLeavesByCommand(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	x := onTerminal(t, "chat", "--server", fakeServer(t).URL)
 	x.see("/bye")
 	x.press("/bye\r")
@@ -148,6 +189,7 @@ func TestChatLeavesByCommand(t *testing.T) {
 
 // A daemon that is not there is said in the conversation, which goes on.
 func TestChatWithoutDaemon(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	x := onTerminal(t, "chat", "--server", "/nowhere/c.sock")
 	x.see("/bye")
 	x.press("hello\r")

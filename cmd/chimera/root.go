@@ -125,7 +125,7 @@ func engineConfig(c *cobra.Command) *daemon.Config {
 }
 
 func modelFlag(c *cobra.Command) *string {
-	path := c.Flags().String("model", "", "model file")
+	path := c.Flags().String("model", "", "model file, or name of a cached model")
 	_ = c.MarkFlagRequired("model")
 	return path
 }

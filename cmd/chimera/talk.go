@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"chimera/client"
+	"chimera/paths"
 )
 
 // This file owns the verbs that talk to a daemon: run, chat, ps.
@@ -95,20 +97,29 @@ func chatCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "chat", Short: "Talk with a model", Args: cobra.NoArgs,
 		Long: `Talk with a model in the terminal: Enter sends, Alt+Enter or Ctrl+J makes a new line, Up and Down walk through what
-you sent, Ctrl+C stops an answer, Ctrl+D or /bye ends, /clear forgets the conversation. Without a terminal each line of
+you sent, Ctrl+C stops an answer, Ctrl+D or /bye ends, /clear forgets the conversation. What you send is kept for the next time in
+chimera/chat_history in $XDG_STATE_HOME, by default ~/.local/state. Without a terminal each line of
 standard input is a turn.`,
 		Example: "  chimera chat --system \"You are terse.\"\n  printf 'Hello\\nAnd now in French\\n' | chimera chat --temperature 0",
 	}
 	t.bind(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if isTerminal(c.InOrStdin()) && isTerminal(c.OutOrStdout()) {
-			return client.Conversation(c.Context(), t.client(c), t.options(c), t.system)
+			return client.Conversation(c.Context(), t.client(c), t.options(c), t.system, historyPath())
 		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
 		return client.Pipe(ctx, t.client(c), t.options(c), t.system, c.InOrStdin(), c.OutOrStdout())
 	}
 	return c
+}
+
+// historyPath is where chat keeps what the user sends; empty where there is no place for it.
+func historyPath() string {
+	if state := paths.State(); state != "" {
+		return filepath.Join(state, "chat_history")
+	}
+	return ""
 }
 
 func isTerminal(stream any) bool {

@@ -1,32 +1,16 @@
 // Package socket owns connections: Unix and TCP listeners, peer credentials, the watch for clients
 // that hang up, and the fasthttp server with its limits.
 //
-// This file owns where the socket lies, for server and client alike.
+// This file owns what a TCP address means.
 package socket
 
 import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
-
-// DefaultPath is where the daemon listens and its clients look without any configuration:
-// /run/chimera/chimera.sock for root, $XDG_RUNTIME_DIR/chimera.sock for a user.
-func DefaultPath() string { return defaultPath(os.Getuid()) }
-
-func defaultPath(uid int) string {
-	if uid == 0 {
-		return "/run/chimera/chimera.sock"
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "chimera.sock")
-	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("chimera-%d", uid), "chimera.sock")
-}
 
 // TCPAddress completes an address: a bare port, with or without colon, means loopback, so that nobody
 // opens a machine by leaving the host out.
