@@ -20,15 +20,14 @@ import (
 )
 
 const (
-	maxHeadDim   = C.MAX_HEAD_DIM
-	maxLinears   = C.MAX_LINEARS
-	logitRows    = C.LOGIT_ROWS
-	tileTokens   = C.TILE_TOKENS
-	tileGroups   = C.TILE_GROUPS
-	queryTokens  = C.QUERY_TOKENS
-	group        = C.GROUP
-	actBlock     = C.BLOCK
-	maxWholeRows = 16 // as many as one block of logits
+	maxHeadDim  = C.MAX_HEAD_DIM
+	maxLinears  = C.MAX_LINEARS
+	logitRows   = C.LOGIT_ROWS
+	tileTokens  = C.TILE_TOKENS
+	tileGroups  = C.TILE_GROUPS
+	queryTokens = C.QUERY_TOKENS
+	group       = C.GROUP
+	actBlock    = C.BLOCK
 )
 
 // Backend is the CPU backend.

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 )
 
 // This file owns writing the plan down for C: values, ropes, phases. All of it is allocated once, by
@@ -24,16 +25,16 @@ func calloc[T any](in *instance, n int) []T {
 
 func (in *instance) fill(kernels *C.struct_kernels) {
 	in.c = &calloc[C.struct_instance](in, 1)[0]
-	in.values = calloc[C.struct_value](in, len(in.program.Values))
-	for i, v := range in.program.Values {
+	in.values = calloc[C.struct_value](in, len(in.Program.Values))
+	for i, v := range in.Program.Values {
 		in.values[i] = C.struct_value{data: floats(in.buffers.values[i]), width: C.int32_t(v.Width)}
 		if v.Output {
 			in.values[i].per_output = 1
 		}
 	}
 	in.fillRopes()
-	phases := calloc[C.struct_phase](in, len(in.phases))
-	for i, ph := range in.phases {
+	phases := calloc[C.struct_phase](in, len(in.Phases))
+	for i, ph := range in.Phases {
 		in.fillPhase(&phases[i], ph)
 	}
 	in.fillInstance(kernels, phases)
@@ -42,10 +43,10 @@ func (in *instance) fill(kernels *C.struct_kernels) {
 func (in *instance) fillInstance(kernels *C.struct_kernels, phases []C.struct_phase) {
 	b, c := in.buffers, in.c
 	c.kernels = kernels
-	c.kv = kvLayout(in.program, in.sizes.Policy.KV)
+	c.kv = kvLayout(in.Program, in.sizes.Policy.KV)
 	c.pages = (*C.uint8_t)(in.kvRegion.Pointer())
 	c.phases, c.phase_count = unsafe.SliceData(phases), C.int32_t(len(phases))
-	c.vocab, c.threads = C.int32_t(in.program.Vocab), C.int32_t(in.sizes.Threads)
+	c.vocab, c.threads = C.int32_t(in.Program.Vocab), C.int32_t(in.sizes.Threads)
 	c.acts = C.struct_acts{
 		q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(b.q))), d: floats(b.d), sum: floats(b.sum),
 		half_sum: floats(b.halfSum), offset: ints(b.offset), half_offset: ints(b.halfOff),
@@ -53,14 +54,14 @@ func (in *instance) fillInstance(kernels *C.struct_kernels, phases []C.struct_ph
 	}
 	c.tiles, c.logits = floats(b.tiles), floats(b.logits)
 	c.sample_scratch = (*C.uint8_t)(b.scratch)
-	c.sample_scratch_bytes = C.int64_t(scratchBytes(in.program.Vocab))
+	c.sample_scratch_bytes = C.int64_t(scratchBytes(in.Program.Vocab))
 	c.query_tiles = unsafe.SliceData(b.tilesList)
 	c.whole_row = ints(b.wholeRow)
 }
 
 func (in *instance) fillRopes() {
-	in.ropeTables = calloc[C.struct_rope](in, len(in.ropes))
-	for i, r := range in.ropes {
+	in.ropeTables = calloc[C.struct_rope](in, len(in.Ropes))
+	for i, r := range in.Ropes {
 		scaling := C.struct_rope_scaling{
 			base: C.double(r.Base), scale: C.double(r.Scale), extension: C.double(r.Extension),
 			low: C.double(r.Low), high: C.double(r.High),
@@ -78,13 +79,13 @@ func (in *instance) fillRopes() {
 	}
 }
 
-func (in *instance) fillPhase(c *C.struct_phase, ph phase) {
-	c.kind = C.int32_t(ph.kind)
-	if ph.kind == phaseRopeTable {
-		c.rope = &in.ropeTables[ph.rope]
+func (in *instance) fillPhase(c *C.struct_phase, ph lowering.Phase) {
+	c.kind = C.int32_t(ph.Kind)
+	if ph.Kind == lowering.RopeTable {
+		c.rope = &in.ropeTables[ph.Rope]
 		return
 	}
-	switch o := ph.op.(type) {
+	switch o := ph.Op.(type) {
 	case engine.Embed:
 		c.out, c.table, c.scale = in.value(o.Out), in.packed[o.Table].matrix, C.float(o.Scale)
 		c.positions = in.plainOf(o.Positions)
@@ -92,7 +93,7 @@ func (in *instance) fillPhase(c *C.struct_phase, ph phase) {
 		c.in, c.out, c.residual = in.value(o.In), in.value(o.Out), in.value(o.Residual)
 		c.norm, c.epsilon = C.int32_t(o.Kind), C.float(o.Epsilon)
 		c.gamma, c.beta = in.plainOf(o.Gamma), in.plainOf(o.Beta)
-		if ph.quantise {
+		if ph.Quantise {
 			c.quantise = 1
 		}
 	case engine.Linears:
@@ -109,7 +110,7 @@ func (in *instance) fillPhase(c *C.struct_phase, ph phase) {
 		head[0].weight, head[0].bias = in.packed[o.Weight].matrix, in.plainOf(o.Bias)
 		c.linear, c.linears = unsafe.SliceData(head), 1
 	default:
-		c.in = in.value(ph.in)
+		c.in = in.value(ph.In)
 	}
 }
 
@@ -127,13 +128,13 @@ func (in *instance) fillLinears(c *C.struct_phase, o engine.Linears) {
 	c.in, c.linear, c.linears = in.value(o.In), unsafe.SliceData(linears), C.int32_t(len(linears))
 }
 
-func (in *instance) fillAttend(c *C.struct_phase, ph phase, o engine.Attend) {
+func (in *instance) fillAttend(c *C.struct_phase, ph lowering.Phase, o engine.Attend) {
 	c.layer, c.heads, c.window = C.int32_t(o.Layer), C.int32_t(o.Heads), C.int32_t(o.Window)
 	c.scale, c.softcap, c.epsilon = C.float(o.Scale), C.float(o.Softcap), C.float(o.Epsilon)
-	if ph.rope >= 0 {
-		c.rope = &in.ropeTables[ph.rope]
+	if ph.Rope >= 0 {
+		c.rope = &in.ropeTables[ph.Rope]
 	}
-	if ph.kind == phaseAttend {
+	if ph.Kind == lowering.Attend {
 		c.in, c.out = in.value(o.Q), in.value(o.Out)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
@@ -50,7 +51,7 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 		return nil, err
 	}
 	in.batches = append(in.batches, r)
-	return engine.NewBatch(in.limits, carveBatch(hostmem.NewCarver(r), in.program, in.sizes)), nil
+	return engine.NewBatch(in.limits, lowering.CarveBatch(hostmem.NewCarver(r), in.Program, in.sizes.LoadOptions)), nil
 }
 
 func (in *instance) Submit(b *engine.Batch) error {

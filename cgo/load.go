@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
@@ -28,7 +29,7 @@ func (Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{lowered: l, sizes: sizesOf(p, o), plan: planOf(l, sizesOf(p, o), C.GoString(kernels.isa))}
+	in := &instance{lowered: l, sizes: sizesOf(o), plan: planOf(l, sizesOf(o), C.GoString(kernels.isa))}
 	in.limits = limitsOf(in)
 	if err := in.allocate(); err != nil {
 		in.free()
@@ -49,8 +50,8 @@ func (Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (
 func limitsOf(in *instance) engine.Limits {
 	return engine.Limits{
 		MaxTokens: in.sizes.MaxTokens, MaxSequences: in.sizes.MaxSequences, MaxOutputs: in.sizes.MaxOutputs,
-		MaxRows: maxWholeRows, MaxTop: in.sizes.MaxTop, MaxContext: in.sizes.MaxContext, Pages: in.sizes.Pages,
-		PageTokens: engine.PageTokens, PageBytes: in.plan.PageBytes, Vocab: in.program.Vocab, Depth: 1,
+		MaxRows: lowering.WholeRows, MaxTop: in.sizes.MaxTop, MaxContext: in.sizes.MaxContext, Pages: in.sizes.Pages,
+		PageTokens: engine.PageTokens, PageBytes: in.plan.PageBytes, Vocab: in.Program.Vocab, Depth: 1,
 	}
 }
 
@@ -107,7 +108,7 @@ func (in *instance) repack(w engine.Weights) error {
 	}
 	close(tasks)
 	group.Wait()
-	for _, weight := range in.program.Weights {
+	for _, weight := range in.Program.Weights {
 		w.Release(weight.Name)
 	}
 	close(errs)
@@ -115,7 +116,7 @@ func (in *instance) repack(w engine.Weights) error {
 }
 
 func (in *instance) repackOne(w engine.Weights, i int) error {
-	weight, packed := in.program.Weights[i], in.packed[i]
+	weight, packed := in.Program.Weights[i], in.packed[i]
 	if packed.plain != nil {
 		return copyPlain(w, weight, packed.plain)
 	}
@@ -130,7 +131,7 @@ func (in *instance) repackOne(w engine.Weights, i int) error {
 		C.pack_groups(&packed.matrix, C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(src))),
 			C.int64_t(rowBytes), C.int(g), C.int(n))
 	}
-	if !in.program.Shares(weight) {
+	if !in.Program.Shares(weight) {
 		w.Release(weight.Name)
 	}
 	return nil

@@ -17,27 +17,11 @@ import (
 // sizes are the options with derived counts.
 type sizes struct {
 	engine.LoadOptions
-	tablePages int // entries of all page tables of a batch
-	penalties  int
-	biases     int
 	queryTiles int
 }
 
-// A request may carry up to maxBiases logit biases, which the API holds it to; few carry any.
-const (
-	biasesPerOutput = 256
-	maxBiases       = 1024
-)
-
-func sizesOf(p *engine.Program, o engine.LoadOptions) sizes {
-	pages := (o.MaxContext + engine.PageTokens - 1) / engine.PageTokens
-	return sizes{
-		LoadOptions: o,
-		tablePages:  o.MaxSequences * pages,
-		penalties:   o.MaxSequences * min(o.MaxContext, p.Vocab),
-		biases:      o.MaxSequences*biasesPerOutput + maxBiases,
-		queryTiles:  o.MaxTokens/queryTokens + o.MaxSequences + 1,
-	}
+func sizesOf(o engine.LoadOptions) sizes {
+	return sizes{LoadOptions: o, queryTiles: o.MaxTokens/queryTokens + o.MaxSequences + 1}
 }
 
 // buffers are the activations and scratch of an instance.
@@ -56,13 +40,13 @@ type buffers struct {
 	angles    [][2][]float32 // per rope: cosine and sine, (MaxTokens, dim / 2)
 }
 
-func (l *lowered) blocks() int { return (l.actCols + actBlock - 1) / actBlock }
+func (l *lowered) blocks() int { return (l.ActCols + actBlock - 1) / actBlock }
 
 func scratchBytes(vocab int) int64 { return int64(C.sample_scratch_bytes(C.int(vocab))) }
 
 func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 	b := &buffers{}
-	for _, v := range l.program.Values {
+	for _, v := range l.Program.Values {
 		rows := s.MaxTokens
 		if v.Output {
 			rows = s.MaxOutputs
@@ -75,11 +59,11 @@ func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 	b.d, b.sum = hostmem.Take[float32](c, n), hostmem.Take[float32](c, n)
 	b.halfSum, b.offset, b.halfOff = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
 	b.tiles = hostmem.Take[float32](c, s.Threads*2*tileTokens*tileGroups*group)
-	b.logits = hostmem.Take[float32](c, logitRows*padded(l.program.Vocab))
-	b.scratch = c.Bytes(int64(s.Threads) * scratchBytes(l.program.Vocab))
+	b.logits = hostmem.Take[float32](c, logitRows*padded(l.Program.Vocab))
+	b.scratch = c.Bytes(int64(s.Threads) * scratchBytes(l.Program.Vocab))
 	b.wholeRow = hostmem.Take[int32](c, s.MaxOutputs)
 	b.tilesList = hostmem.Take[C.struct_query_tile](c, s.queryTiles)
-	for _, r := range l.ropes {
+	for _, r := range l.Ropes {
 		b.angles = append(b.angles, [2][]float32{
 			hostmem.Take[float32](c, s.MaxTokens*r.Dim/2), hostmem.Take[float32](c, s.MaxTokens*r.Dim/2),
 		})
@@ -89,20 +73,6 @@ func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 
 // padded rounds a number of weight rows up to whole groups.
 func padded(rows int) int { return (rows + group - 1) / group * group }
-
-func carveBatch(c *hostmem.Carver, p *engine.Program, s sizes) engine.BatchArrays {
-	return engine.BatchArrays{
-		Tokens: hostmem.Take[int32](c, s.MaxTokens), Positions: hostmem.Take[int32](c, s.MaxTokens),
-		Pages:     hostmem.Take[int32](c, s.tablePages),
-		Sequences: hostmem.Take[engine.SequenceRows](c, s.MaxSequences),
-		Outputs:   hostmem.Take[engine.Output](c, s.MaxOutputs),
-		Penalties: hostmem.Take[engine.Penalty](c, s.penalties),
-		Biases:    hostmem.Take[engine.Bias](c, s.biases),
-		Results:   hostmem.Take[engine.Result](c, s.MaxOutputs),
-		Top:       hostmem.Take[engine.TopToken](c, s.MaxOutputs*s.MaxTop),
-		Logits:    hostmem.Take[float32](c, maxWholeRows*p.Vocab),
-	}
-}
 
 // packedWeight is where a weight goes: interleaved for products and tables, plain for vectors and
 // learned positions, which are read row by row.
@@ -126,14 +96,14 @@ func plainWeights(p *engine.Program) []bool {
 }
 
 func carveWeights(c *hostmem.Carver, l *lowered) []packedWeight {
-	plain := plainWeights(l.program)
-	packed := make([]packedWeight, len(l.program.Weights))
-	for i, w := range l.program.Weights {
+	plain := plainWeights(l.Program)
+	packed := make([]packedWeight, len(l.Program.Weights))
+	for i, w := range l.Program.Weights {
 		if plain[i] {
 			packed[i].plain = hostmem.Take[float32](c, w.Rows*w.Cols)
 			continue
 		}
-		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.types[i])))}
+		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Types[i])))}
 		m.rows, m.cols = C.int32_t(w.Rows), C.int32_t(w.Cols)
 		m.groups = C.int32_t(padded(w.Rows) / group)
 		m.group_bytes = C.pack_group_bytes(C.int(m.form), C.int(w.Cols))

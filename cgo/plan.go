@@ -7,10 +7,21 @@ import (
 	"fmt"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
 // This file owns the plan that people read: the same phases and sizes that Load uses.
+
+// lowered is a lowered program with what this backend knows of it.
+type lowered struct{ *lowering.Lowered }
+
+var capacity = lowering.Capacity{Backend: "CPU", HeadDim: maxHeadDim, Linears: maxLinears}
+
+func lower(p *engine.Program, w engine.Weights) (*lowered, error) {
+	l, err := lowering.Lower(p, w, capacity)
+	return &lowered{l}, err
+}
 
 // Plan lowers the program and adds up its memory.
 func (Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*engine.Plan, error) {
@@ -22,7 +33,7 @@ func (Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions) (
 	if err != nil {
 		return nil, err
 	}
-	return planOf(l, sizesOf(p, o), C.GoString(k.isa)), nil
+	return planOf(l, sizesOf(o), C.GoString(k.isa)), nil
 }
 
 func kvLayout(p *engine.Program, kv engine.DType) C.struct_kv_layout {
@@ -36,14 +47,14 @@ func planOf(l *lowered, s sizes, isa string) *engine.Plan {
 	weights, acts, batch := &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}
 	packed := carveWeights(weights, l)
 	carveBuffers(acts, l, s)
-	carveBatch(batch, l.program, s)
-	layout := kvLayout(l.program, s.Policy.KV)
+	lowering.CarveBatch(batch, l.Program, s.LoadOptions)
+	layout := kvLayout(l.Program, s.Policy.KV)
 	plan := &engine.Plan{
 		Backend: "cpu", ISA: isa, Threads: s.Threads, WeightBytes: weights.Need(), ActBytes: acts.Need(),
 		BatchBytes: batch.Need(), PageBytes: int64(layout.page_bytes),
 		KVBytes: int64(layout.page_bytes) * int64(s.Pages),
 	}
-	for _, ph := range l.phases {
+	for _, ph := range l.Phases {
 		plan.Phases = append(plan.Phases, l.describe(ph, packed, isa))
 	}
 	return plan
@@ -52,16 +63,16 @@ func planOf(l *lowered, s sizes, isa string) *engine.Plan {
 var formNames = []string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
 
 // describe is the plan's row of a phase. Bytes of what is not resident yet count by form.
-func (l *lowered) describe(ph phase, packed []packedWeight, isa string) engine.Phase {
-	row := engine.Phase{Name: ph.name, Chunks: fmt.Sprintf("%d rows", C.ROW_CHUNK)}
-	values := l.program.Values
-	switch o := ph.op.(type) {
+func (l *lowered) describe(ph lowering.Phase, packed []packedWeight, isa string) engine.Phase {
+	row := engine.Phase{Name: ph.Name, Chunks: fmt.Sprintf("%d rows", C.ROW_CHUNK)}
+	values := l.Program.Values
+	switch o := ph.Op.(type) {
 	case engine.Embed:
 		row.Kernel = "embed " + l.form(packed, o.Table)
 		row.ReadBytes = int64(packed[o.Table].matrix.group_bytes) / group
 	case engine.Norm:
 		row.Kernel = "norm " + isa
-		if ph.quantise {
+		if ph.Quantise {
 			row.Kernel = "norm+quantise " + isa
 		}
 		row.ReadBytes = l.bytes(packed, o.Gamma) + l.bytes(packed, o.Beta)
@@ -74,10 +85,10 @@ func (l *lowered) describe(ph phase, packed []packedWeight, isa string) engine.P
 		}
 	case engine.Attend:
 		row.Kernel = "kv store " + isa
-		if ph.kind == phaseAttend {
+		if ph.Kind == lowering.Attend {
 			row.Kernel = "attend " + isa
 			row.Chunks = fmt.Sprintf("%d tokens x 1 kv head", queryTokens)
-			row.MACs = 2 * int64(o.Heads) * int64(l.program.HeadDim)
+			row.MACs = 2 * int64(o.Heads) * int64(l.Program.HeadDim)
 		}
 	case engine.Add:
 		row.Kernel = "add " + isa
@@ -89,9 +100,9 @@ func (l *lowered) describe(ph phase, packed []packedWeight, isa string) engine.P
 		row.ReadBytes, row.MACs = l.bytes(packed, o.Weight), l.macs(o.Weight)
 	default:
 		row.Kernel = "quantise " + isa
-		if ph.kind == phaseRopeTable {
+		if ph.Kind == lowering.RopeTable {
 			row.Kernel = "rope table"
-		} else if values[ph.in].Output {
+		} else if values[ph.In].Output {
 			row.Chunks = fmt.Sprintf("%d output rows", C.ROW_CHUNK)
 		}
 	}
@@ -106,7 +117,7 @@ func (l *lowered) bytes(packed []packedWeight, id engine.WeightID) int64 {
 	if id == engine.NoWeight {
 		return 0
 	}
-	if w := l.program.Weights[id]; packed[id].matrix.groups == 0 {
+	if w := l.Program.Weights[id]; packed[id].matrix.groups == 0 {
 		return int64(w.Rows) * int64(w.Cols) * 4
 	}
 	return packed[id].bytes()
@@ -116,5 +127,5 @@ func (l *lowered) macs(id engine.WeightID) int64 {
 	if id == engine.NoWeight {
 		return 0
 	}
-	return int64(l.program.Weights[id].Rows) * int64(l.program.Weights[id].Cols)
+	return int64(l.Program.Weights[id].Rows) * int64(l.Program.Weights[id].Cols)
 }

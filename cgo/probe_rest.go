@@ -67,6 +67,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 )
 
 // This file owns the rest of what tests see of C: the passes of sampling, rotary tables, erf, the
@@ -132,11 +133,11 @@ func probeNumbers() map[string][2]int {
 		"ACT_IDENTITY": {C.ACT_IDENTITY, int(engine.Identity)}, "ACT_SILU": {C.ACT_SILU, int(engine.SiLU)},
 		"ACT_GELU_TANH": {C.ACT_GELU_TANH, int(engine.GELUTanh)}, "ACT_GELU": {C.ACT_GELU, int(engine.GELU)},
 		"ROPE_ADJACENT": {C.ROPE_ADJACENT, int(engine.RopeAdjacent)}, "ROPE_HALVES": {C.ROPE_HALVES, int(engine.RopeHalves)},
-		"PHASE_ROPE_TABLE": {C.PHASE_ROPE_TABLE, int(phaseRopeTable)}, "PHASE_EMBED": {C.PHASE_EMBED, int(phaseEmbed)},
-		"PHASE_NORM": {C.PHASE_NORM, int(phaseNorm)}, "PHASE_QUANTISE": {C.PHASE_QUANTISE, int(phaseQuantise)},
-		"PHASE_LINEARS": {C.PHASE_LINEARS, int(phaseLinears)}, "PHASE_STORE": {C.PHASE_STORE, int(phaseStore)},
-		"PHASE_ATTEND": {C.PHASE_ATTEND, int(phaseAttend)}, "PHASE_ADD": {C.PHASE_ADD, int(phaseAdd)},
-		"PHASE_ROWS": {C.PHASE_ROWS, int(phaseRows)}, "PHASE_HEAD": {C.PHASE_HEAD, int(phaseHead)},
+		"PHASE_ROPE_TABLE": {C.PHASE_ROPE_TABLE, int(lowering.RopeTable)}, "PHASE_EMBED": {C.PHASE_EMBED, int(lowering.Embed)},
+		"PHASE_NORM": {C.PHASE_NORM, int(lowering.Norm)}, "PHASE_QUANTISE": {C.PHASE_QUANTISE, int(lowering.Quantise)},
+		"PHASE_LINEARS": {C.PHASE_LINEARS, int(lowering.Linears)}, "PHASE_STORE": {C.PHASE_STORE, int(lowering.Store)},
+		"PHASE_ATTEND": {C.PHASE_ATTEND, int(lowering.Attend)}, "PHASE_ADD": {C.PHASE_ADD, int(lowering.Add)},
+		"PHASE_ROWS": {C.PHASE_ROWS, int(lowering.Rows)}, "PHASE_HEAD": {C.PHASE_HEAD, int(lowering.Head)},
 		"PACK_FORMS": {C.PACK_FORMS, len(formNames)},
 	}
 }

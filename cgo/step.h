@@ -1,5 +1,5 @@
 /* step.h owns the lowered program as C sees it: values, phases, and the instance that runs them.
- * Go fills these structures once, at load (lower.go); a step only reads them. */
+ * Go fills these structures once, at load (fill.go); a step only reads them. */
 #ifndef CHIMERA_STEP_H
 #define CHIMERA_STEP_H
 #include "attend.h"

@@ -1,0 +1,38 @@
+package lowering
+
+import (
+	"chimera/engine"
+	"chimera/hostmem"
+)
+
+// This file owns the capacity of a batch: how long each of its arrays is for an instance's options.
+
+// WholeRows is how many outputs of a step may ask for their whole row of logits: verbs that want all rows
+// run many steps, and a server needs none.
+const WholeRows = 16
+
+// A request may carry up to maxBiases logit biases, which the API holds it to; few carry any.
+const (
+	biasesPerOutput = 256
+	maxBiases       = 1024
+)
+
+// TablePages is how many entries all page tables of a batch have together.
+func TablePages(o engine.LoadOptions) int {
+	return o.MaxSequences * ((o.MaxContext + engine.PageTokens - 1) / engine.PageTokens)
+}
+
+// CarveBatch hands out a batch's arrays at full capacity.
+func CarveBatch(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) engine.BatchArrays {
+	return engine.BatchArrays{
+		Tokens: hostmem.Take[int32](c, o.MaxTokens), Positions: hostmem.Take[int32](c, o.MaxTokens),
+		Pages:     hostmem.Take[int32](c, TablePages(o)),
+		Sequences: hostmem.Take[engine.SequenceRows](c, o.MaxSequences),
+		Outputs:   hostmem.Take[engine.Output](c, o.MaxOutputs),
+		Penalties: hostmem.Take[engine.Penalty](c, o.MaxSequences*min(o.MaxContext, p.Vocab)),
+		Biases:    hostmem.Take[engine.Bias](c, o.MaxSequences*biasesPerOutput+maxBiases),
+		Results:   hostmem.Take[engine.Result](c, o.MaxOutputs),
+		Top:       hostmem.Take[engine.TopToken](c, o.MaxOutputs*o.MaxTop),
+		Logits:    hostmem.Take[float32](c, WholeRows*p.Vocab),
+	}
+}
