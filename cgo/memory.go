@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
@@ -81,22 +82,8 @@ type packedWeight struct {
 	plain  []float32
 }
 
-// plainWeights tells which weights are read as plain floats.
-func plainWeights(p *engine.Program) []bool {
-	plain := make([]bool, len(p.Weights))
-	for i, w := range p.Weights {
-		plain[i] = w.Rows == 1
-	}
-	for _, op := range p.Ops {
-		if e, ok := op.(engine.Embed); ok && e.Positions != engine.NoWeight {
-			plain[e.Positions] = true
-		}
-	}
-	return plain
-}
-
 func carveWeights(c *hostmem.Carver, l *lowered) []packedWeight {
-	plain := plainWeights(l.Program)
+	plain := lowering.PlainWeights(l.Program)
 	packed := make([]packedWeight, len(l.Program.Weights))
 	for i, w := range l.Program.Weights {
 		if plain[i] {

@@ -205,3 +205,18 @@ func (l *lowering) weight(id engine.WeightID) string {
 func Quantised(t engine.DType) bool {
 	return t != engine.F32 && t != engine.F16 && t != engine.BF16
 }
+
+// PlainWeights tells which weights are read as plain floats, row by row: vectors and learned positions. The
+// others are matrices of products and tables.
+func PlainWeights(p *engine.Program) []bool {
+	plain := make([]bool, len(p.Weights))
+	for i, w := range p.Weights {
+		plain[i] = w.Rows == 1
+	}
+	for _, op := range p.Ops {
+		if e, ok := op.(engine.Embed); ok && e.Positions != engine.NoWeight {
+			plain[e.Positions] = true
+		}
+	}
+	return plain
+}
