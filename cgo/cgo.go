@@ -17,6 +17,7 @@ import (
 	"unsafe"
 
 	"chimera/engine"
+	"chimera/hostmem"
 )
 
 const (
@@ -37,6 +38,9 @@ var _ engine.Backend = Backend{}
 
 // Name returns "cpu".
 func (Backend) Name() string { return "cpu" }
+
+// Available is what machine and control group leave.
+func (Backend) Available() (bytes int64, bound string) { return hostmem.Available() }
 
 // kernelsFor returns the kernel table of an instruction set.
 func kernelsFor(isa string) (*C.struct_kernels, error) {

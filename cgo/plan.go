@@ -81,7 +81,7 @@ func (l *lowered) describe(ph lowering.Phase, packed []packedWeight, isa string)
 		row.Chunks = fmt.Sprintf("%d tokens x up to %d rows", tileTokens, tileGroups*group)
 		for _, out := range o.Outputs {
 			row.ReadBytes += l.bytes(packed, out.Weight) + l.bytes(packed, out.Gate) + l.bytes(packed, out.Bias)
-			row.MACs += l.macs(out.Weight) + l.macs(out.Gate)
+			row.MACs += l.MACs(out.Weight) + l.MACs(out.Gate)
 		}
 	case engine.Attend:
 		row.Kernel = "kv store " + isa
@@ -97,7 +97,7 @@ func (l *lowered) describe(ph lowering.Phase, packed []packedWeight, isa string)
 	case engine.Head:
 		row.Kernel = "product " + l.form(packed, o.Weight) + "+sample " + isa
 		row.Chunks = fmt.Sprintf("%d rows of %d weights", logitRows, tileGroups*group)
-		row.ReadBytes, row.MACs = l.bytes(packed, o.Weight), l.macs(o.Weight)
+		row.ReadBytes, row.MACs = l.bytes(packed, o.Weight), l.MACs(o.Weight)
 	default:
 		row.Kernel = "quantise " + isa
 		if ph.Kind == lowering.RopeTable {
@@ -121,11 +121,4 @@ func (l *lowered) bytes(packed []packedWeight, id engine.WeightID) int64 {
 		return int64(w.Rows) * int64(w.Cols) * 4
 	}
 	return packed[id].bytes()
-}
-
-func (l *lowered) macs(id engine.WeightID) int64 {
-	if id == engine.NoWeight {
-		return 0
-	}
-	return int64(l.Program.Weights[id].Rows) * int64(l.Program.Weights[id].Cols)
 }

@@ -16,6 +16,9 @@ var errWithoutC = &engine.UnsupportedError{What: "every model", Reason: "this bi
 // Name returns "cpu".
 func (Backend) Name() string { return "cpu" }
 
+// Available returns nothing: there is nothing to fit.
+func (Backend) Available() (bytes int64, bound string) { return 0, "" }
+
 // Plan returns an error.
 func (Backend) Plan(*engine.Program, engine.Weights, engine.LoadOptions) (*engine.Plan, error) {
 	return nil, errWithoutC

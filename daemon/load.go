@@ -9,7 +9,6 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
-	"chimera/hostmem"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/weights"
@@ -127,7 +126,7 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(plan); err != nil {
+	if err := fits(plan, backend); err != nil {
 		return nil, err
 	}
 	in, err := backend.Load(p, model.NewSource(f), options)
@@ -146,9 +145,9 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	return cgo.Backend{}.Plan(p, model.NewSource(f), options)
 }
 
-// fits refuses a plan that the machine or the control group cannot hold.
-func fits(plan *engine.Plan) error {
-	available, bound := hostmem.Available()
+// fits refuses a plan that the backend's memory cannot hold.
+func fits(plan *engine.Plan, b engine.Backend) error {
+	available, bound := b.Available()
 	if need := plan.TotalBytes(); available > 0 && need > available {
 		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d), but %s leaves %d MiB: lower --ctx or --max-sequences, or choose --kv-type q8_0",
 			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, bound, available>>20)

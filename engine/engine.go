@@ -9,6 +9,9 @@ package engine
 type Backend interface {
 	// Name is how the backend is called in logs, plans and numerics ids: "cpu", "cuda".
 	Name() string
+	// Available is how much memory is left for what Plan announces, and what sets that bound: the
+	// machine, its control group, a GPU. 0 where that is not known.
+	Available() (bytes int64, bound string)
 	// Plan lowers the program without taking memory: what Load would run and how much it would need.
 	// It refuses with *UnsupportedError what the backend cannot run.
 	Plan(*Program, Weights, LoadOptions) (*Plan, error)

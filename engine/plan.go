@@ -22,9 +22,11 @@ type Plan struct {
 	ActBytes    int64   `json:"activation_bytes"`
 	BatchBytes  int64   `json:"batch_bytes"`
 	PageBytes   int64   `json:"page_bytes"`
+	// StagingBytes are taken while the weights are loaded only.
+	StagingBytes int64 `json:"staging_bytes,omitempty"`
 }
 
-// TotalBytes is all that Load takes.
+// TotalBytes is all that Load takes of the memory that Backend.Available speaks of.
 func (p *Plan) TotalBytes() int64 {
-	return p.WeightBytes + p.KVBytes + p.ActBytes + p.BatchBytes
+	return p.WeightBytes + p.KVBytes + p.ActBytes + p.BatchBytes + p.StagingBytes
 }

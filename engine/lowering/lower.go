@@ -220,3 +220,11 @@ func PlainWeights(p *engine.Program) []bool {
 	}
 	return plain
 }
+
+// MACs is how many multiply-accumulates a product with the weight takes per row; 0 for NoWeight.
+func (l *Lowered) MACs(id engine.WeightID) int64 {
+	if id == engine.NoWeight {
+		return 0
+	}
+	return int64(l.Program.Weights[id].Rows) * int64(l.Program.Weights[id].Cols)
+}
