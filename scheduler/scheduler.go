@@ -196,12 +196,12 @@ func (s *Scheduler) Drain() {
 	s.wake()
 }
 
-// Govern changes what is asked of the loop, from the next plan on. It replaces what was asked before.
+// Govern changes what is asked of the loop, from the next plan on; it replaces what was asked before. A
+// loop that is idle has nobody waiting, so it isn't woken.
 func (s *Scheduler) Govern(g Governance) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.governance = g
-	s.mu.Unlock()
-	s.wake()
 }
 
 // places is how many sequences may run at once.

@@ -29,7 +29,8 @@ type Instance struct {
 	Gate chan struct{}
 	// Fail, if not nil, is asked for every step's error, the first being 0. An error poisons the instance.
 	Fail func(step int) error
-	// Refuse, if not nil, is asked at every Submit, which returns its error as it is and takes no step.
+	// Refuse, if not nil, is asked at every Submit, which returns its error and takes no step. An error that
+	// wraps engine.ErrPoisoned poisons the instance.
 	Refuse func(step int) error
 
 	limits  engine.Limits
@@ -84,16 +85,25 @@ func (in *Instance) Submit(b *engine.Batch) error {
 			return in.poisoned(step, errors.New("the batch is under way already"))
 		}
 	}
-	if in.Refuse != nil {
-		if err := in.Refuse(step); err != nil {
-			return err
-		}
+	if err := in.refusal(step); err != nil {
+		return err
 	}
 	in.flights = append(in.flights, launch(b))
 	in.mu.Lock()
 	in.submitted++
 	in.mu.Unlock()
 	return nil
+}
+
+func (in *Instance) refusal(step int) error {
+	if in.Refuse == nil {
+		return nil
+	}
+	err := in.Refuse(step)
+	if errors.Is(err, engine.ErrPoisoned) {
+		return in.poisoned(step, err)
+	}
+	return err
 }
 
 // poisoned ends the instance. What is under way is lost.
