@@ -155,3 +155,20 @@ func (f *fixture) eventually(t *testing.T, what string, ok func(Snapshot) bool) 
 		}
 	}
 }
+
+// letPass lets steps end through the gate until a condition of the snapshot holds, and tells how many.
+func (f *fixture) letPass(t *testing.T, what string, ok func(Snapshot) bool) (steps int) {
+	t.Helper()
+	f.eventually(t, what, func(s Snapshot) bool {
+		if ok(s) {
+			return true
+		}
+		select {
+		case f.instance.Gate <- struct{}{}:
+			steps++
+		default: // none is under way, or not yet
+		}
+		return false
+	})
+	return steps
+}
