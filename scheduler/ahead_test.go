@@ -102,52 +102,58 @@ func TestEndTokenDiscardsTheRowBehindIt(t *testing.T) {
 	})
 }
 
-// Penalties count the token before, so their sequences wait for it; together, or each step would serve half
-// of them. Who has none is in every step.
-func TestPenalisedSequencesWaitTogether(t *testing.T) {
+// penalised is a request whose next step needs to know what this one samples.
+func penalised(prompt []int32, n int) Request {
+	r := greedy(prompt, n)
+	r.Sampling.Frequency = 0.5
+	return r
+}
+
+// Penalties alone leave nothing to plan ahead: the steps are those of depth 1.
+func TestPenalisedSequencesWait(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		gate := make(chan struct{})
-		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
-		var requests []Request
-		var all []*Sequence
-		for i := range 3 { // one comes after the other
-			r := greedy(prompt(i, 5, 0), 200)
-			r.Sampling.Frequency = 0.5
-			requests, all = append(requests, r), append(all, f.submit(t, r))
-			f.letPass(t, "it is admitted", func(s Snapshot) bool { return s.Running == i+1 })
-		}
-		close(gate)
-		for i, seq := range all {
-			if got, _, _ := collect(t, seq); !slices.Equal(got, answer(requests[i])) {
-				t.Errorf("request %d: %v", i, got)
-			}
-		}
-		_, ahead, discarded := f.account(t)
-		steps := f.instance.Steps()
-		three := func(s enginetest.Step) bool { return len(s.Rows) == 3 }
-		steps = steps[slices.IndexFunc(steps, three):]
-		together := slices.IndexFunc(steps, func(s enginetest.Step) bool { return !three(s) })
-		if together < 100 || ahead != 0 || discarded != 0 {
-			t.Errorf("%d steps together, %d unseen tokens, %d rows discarded", together, ahead, discarded)
+		f := start(t, l, config, nil)
+		f.expect(t, penalised(prompt(1, 5, 0), 60))
+		if steps, ahead, discarded := f.account(t); steps != 60 || ahead != 0 || discarded != 0 {
+			t.Errorf("%d steps, %d unseen tokens, %d rows discarded", steps, ahead, discarded)
 		}
 	})
 }
 
-// A greedy answer is as quick beside penalised ones as alone.
+// Those with penalties wait together, though they came one by one: two halves that alternate would each be in
+// steps half as full. Who has none is in every step.
 func TestPenaltiesDelayNobodyElse(t *testing.T) {
-	f := start(t, testLimits(2), config, nil)
-	held := greedy(prompt(2, 5, 0), 100)
-	held.Sampling.Presence = 1
-	f.expect(t, greedy(prompt(1, 5, 0), 100), held)
-	alone := 0
-	steps, ahead, _ := f.account(t)
-	for _, s := range f.instance.Steps() {
-		if len(s.Rows) == 1 && s.Ahead == 1 {
-			alone++
+	gate := make(chan struct{})
+	f := start(t, testLimits(2), config, func(in *enginetest.Instance) { in.Gate = gate })
+	requests := []Request{greedy(prompt(0, 5, 0), 450)}
+	for i := range 3 {
+		requests = append(requests, penalised(prompt(i+1, 5, 0), 100))
+	}
+	var all []*Sequence
+	for i, r := range requests {
+		all = append(all, f.submit(t, r))
+		f.letPass(t, "it is admitted", func(s Snapshot) bool { return s.Running == i+1 })
+		for range 1 + i%2 { // some come after an even step, some after an odd one
+			before := f.instance.Submitted()
+			gate <- struct{}{}
+			f.until(t, "the next is planned", func(in *enginetest.Instance) bool { return in.Submitted() > before })
 		}
 	}
-	if ahead < 98 || alone < 45 || steps > 160 {
-		t.Errorf("%d of %d steps went on without the one that waits, %d rows ahead", alone, steps, ahead)
+	close(gate)
+	for i, seq := range all {
+		if got, _, _ := collect(t, seq); !slices.Equal(got, answer(requests[i])) {
+			t.Errorf("request %d: %v", i, got)
+		}
+	}
+	if _, ahead, _ := f.account(t); ahead != 449 {
+		t.Errorf("the answer without penalties had %d unseen tokens of 449", ahead)
+	}
+	steps := f.instance.Steps()
+	steps = steps[max(0, slices.IndexFunc(steps, func(s enginetest.Step) bool { return len(s.Rows) == 4 })):]
+	for i, s := range steps[:100] {
+		if want := []int{4, 1}[i%2]; len(s.Rows) != want {
+			t.Fatalf("step %d has %d sequences, want %d", i, len(s.Rows), want)
+		}
 	}
 }
 

@@ -76,6 +76,9 @@ func TestCancelWithinTwoSteps(t *testing.T) {
 					t.Errorf("%d steps later", after)
 				}
 				f.finish(t)
+				if len(seq.events)+len(queued.events) != 1 { // the queued one's end
+					t.Errorf("events after the last: %+v, %+v", seq.events, queued.events)
+				}
 			})
 		}
 	})

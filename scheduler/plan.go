@@ -20,7 +20,7 @@ type chunk struct {
 
 // plan fills the next step: decoding sequences first, since each costs one row and someone waits for its
 // next word; then prompts share what is left of the budget, so that a long one starves nobody. A step that
-// is under way meanwhile has had its rows counted as computed, and its samples stand as placeholders.
+// is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Scheduler) plan() {
 	s.next = s.steps.next()
 	s.dropStopped()
@@ -31,7 +31,7 @@ func (s *Scheduler) plan() {
 		}
 	}
 	s.admit()
-	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.pending() == 0 || s.isPlanned(seq) })
+	prompts := slices.DeleteFunc(slices.Clone(s.running), s.isPlanned)
 	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
 	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
 		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
@@ -221,9 +221,9 @@ func (s *Scheduler) sample(c *chunk, row int) {
 	s.next.penalised = s.next.penalised || sampling.penalises()
 }
 
-// holdsSampling tells whether the step being planned has room for the sequence's penalties and biases. A
-// sequence with penalties also stays out while any such is under way: they can be in every other step at most, and in
-// two halves that alternate each of them would be in steps half as full.
+// holdsSampling tells whether the step being planned has room for the sequence's penalties and biases.
+// Penalties count the token before, which must be known: a sequence with penalties stays out while any such
+// is under way. Not only while it is itself, or two halves would alternate, each in steps half as full.
 func (s *Scheduler) holdsSampling(seq *Sequence) bool {
 	if seq.request.Sampling.penalises() && s.steps.penalised() {
 		return false

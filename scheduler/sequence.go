@@ -121,10 +121,10 @@ func (s *Sequence) key(i int) pageKey {
 }
 
 // expect reserves the place of what output i of the planned step samples, so that the step after it may
-// begin with it unseen. It doesn't where that step's penalties count the token, nor where the token is
-// sure to be the last. An end token is not foreseen: the row that follows it is discarded.
+// begin with it unseen, unless the token is sure to be the last. An end token is not foreseen: the row
+// that follows it is discarded.
 func (s *Sequence) expect(i, context int) {
-	if !s.request.Sampling.penalises() && !s.full(len(s.tokens)+1, context) {
+	if !s.full(len(s.tokens)+1, context) {
 		s.tokens = append(s.tokens, engine.PreviousRow(i))
 	}
 }
