@@ -8,12 +8,17 @@ import (
 
 // This file owns what follows a step: progress, events, ends.
 
-// commit hands the step's results to their sequences.
-func (s *Scheduler) commit() {
-	for _, c := range s.planned {
+// commit hands a step's results to their sequences. Those of a sequence that has ended, was stopped or
+// preempted since the step was planned are nobody's: its pages are no longer its own.
+func (s *Scheduler) commit(done *step) {
+	for _, c := range done.chunks {
+		if c.stay != c.seq.stay {
+			s.stats.DiscardedTokens += uint64(c.tokens)
+			continue
+		}
 		s.progress(c)
-		s.deliverScores(c)
-		event, ended := s.result(c)
+		deliverScores(done.batch, c)
+		event, ended := s.result(done.batch, c)
 		if event.HasToken || ended {
 			c.seq.deliver(event)
 		}
@@ -24,7 +29,8 @@ func (s *Scheduler) commit() {
 	}
 }
 
-// progress notes what is computed and publishes the pages that became full.
+// progress notes what is computed and publishes the pages that became full. Their tokens are known: those
+// that this step computed were sampled by earlier ones.
 func (s *Scheduler) progress(c chunk) {
 	seq := c.seq
 	if c.tokens == 1 && seq.generated > 0 {
@@ -39,30 +45,30 @@ func (s *Scheduler) progress(c chunk) {
 	}
 }
 
-func (s *Scheduler) deliverScores(c chunk) {
+func deliverScores(b *engine.Batch, c chunk) {
 	for i := range c.scored {
 		at := c.score + i
-		r := s.batch.Results[at]
+		r := b.Results[at]
 		c.seq.scored++
 		c.seq.deliver(Event{
 			Token: r.Token, HasToken: true, Prompt: true, Logprob: r.TargetLogit - r.LogSumExp, Rank: r.Rank,
-			Top: s.alternatives(at),
+			Top: alternatives(b, at),
 		})
 	}
 }
 
 // result is the event of a sampled token, and whether it is the last.
-func (s *Scheduler) result(c chunk) (e Event, ended bool) {
+func (s *Scheduler) result(b *engine.Batch, c chunk) (e Event, ended bool) {
 	seq := c.seq
 	if c.sample < 0 {
-		if seq.sampling() || seq.pending() > 0 {
+		if seq.sampling() || seq.computed < len(seq.tokens) {
 			return Event{}, false
 		}
 		return Event{Finish: Length}, true // max_tokens 0: the prompt was all
 	}
-	r := s.batch.Results[c.sample]
+	r := b.Results[c.sample]
 	seq.append(r.Token)
-	e = Event{Token: r.Token, HasToken: true, Logprob: r.Logit - r.LogSumExp, Rank: r.Rank, Top: s.alternatives(c.sample)}
+	e = Event{Token: r.Token, HasToken: true, Logprob: r.Logit - r.LogSumExp, Rank: r.Rank, Top: alternatives(b, c.sample)}
 	e.Finish = seq.finish(r.Token, s.limits.MaxContext)
 	return e, e.Finish != Running
 }
@@ -72,18 +78,18 @@ func (s *Sequence) finish(token int32, context int) Finish {
 	switch {
 	case !s.request.IgnoreEnd && s.generated > s.request.MinTokens && slices.Contains(s.request.Ends, token):
 		return EndToken
-	case s.generated >= s.request.MaxTokens || len(s.tokens) >= context:
+	case s.full(s.known(), context):
 		return Length
 	}
 	return Running
 }
 
-func (s *Scheduler) alternatives(output int) []Alternative {
-	top := s.batch.TopOf(output)
+func alternatives(b *engine.Batch, output int) []Alternative {
+	top := b.TopOf(output)
 	if len(top) == 0 {
 		return nil
 	}
-	lse := s.batch.Results[output].LogSumExp
+	lse := b.Results[output].LogSumExp
 	out := make([]Alternative, len(top))
 	for i, t := range top {
 		out[i] = Alternative{Token: t.Token, Logprob: t.Logit - lse}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -22,8 +23,16 @@ type fixture struct {
 	cancel   context.CancelFunc
 }
 
-func testLimits() engine.Limits {
-	return engine.Limits{MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 4, MaxContext: 512, Pages: 128, Vocab: vocab}
+// atEachDepth runs a test on an instance that takes one step at a time, and on one that takes the next while
+// one runs: nobody who asks may notice.
+func atEachDepth(t *testing.T, test func(*testing.T, engine.Limits)) {
+	for depth := 1; depth <= 2; depth++ {
+		t.Run(fmt.Sprintf("depth %d", depth), func(t *testing.T) { test(t, testLimits(depth)) })
+	}
+}
+
+func testLimits(depth int) engine.Limits {
+	return engine.Limits{Depth: depth, MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 4, MaxContext: 512, Pages: 128, Vocab: vocab}
 }
 
 func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Instance)) *fixture {
@@ -57,6 +66,9 @@ func (f *fixture) finish(t *testing.T) {
 	}
 	if err := f.pool.check(nil); err != nil {
 		t.Error(err)
+	}
+	if n := f.instance.UnderWay(); n != 0 {
+		t.Errorf("%d steps are still under way", n)
 	}
 	if s := f.Snapshot(); s.PagesUsed != 0 || s.Running != 0 || s.Waiting != 0 {
 		t.Errorf("left behind: %+v", s)
@@ -142,4 +154,21 @@ func (f *fixture) eventually(t *testing.T, what string, ok func(Snapshot) bool) 
 			t.Fatalf("%s: %+v", what, f.Snapshot())
 		}
 	}
+}
+
+// letPass lets steps end through the gate until a condition of the snapshot holds, and tells how many.
+func (f *fixture) letPass(t *testing.T, what string, ok func(Snapshot) bool) (steps int) {
+	t.Helper()
+	f.eventually(t, what, func(s Snapshot) bool {
+		if ok(s) {
+			return true
+		}
+		select {
+		case f.instance.Gate <- struct{}{}:
+			steps++
+		default: // none is under way, or not yet
+		}
+		return false
+	})
+	return steps
 }

@@ -11,17 +11,18 @@ import (
 // chunk is a sequence's share of the planned step.
 type chunk struct {
 	seq    *Sequence
+	stay   int // the sequence's, when it was planned
 	tokens int
 	sample int // index of the sampled output, or -1
 	score  int // index of the first scored output, or -1
 	scored int // how many
 }
 
-// plan fills the batch: decoding sequences first, since each costs one row and someone waits for its
-// next word; then prompts share what is left of the budget, so that a long one starves nobody.
+// plan fills the next step: decoding sequences first, since each costs one row and someone waits for its
+// next word; then prompts share what is left of the budget, so that a long one starves nobody. A step that
+// is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Scheduler) plan() {
-	s.batch.Reset()
-	s.planned = s.planned[:0]
+	s.next = s.steps.next()
 	s.dropStopped()
 	budget := s.config.StepTokens
 	for _, seq := range slices.Clone(s.running) {
@@ -38,7 +39,7 @@ func (s *Scheduler) plan() {
 }
 
 func (s *Scheduler) isPlanned(seq *Sequence) bool {
-	return slices.ContainsFunc(s.planned, func(c chunk) bool { return c.seq == seq })
+	return slices.ContainsFunc(s.next.chunks, func(c chunk) bool { return c.seq == seq })
 }
 
 // dropStopped ends what its client no longer wants.
@@ -67,7 +68,8 @@ func (s *Scheduler) leaveQueue(n int) {
 // never short of pages. One whose prefix is being computed by another waits for it and lets others
 // pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
 func (s *Scheduler) admit() {
-	for i := 0; i < len(s.waiting) && len(s.running) < s.limits.MaxSequences; {
+	places := s.places()
+	for i := 0; i < len(s.waiting) && len(s.running) < places; {
 		seq := s.waiting[i]
 		shared, follow := s.prefix(seq)
 		if follow {
@@ -129,6 +131,7 @@ func (s *Scheduler) take(seq *Sequence, shared []int32) {
 	}
 	seq.pages = append(seq.pages[:0], shared...)
 	seq.computed, seq.published = len(shared)*engine.PageTokens, len(shared)
+	seq.planned = seq.computed
 	if seq.generated == 0 {
 		seq.cached.Store(int32(seq.computed))
 	}
@@ -167,8 +170,9 @@ func (s *Scheduler) room(seq *Sequence) bool {
 	return true
 }
 
-// preempt sends a running sequence back to the head of the queue with the tokens it has. What it had
-// planned for this step is taken back by planning anew: only unplanned sequences are preempted.
+// preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences
+// that are not in the step being planned are preempted; what a step under way computes for one is discarded,
+// and will be the same the next time.
 func (s *Scheduler) preempt(seq *Sequence) {
 	s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == seq })
 	s.letGo(seq)
@@ -180,34 +184,51 @@ func (s *Scheduler) preempt(seq *Sequence) {
 // schedule adds n tokens of the sequence to the batch, with the outputs they need, and returns n, or
 // less if the batch holds no more outputs.
 func (s *Scheduler) schedule(seq *Sequence, n int) int {
-	outputs := s.limits.MaxOutputs - len(s.batch.Outputs)
+	batch := s.next.batch
+	outputs := s.limits.MaxOutputs - len(batch.Outputs)
 	if seq.request.ScorePrompt {
 		n = min(n, outputs)
 	}
 	if n == seq.pending() && !s.holdsSampling(seq) {
-		n-- // its last row waits for a step with room for its penalties and biases
+		n-- // its last row waits for a step that can sample it
 	}
 	if n <= 0 || outputs == 0 {
 		return 0
 	}
-	row, err := s.batch.AddSequence(seq.tokens[seq.computed:seq.computed+n], seq.computed, seq.pages)
+	row, err := batch.AddSequence(seq.tokens[seq.planned:seq.planned+n], seq.planned, seq.pages)
 	if err != nil {
 		return 0 // the batch is full: the sequence is in the next one
 	}
-	c := chunk{seq: seq, tokens: n, sample: -1, score: -1}
+	c := chunk{seq: seq, stay: seq.stay, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)
-	if n == seq.pending() && seq.sampling() {
-		c.sample, err = s.batch.AddOutput(seq.output(row+n-1), seq.penalties, seq.request.Sampling.Biases)
-		if err != nil {
-			c.sample = -1
-		}
+	seq.planned += n
+	if seq.pending() == 0 && seq.sampling() {
+		s.sample(&c, row+n-1)
 	}
-	s.planned = append(s.planned, c)
+	s.next.chunks = append(s.next.chunks, c)
 	return n
 }
 
+// sample asks for the sequence's next token.
+func (s *Scheduler) sample(c *chunk, row int) {
+	sampling := c.seq.request.Sampling
+	at, err := s.next.batch.AddOutput(c.seq.output(row), c.seq.penalties, sampling.Biases)
+	if err != nil {
+		return
+	}
+	c.sample = at
+	c.seq.expect(at, s.limits.MaxContext)
+	s.next.penalised = s.next.penalised || sampling.penalises()
+}
+
+// holdsSampling tells whether the step being planned has room for the sequence's penalties and biases.
+// Penalties count the token before, which must be known: a sequence with penalties stays out while any such
+// is under way. Not only while it is itself, or two halves would alternate, each in steps half as full.
 func (s *Scheduler) holdsSampling(seq *Sequence) bool {
-	b := s.batch
+	if seq.request.Sampling.penalises() && s.steps.penalised() {
+		return false
+	}
+	b := s.next.batch
 	return cap(b.Penalties)-len(b.Penalties) >= len(seq.penalties) &&
 		cap(b.Biases)-len(b.Biases) >= len(seq.request.Sampling.Biases)
 }
@@ -219,12 +240,12 @@ func (s *Scheduler) scorePrompt(c *chunk, row int) {
 		return
 	}
 	for i := range c.tokens {
-		next := seq.computed + i + 1
+		next := seq.planned + i + 1
 		if next <= seq.scored || next >= len(seq.request.Prompt) {
 			continue
 		}
 		o := engine.Output{Row: int32(row + i), Mode: engine.Score, Target: seq.tokens[next], Top: int32(seq.request.Top)}
-		at, err := s.batch.AddOutput(o, nil, nil)
+		at, err := s.next.batch.AddOutput(o, nil, nil)
 		if err != nil {
 			return
 		}

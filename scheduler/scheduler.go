@@ -12,14 +12,17 @@ import (
 
 // This file owns the loop: Submit on the clients' side, Run on its own.
 
-// errNoProgress ends a loop that has sequences and can't plan a step for any of them: a bug, which
-// must not look like a slow answer.
-var errNoProgress = errors.New("no running sequence could be planned")
-
 // Config are the loop's settings.
 type Config struct {
 	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
 	QueueLength int // requests that may wait for a place
+}
+
+// Governance is what the health of the machine asks of the loop. Its zero value asks nothing; Drain is
+// the other thing that may be asked.
+type Governance struct {
+	MaxRunning int    // admission is cut to so many at once; those that run already finish; 0: no cut
+	Reason     string // why, for whoever reads the Snapshot
 }
 
 // Snapshot is what the loop looks like from outside, a step old at most.
@@ -27,10 +30,12 @@ type Snapshot struct {
 	Running, Waiting       int
 	PagesUsed, PagesCached int
 	PagesTotal             int
-	PrefillTokens          uint64 // computed since the start
+	PrefillTokens          uint64 // computed since the start, for sequences that still wanted them
 	DecodeTokens           uint64
+	DiscardedTokens        uint64 // computed for sequences that had ended or been preempted meanwhile; in no other count
 	PrefixTokens           uint64 // taken from the prefix cache instead
 	Steps, Preemptions     uint64
+	Governance             Governance // what was asked last
 }
 
 // Scheduler runs requests on one instance.
@@ -38,29 +43,26 @@ type Scheduler struct {
 	config   Config
 	limits   engine.Limits
 	instance engine.Instance
-	batch    *engine.Batch
 	pool     *pagePool
 
-	mu       sync.Mutex
-	incoming []*Sequence
-	queued   int // incoming and waiting
-	refusal  error
-	wakeup   chan struct{}
-	snapshot atomic.Pointer[Snapshot]
+	mu         sync.Mutex
+	incoming   []*Sequence
+	queued     int // incoming and waiting
+	refusal    error
+	governance Governance
+	wakeup     chan struct{}
+	snapshot   atomic.Pointer[Snapshot]
 
 	// The loop's own.
 	waiting []*Sequence
 	running []*Sequence // oldest first
-	planned []chunk
+	steps   steps
+	next    *step // the one being planned
 	stats   Snapshot
 }
 
 // New makes a scheduler; Run starts it.
 func New(in engine.Instance, c Config) (*Scheduler, error) {
-	b, err := in.NewBatch()
-	if err != nil {
-		return nil, err
-	}
 	l := in.Limits()
 	if c.StepTokens <= 0 || c.StepTokens > l.MaxTokens {
 		return nil, fmt.Errorf("step tokens must lie between 1 and %d", l.MaxTokens)
@@ -68,8 +70,12 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
+	t, err := newSteps(in)
+	if err != nil {
+		return nil, err
+	}
 	s := &Scheduler{
-		config: c, limits: l, instance: in, batch: b, pool: newPagePool(l.Pages), wakeup: make(chan struct{}, 1),
+		config: c, limits: l, instance: in, steps: t, pool: newPagePool(l.Pages), wakeup: make(chan struct{}, 1),
 	}
 	s.publishSnapshot()
 	return s, nil
@@ -82,7 +88,7 @@ func (s *Scheduler) Limits() engine.Limits { return s.limits }
 func (s *Scheduler) Snapshot() Snapshot {
 	snap := *s.snapshot.Load()
 	s.mu.Lock()
-	snap.Waiting = s.queued
+	snap.Waiting, snap.Governance = s.queued, s.governance
 	s.mu.Unlock()
 	return snap
 }
@@ -131,22 +137,21 @@ func (s *Scheduler) wake() {
 }
 
 // Run is the loop. It ends when ctx is done (what is under way is cancelled), when Drain has left
-// nothing to do, or with the error that poisoned the instance. Every sequence gets a last event.
+// nothing to do, or with the error that poisoned the instance. Every sequence gets a last event, and no
+// step is under way afterwards.
 func (s *Scheduler) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
 	for {
 		s.arrivals()
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
 			s.refuse(ErrDraining)
 			s.endAll(Event{Finish: Cancelled, Err: ErrDraining})
-			return nil
+			return s.settle()
 		}
-		worked, err := s.step()
+		worked, err := s.turn()
 		if err != nil {
-			s.refuse(err)
-			s.endAll(Event{Finish: Failed, Err: err})
-			return err
+			return s.fail(err)
 		}
 		if worked {
 			continue
@@ -158,25 +163,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-// step is one turn: plan what to compute, compute it, and hand out what came of it.
-func (s *Scheduler) step() (worked bool, err error) {
-	s.plan()
-	defer s.publishSnapshot()
-	if len(s.planned) == 0 {
-		if len(s.running) > 0 { // waiting would be for ever
-			return false, errNoProgress
-		}
-		return false, nil
+// fail ends the loop: what broke one step ends the sequences of all, those that wait included.
+func (s *Scheduler) fail(err error) error {
+	s.refuse(err)
+	s.endAll(Event{Finish: Failed, Err: err})
+	if errors.Is(err, engine.ErrPoisoned) {
+		return err
 	}
-	if err := s.instance.Submit(s.batch); err != nil {
-		return false, fmt.Errorf("step refused: %w", err)
-	}
-	if err := s.instance.Wait(); err != nil {
-		return false, fmt.Errorf("step failed: %w", err)
-	}
-	s.commit()
-	s.stats.Steps++
-	return true, nil
+	return errors.Join(err, s.settle())
 }
 
 // arrivals moves what was submitted into the loop's own queue.
@@ -202,6 +196,24 @@ func (s *Scheduler) Drain() {
 	s.wake()
 }
 
+// Govern changes what is asked of the loop, from the next plan on; it replaces what was asked before. A
+// loop that is idle has nobody waiting, so it isn't woken.
+func (s *Scheduler) Govern(g Governance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.governance = g
+}
+
+// places is how many sequences may run at once.
+func (s *Scheduler) places() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cut := s.governance.MaxRunning; cut > 0 {
+		return min(cut, s.limits.MaxSequences)
+	}
+	return s.limits.MaxSequences
+}
+
 func (s *Scheduler) drained() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,12 +234,13 @@ func (s *Scheduler) endAll(e Event) {
 	s.publishSnapshot()
 }
 
-// letGo returns the sequence's pages.
+// letGo returns the sequence's pages. A step under way may still write them: whoever is given one is in
+// a later step, and the backend runs steps in the order of submission.
 func (s *Scheduler) letGo(seq *Sequence) {
 	for _, id := range seq.pages {
 		s.pool.release(id)
 	}
-	seq.pages, seq.computed, seq.published = nil, 0, 0
+	seq.leave()
 }
 
 func (s *Scheduler) publishSnapshot() {

@@ -26,9 +26,11 @@ type Sequence struct {
 	detach func() bool // ends the watch on the client's context
 
 	// What follows belongs to the loop. A chunk, a preemption and a prefix hit are all the same
-	// subtraction: what is left to compute is tokens[computed:].
-	tokens    []int32 // prompt, then answer
+	// subtraction: what is left to plan is tokens[planned:].
+	tokens    []int32 // prompt, then answer; behind what is known, engine.PreviousRow for what steps under way sample
+	planned   int     // positions that are computed or in steps under way
 	computed  int     // positions whose K and V are in pages
+	stay      int     // how often the pages have been returned; a chunk counts for the stay that it was planned in
 	scored    int     // prompt tokens reported
 	pages     []int32
 	keys      []pageKey // of the full pages of tokens, as far as needed
@@ -90,7 +92,17 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
-func (s *Sequence) pending() int { return len(s.tokens) - s.computed }
+func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
+
+// known is how many tokens are known; commit has seen them.
+func (s *Sequence) known() int { return len(s.request.Prompt) + s.generated }
+
+// leave forgets the pages, and with them what steps under way would find out.
+func (s *Sequence) leave() {
+	s.pages, s.planned, s.computed, s.published = nil, 0, 0, 0
+	s.tokens = s.tokens[:s.known()]
+	s.stay++
+}
 
 // sampling tells whether the last pending token's row is to be sampled.
 func (s *Sequence) sampling() bool { return s.request.MaxTokens > 0 }
@@ -108,9 +120,27 @@ func (s *Sequence) key(i int) pageKey {
 	return s.keys[i]
 }
 
-// append adds a sampled token.
+// expect reserves the place of what output i of the planned step samples, so that the step after it may
+// begin with it unseen, unless the token is sure to be the last. An end token is not foreseen: the row
+// that follows it is discarded.
+func (s *Sequence) expect(i, context int) {
+	if !s.full(len(s.tokens)+1, context) {
+		s.tokens = append(s.tokens, engine.PreviousRow(i))
+	}
+}
+
+// full tells whether n tokens, prompt and answer, are all that the sequence may have.
+func (s *Sequence) full(n, context int) bool {
+	return n-len(s.request.Prompt) >= s.request.MaxTokens || n >= context
+}
+
+// append adds a sampled token, in the place reserved for it if there is one.
 func (s *Sequence) append(token int32) {
-	s.tokens = append(s.tokens, token)
+	if n := s.known(); n < len(s.tokens) {
+		s.tokens[n] = token
+	} else {
+		s.tokens = append(s.tokens, token)
+	}
 	s.generated++
 	if s.request.Sampling.penalises() {
 		s.count(token, 1)

@@ -6,6 +6,7 @@
 package enginetest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -19,28 +20,35 @@ type slot struct{ state uint64 }
 type Step struct {
 	Tokens, Outputs int
 	Rows            []int // tokens of each sequence
+	Ahead           int   // tokens that were engine.PreviousRow
 }
 
 // Instance implements engine.Instance. Its fields must be set before the first Submit.
 type Instance struct {
 	// Gate, if not nil, lets one step end per value received.
 	Gate chan struct{}
-	// Fail, if not nil, is asked for every step's error, the first being 0.
+	// Fail, if not nil, is asked for every step's error, the first being 0. An error poisons the instance.
 	Fail func(step int) error
+	// Refuse, if not nil, is asked at every Submit, which returns its error and takes no step. An error that
+	// wraps engine.ErrPoisoned poisons the instance.
+	Refuse func(step int) error
 
-	limits engine.Limits
-	pages  [][engine.PageTokens]slot
-	batch  *engine.Batch
+	limits  engine.Limits
+	pages   [][engine.PageTokens]slot
+	flights []flight // submitted, oldest first
+	sampled []int32  // by each output of the last computed step; -1: none
+	poison  error    // what ended the instance
 
-	mu    sync.Mutex
-	steps []Step
+	mu        sync.Mutex
+	steps     []Step
+	submitted int
 }
 
 var _ engine.Instance = (*Instance)(nil)
 
-// New makes an instance of these sizes.
+// New makes an instance of these sizes. Depth 0 is 1.
 func New(l engine.Limits) *Instance {
-	l.PageTokens, l.Depth = engine.PageTokens, 1
+	l.PageTokens, l.Depth = engine.PageTokens, max(l.Depth, 1)
 	return &Instance{limits: l, pages: make([][engine.PageTokens]slot, l.Pages)}
 }
 
@@ -63,40 +71,99 @@ func (in *Instance) NewBatch() (*engine.Batch, error) {
 	}), nil
 }
 
-// Submit takes the step.
+// Submit takes the step. Its results are senseless until Wait.
 func (in *Instance) Submit(b *engine.Batch) error {
-	if in.batch != nil {
-		return fmt.Errorf("submitted twice: %w", engine.ErrPoisoned)
+	step := in.submitted
+	switch {
+	case in.poison != nil:
+		return in.poison
+	case len(in.flights) == in.limits.Depth:
+		return in.poisoned(step, errors.New("more steps under way than the depth"))
 	}
-	in.batch = b
+	for _, f := range in.flights {
+		if f.batch == b {
+			return in.poisoned(step, errors.New("the batch is under way already"))
+		}
+	}
+	if err := in.refusal(step); err != nil {
+		return err
+	}
+	in.flights = append(in.flights, launch(b))
+	in.mu.Lock()
+	in.submitted++
+	in.mu.Unlock()
 	return nil
 }
 
-// Wait computes the step. Whatever breaks a rule poisons the instance.
+func (in *Instance) refusal(step int) error {
+	if in.Refuse == nil {
+		return nil
+	}
+	err := in.Refuse(step)
+	if errors.Is(err, engine.ErrPoisoned) {
+		return in.poisoned(step, err)
+	}
+	return err
+}
+
+// poisoned ends the instance. What is under way is lost.
+func (in *Instance) poisoned(step int, err error) error {
+	in.poison, in.flights = fmt.Errorf("step %d: %w: %w", step, err, engine.ErrPoisoned), nil
+	return in.poison
+}
+
+// Wait computes the oldest step. Whatever breaks a rule poisons the instance.
 func (in *Instance) Wait() error {
-	b := in.batch
-	in.batch = nil
+	switch {
+	case in.poison != nil:
+		return in.poison
+	case len(in.flights) == 0:
+		return in.poisoned(len(in.steps), errors.New("nothing is under way"))
+	}
 	if in.Gate != nil {
 		<-in.Gate
 	}
-	step := in.record(b)
-	if in.Fail != nil {
-		if err := in.Fail(step); err != nil {
-			return fmt.Errorf("%w: %w", err, engine.ErrPoisoned)
-		}
-	}
-	states, err := in.compute(b)
+	f := in.flights[0]
+	in.flights = in.flights[1:]
+	step, err := in.run(&f)
 	if err != nil {
-		return fmt.Errorf("step %d: %w: %w", step, err, engine.ErrPoisoned)
-	}
-	for i, o := range b.Outputs {
-		in.result(b, i, o, states[o.Row])
+		return in.poisoned(step, err)
 	}
 	return nil
+}
+
+// run computes what was submitted, not what the batch holds now, and writes the results to the batch.
+func (in *Instance) run(f *flight) (step int, err error) {
+	step = in.record(&f.given)
+	if in.Fail != nil {
+		if err := in.Fail(step); err != nil {
+			return step, err
+		}
+	}
+	if err := f.land(); err != nil {
+		return step, err
+	}
+	if err := in.resolve(f.given.Tokens); err != nil {
+		return step, err
+	}
+	states, err := in.compute(&f.given)
+	if err != nil {
+		return step, err
+	}
+	for i, o := range f.batch.Outputs {
+		in.result(f.batch, i, o, states[o.Row])
+	}
+	in.keep(f.batch)
+	return step, nil
 }
 
 func (in *Instance) record(b *engine.Batch) int {
 	s := Step{Tokens: len(b.Tokens), Outputs: len(b.Outputs)}
+	for _, t := range b.Tokens {
+		if t < 0 {
+			s.Ahead++
+		}
+	}
 	for _, seq := range b.Sequences {
 		s.Rows = append(s.Rows, int(seq.TokenCount))
 	}
@@ -105,6 +172,16 @@ func (in *Instance) record(b *engine.Batch) int {
 	in.steps = append(in.steps, s)
 	return len(in.steps) - 1
 }
+
+// Submitted is how many steps were taken so far.
+func (in *Instance) Submitted() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.submitted
+}
+
+// UnderWay is how many steps nobody has waited for. Only the instance's owner may ask.
+func (in *Instance) UnderWay() int { return len(in.flights) }
 
 // Steps returns what was computed so far.
 func (in *Instance) Steps() []Step {

@@ -1,0 +1,117 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+
+	"chimera/engine"
+)
+
+// This file owns the steps under way: the turn of the loop, and the batches that alternate in it.
+
+// maxDepth is how far the loop plans ahead at most. Two steps hide planning, submission and commit behind
+// the device; a third would hide nothing more, compute more rows of answers that have ended, and
+// engine.PreviousRow could not name what it waits for.
+const maxDepth = 2
+
+// errNoProgress ends a loop that has sequences and can't plan a step for any of them: a bug, which
+// must not look like a slow answer.
+var errNoProgress = errors.New("no running sequence could be planned")
+
+// step is a batch and whose rows are in it. From submit to wait the batch is the backend's, and the loop
+// neither reads nor writes it.
+type step struct {
+	batch     *engine.Batch
+	chunks    []chunk
+	penalised bool // it samples with penalties, which count what it samples
+}
+
+// steps are the Depth steps in turn: the oldest under way, those submitted after it, then the next to be
+// planned. With Depth 1 none is ever under way while the next is planned.
+type steps struct {
+	all      []step
+	oldest   int // index of the oldest one under way
+	underWay int
+}
+
+func newSteps(in engine.Instance) (steps, error) {
+	t := steps{all: make([]step, min(in.Limits().Depth, maxDepth))}
+	for i := range t.all {
+		b, err := in.NewBatch()
+		if err != nil {
+			return steps{}, err
+		}
+		t.all[i].batch = b
+	}
+	return t, nil
+}
+
+// next returns the step to be planned, empty.
+func (t *steps) next() *step {
+	n := &t.all[(t.oldest+t.underWay)%len(t.all)]
+	n.batch.Reset()
+	n.chunks, n.penalised = n.chunks[:0], false
+	return n
+}
+
+// penalised tells whether a step under way samples with penalties.
+func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].penalised }
+
+// turn is one turn of the loop: plan what to compute, submit it, wait for the oldest step under way, and
+// hand out what came of that. Where the backend takes another step the wait is left out, so that the
+// next one is planned while this one runs.
+func (s *Scheduler) turn() (worked bool, err error) {
+	defer s.publishSnapshot()
+	s.plan()
+	planned := len(s.next.chunks) > 0
+	if planned {
+		if err := s.submit(); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case s.steps.underWay == 0 && len(s.running) > 0: // waiting would be for ever
+		return false, errNoProgress
+	case s.steps.underWay == 0:
+		return false, nil
+	case planned && s.steps.underWay < len(s.steps.all):
+		return true, nil
+	}
+	done, err := s.wait()
+	if err != nil {
+		return false, err
+	}
+	s.commit(done)
+	return true, nil
+}
+
+func (s *Scheduler) submit() error {
+	if err := s.instance.Submit(s.next.batch); err != nil {
+		return fmt.Errorf("step refused: %w", err)
+	}
+	s.steps.underWay++
+	return nil
+}
+
+// wait returns the oldest step when it is done. It stays as it is until the next plan.
+func (s *Scheduler) wait() (*step, error) {
+	t := &s.steps
+	done := &t.all[t.oldest]
+	t.oldest, t.underWay = (t.oldest+1)%len(t.all), t.underWay-1
+	if err := s.instance.Wait(); err != nil {
+		return nil, fmt.Errorf("step failed: %w", err)
+	}
+	s.stats.Steps++
+	return done, nil
+}
+
+// settle waits for what is under way when nobody wants its results any more: the instance may not be closed
+// before. A poisoned one has nothing under way.
+func (s *Scheduler) settle() error {
+	for s.steps.underWay > 0 {
+		if _, err := s.wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
