@@ -19,7 +19,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
 	"client":            {},
-	"bench":             {"client"}, // it is a client that counts
+	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":           {},
 	"paths":             {},
