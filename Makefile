@@ -8,6 +8,8 @@ TOOLS       := $(CURDIR)/.tools
 SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
 STATICCHECK := $(TOOLS)/staticcheck
 FUZZTIME    ?= 60s
+CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
+CUDA_ENV    := CGO_CFLAGS="-g -O2 -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
 export CHIMERA_SMOLLM2 ?= $(wildcard $(SMOLLM2))
 
 .DEFAULT_GOAL := help
@@ -20,6 +22,17 @@ tools-check: ## name the tools that are missing and how to get them
 
 build: tools-check ## build bin/chimera
 	go build -trimpath -o bin/chimera ./cmd/chimera
+
+cuda-kernels: tools-check ## get the CUDA compiler (104 MB, cached in .tools) and compile the kernels
+	PYTHON=$(PYTHON) scripts/cuda_tools.sh $(TOOLS)/cuda
+	scripts/kernels.sh $(CUDA_HOME) $(CACHE)
+
+cuda: cuda-kernels ## build bin/chimera-cuda, which computes on GPUs too; needs neither GPU nor driver
+	$(CUDA_ENV) go build -trimpath -tags cuda -o bin/chimera-cuda ./cmd/chimera
+	scripts/check_needs.sh bin/chimera-cuda
+
+cuda-env: ## the environment for go vet, build and test with -tags cuda: eval "$$(make -s cuda-env)"
+	@echo 'export $(CUDA_ENV)'
 
 model: tools-check ## get SmolLM2-135M-Instruct (98 MB, checksum verified, cached)
 	$(PYTHON) scripts/fetch_model.py $(SMOLLM2)
@@ -67,4 +80,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env

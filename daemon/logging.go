@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-
-	"chimera/hostmem"
 )
 
 // This file owns the log: structured lines on stderr, where the service manager collects them.
@@ -25,18 +23,4 @@ func startLog(c *Config) {
 	level, _ := c.level() // checked by Resolve
 	logLevel.Set(level)
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: &logLevel})))
-}
-
-// logMemory prints what is mapped, by purpose.
-func logMemory() {
-	attrs := []any{}
-	for _, u := range hostmem.Usage() {
-		if u.Bytes > 0 {
-			attrs = append(attrs, u.Purpose.String()+"_mib", fmt.Sprintf("%.1f", float64(u.Bytes)/(1<<20)))
-		}
-		if u.LockRefusedBytes > 0 {
-			slog.Warn("memory could not be locked: raise LimitMEMLOCK=", "purpose", u.Purpose.String(), "bytes", u.LockRefusedBytes)
-		}
-	}
-	slog.Info("memory", attrs...)
 }

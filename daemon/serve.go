@@ -52,6 +52,7 @@ type server struct {
 // out. reload gives the settings anew on SIGHUP.
 func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.Writer) error {
 	startLog(&c)
+	logFallbacks()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -160,9 +161,11 @@ func (s *server) decode(ctx context.Context) error {
 }
 
 func (s *server) listen() (err error) {
+	metrics := api.NewMetrics(s.scheduler.Snapshot)
+	metrics.RegisterMemory(memoryUse)
 	handlers := api.New(api.Config{
 		Registry: &registry{names: names(s.models), loaded: s.api},
-		Metrics:  api.NewMetrics(s.scheduler.Snapshot), RequestContext: socket.RequestContext,
+		Metrics:  metrics, RequestContext: socket.RequestContext,
 		Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})

@@ -1,29 +1,16 @@
 package hostmem
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
-
-// lockVariable makes the test binary a process that may lock nothing.
-const lockVariable = "CHIMERA_TEST_LOCK"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(lockVariable) != "" {
-		lockNothing()
-		return
-	}
-	os.Exit(m.Run())
-}
 
 func use(p Purpose) Use { return Usage()[p] }
 
@@ -160,89 +147,45 @@ func TestHugePages(t *testing.T) {
 	}
 }
 
-func TestLock(t *testing.T) {
-	before := use(Batch)
-	r := alloc(t, Batch, 4096, TryLock)
-	if r.Locked() == (r.LockError() != nil) {
-		t.Errorf("locked %v and %v", r.Locked(), r.LockError())
+// SmallPages holds where huge pages come unasked, too: the mapping itself says so.
+func TestSmallPages(t *testing.T) {
+	r := alloc(t, Other, 4*hugePageBytes, SmallPages)
+	defer r.Free()
+	text, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Skip(err)
 	}
-	if now := use(Batch); now.LockedBytes+now.LockRefusedBytes-before.LockedBytes-before.LockRefusedBytes != 4096 {
+	_, text, found := bytes.Cut(text, fmt.Appendf(nil, "\n%x-", r.Pointer()))
+	_, text, flagged := bytes.Cut(text, []byte("VmFlags:"))
+	if flags, _, _ := bytes.Cut(text, []byte("\n")); !found || !flagged || !slices.Contains(strings.Fields(string(flags)), "nh") {
+		t.Errorf("flags of the mapping: %s", flags)
+	}
+}
+
+// held is what a purpose holds, without the count of what went before.
+func held(p Purpose) Use {
+	u := use(p)
+	u.Fallbacks = 0
+	return u
+}
+
+func TestLock(t *testing.T) {
+	before, fallbacks := held(Batch), use(Batch).Fallbacks
+	r := alloc(t, Batch, 4096, TryLock)
+	if r.Locked() == (r.Fallback() != nil) || r.Pinned() {
+		t.Errorf("locked %v and %v", r.Locked(), r.Fallback())
+	}
+	if now := held(Batch); now.LockedBytes+now.FallbackBytes-before.LockedBytes-before.FallbackBytes != 4096 {
 		t.Errorf("%+v", now)
+	}
+	if refused := r.Fallback() != nil; refused != (use(Batch).Fallbacks == fallbacks+1) {
+		t.Errorf("refused %v, %d times after %d", refused, use(Batch).Fallbacks, fallbacks)
 	}
 	if err := r.Free(); err != nil {
 		t.Error(err)
 	}
-	if use(Batch) != before {
-		t.Errorf("%+v, before %+v", use(Batch), before)
-	}
-}
-
-// A process whose limit is 0 and that may not exceed it: TryLock falls back, RequireLock says why.
-func TestLockRefused(t *testing.T) {
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), lockVariable+"=1")
-	out, err := child.CombinedOutput()
-	if strings.HasPrefix(string(out), "cannot") {
-		t.Skipf("%s", out)
-	}
-	if err != nil || string(out) != "ok" {
-		t.Errorf("%v %s", err, out)
-	}
-}
-
-// lockNothing runs in the child; it prints ok or what is wrong.
-func lockNothing() {
-	runtime.LockOSThread() // the right to lock is the thread's
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := errors.Join(unix.Capset(&header, &data[0]), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{})); err != nil {
-		os.Stdout.WriteString("cannot give up the right to lock: " + err.Error())
-		return
-	}
-	r, err := Alloc(KV, 8192, TryLock)
-	if err != nil || r.Locked() || r.LockError() == nil || use(KV).LockRefusedBytes != 8192 || use(KV).LockedBytes != 0 {
-		os.Stdout.WriteString("TryLock did not fall back")
-		return
-	}
-	r.Bytes()[8191] = 1
-	_, err = Alloc(KV, 8192, RequireLock)
-	if err == nil || !strings.Contains(err.Error(), "kv") || !strings.Contains(err.Error(), "LimitMEMLOCK=") {
-		os.Stdout.WriteString("RequireLock: " + errString(err))
-		return
-	}
-	if u := use(KV); u.Regions != 1 || r.Free() != nil || use(KV).LockRefusedBytes != 0 {
-		os.Stdout.WriteString("the accounts are wrong")
-		return
-	}
-	os.Stdout.WriteString("ok")
-}
-
-func errString(err error) string {
-	if err == nil {
-		return "no error"
-	}
-	return err.Error()
-}
-
-// Memory of another allocator is counted as locked and given back by its own release, once.
-func TestNewRegion(t *testing.T) {
-	before, released := use(Staging), 0
-	bytes := make([]byte, 100)
-	r := NewRegion(Staging, bytes, func(b []byte) error {
-		released++
-		if unsafe.SliceData(b) != unsafe.SliceData(bytes) {
-			t.Error("other memory was released")
-		}
-		return errors.New("driver is gone")
-	})
-	if now := use(Staging); now.Bytes-before.Bytes != 100 || now.LockedBytes-before.LockedBytes != 100 || !r.Locked() {
-		t.Errorf("%+v", now)
-	}
-	if err := r.Free(); err == nil || !strings.Contains(err.Error(), "staging") || !strings.Contains(err.Error(), "driver is gone") {
-		t.Error(err)
-	}
-	if err := r.Free(); !errors.Is(err, ErrFreed) || released != 1 || use(Staging) != before {
-		t.Errorf("%v, released %d times", err, released)
+	if held(Batch) != before {
+		t.Errorf("%+v, before %+v", held(Batch), before)
 	}
 }
 

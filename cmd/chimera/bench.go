@@ -13,12 +13,13 @@ func benchCommand() *cobra.Command {
 	l := bench.Load{}
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "bench", Short: "Measure a server under load", Args: cobra.NoArgs,
+		Use: "bench", Short: "Measure a server under load, or this machine's memory", Args: cobra.NoArgs,
 		Long: `Send completions to any OpenAI-compatible server and report time to first token, time between tokens, requests and
 tokens per second as the clients see them. With --rate requests arrive at random at that rate (open loop); without it
 each client sends its next request when the last is answered (closed loop).`,
 		Example: "  chimera bench --clients 8 --requests 64\n  chimera bench --server http://127.0.0.1:8080 --rate 2 --json",
 	}
+	c.AddCommand(benchMemoryCommand())
 	server := serverFlags(c)
 	c.Flags().IntVar(&l.Clients, "clients", 1, "clients of the closed loop")
 	c.Flags().Float64Var(&l.Rate, "rate", 0, "requests per second of the open loop")

@@ -19,7 +19,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
 	"client":            {},
-	"bench":             {"client"}, // it is a client that counts
+	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":           {},
 	"paths":             {},
@@ -30,6 +30,8 @@ var allowed = map[string][]string{
 	"engine/enginetest": {"engine"},
 	"engine/lowering":   {"engine", "hostmem"},
 	"cgo":               {"engine", "engine/lowering", "hostmem"},
+	"cuda":              {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as cuda/cudatest
+	"cuda/cudatest":     {},
 	"hostmem":           {},
 	"model":             {"engine", "weights"},
 	"weights":           {},
@@ -44,8 +46,9 @@ type goPackage struct {
 	Imports    []string
 }
 
-func packages(t *testing.T) []goPackage {
-	c := exec.Command("go", "list", "-json=ImportPath,Imports", "chimera/...")
+// packages lists what a build with the tags has. -e: the cuda build's modules need not be there.
+func packages(t *testing.T, tags string) []goPackage {
+	c := exec.Command("go", "list", "-e", "-tags", tags, "-json=ImportPath,Imports", "chimera/...")
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err == nil {
@@ -71,11 +74,11 @@ func packages(t *testing.T) []goPackage {
 }
 
 func TestImportGraph(t *testing.T) {
-	list := packages(t)
-	if len(list) < 15 {
-		t.Fatalf("go list names %d packages only", len(list))
+	plain, list := packages(t, ""), packages(t, "cuda")
+	if len(plain) < 15 || len(list) <= len(plain) {
+		t.Fatalf("go list names %d packages only, and %d with cuda", len(plain), len(list))
 	}
-	for _, p := range list {
+	for _, p := range append(list, plain...) {
 		name := strings.TrimPrefix(p.ImportPath, "chimera/")
 		may, known := allowed[name]
 		if !known {
@@ -89,11 +92,15 @@ func TestImportGraph(t *testing.T) {
 	}
 }
 
-// Only the CPU backend may hold C: all else builds and vets without a C compiler.
+// Only the CPU backend may hold C: all else builds and vets without a C compiler. And without its tag
+// nothing of the GPU backend is there.
 func TestOnlyCgoImportsC(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range packages(t, "") {
 		if p.ImportPath != "chimera/cgo" && slices.Contains(p.Imports, "C") {
 			t.Errorf("%s imports C", p.ImportPath)
+		}
+		if strings.HasPrefix(p.ImportPath, "chimera/cuda") || slices.Contains(p.Imports, "gorgonia.org/cu") {
+			t.Errorf("%s is of the cuda build, and there without its tag", p.ImportPath)
 		}
 	}
 }

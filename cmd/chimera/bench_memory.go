@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chimera/bench"
+)
+
+// defaultMemoryBytes is far beyond what a CPU's page tables caches reach with small pages (8 MiB), and
+// measured in seconds.
+const defaultMemoryBytes = 256 << 20
+
+func benchMemoryCommand() *cobra.Command {
+	m := bench.Memory{Bytes: defaultMemoryBytes}
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "memory", Short: "Measure this machine's memory: huge, locked and pinned against ordinary", Args: cobra.NoArgs,
+		Long: `Measure what kinds of memory are worth on this machine, by one CPU: the time from asking for a region to having all its
+pages, copying into it, reading it front to back, and reading it at random, each address known only when the one before
+has come. With a GPU: copies to it and from it, and small transfers there and back.`,
+		Example: "  chimera bench memory\n  chimera bench memory --size 1GiB --json",
+	}
+	c.Flags().Var((*sizeFlag)(&m.Bytes), "size", "bytes of each region, also as 64MiB or 2GiB; two are held at a time")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := m.Check(); err != nil {
+			return usageError{err}
+		}
+		ctx, cancel := interruptible(c)
+		defer cancel()
+		r, err := m.Run(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), r)
+		return err
+	}
+	return c
+}
+
+// sizeFlag is a number of bytes with an optional binary unit.
+type sizeFlag int64
+
+var sizeUnits = []struct {
+	name  string
+	shift int
+}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}
+
+// String writes the largest unit that leaves a whole number.
+func (s *sizeFlag) String() string {
+	for _, u := range sizeUnits {
+		if n := int64(*s) >> u.shift; n > 0 && n<<u.shift == int64(*s) {
+			return strconv.FormatInt(n, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(*s), 10)
+}
+
+// Type is what --help calls the value.
+func (s *sizeFlag) Type() string { return "size" }
+
+// Set implements pflag.Value.
+func (s *sizeFlag) Set(text string) error {
+	shift := 0
+	for _, u := range sizeUnits {
+		if number, ok := strings.CutSuffix(text, u.name); ok {
+			text, shift = number, u.shift
+			break
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64>>shift {
+		return fmt.Errorf("use a number of bytes, or one with KiB, MiB or GiB")
+	}
+	*s = sizeFlag(n << shift)
+	return nil
+}

@@ -1,0 +1,192 @@
+//go:build cuda
+
+package cuda
+
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra
+// #cgo LDFLAGS: -ldl
+// #include <cuda.h>
+// #include "shim.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"gorgonia.org/cu"
+)
+
+// This file owns what a machine has: the driver and its devices.
+
+const (
+	library = "libcuda.so.1"
+	// neededVersion is CUDA 13.0: what the kernels were compiled with. neededDriver is the first that has it.
+	neededVersion = 13000
+	neededDriver  = 580
+	// neededCapability is the oldest architecture that the kernels are compiled for (A100).
+	neededCapability = 80
+	// openLimit bounds cuInit, which takes seconds on a machine of many GPUs that nobody keeps awake.
+	openLimit = 60 * time.Second
+)
+
+var open = sync.OnceValue(func() error {
+	answer := make(chan error, 1)
+	go func() { answer <- openDriver() }()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(openLimit):
+		return &Error{Call: "cuInit", Code: codeHung, Text: fmt.Sprintf("no answer within %v", openLimit), Phase: "opening the driver"}
+	}
+})
+
+// Open opens the driver's library and initialises it, once; later calls return what the first one did.
+// Without a driver, with one that finds no device or with one that is too old the error is ErrNoDriver,
+// ErrNoDevice or ErrDriverTooOld, with what was found.
+func Open() error { return open() }
+
+func openDriver() error {
+	name := C.CString(library)
+	defer C.free(unsafe.Pointer(name))
+	a := C.shim_open(name, neededVersion)
+	switch code := int(a.code); {
+	case a.missing != nil:
+		return fmt.Errorf("%w: %s", ErrNoDriver, C.GoString(a.missing))
+	case code == C.CUDA_ERROR_NO_DEVICE:
+		return fmt.Errorf("%w: the driver (CUDA %s) finds none", ErrNoDevice, versionText(int(a.version)))
+	case code != C.CUDA_SUCCESS:
+		return openError(C.GoString(a.call), code)
+	case a.version < neededVersion:
+		return fmt.Errorf("%w: it has CUDA %s, this build needs CUDA %s: install driver %d or later",
+			ErrDriverTooOld, versionText(int(a.version)), versionText(neededVersion), neededDriver)
+	}
+	return nil
+}
+
+// openError knows the codes of cuInit itself: the driver that could explain them is not bound.
+func openError(call string, code int) error {
+	e := newError(call, code)
+	e.Phase = "opening the driver"
+	switch code {
+	case C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
+		e.Text = "the driver's library and kernel module are of different versions: restart the machine"
+	case C.CUDA_ERROR_SYSTEM_NOT_READY:
+		e.Text = "the system is not ready: is nvidia-fabricmanager running?"
+	}
+	return e
+}
+
+func versionText(version int) string { return fmt.Sprintf("%d.%d", version/1000, version%1000/10) }
+
+// DeviceInfo is what a device is.
+type DeviceInfo struct {
+	Index           int
+	Name            string // "NVIDIA H200"
+	UUID            string // "GPU-" and hexadecimal digits, as nvidia-smi and NVML have it
+	PCIBusID        string // "0000:18:00.0"
+	TotalBytes      int64
+	Major, Minor    int // compute capability
+	Multiprocessors int
+}
+
+// String is the device in one line.
+func (i DeviceInfo) String() string {
+	return fmt.Sprintf("GPU %d (%s): %s, compute capability %d.%d, %d multiprocessors, PCI %s, %s",
+		i.Index, i.Name, formatBytes(i.TotalBytes), i.Major, i.Minor, i.Multiprocessors, i.PCIBusID, i.UUID)
+}
+
+// Supported returns an error for a device that the kernels can't run on.
+func (i DeviceInfo) Supported() error {
+	if i.Major*10+i.Minor < neededCapability {
+		return fmt.Errorf("GPU %d (%s) has compute capability %d.%d, at least %d.%d is needed (A100 or later)",
+			i.Index, i.Name, i.Major, i.Minor, neededCapability/10, neededCapability%10)
+	}
+	return nil
+}
+
+// Devices lists the devices, those that are not supported too. It opens the driver.
+func Devices() ([]DeviceInfo, error) {
+	if err := Open(); err != nil {
+		return nil, err
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, listError("cuDeviceGetCount", err)
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("%w: the driver finds none", ErrNoDevice)
+	}
+	infos := make([]DeviceInfo, n)
+	for i := range infos {
+		if infos[i], err = deviceInfo(i); err != nil {
+			return nil, err
+		}
+	}
+	return infos, nil
+}
+
+func listError(call string, err error) error {
+	e := newError(call, codeOf(err))
+	e.Phase = "listing the devices"
+	return e
+}
+
+func deviceInfo(index int) (DeviceInfo, error) {
+	i := DeviceInfo{Index: index}
+	d, err := cu.GetDevice(index)
+	if err != nil {
+		return i, listError("cuDeviceGet", err)
+	}
+	if i.Name, err = d.Name(); err != nil {
+		return i, listError("cuDeviceGetName", err)
+	}
+	uuid, err := d.UUID()
+	if err != nil {
+		return i, listError("cuDeviceGetUuid", err)
+	}
+	i.UUID = "GPU-" + uuid.String()
+	if i.TotalBytes, err = d.TotalMem(); err != nil {
+		return i, listError("cuDeviceTotalMem", err)
+	}
+	for _, a := range []struct {
+		attribute cu.DeviceAttribute
+		value     *int
+	}{{cu.ComputeCapabilityMajor, &i.Major}, {cu.ComputeCapabilityMinor, &i.Minor}, {cu.MultiprocessorCount, &i.Multiprocessors}} {
+		if *a.value, err = d.Attribute(a.attribute); err != nil {
+			return i, listError("cuDeviceGetAttribute", err)
+		}
+	}
+	i.PCIBusID, err = pciBusID(d)
+	return i, err
+}
+
+func pciBusID(d cu.Device) (string, error) {
+	var id [32]C.char
+	if code := C.cuDeviceGetPCIBusId(&id[0], C.int(len(id)), C.CUdevice(d)); code != C.CUDA_SUCCESS {
+		e := newError("cuDeviceGetPCIBusId", int(code))
+		e.Phase = "listing the devices"
+		return "", e
+	}
+	return C.GoString(&id[0]), nil
+}
+
+// Describe says what this build found on this machine, one line for the driver or what is missing, and
+// one for each device.
+func Describe() string {
+	infos, err := Devices()
+	if err != nil {
+		return "CUDA: " + err.Error()
+	}
+	lines := []string{"CUDA: driver for CUDA " + versionText(cu.Version())}
+	for _, i := range infos {
+		line := i.String()
+		if err := i.Supported(); err != nil {
+			line += ": not usable: " + err.Error()
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
