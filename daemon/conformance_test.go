@@ -103,7 +103,7 @@ func decodeFloats(t testing.TB, text string) []float32 {
 }
 
 func testOptions(kv, isa string) EngineOptions {
-	return EngineOptions{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 4, MaxLogprobs: 8, Context: 256}
+	return EngineOptions{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 1, MaxLogprobs: 8}
 }
 
 // loadOrSkip loads a model; what the engine refuses by name is a visible skip. Of the files that call
