@@ -100,7 +100,7 @@ INLINE void FN(soften)(struct FN(split) * s, int r, int base)
 	for (int at = first; at < last; at += LANES) {
 		vf x = v_mul(v_load(score + at), v_set1(a->scale));
 		if (a->softcap > 0.0f)
-			x = v_mul(v_tanh(v_div(x, v_set1(a->softcap))), v_set1(a->softcap));
+			x = v_softcap(x, a->softcap);
 		v_store(score + at, x);
 		if (base + at < s->low[r] || base + at + LANES > s->high[r])
 			x = FN(mask)(score + at, s->low[r] - base - at, s->high[r] - base - at);
@@ -286,33 +286,20 @@ static void FN(attend)(const struct attend_args *a)
 		FN(attend_tile)(a, row, a->rows - row < ATTEND_ROWS ? a->rows - row : ATTEND_ROWS);
 }
 
-/* quantise_head rounds one head vector as Q8_0 does: d = amax / 127, stored as a half. */
-INLINE void FN(quantise_head)(const float *x, int n, int8_t *q, int q_step, uint16_t *scale, int s_step)
+INLINE void FN(round_head)(const float *x, int n, int8_t *q, int q_step, uint16_t *scale, int s_step)
 {
-	for (int b = 0; b * BLOCK < n; b++) {
-		int m = n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK;
-		float amax = 0.0f;
-		for (int i = 0; i < m; i++) {
-			float v = fabsf(x[b * BLOCK + i]);
-			amax = v > amax ? v : amax;
-		}
-		float d = amax / 127.0f, inverse = d > 0.0f ? 1.0f / d : 0.0f;
-		scale[(int64_t)b * s_step] = float_to_half(d);
-		for (int i = 0; i < m; i++) {
-			float r = rintf(x[b * BLOCK + i] * inverse);
-			r = r > 127.0f ? 127.0f : r >= -127.0f ? r : -127.0f; /* a NaN becomes -127 */
-			q[(int64_t)(b * BLOCK + i) * q_step] = (int8_t)r;
-		}
-	}
+	for (int b = 0; b * BLOCK < n; b++)
+		kv_round_block(x + b * BLOCK, n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK,
+		               q + (int64_t)b * BLOCK * q_step, q_step, scale + (int64_t)b * s_step);
 }
 
 static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const float *k, const float *v)
 {
 	int n = l->head_dim;
 	if (l->type == KV_Q8_0) {
-		FN(quantise_head)
+		FN(round_head)
 		(k, n, (int8_t *)head + slot, PAGE_TOKENS, (uint16_t *)(head + l->k_scales) + slot, PAGE_TOKENS);
-		FN(quantise_head)
+		FN(round_head)
 		(v, n, (int8_t *)(head + l->v) + (int64_t)slot * l->head_pad, 1,
 		 (uint16_t *)(head + l->v_scales) + slot * l->blocks, 1);
 		return;

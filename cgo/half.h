@@ -2,10 +2,11 @@
  * vcvtps2ph (round to nearest even; a NaN stays quiet and keeps its upper payload). */
 #ifndef CHIMERA_HALF_H
 #define CHIMERA_HALF_H
+#include "portable.h"
 #include <stdint.h>
 #include <string.h>
 
-static inline float half_to_float(uint16_t h)
+static inline PORTABLE float half_to_float(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = (h >> 10) & 31, man = h & 0x3ff, u;
 	float f;
@@ -22,7 +23,7 @@ static inline float half_to_float(uint16_t h)
 	return f;
 }
 
-static inline uint16_t float_to_half(float f)
+static inline PORTABLE uint16_t float_to_half(float f)
 {
 	uint32_t u, sign, a;
 	memcpy(&u, &f, 4);

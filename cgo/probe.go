@@ -6,6 +6,7 @@ package cgo
 #include "isa.h"
 #include "pack.h"
 #include "pool.h"
+#include "random.h"
 #include "rope.h"
 #include "step.h"
 #include <stdlib.h>

@@ -2,6 +2,7 @@ package cgo
 
 /*
 #include "dmath.h"
+#include "random.h"
 #include "rope.h"
 #include "step.h"
 #include "vec.h"
@@ -109,7 +110,9 @@ func probeRope(m *probeMemory, r engine.Rope, factors []float32, position int) (
 	half := r.Dim / 2
 	frequency, cosine, sine = probeTake[float32](m, half), probeTake[float32](m, half), probeTake[float32](m, half)
 	C.rope_frequencies(s, C.int(r.Dim), floats(frequency))
-	C.rope_angles(C.int(position), floats(frequency), C.int(half), C.float(r.Magnitude), floats(cosine), floats(sine))
+	for i := range half {
+		C.rope_angle(C.int(position), C.float(frequency[i]), C.float(r.Magnitude), floats(cosine[i:]), floats(sine[i:]))
+	}
 	return frequency, cosine, sine
 }
 

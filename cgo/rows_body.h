@@ -50,20 +50,6 @@ static void FN(norm)(int kind, const float *x, const float *gamma, const float *
 	}
 }
 
-INLINE vf FN(activate)(vf x, int activation)
-{
-	switch (activation) {
-	case ACT_SILU:
-		return v_silu(x);
-	case ACT_GELU_TANH:
-		return v_gelu_tanh(x);
-	case ACT_GELU:
-		return v_gelu(x);
-	default:
-		return x;
-	}
-}
-
 static void FN(epilogue)(float *out, const float *acc, const float *gate, const float *bias, const float *residual,
                          int activation, int n)
 {
@@ -72,9 +58,9 @@ static void FN(epilogue)(float *out, const float *acc, const float *gate, const 
 		if (bias)
 			y = v_add(y, FN(load_tail)(bias, i, n));
 		if (gate)
-			y = v_mul(FN(activate)(FN(load_tail)(gate, i, n), activation), y);
+			y = v_mul(v_activate(FN(load_tail)(gate, i, n), activation), y);
 		else
-			y = FN(activate)(y, activation);
+			y = v_activate(y, activation);
 		if (residual)
 			y = v_add(y, FN(load_tail)(residual, i, n));
 		FN(store_tail)(out, i, n, y);
@@ -91,7 +77,7 @@ static void FN(logits)(float *x, const float *bias, float scale, float softcap, 
 			y = v_add(y, FN(load_tail)(bias, i, n));
 		y = v_mul(y, v_set1(scale));
 		if (softcap > 0.0f)
-			y = v_mul(v_tanh(v_div(y, v_set1(softcap))), v_set1(softcap));
+			y = v_softcap(y, softcap);
 		FN(store_tail)(x, i, n, y);
 	}
 }

@@ -1,40 +1,11 @@
 /* sample.c owns what happens to a row of logits: scores, penalties, truncation and the draw. */
 #include "sample.h"
 #include "dmath.h"
+#include "draw.h"
+#include "random.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- randomness ---- */
-
-static void philox_round(uint32_t c[4], const uint32_t k[2])
-{
-	uint64_t a = (uint64_t)0xD2511F53 * c[0], b = (uint64_t)0xCD9E8D57 * c[2];
-	uint32_t c1 = c[1], c3 = c[3];
-	c[0] = (uint32_t)(b >> 32) ^ c1 ^ k[0];
-	c[1] = (uint32_t)b;
-	c[2] = (uint32_t)(a >> 32) ^ c3 ^ k[1];
-	c[3] = (uint32_t)a;
-}
-
-void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
-{
-	uint32_t k[2] = {key[0], key[1]};
-	memcpy(out, counter, 4 * sizeof *out);
-	for (int i = 0; i < 10; i++) {
-		philox_round(out, k);
-		k[0] += 0x9E3779B9;
-		k[1] += 0xBB67AE85;
-	}
-}
-
-double random_uniform(uint64_t seed, uint32_t choice, uint32_t position)
-{
-	uint32_t counter[4] = {position, choice, 0, 0}, out[4];
-	uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-	philox(counter, key, out);
-	return (double)((uint64_t)out[0] << 21 | out[1] >> 11) * 0x1p-53;
-}
 
 /* ---- the candidates ---- */
 
@@ -42,12 +13,6 @@ int64_t sample_scratch_bytes(int vocab)
 {
 	int64_t row = ((int64_t)vocab + 15) / 16 * 16 * (int64_t)sizeof(float);
 	return row + (int64_t)vocab * (int64_t)sizeof(struct candidate) + 64;
-}
-
-static int adjusts(const struct output *o)
-{
-	return o->bias_count > 0 ||
-	       (o->penalty_count > 0 && (o->repetition != 1.0f || o->presence != 0.0f || o->frequency != 0.0f));
 }
 
 /* adjust applies biases, then penalties, to a copy of the logits. */
@@ -61,11 +26,7 @@ static void adjust(float *x, int vocab, const struct output *o, const struct pen
 		const struct penalty *p = &penalties[i];
 		if (p->token < 0 || p->token >= vocab)
 			continue;
-		float *l = &x[p->token];
-		if (p->seen > 0)
-			*l = *l > 0.0f ? *l / o->repetition : *l * o->repetition;
-		*l -= o->frequency * (float)p->generated;
-		*l -= p->generated > 0 ? o->presence : 0.0f;
+		x[p->token] = penalised(x[p->token], p, o);
 	}
 }
 
@@ -77,27 +38,10 @@ static int heavier(const void *a, const void *b)
 	return x->token < y->token ? -1 : x->token > y->token;
 }
 
-/* Weights lie in (0, 1], the heaviest is 1: they are counted by their binary exponent, so that only
- * those which may survive the cuts are gathered and sorted. */
-enum { EXPONENTS = 128 };
-
-static int exponent_of(float weight)
-{
-	uint32_t bits;
-	int e;
-	memcpy(&bits, &weight, sizeof bits);
-	e = 127 - (int)(bits >> 23); /* 1 is 0, [0.5, 1) is 1 ... */
-	return e < 0 ? 0 : e < EXPONENTS ? e : EXPONENTS - 1;
-}
-
-/* last_exponent is the smallest class that top-k, top-p or min-p may still need. The slack of 2^-10
- * covers what rounding the sums in another order can do to top-p. With top-k and top-p both, top-k
- * alone decides: top-p takes its share of the mass that top-k leaves, so all of that is needed. */
-static int last_exponent(const float *w, int vocab, const struct output *o, double total)
+static int smallest_class(const float *w, int vocab, const struct output *o, double total)
 {
 	int count[EXPONENTS] = {0};
-	double mass[EXPONENTS] = {0}, sum = 0.0;
-	int n = 0, share = o->top_k > 0 && o->top_p < 1.0f;
+	double mass[EXPONENTS] = {0};
 	for (int i = 0; i < vocab; i++) {
 		if (w[i] > 0.0f) {
 			int e = exponent_of(w[i]);
@@ -105,49 +49,53 @@ static int last_exponent(const float *w, int vocab, const struct output *o, doub
 			mass[e] += w[i];
 		}
 	}
-	for (int e = 0; e < EXPONENTS; e++) {
-		n += count[e];
-		sum += mass[e];
-		if ((o->top_k > 0 && n >= o->top_k) ||
-		    (o->top_p < 1.0f && !share && sum >= total * (o->top_p + 0x1p-10)) ||
-		    (o->min_p > 0.0f && !share && ldexp(1.0, -e) < o->min_p))
-			return e;
-	}
-	return EXPONENTS - 1;
+	return last_exponent(count, mass, o, total);
+}
+
+static double mass_of(const struct candidate *c, int n)
+{
+	struct running sum = {0};
+	for (int i = 0; i < n; i++)
+		running_add(&sum, c[i].weight);
+	return running_sum(&sum);
+}
+
+static double mass_of_all(const float *w, int vocab)
+{
+	struct running sum = {0};
+	for (int i = 0; i < vocab; i++)
+		running_add(&sum, w[i]);
+	return running_sum(&sum);
 }
 
 /* gather lists the candidates heaviest first and cuts them: top-k, then top-p by the mass of what
  * top-k left, then min-p. At least one stays. */
 static int gather(const float *w, int vocab, const struct output *o, struct candidate *c)
 {
-	double total = 0.0, sum = 0.0;
-	int n = 0, kept = 0, last;
-	for (int i = 0; i < vocab; i++)
-		total += w[i];
-	last = last_exponent(w, vocab, o, total);
+	double total = mass_of_all(w, vocab);
+	struct running sum = {0};
+	int n = 0, kept = 0, last = smallest_class(w, vocab, o, total);
 	for (int i = 0; i < vocab; i++)
 		if (w[i] > 0.0f && exponent_of(w[i]) <= last)
 			c[n++] = (struct candidate){w[i], i};
 	qsort(c, (size_t)n, sizeof *c, heavier);
 	if (o->top_k > 0 && n >= o->top_k) {
 		n = o->top_k;
-		total = 0.0;
-		for (int i = 0; i < n; i++)
-			total += c[i].weight;
+		total = mass_of(c, n);
 	}
-	while (kept < n && (kept == 0 || (sum < total * o->top_p && c[kept].weight >= o->min_p * c[0].weight)))
-		sum += c[kept++].weight;
+	while (kept < n &&
+	       (kept == 0 || (running_sum(&sum) < total * o->top_p && c[kept].weight >= o->min_p * c[0].weight)))
+		running_add(&sum, c[kept++].weight);
 	return kept;
 }
 
 static int draw(const struct candidate *c, int n, double u)
 {
-	double total = 0.0, sum = 0.0;
-	for (int i = 0; i < n; i++)
-		total += c[i].weight;
+	double target = u * mass_of(c, n);
+	struct running sum = {0};
 	for (int i = 0; i < n; i++) {
-		sum += c[i].weight;
-		if (sum > u * total)
+		running_add(&sum, c[i].weight);
+		if (running_sum(&sum) > target)
 			return c[i].token;
 	}
 	return c[n - 1].token;
@@ -156,15 +104,14 @@ static int draw(const struct candidate *c, int n, double u)
 /* draw_any is draw over the whole vocabulary, in order of ids. */
 static int draw_any(const float *w, int vocab, double u)
 {
-	double total = 0.0, sum = 0.0;
+	double target = u * mass_of_all(w, vocab);
+	struct running sum = {0};
 	int last = 0;
-	for (int i = 0; i < vocab; i++)
-		total += w[i];
 	for (int i = 0; i < vocab; i++) {
 		if (w[i] > 0.0f)
 			last = i;
-		sum += w[i];
-		if (sum > u * total)
+		running_add(&sum, w[i]);
+		if (running_sum(&sum) > target)
 			return i;
 	}
 	return last;
@@ -179,7 +126,7 @@ static int choose(const struct sample_kernels *k, float *x, int vocab, const str
 		return k->first_at(x, vocab, peak);
 	k->weights(x, vocab, peak, o->temperature);
 	u = random_uniform(o->seed, (uint32_t)o->choice, (uint32_t)position);
-	if (o->top_k <= 0 && o->top_p >= 1.0f && o->min_p <= 0.0f)
+	if (draws_from_all(o))
 		return draw_any(x, vocab, u);
 	return draw(c, gather(x, vocab, o, c), u);
 }

@@ -31,9 +31,4 @@ int64_t sample_scratch_bytes(int vocab);
 void sample_row(const struct sample_kernels *k, const float *logits, int vocab, const struct output *o, int position,
                 const struct penalty *penalties, const struct bias *biases, struct result *r, struct top_token *top,
                 void *scratch);
-
-/* random_uniform is in [0, 1): Philox4x32-10 (Salmon et al. 2011) of (seed, choice, position). */
-double random_uniform(uint64_t seed, uint32_t choice, uint32_t position);
-/* philox is the generator itself, for its known answers. */
-void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 #endif

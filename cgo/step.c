@@ -27,8 +27,9 @@ static void run_rope_table(const struct run *r, const struct phase *p, int row)
 {
 	const struct rope *rope = p->rope;
 	int64_t at = (int64_t)row * (rope->dim / 2);
-	rope_angles(r->batch->positions[row], rope->frequency, rope->dim / 2, rope->magnitude, rope->cosine + at,
-	            rope->sine + at);
+	for (int i = 0; i < rope->dim / 2; i++)
+		rope_angle(r->batch->positions[row], rope->frequency[i], rope->magnitude, &rope->cosine[at + i],
+		           &rope->sine[at + i]);
 }
 
 static void run_embed(const struct run *r, const struct phase *p, int row)

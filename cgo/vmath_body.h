@@ -88,3 +88,20 @@ INLINE vf v_gelu(vf x)
 	vf e = v_erf(v_mul(x, v_set1(0.707106781186547524f)));
 	return v_mul(v_mul(v_set1(0.5f), x), v_add(v_set1(1.0f), e));
 }
+
+INLINE vf v_activate(vf x, int activation)
+{
+	switch (activation) {
+	case ACT_SILU:
+		return v_silu(x);
+	case ACT_GELU_TANH:
+		return v_gelu_tanh(x);
+	case ACT_GELU:
+		return v_gelu(x);
+	default:
+		return x;
+	}
+}
+
+/* v_softcap: c tanh(x / c). */
+INLINE vf v_softcap(vf x, float c) { return v_mul(v_tanh(v_div(x, v_set1(c))), v_set1(c)); }

@@ -12,6 +12,7 @@
 #include "../cgo/attend.h"
 #include "../cgo/batch.h"
 #include "../cgo/cpu.h"
+#include "../cgo/draw.h"
 #include "../cgo/rows.h"
 
 enum {
@@ -22,7 +23,6 @@ enum {
 	ROW_THREADS = 128,   /* threads of row-wise kernels */
 	ATTEND_THREADS = 256, /* one thread per position of a split */
 	SAMPLE_THREADS = 512, /* threads of sample: one thread block per output row */
-	DRAW_CHUNK = 256,    /* ids whose weights are summed together before a draw over the vocabulary */
 };
 
 /* The counts of one step, copied in before its kernels run. */
@@ -105,6 +105,15 @@ struct phase {
 	uint8_t *scratch;           /* (HEAD_ROWS, scratch_bytes) */
 	int64_t scratch_bytes;
 };
+
+/* sample_row_bytes is what one row of `sample` needs of its scratch: weights, the sums of their chunks, and two
+ * lists of ids for the sort. */
+static inline PORTABLE int64_t sample_row_bytes(int32_t vocab)
+{
+	int64_t padded = ((int64_t)vocab + 15) / 16 * 16;
+	return padded * (int64_t)sizeof(float) + (padded / DRAW_CHUNK + 1) * (int64_t)sizeof(double) +
+	       2 * padded * (int64_t)sizeof(int32_t);
+}
 
 /* What `repack` does with one tensor, or a part of it that is on the device already. */
 struct repack_args {

@@ -10,7 +10,7 @@ import (
 
 // ReductionVersion counts the changes to the order in which sums are formed. Two instances with
 // different versions may differ in the last bits.
-const ReductionVersion = 1
+const ReductionVersion = 2
 
 // ActivationType says how the input of a product with quantised weights is rounded.
 type ActivationType uint8

@@ -1,0 +1,239 @@
+/* attend.cu owns attention over pages.
+ *
+ * The order of every sum depends on absolute positions alone, as in cgo/attend_body.h. Positions are split
+ * every SPLIT_TOKENS: a split is one position per thread. Exponentials are added in lane position mod 16, in
+ * page order, then by the fixed tree; outputs in ascending position, a thread per element; splits merge in
+ * ascending order. Sequences of one token take a thread block per split and merge behind it; rows of longer
+ * ones walk their splits: the same functions, so the same bits. */
+#include "lane.cuh"
+
+enum { ELEMENTS = MAX_HEAD_DIM / ATTEND_THREADS }; /* of a head that a thread of attend_rows owns */
+
+/* One query: a row and head, and what it sees of one split. */
+struct query {
+	const struct phase *p;
+	const float *q;
+	const int32_t *pages; /* the sequence's page table */
+	int64_t head;         /* offset of the layer and kv head in a page */
+	int position;
+	int low, high; /* it sees positions [low, high) of the split */
+};
+
+/* What a split leaves in shared memory. */
+struct split {
+	float q[MAX_HEAD_DIM];
+	float score[SPLIT_TOKENS]; /* then exponentials */
+	float lane[LANES];
+	int peak;
+};
+
+/* Splits so far, for one element of the output. */
+struct running_split {
+	float peak, sum, out;
+};
+
+static __device__ struct query query_of(const struct phase *p, int row, int head)
+{
+	const struct device_batch *b = p->batch;
+	const struct kv_layout *kv = &p->kv;
+	struct query q;
+	q.p = p;
+	q.q = row_of(&p->in, row) + (int64_t)head * kv->head_dim;
+	q.pages = b->pages + b->sequences[b->sequence_of[row]].first_page;
+	q.head = ((int64_t)p->layer * kv->kv_heads + head / (p->heads / kv->kv_heads)) * kv->head_bytes;
+	q.position = b->positions[row];
+	q.low = q.high = 0;
+	return q;
+}
+
+/* sees sets the range of a query in split i and tells whether it is not empty. */
+static __device__ bool sees(struct query *q, int i)
+{
+	int base = i * SPLIT_TOKENS, window = q->p->window;
+	q->low = window > 0 ? max(base, q->position - window + 1) : base;
+	q->high = min(base + SPLIT_TOKENS, q->position + 1);
+	return q->high > q->low;
+}
+
+static __device__ const uint8_t *page_of(const struct query *q, int position)
+{
+	return q->p->pages + q->pages[position / PAGE_TOKENS] * q->p->kv.page_bytes + q->head;
+}
+
+static __device__ float key_at(const struct kv_layout *l, const uint8_t *page, int slot, int d)
+{
+	int64_t at = (int64_t)d * PAGE_TOKENS + slot;
+	if (l->type == KV_F32)
+		return ((const float *)page)[at];
+	if (l->type == KV_F16)
+		return half_to_float(((const uint16_t *)page)[at]);
+	uint16_t scale = ((const uint16_t *)(page + l->k_scales))[d / BLOCK * PAGE_TOKENS + slot];
+	return half_to_float(scale) * (float)((const int8_t *)page)[at];
+}
+
+static __device__ float value_at(const struct kv_layout *l, const uint8_t *page, int slot, int d)
+{
+	int64_t at = (int64_t)slot * l->head_pad + d;
+	if (l->type == KV_F32)
+		return ((const float *)(page + l->v))[at];
+	if (l->type == KV_F16)
+		return half_to_float(((const uint16_t *)(page + l->v))[at]);
+	uint16_t scale = ((const uint16_t *)(page + l->v_scales))[slot * l->blocks + d / BLOCK];
+	return half_to_float(scale) * (float)((const int8_t *)(page + l->v))[at];
+}
+
+/* score_at is the scaled and capped score of one position; what the query does not see is -inf. */
+static __device__ float score_at(const struct query *q, const struct split *s, int position)
+{
+	const struct phase *p = q->p;
+	if (position < q->low || position >= q->high)
+		return -INFINITY;
+	const uint8_t *page = page_of(q, position);
+	float acc = 0.0f;
+	for (int d = 0; d < p->kv.head_dim; d++)
+		acc = fmaf(s->q[d], key_at(&p->kv, page, position % PAGE_TOKENS, d), acc);
+	acc *= p->scale;
+	return p->softcap > 0.0f ? v_softcap(acc, p->softcap) : acc;
+}
+
+/* soften forms the scores of split i and their exponentials; the peak and sum are returned to all threads. The
+ * peak passes over a NaN, as the CPU's v_max does. */
+static __device__ void soften(const struct query *q, struct split *s, int i, float *peak, float *sum)
+{
+	int at = threadIdx.x;
+	for (int d = at; d < q->p->kv.head_dim; d += ATTEND_THREADS)
+		s->q[d] = q->q[d];
+	if (at == 0)
+		s->peak = ordered(-INFINITY);
+	__syncthreads();
+	float score = score_at(q, s, i * SPLIT_TOKENS + at);
+	if (score > -INFINITY)
+		atomicMax(&s->peak, ordered(score));
+	__syncthreads();
+	*peak = from_ordered(s->peak);
+	s->score[at] = v_exp(score - *peak);
+	__syncthreads();
+	/* Lane by lane in page order: warp 0 alone, its upper half repeats the lower for the tree. */
+	if (at < warpSize) {
+		float lane = 0.0f;
+		for (int k = at % LANES; k < SPLIT_TOKENS; k += LANES)
+			lane += s->score[k];
+		lane = lanes_sum(lane);
+		if (at == 0)
+			s->lane[0] = lane;
+	}
+	__syncthreads();
+	*sum = s->lane[0];
+}
+
+/* output_at adds p*v of what the query sees to element d, in ascending position. */
+static __device__ float output_at(const struct query *q, const struct split *s, int i, int d)
+{
+	float acc = 0.0f;
+	for (int position = q->low; position < q->high;) {
+		const uint8_t *page = page_of(q, position);
+		int end = min(q->high, position / PAGE_TOKENS * PAGE_TOKENS + PAGE_TOKENS);
+		for (; position < end; position++)
+			acc = fmaf(s->score[position - i * SPLIT_TOKENS],
+			           value_at(&q->p->kv, page, position % PAGE_TOKENS, d), acc);
+	}
+	return acc;
+}
+
+/* merge adds a split to those before it. A peak of -inf stands for "none yet", and is what a split of nothing but
+ * NaN leaves: the next one takes its place, as on the CPU. */
+static __device__ void merge(struct running_split *r, float peak, float sum, float out)
+{
+	if (r->peak == -INFINITY) {
+		r->peak = peak;
+		r->sum = sum;
+		r->out = out;
+		return;
+	}
+	float top = r->peak > peak ? r->peak : peak;
+	float before = v_exp(r->peak - top), now = v_exp(peak - top);
+	r->out = fmaf(out, now, r->out * before);
+	r->sum = fmaf(sum, now, r->sum * before);
+	r->peak = top;
+}
+
+/* The row of a sequence of one token, or -1. */
+static __device__ int single_row(const struct device_batch *b, int sequence)
+{
+	if (sequence >= b->counts->sequences || b->sequences[sequence].token_count != 1)
+		return -1;
+	return b->sequences[sequence].first_token;
+}
+
+static __device__ float *partial_of(const struct phase *p, int sequence, int head, int i)
+{
+	return p->partials + (((int64_t)sequence * p->heads + head) * p->splits + i) * (p->kv.head_pad + 2);
+}
+
+/* (sequences, heads, splits): one split of a sequence of one token, to partials. */
+KERNEL __launch_bounds__(ATTEND_THREADS) attend_splits(const struct phase *p)
+{
+	__shared__ struct split s;
+	int row = single_row(p->batch, blockIdx.x), i = blockIdx.z;
+	if (row < 0 || i >= p->splits)
+		return;
+	struct query q = query_of(p, row, blockIdx.y);
+	if (!sees(&q, i))
+		return;
+	float peak, sum, *partial = partial_of(p, blockIdx.x, blockIdx.y, i);
+	soften(&q, &s, i, &peak, &sum);
+	for (int d = threadIdx.x; d < p->kv.head_dim; d += ATTEND_THREADS)
+		partial[d] = output_at(&q, &s, i, d);
+	if (threadIdx.x == 0) {
+		partial[p->kv.head_pad] = peak;
+		partial[p->kv.head_pad + 1] = sum;
+	}
+}
+
+/* (sequences, heads): the splits of a sequence of one token, in ascending order. Each thread forms the factors
+ * itself: they are few. */
+KERNEL __launch_bounds__(ROW_THREADS) attend_merge(const struct phase *p)
+{
+	int row = single_row(p->batch, blockIdx.x), pad = p->kv.head_pad;
+	if (row < 0)
+		return;
+	struct query q = query_of(p, row, blockIdx.y);
+	float *out = row_of(&p->out, row) + (int64_t)blockIdx.y * p->kv.head_dim;
+	for (int d = threadIdx.x; d < p->kv.head_dim; d += ROW_THREADS) {
+		struct running_split r = {-INFINITY, 0.0f, 0.0f};
+		for (int i = 0; i <= q.position / SPLIT_TOKENS; i++) {
+			const float *partial = partial_of(p, blockIdx.x, blockIdx.y, i);
+			if (sees(&q, i))
+				merge(&r, partial[pad], partial[pad + 1], partial[d]);
+		}
+		out[d] = r.out / r.sum;
+	}
+}
+
+/* (rows, heads): a row of a longer sequence, all its splits. */
+KERNEL __launch_bounds__(ATTEND_THREADS) attend_rows(const struct phase *p)
+{
+	__shared__ struct split s;
+	const struct device_batch *b = p->batch;
+	int row = blockIdx.x, first = threadIdx.x, n = p->kv.head_dim;
+	if (row >= b->counts->tokens || b->sequences[b->sequence_of[row]].token_count == 1)
+		return;
+	struct query q = query_of(p, row, blockIdx.y);
+	struct running_split r[ELEMENTS] = {{-INFINITY, 0.0f, 0.0f}, {-INFINITY, 0.0f, 0.0f}};
+	for (int i = 0; i <= q.position / SPLIT_TOKENS; i++) {
+		float peak, sum;
+		if (!sees(&q, i)) /* the same for all threads */
+			continue;
+		soften(&q, &s, i, &peak, &sum);
+#pragma unroll
+		for (int e = 0; e < ELEMENTS; e++)
+			if (first + e * ATTEND_THREADS < n)
+				merge(&r[e], peak, sum, output_at(&q, &s, i, first + e * ATTEND_THREADS));
+		__syncthreads();
+	}
+	float *out = row_of(&p->out, row) + (int64_t)blockIdx.y * n;
+#pragma unroll
+	for (int e = 0; e < ELEMENTS; e++)
+		if (first + e * ATTEND_THREADS < n)
+			out[first + e * ATTEND_THREADS] = r[e].out / r[e].sum;
+}
