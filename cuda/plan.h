@@ -92,6 +92,7 @@ struct phase {
 	/* product; head */
 	struct packed weight, gate; /* gate.data is NULL without one */
 	const float *bias;          /* (rows) or NULL */
+	const float *gate_bias;     /* (rows) or NULL; added to the gate's sums before the activation */
 	int32_t activation;         /* enum activation */
 	int32_t first_row;          /* head, sample: the first of up to HEAD_ROWS output rows */
 	float *logits;              /* head, sample: (HEAD_ROWS, vocab) */
