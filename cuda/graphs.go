@@ -4,7 +4,6 @@ package cuda
 
 import (
 	"container/list"
-	"errors"
 	"fmt"
 )
 
@@ -53,15 +52,15 @@ func (c *graphCache) of(k bucket) (graph, error) {
 func (c *graphCache) evict(e *list.Element) error {
 	g := c.used.Remove(e).(cachedGraph)
 	delete(c.byKey, g.key)
-	return errors.Join(c.in.device.synchronize(*c.in.stream), c.in.device.destroyGraph(g.graph))
+	return oneCause(c.in.device.synchronize(*c.in.stream), c.in.device.destroyGraph(g.graph))
 }
 
 func (c *graphCache) clear() error {
-	var errs []error
+	var err error
 	for c.used.Len() > 0 {
-		errs = append(errs, c.evict(c.used.Back()))
+		err = oneCause(err, c.evict(c.used.Back()))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // launchAll queues the launches of a bucket, in order.

@@ -156,49 +156,46 @@ func (in *instance) checkPage(page int32, bytes int) (Pointer, error) {
 }
 
 // Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with
-// the process; the host's memory is given back all the same.
+// the process; what it may still write to stays mapped.
 func (in *instance) Close() error { return in.abandon(nil) }
 
 // abandon frees what has been taken so far and returns cause with what went wrong on the way.
 func (in *instance) abandon(cause error) error {
-	errs := []error{cause}
-	err := in.device.do("closing", func() error { return errors.Join(in.release()...) })
-	if err != nil && !(errors.Is(err, engine.ErrPoisoned) && errors.Is(cause, engine.ErrPoisoned)) {
-		errs = append(errs, err) // of a device that was lost the cause says it all
-	}
+	err := oneCause(cause, in.device.do("closing", in.release))
 	for _, b := range in.batches {
-		errs = append(errs, b.region.Free())
+		err = oneCause(err, b.region.Free())
 	}
 	if in.bounce != nil {
-		errs = append(errs, in.bounce.Free())
+		err = oneCause(err, in.bounce.Free())
 	}
 	in.batches, in.bounce = nil, nil
-	return errors.Join(errs...)
+	return err
 }
 
 // release gives back the driver's objects, newest first.
-func (in *instance) release() (errs []error) {
+func (in *instance) release() (err error) {
 	d := in.device
 	if in.stream != nil {
-		errs = append(errs, d.synchronize(*in.stream))
+		err = d.synchronize(*in.stream)
 	}
 	for _, b := range in.batches {
-		errs = append(errs, d.destroyEvent(b.done))
+		err = oneCause(err, d.destroyEvent(b.done))
 	}
 	if in.graphs != nil {
-		errs = append(errs, in.graphs.clear())
+		err = oneCause(err, in.graphs.clear())
 	}
 	if in.module != nil {
-		errs = append(errs, d.unload(*in.module))
+		err = oneCause(err, d.unload(*in.module))
 	}
 	for _, at := range []*Pointer{&in.kvAt, &in.actsAt, &in.weightsAt} {
 		if *at != 0 {
-			errs = append(errs, d.memFree(*at))
+			err = oneCause(err, d.memFree(*at))
 			*at = 0
 		}
 	}
 	if in.stream != nil {
-		errs = append(errs, d.destroyStream(*in.stream))
+		err = oneCause(err, d.destroyStream(*in.stream))
 	}
-	return errs
+	in.stream, in.module, in.graphs = nil, nil, nil
+	return err
 }

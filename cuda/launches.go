@@ -77,7 +77,7 @@ func (f *filler) lower(ph lowering.Phase) []launch {
 	case engine.Embed:
 		return row("embed", o.Out, func(c *C.struct_phase) { f.embed(c, o) })
 	case engine.Norm:
-		return row("norm", o.Out, func(c *C.struct_phase) { f.norm(c, o, ph.Quantise) })
+		return row("normalise", o.Out, func(c *C.struct_phase) { f.norm(c, o, ph.Quantise) })
 	case engine.Add:
 		return row("add", o.Out, func(c *C.struct_phase) { c.in, c.in2, c.out = f.value(o.A), f.value(o.B), f.value(o.Out) })
 	case engine.Rows:

@@ -7,7 +7,6 @@ package cuda
 import "C"
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"unsafe"
@@ -101,12 +100,15 @@ func (in *instance) writePhases() error {
 	batch := &hostmem.Slice[C.struct_device_batch](r, bytes, 1)[0]
 	in.pointBatch(batch, r)
 	err = in.device.do("writing the plan of", func() error {
-		return errors.Join(
-			in.device.copyIn(in.buffers.phases, r.Pointer(), bytes, *in.stream),
-			in.device.copyIn(in.buffers.batch, unsafe.Pointer(batch), C.sizeof_struct_device_batch, *in.stream),
-			in.device.synchronize(*in.stream))
+		if err := in.device.copyIn(in.buffers.phases, r.Pointer(), bytes, *in.stream); err != nil {
+			return err
+		}
+		if err := in.device.copyIn(in.buffers.batch, unsafe.Pointer(batch), C.sizeof_struct_device_batch, *in.stream); err != nil {
+			return err
+		}
+		return in.device.synchronize(*in.stream)
 	})
-	return errors.Join(err, r.Free())
+	return oneCause(err, r.Free())
 }
 
 // pointBatch says where the arrays of the current step lie: in the mirror at the offsets that they have in

@@ -1,7 +1,7 @@
 /* plan.h owns the lowered program as GPU kernels see it, for Go (through cgo), nvcc and the host emulation.
  *
  * Every kernel takes one argument, the device address of its struct: `extern "C" __global__ void
- * norm(const struct phase *p)`. The structs are written once, at load, so a captured graph never changes;
+ * normalise(const struct phase *p)`. The structs are written once, at load, so a captured graph never changes;
  * what differs from step to step is read through `batch`. Grids are sized for a bucket of rows, so each
  * kernel compares its row with the step's counts first.
  *

@@ -164,7 +164,6 @@ extern "C" void fake_cuda_reset(void)
 	for (context *c : std::vector<context *>(fake.primary))
 		if (c)
 			destroy_context(c);
-	fake.initialised = false;
 	fake.calls = fake.abandoned = fake.pageable_copies = 0;
 	fake.calls_of.clear();
 	fake.log.clear();
