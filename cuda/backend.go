@@ -38,6 +38,9 @@ func New(index int, model string) (*Backend, error) {
 // Name returns "cuda".
 func (*Backend) Name() string { return "cuda" }
 
+// BusID is the GPU's PCI address.
+func (b *Backend) BusID() string { return b.device.info.PCIBusID }
+
 // Close gives the GPU back, after the instances. An error names what was not given back before.
 func (b *Backend) Close() error { return b.device.close() }
 

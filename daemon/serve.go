@@ -103,10 +103,10 @@ func (s *server) loadModel() (err error) {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
-		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), "cpu"),
+		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), s.loaded.Instance.Plan().Backend),
 	}
 	plan := s.loaded.Instance.Plan()
-	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "isa", plan.ISA,
+	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
