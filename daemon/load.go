@@ -38,6 +38,7 @@ type Loaded struct {
 	Program  *engine.Program
 	Instance engine.Instance
 	Policy   engine.Policy
+	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.

@@ -31,7 +31,7 @@ func field(v *nvml.FieldValue, kind nvml.ValueType, value uint64) {
 func fill(d *server.Device) {
 	d.GetPciInfoFunc = func() (info nvml.PciInfo, ret nvml.Return) {
 		for i, c := range []byte(fmt.Sprintf("00000000:%02X:00.0", 0xa0+d.Index)) {
-			info.BusId[i] = c
+			info.BusId[i] = int8(c)
 		}
 		return info, nvml.SUCCESS
 	}
