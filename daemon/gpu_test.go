@@ -11,9 +11,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
+	"chimera/api"
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/gpu"
 	"chimera/gpu/gputest"
+	"chimera/scheduler"
+	"chimera/socket"
 )
 
 // docs/GPU.md has what the daemon did in each scenario: go test ./daemon -run GPUScenarios -rewrite
@@ -31,7 +37,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 		w := newWarden(s.Open(over), ends)
 		w.watcher = gpu.New(s.Open(over), func(n gpu.Notice) {
 			if n.Xid == 0 && (n.Verdict.Action != n.Was.Action || n.Verdict.Needs != n.Was.Needs) {
-				verdicts = append(verdicts, verdictWords(n.Verdict))
+				verdicts = append(verdicts, verdictWords(s, n))
 			}
 			w.hear(n)
 		})
@@ -41,17 +47,20 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 		ctx, cancel := context.WithTimeout(t.Context(), s.Length)
 		watched := make(chan struct{})
 		go func() { w.watcher.Run(ctx); close(watched) }()
+		last := "serves on"
 		select {
 		case <-ctx.Done():
-			deeds = append(deeds, "serves on")
 		case <-w.orders:
-			deeds = append(deeds, end(w, ended))
-			cancel()
+			last = end(w, ended)
 		}
-		<-watched
 		cancel()
+		<-watched
+		deeds = append(deeds, last)
+		if len(verdicts) == 0 {
+			verdicts = []string{"none: " + w.watcher.State().Reason}
+		}
 		close(over)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // what hung comes back and ends
 	})
 	return verdicts, deeds
 }
@@ -69,9 +78,13 @@ func end(w *warden, ended context.Context) string {
 	return fmt.Sprintf("%s, exit %d", deed, ExitCode(w.last(err)))
 }
 
-func verdictWords(v gpu.Verdict) string {
-	v.Reason = ""
-	return gputest.Words(v)
+// verdictWords leaves out the reason, which stands in the scenario's file.
+func verdictWords(s *gputest.Scenario, n gpu.Notice) string {
+	n.Verdict.Reason = ""
+	if s.Devices > 1 {
+		return fmt.Sprintf("GPU %d: %s", n.Device.Index, gputest.Words(n.Verdict))
+	}
+	return gputest.Words(n.Verdict)
 }
 
 func TestGPUScenarios(t *testing.T) {
@@ -84,9 +97,6 @@ func TestGPUScenarios(t *testing.T) {
 	table.WriteString("| Scenario | Verdicts | What the daemon did |\n| --- | --- | --- |\n")
 	for _, s := range list {
 		verdicts, deeds := life(t, s)
-		if len(verdicts) == 0 {
-			verdicts = []string{"none: " + s.Refusal}
-		}
 		fmt.Fprintf(table, "| %s | %s | %s |\n", s.Title, strings.Join(verdicts, ", then "), strings.Join(deeds, ", "))
 	}
 	const path = "../docs/GPU.md"
@@ -236,6 +246,7 @@ func TestLastResort(t *testing.T) {
 			began, after, code := time.Now(), time.Duration(0), 0
 			lastResort(c.err, func(n int) { after, code = time.Since(began), n })
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if after != c.after || code != c.code {
 				t.Errorf("%v: exit %d after %v", c.err, code, after)
 			}
@@ -247,5 +258,78 @@ func TestGPUErrorSaysWhatToDo(t *testing.T) {
 	e := &GPUError{gpu.Device{Index: 1, Name: "X", Bus: "0000:17:00.0"}, gpu.Verdict{Action: gpu.Replace, Needs: gpu.NewCard, Reason: "it broke"}, errors.New("step failed")}
 	if want := "GPU 1 (X, 0000:17:00.0): replace: it broke; it needs a new card: step failed"; e.Error() != want {
 		t.Errorf("%q", e.Error())
+	}
+}
+
+// live starts the loop of a server on a fake instance that computes on GPU 0 of a scenario, and waits for its end.
+func live(t *testing.T, scenario string, fail func(int) error) (*server, error) {
+	t.Helper()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	play, err := gputest.Parse("live", "title live\n"+scenario+"\nend 1h\n---\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Pages: 16, Vocab: 100})
+	in.Fail = fail
+	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}}
+	s.config.StepTokens = 16
+	over := make(chan struct{})
+	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })
+	t.Cleanup(func() { s.stop(); close(over) })
+	s.http, err = socket.NewServer(socket.Config{Handler: func(*fasthttp.RequestCtx) {}, MaxBody: 1 << 10})
+	if err = errors.Join(err, s.watchGPUs(), s.startLoop()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.scheduler.Submit(t.Context(), scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 8, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, s.gpus.why(s.wait(t.Context(), nil))
+}
+
+// The server ends for a verdict and for a poisoned instance, with the code that the unit acts on.
+func TestServerObeys(t *testing.T) {
+	poisoned := func(int) error { return errors.New("illegal address") }
+	for scenario, c := range map[string]struct {
+		fail func(int) error
+		code int
+		says string
+	}{
+		"0s remapped=failed": {nil, ExitOutOfService, "replace"},
+		"0s lost":            {nil, ExitOutOfService, "machine restart"},
+		"0s recovery=4":      {nil, ExitOutOfService, "drain_and_reset"},
+		"0s":                 {poisoned, ExitRestart, "illegal address"},
+		"1s xid=94":          {poisoned, ExitRestart, "illegal address"},
+		"1s xid=95":          {poisoned, ExitOutOfService, "illegal address"},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			if _, err := live(t, scenario, c.fail); ExitCode(err) != c.code || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("exit %d: %v", ExitCode(err), err)
+			}
+		})
+	}
+}
+
+// A card that is known to be bad before the model is up is not served on.
+func TestBadGPURefusedAtStart(t *testing.T) {
+	w, _ := obedient(func() {})
+	s := &server{gpus: w}
+	if err := s.checkGPUs(); err != nil {
+		t.Errorf("%v", err)
+	}
+	w.hear(fault(gpu.Replace, gpu.NewCard))
+	if err := s.checkGPUs(); ExitCode(err) != ExitOutOfService {
+		t.Errorf("%v", err)
+	}
+}
+
+// The unit acts on the codes that the daemon exits with.
+func TestUnitKnowsExitCodes(t *testing.T) {
+	text, err := os.ReadFile("../systemd/units/chimera.service")
+	for _, line := range []string{fmt.Sprintf("RestartForceExitStatus=%d", ExitRestart), fmt.Sprintf("RestartPreventExitStatus=%d", ExitOutOfService)} {
+		if err != nil || !strings.Contains(string(text), "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s (%v)", line, err)
+		}
 	}
 }

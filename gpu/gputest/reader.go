@@ -78,6 +78,7 @@ const tick = 100 * time.Millisecond
 // Read implements gpu.Reader.
 func (r *reader) Read(index int, call *gpu.Call) (gpu.Reading, error) {
 	call.Enter("nvmlDeviceGetTemperature")
+	time.Sleep(time.Duration(1+index) * time.Millisecond) // a reading takes time: what happens at once has its order
 	reading, state := r.now(index)
 	for ; state == "hang"; reading, state = r.now(index) {
 		select {

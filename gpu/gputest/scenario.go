@@ -47,7 +47,11 @@ func All(folder string) ([]*Scenario, error) {
 	}
 	var list []*Scenario
 	for _, name := range names {
-		s, err := load(name)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		s, err := Parse(strings.TrimSuffix(filepath.Base(name), ".txt"), string(text))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -56,13 +60,10 @@ func All(folder string) ([]*Scenario, error) {
 	return list, nil
 }
 
-func load(name string) (*Scenario, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	s := &Scenario{Name: strings.TrimSuffix(filepath.Base(name), ".txt"), Devices: 1}
-	head, verdicts, ok := strings.Cut(string(text), "---\n")
+// Parse reads one scenario.
+func Parse(name, text string) (*Scenario, error) {
+	s := &Scenario{Name: name, Devices: 1}
+	head, verdicts, ok := strings.Cut(text, "---\n")
 	if !ok {
 		return nil, errors.New("there is no line of dashes")
 	}
