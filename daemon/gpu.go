@@ -10,6 +10,7 @@ import (
 
 	"chimera/engine"
 	"chimera/gpu"
+	"chimera/scheduler"
 )
 
 // This file owns what the daemon does about a GPU's verdict. All GPUs are watched and shown; those that the model
@@ -54,8 +55,10 @@ func ExitCode(err error) int {
 	return 0
 }
 
-// admit is how a slow GPU's admission is cut: so many sequences run at once, 0 for as many as there is room for.
-type admit func(running int, reason string)
+// governor is what a slow GPU asks to admit less; *scheduler.Scheduler is one.
+type governor interface {
+	Govern(scheduler.Governance)
+}
 
 // warden obeys the verdicts of the GPUs that the model computes on.
 type warden struct {
@@ -66,7 +69,7 @@ type warden struct {
 	mu       sync.Mutex
 	verdicts map[string]gpuVerdict // by bus address, of all GPUs
 	serving  map[string]bool       // those that are obeyed
-	admit    admit                 // nil until something is served
+	governor governor              // nil until something is served
 	most     int                   // sequences that run at once on a GPU at full speed
 	cut      bool
 	order    *GPUError // the worst one
@@ -84,10 +87,10 @@ func newWarden(open func(*gpu.Call) (gpu.Reader, error), end func()) *warden {
 	return w
 }
 
-// serve says which GPUs the model computes on, by their bus addresses as gpu.BusID spells them, and how to cut admission.
-func (w *warden) serve(on []string, a admit, most int) {
+// serve says which GPUs the model computes on, by their bus addresses as gpu.BusID spells them, and whom to ask to admit less.
+func (w *warden) serve(on []string, g governor, most int) {
 	w.mu.Lock()
-	w.admit, w.most, w.serving = a, most, map[string]bool{}
+	w.governor, w.most, w.serving = g, most, map[string]bool{}
 	for _, bus := range on {
 		w.serving[bus] = true
 	}
@@ -135,10 +138,10 @@ func (w *warden) obey() {
 		w.leave(worst)
 	case v.Action == gpu.Degrade && !w.cut:
 		w.cut = true
-		w.admit(max(1, w.most/2), v.Reason) // a slowdown halves the clock or worse
+		w.governor.Govern(scheduler.Governance{MaxRunning: max(1, w.most/2), Reason: v.Reason}) // a slowdown halves the clock or worse
 	case v.Action == gpu.Serve && w.cut:
 		w.cut = false
-		w.admit(0, "")
+		w.governor.Govern(scheduler.Governance{})
 	} // unknown: what was ordered last goes on
 }
 
@@ -256,15 +259,6 @@ func (s *server) checkGPUs() error {
 	default:
 		return nil
 	}
-}
-
-// admit cuts admission, or lifts the cut.
-func (s *server) admit(running int, reason string) {
-	if running == 0 {
-		slog.Info("admission is whole again")
-		return
-	}
-	slog.Warn("admission is cut", "running_at_most", running, "reason", reason)
 }
 
 // GPUs reads the machine's GPUs once, without a daemon.

@@ -29,6 +29,11 @@ const scenarioPlace = "<!-- scenarios -->\n"
 // drainsFor is how long the requests of a daemon in these tests go on once it drains.
 const drainsFor = 3 * time.Second
 
+// governs is a scheduler that only listens.
+type governs func(scheduler.Governance)
+
+func (f governs) Govern(g scheduler.Governance) { f(g) }
+
 // life lets a daemon that serves on all GPUs of a scenario obey, and tells the verdicts that it met and what it did.
 func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 	synctest.Test(t, func(t *testing.T) {
@@ -41,9 +46,13 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 			}
 			w.hear(n)
 		})
-		w.serve([]string{"0000:17:00.0", "0000:18:00.0"}, func(running int, _ string) {
-			deeds = append(deeds, map[bool]string{true: "admission lifted", false: fmt.Sprintf("admission cut to %d of 8", running)}[running == 0])
-		}, 8)
+		w.serve([]string{"0000:17:00.0", "0000:18:00.0"}, governs(func(g scheduler.Governance) {
+			if g.MaxRunning == 0 {
+				deeds = append(deeds, "cut lifted")
+				return
+			}
+			deeds = append(deeds, fmt.Sprintf("admission cut to %d of 8", g.MaxRunning))
+		}), 8)
 		ctx, cancel := context.WithTimeout(t.Context(), s.Length)
 		watched := make(chan struct{})
 		go func() { w.watcher.Run(ctx); close(watched) }()
@@ -124,7 +133,7 @@ func obedient(end func()) (*warden, *[]int) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	cuts := &[]int{}
 	w := newWarden(func(*gpu.Call) (gpu.Reader, error) { return nil, errors.New("none") }, end)
-	w.serve([]string{"0000:17:00.0"}, func(running int, _ string) { *cuts = append(*cuts, running) }, 5)
+	w.serve([]string{"0000:17:00.0"}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
 	return w, cuts
 }
 

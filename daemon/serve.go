@@ -149,7 +149,7 @@ func (s *server) startLoop() (err error) {
 		cancel()
 		<-ended
 	})
-	s.gpus.serve(s.loaded.GPUs, s.admit, s.loaded.Instance.Limits().MaxSequences)
+	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
 	logMemory()
 	return nil
 }
