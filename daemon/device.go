@@ -61,8 +61,8 @@ func gpuIndex(text string) (int, error) {
 type heldBackend interface {
 	engine.Backend
 	io.Closer
-	// BusID is the device's PCI address, by which its health is known.
-	BusID() string
+	// GPUs are the bus addresses of what it computes on, by which their health is known: gpu.BusID.
+	GPUs() []string
 }
 
 // cpuBackend holds nothing.
@@ -70,7 +70,7 @@ type cpuBackend struct{ cgo.Backend }
 
 func (cpuBackend) Close() error { return nil }
 
-func (cpuBackend) BusID() string { return "" }
+func (cpuBackend) GPUs() []string { return nil }
 
 // openBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why
 // there is none is logged, since a server that was bought for its GPU must not be slow in silence.

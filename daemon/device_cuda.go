@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"chimera/cuda"
+	"chimera/gpu"
 	"chimera/hostmem"
 )
 
@@ -29,6 +30,9 @@ func openGPU(index int, model string) (heldBackend, error) {
 	hostmem.UsePinner(p)
 	return gpuBackend{b, p}, nil
 }
+
+// GPUs is the one.
+func (b gpuBackend) GPUs() []string { return []string{gpu.BusID(b.BusID())} }
 
 // Close gives the GPU back, after the instance.
 func (b gpuBackend) Close() error {

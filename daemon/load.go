@@ -40,6 +40,7 @@ type Loaded struct {
 	Instance engine.Instance
 	Policy   engine.Policy
 	backend  heldBackend
+	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
@@ -131,7 +132,7 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
-	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend}, nil
+	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend, GPUs: backend.GPUs()}, nil
 }
 
 // loadOn plans, checks and loads.
