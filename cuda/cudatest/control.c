@@ -1,4 +1,4 @@
-//go:build cuda
+// go:build cuda
 
 /* control.c owns the pointers into the fake driver. */
 #include "control.h"
@@ -41,9 +41,13 @@ uint64_t control_calls_of(const char *name) { return fake.calls_of(name); }
 size_t control_log(char *to, size_t size) { return fake.log(to, size); }
 size_t control_violations(char *to, size_t size) { return fake.violations(to, size); }
 
-int control_call(const char *name, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)
+int control_call(const char *name, const uintptr_t a[CONTROL_ARGUMENTS])
 {
-	int (*call)(uintptr_t, uintptr_t, uintptr_t, uintptr_t);
+	int (*call)(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
+	            uintptr_t, uintptr_t);
 	*(void **)&call = dlsym(library, name);
-	return call ? call(a, b, c, d) : -1; /* arguments beyond a function's own are ignored by the calling convention */
+	if (!call)
+		return -1;
+	/* The calling convention ignores arguments beyond a function's own. */
+	return call(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10]);
 }

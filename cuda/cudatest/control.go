@@ -152,14 +152,14 @@ func Check(t testing.TB) {
 }
 
 // Call calls a driver function by name, beside whatever binding is under test, and gives its result; -1 if there is none.
-// Its arguments are at most four, integers or addresses that Go does not move.
+// Its arguments are at most eleven, integers or addresses that Go does not move.
 func Call(name string, args ...uintptr) int {
 	mustOpen()
-	var a [4]C.uintptr_t
+	var a [C.CONTROL_ARGUMENTS]C.uintptr_t
 	for i, v := range args {
 		a[i] = C.uintptr_t(v)
 	}
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
-	return int(C.control_call(text, a[0], a[1], a[2], a[3]))
+	return int(C.control_call(text, &a[0]))
 }

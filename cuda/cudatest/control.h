@@ -12,6 +12,7 @@ void control_count(struct fake_cuda_counts *to);
 uint64_t control_calls_of(const char *name);
 size_t control_log(char *to, size_t size);
 size_t control_violations(char *to, size_t size);
+enum { CONTROL_ARGUMENTS = 11 }; /* of cuLaunchKernel, the longest */
 /* Calls a driver function of integers and pointers; -1 if there is none of that name. */
-int control_call(const char *name, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d);
+int control_call(const char *name, const uintptr_t a[CONTROL_ARGUMENTS]);
 #endif

@@ -3,9 +3,11 @@
 package cudatest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CUDATEST_CHILD") != "" {
 		child()
 	}
-	Main(m)
+	b := standard()
+	b.kernels = append(b.kernels, "cuda/cudatest/testdata/*.cu")
+	mainWith(m, b)
 }
 
 // child is what TestEnvironment starts: a program that finds the fake with settings of its own.
@@ -142,5 +146,84 @@ func TestLongLog(t *testing.T) {
 	}
 	if log := Log(); len(log) != 20000 || log[19999] != "20000 cuInit" {
 		t.Errorf("%d lines", len(log))
+	}
+}
+
+// What the process under test hands to the driver by address: package variables, which do not move.
+var (
+	stream, module, function, memory, host uintptr
+	image                                  = [4]uint32{0xba55ed50, 0x00100001}
+	arguments                              = [1]uintptr{uintptr(unsafe.Pointer(&memory))}
+)
+
+// address is of a package variable.
+func address[T any](at *T) uintptr { return uintptr(unsafe.Pointer(at)) }
+
+// launch runs a kernel whose struct is zero but for its pointer out and its count, and gives what waiting answers.
+func launch(t *testing.T, kernel string, out uintptr, count int) int {
+	t.Helper()
+	name := append([]byte(kernel), 0)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&name[0])
+	for _, c := range []struct {
+		name string
+		args []uintptr
+	}{
+		{"cuInit", []uintptr{0}},
+		{"cuDevicePrimaryCtxRetain", []uintptr{address(&context), 0}},
+		{"cuCtxSetCurrent", []uintptr{0}},
+		{"cuStreamCreate", []uintptr{address(&stream), 1}},
+		{"cuModuleLoadData", []uintptr{address(&module), address(&image)}},
+		{"cuModuleGetFunction", []uintptr{address(&function), 0, address(&name[0])}},
+		{"cuMemAlloc_v2", []uintptr{address(&memory), 32}},
+		{"cuMemHostAlloc", []uintptr{address(&host), 32, 1}},
+	} {
+		switch c.name { // handles that the calls before have given
+		case "cuCtxSetCurrent":
+			c.args[0] = context
+		case "cuModuleGetFunction":
+			c.args[1] = module
+		}
+		if code := Call(c.name, c.args...); code != 0 {
+			t.Fatalf("%s answers %d", c.name, code)
+		}
+	}
+	job := unsafe.Slice((*uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&host))), 4)
+	job[0], job[1], job[2], job[3] = 0, uint64(out), 0, uint64(count)
+	if code := Call("cuMemcpyHtoDAsync_v2", memory, host, 32, stream); code != 0 {
+		t.Fatalf("copy: %d", code)
+	}
+	if code := Call("cuLaunchKernel", function, 1, 1, 1, 32, 1, 1, 0, stream, address(&arguments), 0); code != 0 {
+		t.Fatalf("launch: %d", code)
+	}
+	return Call("cuStreamSynchronize", stream)
+}
+
+// A kernel's wild access ends its launch, and Go's own faults still are panics.
+func TestWildKernelInGo(t *testing.T) {
+	if os.Getenv("CHIMERA_CUDA_ASAN") != "" {
+		t.Skip("ends in the sanitizer's report")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	t.Cleanup(Reset)
+	for range 3 {
+		Reset()
+		if code := launch(t, "wild", 4096, 0); code != 700 {
+			t.Fatalf("answers %d; %q", code, Violations())
+		}
+		if v := Violations(); len(v) != 1 || !strings.Contains(v[0], "thread (5,0,0): reads or writes address 0x1000") {
+			t.Fatalf("violations %q", v)
+		}
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "nil pointer") {
+					t.Errorf("recovered %v", r)
+				}
+			}()
+			var nothing *int
+			*nothing = 1
+		}()
 	}
 }

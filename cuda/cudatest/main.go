@@ -4,6 +4,7 @@ package cudatest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,10 @@ func Environment(t testing.TB, settings string) []string {
 
 // Main runs a package's tests in a process that finds the fake driver as libcuda.so.1: it builds it and
 // starts the test binary anew. A TestMain ends with it.
-func Main(m *testing.M) {
-	path, err := standard().library()
+func Main(m *testing.M) { mainWith(m, standard()) }
+
+func mainWith(m *testing.M, b build) {
+	path, err := b.library()
 	if err == nil && os.Getenv(mark) != filepath.Dir(path) {
 		err = restart(path)
 	}
@@ -60,16 +63,22 @@ func restart(library string) error {
 // environment puts the library's folder first, and the sanitizer's runtime, which must be there before all else,
 // where the library needs it.
 func environment(library string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, mark+"=") })
 	at := filepath.Dir(library)
-	path := at
-	if before := os.Getenv("LD_LIBRARY_PATH"); before != "" {
-		path += ":" + before
+	set := map[string]string{mark: at, "LD_LIBRARY_PATH": at}
+	if before := os.Getenv("LD_LIBRARY_PATH"); before != "" && before != at {
+		set["LD_LIBRARY_PATH"] += ":" + before
 	}
-	env = append(env, mark+"="+at, "LD_LIBRARY_PATH="+path)
 	if len(standard().flags) > 0 {
 		// Go finds its own leaks; a wild access must reach the sanitizer's report, not Go's handler.
-		env = append(env, "LD_PRELOAD="+runtimeLibrary("libasan.so"), "ASAN_OPTIONS=detect_leaks=0:handle_segv=0:abort_on_error=1")
+		set["LD_PRELOAD"] = runtimeLibrary("libasan.so")
+		set["ASAN_OPTIONS"] = "detect_leaks=0:handle_segv=0:abort_on_error=1"
+	}
+	env := slices.DeleteFunc(os.Environ(), func(s string) bool { // of a name that is there twice the first would count
+		name, _, _ := strings.Cut(s, "=")
+		return set[name] != ""
+	})
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		env = append(env, name+"="+set[name])
 	}
 	return env
 }

@@ -74,7 +74,7 @@ int launch(graph_exec *g, stream *s)
 	operation op;
 	op.kind = GRAPH;
 	op.recorded = std::make_shared<recording>(g->nodes); /* its own: each launch digests its sources anew */
-	op.until = g->last;                                   /* one launch of a graph runs at a time */
+	op.until = g->last;                                  /* one launch of a graph runs at a time */
 	if (int code = enqueue(s, op))
 		return code;
 	g->last = s->queue.back();
@@ -88,9 +88,9 @@ std::shared_ptr<capture> strict_capture()
 {
 	for (auto &[handle, o] : fake.objects)
 		if (auto *s = dynamic_cast<stream *>(o.get()))
-			if (s->capturing && (s->capturing->mode == GLOBAL ||
-			                     (s->capturing->mode == THREAD_LOCAL &&
-			                      pthread_equal(s->capturing->thread, pthread_self()))))
+			if (s->capturing &&
+			    (s->capturing->mode == GLOBAL || (s->capturing->mode == THREAD_LOCAL &&
+			                                      pthread_equal(s->capturing->thread, pthread_self()))))
 				return s->capturing;
 	return nullptr;
 }
@@ -100,7 +100,8 @@ int capture_node(stream *s, const operation &op)
 	std::shared_ptr<capture> c = s->capturing;
 	if (c->invalid)
 		return CAPTURE_INVALIDATED;
-	bool pageable = (op.kind == COPY_IN && !pinned(op.from, op.bytes)) || (op.kind == COPY_OUT && !pinned(op.to, op.bytes));
+	bool pageable =
+	        (op.kind == COPY_IN && !pinned(op.from, op.bytes)) || (op.kind == COPY_OUT && !pinned(op.to, op.bytes));
 	if (pageable) /* when a launch reads or writes it is not defined well enough to rely on */
 		return spoil(c, CAPTURE_UNSUPPORTED, "a captured copy wants pinned host memory");
 	c->nodes.nodes.push_back(op);

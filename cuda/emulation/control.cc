@@ -108,7 +108,7 @@ const char *configure(const char *text)
 		}
 	}
 	fake.primary.resize((size_t)fake.set.devices > fake.primary.size() ? (size_t)fake.set.devices
-	                                                                    : fake.primary.size());
+	                                                                   : fake.primary.size());
 	return nullptr;
 }
 

@@ -38,9 +38,9 @@ int attribute(int which, int device, int &to)
 	if (which < 1 || which > 147)
 		return INVALID_VALUE;
 	auto at = values.find(which);
-	to = which == 33   ? device + 1 /* PCI bus */
-	     : which == 75 ? fake.set.major
-	     : which == 76 ? fake.set.minor
+	to = which == 33          ? device + 1 /* PCI bus */
+	     : which == 75        ? fake.set.major
+	     : which == 76        ? fake.set.minor
 	     : at == values.end() ? 0
 	                          : at->second;
 	return OK;

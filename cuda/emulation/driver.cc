@@ -9,7 +9,7 @@ std::mutex the_lock;
 
 namespace
 {
-std::string running_note;    /* of the call that holds the lock */
+std::string running_note;             /* of the call that holds the lock */
 constexpr size_t log_lines = 1 << 16; /* older ones are dropped */
 
 /* Whose answer says nothing against the program. */

@@ -72,7 +72,8 @@ struct context : object { /* the primary context of a device */
 	int sticky = OK; /* once set, every call in the context answers it */
 };
 
-struct module : object {};
+struct module : object {
+};
 
 struct function : object {
 	module *in = nullptr;
@@ -98,9 +99,9 @@ struct operation {
 	std::shared_ptr<recording> recorded; /* GRAPH */
 
 	stream *home = nullptr;
-	uint64_t call = 0;    /* number of the driver call that queued it */
-	uint64_t digest = 0;  /* COPY_IN: of the source when queued */
-	std::string staged;   /* COPY_IN from pageable memory: the source, which the driver reads before it returns */
+	uint64_t call = 0;   /* number of the driver call that queued it */
+	uint64_t digest = 0; /* COPY_IN: of the source when queued */
+	std::string staged;  /* COPY_IN from pageable memory: the source, which the driver reads before it returns */
 	bool pageable = false;
 	bool done = false;
 };
@@ -181,8 +182,8 @@ struct driver {
 	settings set;
 	bool initialised = false;
 	std::unordered_map<const void *, std::unique_ptr<object>> objects; /* all that ever were */
-	std::vector<context *> primary;              /* by device; NULL until retained */
-	std::map<uint64_t, allocation *> memory[3];  /* by kind, then base; the dead ones too */
+	std::vector<context *> primary;                                    /* by device; NULL until retained */
+	std::map<uint64_t, allocation *> memory[3];                        /* by kind, then base; the dead ones too */
 	std::map<const context *, stream *> default_streams;
 	uint64_t calls = 0;
 	std::map<std::string, uint64_t> calls_of;

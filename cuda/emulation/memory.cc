@@ -100,8 +100,8 @@ allocation *to_free(memory_kind kind, uint64_t base)
 		return nullptr;
 	}
 	if (const operation *op = pending_on(a->base, a->bytes))
-		violation("order", "%zu bytes at 0x%lx go before the work that call %lu queued on them is done", a->bytes,
-		          (unsigned long)a->base, (unsigned long)op->call);
+		violation("order", "%zu bytes at 0x%lx go before the work that call %lu queued on them is done",
+		          a->bytes, (unsigned long)a->base, (unsigned long)op->call);
 	return a;
 }
 
@@ -119,8 +119,8 @@ int free_memory(memory_kind kind, uint64_t base, int missing)
 allocation *allocate(memory_kind kind, context *of, size_t bytes)
 {
 	size_t inside = round_up(bytes, page), map_bytes = inside + 2 * page;
-	char *map = (char *)mmap(nullptr, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	                         -1, 0);
+	char *map = (char *)mmap(nullptr, map_bytes, PROT_READ | PROT_WRITE,
+	                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
 		return nullptr;
 	/* Device memory ends where its mapping ends, as near as alignment lets; host memory begins on a page. */

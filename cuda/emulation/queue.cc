@@ -31,25 +31,31 @@ uint64_t digest(const void *from, size_t bytes)
 
 const char *name_of(const operation &op)
 {
-	static const char *names[] = {"copy to device",        "copy to host", "copy within device", "fill", "kernel",
-	                              "record of an event", "wait",         "graph"};
+	static const char *names[] = {
+	        "copy to device", "copy to host", "copy within device", "fill", "kernel", "record", "wait", "graph"};
 	return op.kind == KERNEL ? op.what->name.c_str() : names[op.kind];
 }
 
 void poison(stream *s, int code, const operation &op)
 {
 	s->of->sticky = code;
-	log_line(std::string("  ") + name_of(op) + " of call " + std::to_string(op.call) + " fails: " + error_name(code));
+	log_line(std::string("  ") + name_of(op) + " of call " + std::to_string(op.call) +
+	         " fails: " + error_name(code));
+}
+
+/* Whether one side of a copy is still there: host memory that was pinned must still be. */
+bool side_there(bool host, const operation &op, uint64_t at)
+{
+	if (!host)
+		return holder(DEVICE_MEMORY, at, op.bytes);
+	return op.pageable || pinned(at, op.bytes);
 }
 
 /* Whether the memory that a queued copy or fill was checked for is still there. */
 bool still_there(stream *s, const operation &op)
 {
-	bool to_host = op.kind == COPY_OUT, from_host = op.kind == COPY_IN;
-	bool to = op.pageable && to_host ? true : holder(DEVICE_MEMORY, op.to, op.bytes) || (to_host && pinned(op.to, op.bytes));
-	bool from = op.kind == FILL || (op.pageable && from_host) || holder(DEVICE_MEMORY, op.from, op.bytes) ||
-	            (from_host && pinned(op.from, op.bytes));
-	if (to && from)
+	if (side_there(op.kind == COPY_OUT, op, op.to) &&
+	    (op.kind == FILL || side_there(op.kind == COPY_IN, op, op.from)))
 		return true;
 	violation("use", "the %s of call %lu finds its memory freed", name_of(op), (unsigned long)op.call);
 	poison(s, ILLEGAL_ADDRESS, op);
@@ -63,7 +69,9 @@ void run_copy_in(const operation &op)
 		return;
 	}
 	if (digest((void *)op.from, op.bytes) != op.digest)
-		violation("order", "the source of the copy of %zu bytes from 0x%lx to the device, call %lu, was written before the copy was done",
+		violation("order",
+		          "the source of the copy of %zu bytes from 0x%lx to the device, call %lu, was written before "
+		          "the copy was done",
 		          op.bytes, (unsigned long)op.from, (unsigned long)op.call);
 	memcpy((void *)op.to, (void *)op.from, op.bytes);
 }
@@ -73,7 +81,9 @@ void run_copy_out(const operation &op)
 	const unsigned char *to = (const unsigned char *)op.to;
 	for (size_t i = 0; i < op.bytes && !op.pageable; i++)
 		if (to[i] != too_early) {
-			violation("order", "the destination of the copy of %zu bytes to 0x%lx, call %lu, was written before the copy was done",
+			violation("order",
+			          "the destination of the copy of %zu bytes to 0x%lx, call %lu, was written before the "
+			          "copy was done",
 			          op.bytes, (unsigned long)op.to, (unsigned long)op.call);
 			break;
 		}

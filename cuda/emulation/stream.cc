@@ -60,7 +60,8 @@ bool on_host(uint64_t at, size_t bytes)
 	for (auto &[base, a] : fake.memory[HOST_MEMORY])
 		stray = stray || (base < at + bytes && at < base + a->bytes);
 	if (stray)
-		note("host memory 0x%lx + %zu is NULL, freed, or reaches beyond its allocation", (unsigned long)at, bytes);
+		note("host memory 0x%lx + %zu is NULL, freed, or reaches beyond its allocation", (unsigned long)at,
+		     bytes);
 	return !stray;
 }
 

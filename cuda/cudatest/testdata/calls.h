@@ -55,7 +55,8 @@ int cuEventDestroy_v2(handle);
 int cuModuleLoadData(handle *, const void *);
 int cuModuleUnload(handle);
 int cuModuleGetFunction(handle *, handle, const char *);
-int cuLaunchKernel(handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, handle, void **, void **);
+int cuLaunchKernel(handle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, handle, void **,
+                   void **);
 int cuStreamBeginCapture_v2(handle, int);
 int cuStreamEndCapture(handle, handle *);
 int cuGraphInstantiateWithFlags(handle *, handle, unsigned long long);
@@ -68,7 +69,8 @@ inline void fail(const char *file, int line, const std::string &what)
 {
 	std::string log(1 << 20, 0);
 	fake_cuda_log(&log[0], log.size());
-	fprintf(stderr, "%s:%d: %s\nlog:\n%s", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, what.c_str(), log.c_str());
+	fprintf(stderr, "%s:%d: %s\nlog:\n%s", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, what.c_str(),
+	        log.c_str());
 	_exit(1);
 }
 
@@ -83,7 +85,8 @@ inline void fail(const char *file, int line, const std::string &what)
 	do { \
 		int answered = (call); \
 		if (answered != (code)) \
-			fail(__FILE__, __LINE__, #call " answers " + std::to_string(answered) + ", not " + std::to_string(code)); \
+			fail(__FILE__, __LINE__, \
+			     #call " answers " + std::to_string(answered) + ", not " + std::to_string(code)); \
 	} while (0)
 #define GOOD(call) ANSWERS(0, call)
 

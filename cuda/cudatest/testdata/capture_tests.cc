@@ -80,7 +80,8 @@ void forks_join()
 	for (bool joins : {true, false}) {
 		device d;
 		device_pointer a = d.holding(std::vector<float>{1, 2}), b = d.memory(8), c = d.memory(8);
-		device_pointer first = d.holding(std::vector<job>{{a, b, 0, 2}}), second = d.holding(std::vector<job>{{b, c, 0, 2}});
+		device_pointer first = d.holding(std::vector<job>{{a, b, 0, 2}}),
+		               second = d.holding(std::vector<job>{{b, c, 0, 2}});
 		handle other = d.another_stream(), fork = d.event(), join = d.event(), graph;
 		GOOD(cuStreamBeginCapture_v2(d.stream, THREAD_LOCAL));
 		GOOD(cuEventRecord(fork, d.stream));
@@ -108,7 +109,8 @@ void branches_have_no_order()
 {
 	device d;
 	device_pointer a = d.holding(std::vector<float>{1}), b = d.memory(4), c = d.memory(4);
-	device_pointer first = d.holding(std::vector<job>{{a, b, 0, 1}}), second = d.holding(std::vector<job>{{b, c, 0, 1}});
+	device_pointer first = d.holding(std::vector<job>{{a, b, 0, 1}}),
+	               second = d.holding(std::vector<job>{{b, c, 0, 1}});
 	handle other = d.another_stream(), fork = d.event(), join = d.event();
 	GOOD(cuStreamBeginCapture_v2(d.stream, THREAD_LOCAL));
 	GOOD(cuEventRecord(fork, d.stream));
@@ -141,7 +143,8 @@ template <typename Call> void refused(int mode, int code, bool spoils, Call call
 
 void what_a_capture_refuses()
 {
-	refused(THREAD_LOCAL, 900, true, [](device &d, char *, device_pointer) { return cuStreamSynchronize(d.stream); });
+	refused(THREAD_LOCAL, 900, true,
+	        [](device &d, char *, device_pointer) { return cuStreamSynchronize(d.stream); });
 	refused(THREAD_LOCAL, 900, true, [](device &, char *, device_pointer) { return cuCtxSynchronize(); });
 	refused(RELAXED, 0, false, [](device &, char *, device_pointer) { return cuCtxSynchronize(); });
 	refused(GLOBAL, 900, true, [](device &, char *, device_pointer) {
@@ -154,7 +157,8 @@ void what_a_capture_refuses()
 	});
 	refused(THREAD_LOCAL, 900, true, [](device &, char *, device_pointer p) { return cuMemFree_v2(p + 0); });
 	refused(THREAD_LOCAL, 900, true, [](device &, char *p, device_pointer) { return cuMemFreeHost(p); });
-	refused(RELAXED, 401, true, [](device &d, char *, device_pointer) { return cuStreamBeginCapture_v2(d.stream, RELAXED); });
+	refused(RELAXED, 401, true,
+	        [](device &d, char *, device_pointer) { return cuStreamBeginCapture_v2(d.stream, RELAXED); });
 	refused(RELAXED, 905, true, [](device &d, char *, device_pointer) {
 		handle other = d.another_stream(), e = d.event();
 		GOOD(cuEventRecord(e, other));

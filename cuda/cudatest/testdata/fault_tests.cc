@@ -150,8 +150,8 @@ void no_device()
 
 void settings_are_checked()
 {
-	for (const char *text : {"devices", "devices=x", "nonsense=1", "capability=8", "memory=1T", "fault=x", "fault=x:1",
-	                         "fault=x:a:1", "fault=:1:1", "order=up", "devices=-1"})
+	for (const char *text : {"devices", "devices=x", "nonsense=1", "capability=8", "memory=1T", "fault=x",
+	                         "fault=x:1", "fault=x:a:1", "fault=:1:1", "order=up", "devices=-1"})
 		CHECK(fake_cuda_configure(text) && strstr(fake_cuda_configure(text), text));
 }
 
@@ -166,7 +166,8 @@ void what_lives_is_counted()
 	GOOD(cuStreamEndCapture(d.stream, &graph));
 	GOOD(cuGraphInstantiateWithFlags(&exec, graph, 0));
 	fake_cuda_counts c = counted();
-	CHECK(c.device_bytes == 30 && c.host_bytes == 30 && c.registered_bytes == 100 && c.contexts == 1 && c.streams == 2);
+	CHECK(c.device_bytes == 30 && c.host_bytes == 30 && c.registered_bytes == 100 && c.contexts == 1 &&
+	      c.streams == 2);
 	CHECK(c.events == 1 && c.modules == 1 && c.graphs == 1 && c.graph_execs == 1 && c.abandoned == 0);
 	GOOD(cuMemsetD8Async(d.memory(1), 0, 1, nullptr)); /* the default stream is nobody's leak */
 	GOOD(cuDevicePrimaryCtxRelease_v2(0));
@@ -185,7 +186,8 @@ void the_log_tells_what_ran_when()
 	ANSWERS(400, cuEventSynchronize(&d));
 	GOOD(cuStreamSynchronize(d.stream));
 	log.resize(fake_cuda_log(&log[0], log.size()) - 1);
-	size_t launch = log.find(" cuLaunchKernel scale (2,1,1) x (3,1,1) arg 0x"), wrong = log.find(" cuEventSynchronize ");
+	size_t launch = log.find(" cuLaunchKernel scale (2,1,1) x (3,1,1) arg 0x"),
+	       wrong = log.find(" cuEventSynchronize ");
 	size_t run = log.find("\n  run scale of call "), wait = log.find(" cuStreamSynchronize ", wrong);
 	CHECK(launch < wrong && wrong < run && run < wait && wait != std::string::npos);
 	CHECK(log.find("-> CUDA_ERROR_INVALID_HANDLE") > wrong);

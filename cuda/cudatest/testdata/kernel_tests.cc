@@ -108,12 +108,16 @@ void caught(const char *kernel, unsigned threads, int count, std::vector<std::st
 void two_barriers() { caught("two_barriers", 64, 10, {"__syncthreads of kernels.cu:", "while thread ("}); }
 void barrier_and_shuffle()
 {
-	caught("barrier_and_shuffle", 64, 10, {"waits at __syncthreads of kernels.cu:", "waits in __shfl_sync, mask ffffffff"});
+	caught("barrier_and_shuffle", 64, 10,
+	       {"waits at __syncthreads of kernels.cu:", "waits in __shfl_sync, mask ffffffff"});
 }
 void lone_lane() { caught("lone_lane", 32, 0, {"thread (3,0,0) waits in __syncwarp", "__syncthreads of kernels.cu:"}); }
 void masks_differ() { caught("masks_differ", 32, 0, {"__shfl_sync at kernels.cu:", "ffffffff", "fffffff0"}); }
 void not_in_mask() { caught("not_in_mask", 32, 0, {"mask 0000ffff, which leaves out its own lane"}); }
-void absent_lane() { caught("absent_lane", 20, 0, {"thread (4,0,0): __shfl_down_sync", "reads lane 20, which is absent"}); }
+void absent_lane()
+{
+	caught("absent_lane", 20, 0, {"thread (4,0,0): __shfl_down_sync", "reads lane 20, which is absent"});
+}
 void bad_width() { caught("bad_width", 32, 0, {"width 12: it is a power of two"}); }
 void traps() { caught("traps", 32, 21, {"thread (21,0,0): __trap at kernels.cu:"}); }
 

@@ -127,7 +127,10 @@ __global__ void lone_lane(const job *j) /* the others are past it, at the barrie
 	j->integers[0] = 1;
 }
 
-__global__ void masks_differ(const job *j) { j->integers[0] = __shfl_sync(threadIdx.x < 16 ? ~0u : 0xfffffff0u, 1, 20); }
+__global__ void masks_differ(const job *j)
+{
+	j->integers[0] = __shfl_sync(threadIdx.x < 16 ? ~0u : 0xfffffff0u, 1, 20);
+}
 
 __global__ void not_in_mask(const job *j) { j->integers[0] = __shfl_sync(0x0000ffffu, 1, 0); }
 
@@ -168,5 +171,4 @@ __global__ void reads_unwritten(const job *j)
 }
 
 __global__ void writes_behind(const job *j) { j->out[j->count] = 1; }
-
 }

@@ -36,7 +36,8 @@ void source_written_too_early()
 	GOOD(cuMemcpyHtoDAsync_v2(at, from, 64, d.stream));
 	from[63]++;
 	GOOD(cuStreamSynchronize(d.stream));
-	CHECK(one_violation({"order: the source of the copy of 64 bytes from 0x", "was written before the copy was done"}));
+	CHECK(one_violation(
+	        {"order: the source of the copy of 64 bytes from 0x", "was written before the copy was done"}));
 }
 
 void destination_written_too_early()
@@ -47,7 +48,8 @@ void destination_written_too_early()
 	GOOD(cuMemcpyDtoHAsync_v2(to, at, 64, d.stream));
 	to[0] = 0;
 	GOOD(cuStreamSynchronize(d.stream));
-	CHECK(one_violation({"order: the destination of the copy of 64 bytes to 0x", "was written before the copy was done"}));
+	CHECK(one_violation(
+	        {"order: the destination of the copy of 64 bytes to 0x", "was written before the copy was done"}));
 }
 
 void only_what_a_wait_needs()
