@@ -44,7 +44,7 @@ func mustOpen() {
 }
 
 // Reset ends all that lives in the fake, and forgets faults, counts, log and violations. Handles from
-// before answer as destroyed ones do.
+// before answer as destroyed ones do. The driver stays initialised, as a process initialises it once.
 func Reset() {
 	mustOpen()
 	C.control_reset()

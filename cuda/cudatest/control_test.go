@@ -119,7 +119,7 @@ func TestCheckFails(t *testing.T) {
 	t.Cleanup(Reset)
 	for name, do := range map[string]func(){
 		"leak":   func() { Call("cuInit"); retain() },
-		"misuse": func() { Call("cuCtxSynchronize") }, // before cuInit
+		"misuse": func() { Call("cuCtxSynchronize") }, // without a context
 		"none":   func() { Call("cuInit") },
 	} {
 		r := &recorder{TB: t}

@@ -44,6 +44,12 @@ bool joined(const capture &c)
 	return true;
 }
 
+/* Whether a capture forbids unsafe calls to this thread. */
+bool forbids(const capture &c)
+{
+	return c.mode == GLOBAL || (c.mode == THREAD_LOCAL && pthread_equal(c.thread, pthread_self()));
+}
+
 int end(stream *s, void **to)
 {
 	std::shared_ptr<capture> c = s->capturing;
@@ -88,9 +94,7 @@ std::shared_ptr<capture> strict_capture()
 {
 	for (auto &[handle, o] : fake.objects)
 		if (auto *s = dynamic_cast<stream *>(o.get()))
-			if (s->capturing &&
-			    (s->capturing->mode == GLOBAL || (s->capturing->mode == THREAD_LOCAL &&
-			                                      pthread_equal(s->capturing->thread, pthread_self()))))
+			if (s->alive && s->capturing && forbids(*s->capturing))
 				return s->capturing;
 	return nullptr;
 }

@@ -24,7 +24,8 @@ struct fake_cuda_counts {
 const char *fake_cuda_configure(const char *text);
 /* Goes back to the environment's settings; faults are among them. */
 void fake_cuda_restore(void);
-/* Restores, ends all that lives, and forgets counts, log and violations. */
+/* Restores, ends all that lives, and forgets counts, log and violations. The driver stays initialised: a process does
+ * that once. */
 void fake_cuda_reset(void);
 void fake_cuda_count(struct fake_cuda_counts *to);
 /* Calls of one name since the last reset. */

@@ -194,6 +194,20 @@ void another_thread_may_not_end_it()
 	ANSWERS(901, cuStreamEndCapture(d.stream, &graph));
 }
 
+/* A capture ends with its stream, and with its context. */
+void destroyed_captures_forbid_nothing()
+{
+	device d;
+	handle other = d.another_stream();
+	GOOD(cuStreamBeginCapture_v2(other, GLOBAL));
+	GOOD(cuStreamDestroy_v2(other));
+	d.memory(8);
+	GOOD(cuStreamBeginCapture_v2(d.stream, GLOBAL));
+	device again;
+	again.memory(8);
+	CHECK(violations().empty());
+}
+
 void captures_do_not_mix()
 {
 	device d;
@@ -224,5 +238,6 @@ const test capture_tests[] = {{"a_graph_runs_when_launched", a_graph_runs_when_l
                               {"branches_have_no_order", branches_have_no_order},
                               {"what_a_capture_refuses", what_a_capture_refuses},
                               {"another_thread_may_not_end_it", another_thread_may_not_end_it},
+                              {"destroyed_captures_forbid_nothing", destroyed_captures_forbid_nothing},
                               {"captures_do_not_mix", captures_do_not_mix},
                               {nullptr, nullptr}};
