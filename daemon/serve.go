@@ -198,6 +198,9 @@ func (s *server) listen() (err error) {
 	if s.config.HTTP != "" {
 		l, err := socket.ListenTCP(s.config.HTTP)
 		if err != nil {
+			for _, open := range s.listeners { // not served yet, so that nobody else takes the socket file away
+				err = errors.Join(err, open.Close())
+			}
 			return err
 		}
 		s.listeners = append(s.listeners, l)

@@ -244,3 +244,27 @@ func TestRunInterrupted(t *testing.T) {
 		t.Errorf("%v %q", err, errs.String())
 	}
 }
+
+// Verbs that work on a file: what they say when nothing is wrong, and what they leave out.
+func TestOfflineVerbsSay(t *testing.T) {
+	model, out := fixture(t, "llama"), filepath.Join(t.TempDir(), "out.gguf")
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("one two three ", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := runBinary(t, "", "quantize", "--type", "f16", model, out); r.code != 0 || r.errors != "" {
+		t.Errorf("quantize without a terminal: %+v", r)
+	}
+	for ctx, want := range map[string]string{"1": "--ctx 1 leaves no token to score", "2": "--ctx 2 leaves no token to score", "3": ""} {
+		r := runBinary(t, "", "perplexity", "--model", model, "--text", text, "--ctx", ctx)
+		if (r.code == 0) != (want == "") || r.code != 0 && r.code != 2 || !strings.Contains(r.errors, want) {
+			t.Errorf("perplexity --ctx %s: %+v", ctx, r)
+		}
+	}
+	for flag, sums := range map[string]bool{"--tensors": false, "--sha256": true} {
+		r := runBinary(t, "", "show", model, flag)
+		if r.code != 0 || !strings.Contains(r.out, "TENSOR") || strings.Contains(r.out, "SHA256") != sums {
+			t.Errorf("show %s: %+v", flag, r)
+		}
+	}
+}
