@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"errors"
+	"sync"
 
 	"chimera/cuda"
 	"chimera/gpu"
@@ -12,33 +13,58 @@ import (
 
 // This file owns the GPU backend's start and end: its context, and the pinning of host memory through it.
 
-// gpuBackend is a GPU with the pinner that hostmem uses while the model is loaded.
-type gpuBackend struct {
-	*cuda.Backend
+// pinning is the one pinner of the process: what it pins is good for every GPU, and regions go back to the
+// pinner that made them, so it lives as long as any model does.
+var pinning struct {
+	sync.Mutex
+	models int
 	pinner *cuda.Pinner
 }
+
+func holdPinner(index int) error {
+	pinning.Lock()
+	defer pinning.Unlock()
+	if pinning.models == 0 {
+		p, err := cuda.OpenPinner(index)
+		if err != nil {
+			return err
+		}
+		pinning.pinner = p
+		hostmem.UsePinner(p)
+	}
+	pinning.models++
+	return nil
+}
+
+func releasePinner() error {
+	pinning.Lock()
+	defer pinning.Unlock()
+	if pinning.models--; pinning.models > 0 {
+		return nil
+	}
+	hostmem.UsePinner(nil)
+	return pinning.pinner.Close()
+}
+
+// gpuBackend is a GPU whose host memory is pinned through the process's pinner.
+type gpuBackend struct{ *cuda.Backend }
 
 func openGPU(index int, model string) (heldBackend, error) {
 	b, err := cuda.New(index, model)
 	if err != nil {
 		return nil, err
 	}
-	p, err := cuda.OpenPinner(index)
-	if err != nil {
+	if err := holdPinner(index); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	hostmem.UsePinner(p)
-	return gpuBackend{b, p}, nil
+	return gpuBackend{b}, nil
 }
 
 // GPUs is the one.
 func (b gpuBackend) GPUs() []string { return []string{gpu.BusID(b.BusID())} }
 
 // Close gives the GPU back, after the instance.
-func (b gpuBackend) Close() error {
-	hostmem.UsePinner(nil)
-	return errors.Join(b.pinner.Close(), b.Backend.Close())
-}
+func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backend.Close()) }
 
 // gpusFound says what this build found: driver and devices, or what is missing.
 func gpusFound() string { return cuda.Describe() }
