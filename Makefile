@@ -77,7 +77,7 @@ lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h
+	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h cuda/shim.[ch] cuda/include/*.h
 
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
 	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
