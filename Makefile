@@ -31,6 +31,11 @@ cuda: cuda-kernels ## build bin/chimera-cuda, which computes on GPUs too; needs 
 	$(CUDA_ENV) go build -trimpath -tags cuda -o bin/chimera-cuda ./cmd/chimera
 	scripts/check_needs.sh bin/chimera-cuda
 
+test-cuda: cuda ## vet and test the cuda build, on a driver of its own that runs the kernels on the CPU
+	$(CUDA_ENV) go vet -tags cuda ./...
+	$(CUDA_ENV) go test -timeout 20m -tags cuda ./cuda/... ./internal/deptest
+	$(CUDA_ENV) go test -race -timeout 20m -tags cuda ./cuda
+
 cuda-env: ## the environment for go vet, build and test with -tags cuda: eval "$$(make -s cuda-env)"
 	@echo 'export $(CUDA_ENV)'
 
@@ -72,7 +77,7 @@ lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h
+	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h cuda/shim.[ch] cuda/include/*.h
 
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
 	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
@@ -80,4 +85,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda

@@ -120,17 +120,17 @@ func (d *device) doWithin(limit time.Duration, phase string, f func() error) err
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	t := task{done: make(chan error, 1), run: func() error {
-		d.mu.Lock()
-		d.phase = phase
-		d.mu.Unlock()
+		if err := d.start(phase); err != nil {
+			return err
+		}
 		return f()
 	}}
 	select {
 	case d.work <- t:
 	case <-d.dead:
-		return d.poisoned()
+		return d.start(phase)
 	case <-d.gone:
-		return fmt.Errorf("%s: closed: cannot start %s %s", d.name(), phase, d.model)
+		return d.start(phase)
 	case <-timer.C: // another do is on the thread, and its own limit may be a longer one
 		return fmt.Errorf("%s: busy for %v with %s: cannot start %s %s", d.name(), limit, d.underWay(), phase, d.model)
 	}
@@ -140,6 +140,21 @@ func (d *device) doWithin(limit time.Duration, phase string, f func() error) err
 	case <-timer.C:
 		return d.abandon(limit)
 	}
+}
+
+// start says what is done next, and refuses it on a device that is poisoned or closed: the thread may take
+// a task when it is either.
+func (d *device) start(phase string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.cause != nil:
+		return d.cause
+	case d.closed:
+		return fmt.Errorf("%s: closed: cannot start %s %s", d.name(), phase, d.model)
+	}
+	d.phase = phase
+	return nil
 }
 
 // abandon gives a thread up that does not come back. Its goroutine ends when the call ever does.

@@ -11,6 +11,7 @@ import "C"
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ const (
 	// neededCapability is the oldest architecture that the kernels are compiled for (A100).
 	neededCapability = 80
 	// openLimit bounds cuInit, which takes seconds on a machine of many GPUs that nobody keeps awake.
-	openLimit = 60 * time.Second
+	openLimit     = 60 * time.Second
+	moduleLoading = "CUDA_MODULE_LOADING" // read by the driver when it initialises
 )
 
 var open = sync.OnceValue(func() error {
@@ -49,6 +51,12 @@ var open = sync.OnceValue(func() error {
 func Open() error { return open() }
 
 func openDriver() error {
+	if _, chosen := os.LookupEnv(moduleLoading); !chosen {
+		// Lazily loaded kernels would take memory after the plan, and stop a step to do so.
+		if err := os.Setenv(moduleLoading, "EAGER"); err != nil {
+			return err
+		}
+	}
 	name := C.CString(library)
 	defer C.free(unsafe.Pointer(name))
 	a := C.shim_open(name, neededVersion)

@@ -132,6 +132,15 @@ func codeLike[T ~int](_ T, err error) int {
 	return C.CUDA_ERROR_UNKNOWN
 }
 
+// oneCause joins errors, but says only once why a device is poisoned: all that is asked of it afterwards
+// fails with the same.
+func oneCause(first, second error) error {
+	if errors.Is(first, engine.ErrPoisoned) && errors.Is(second, engine.ErrPoisoned) {
+		return first
+	}
+	return errors.Join(first, second)
+}
+
 // sized is a call with the bytes it was about: "cuMemAlloc of 512 MiB".
 func sized(call string, bytes int64) string {
 	if bytes == 0 {

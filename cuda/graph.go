@@ -6,7 +6,6 @@ package cuda
 import "C"
 
 import (
-	"errors"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -29,14 +28,17 @@ func (d *device) capture(s cu.Stream, f func() error) (graph, error) {
 	err := f()
 	captured, endErr := d.endCapture(s) // after an error too: the stream must leave its capture
 	if captured == nil {
-		return graph{}, errors.Join(err, endErr)
+		return graph{}, oneCause(err, endErr)
 	}
 	var g graph
-	if err = errors.Join(err, endErr); err == nil {
+	if err = oneCause(err, endErr); err == nil {
 		g, err = d.instantiate(captured)
 	}
 	if destroyErr := d.destroyCaptured(captured); destroyErr != nil {
-		return g, errors.Join(err, destroyErr)
+		if err == nil {
+			destroyErr = oneCause(destroyErr, d.destroyGraph(g))
+		}
+		return graph{}, oneCause(err, destroyErr)
 	}
 	return g, err
 }

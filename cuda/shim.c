@@ -1,5 +1,3 @@
-//go:build cuda
-
 /* shim.c owns the driver's symbols: for each that the binary refers to there is a slot and a trampoline that
  * jumps through it. So the binary needs no driver to start, and cu's package initialisation, which ends the
  * process where cuInit fails, finds a cuInit that succeeds.
@@ -20,9 +18,10 @@ static int initialized_later(unsigned flags) { return (void)flags, SUCCESS; }
 #error "the trampolines are written for x86-64"
 #endif
 /* r11 is the caller's to lose and carries no argument. */
-#define SYMBOL(name)                                                                                                              \
-	void *slot_##name __attribute__((visibility("hidden"))) = (void *)not_initialized;                                            \
-	__asm__(".text\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n\tendbr64\n\tjmp *slot_" #name "(%rip)\n.size " #name ", .-" #name "\n");
+#define SYMBOL(name) \
+	void *slot_##name __attribute__((visibility("hidden"))) = (void *)not_initialized; \
+	__asm__(".text\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name \
+	        ":\n\tendbr64\n\tjmp *slot_" #name "(%rip)\n.size " #name ", .-" #name "\n");
 #include "shim_symbols.h"
 #undef SYMBOL
 

@@ -1,5 +1,3 @@
-//go:build cuda
-
 /* shim.h owns the opening of the driver's library at run time. */
 #ifndef CHIMERA_SHIM_H
 #define CHIMERA_SHIM_H

@@ -3,14 +3,12 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
 
-	"chimera/engine"
 	"chimera/hostmem"
 )
 
@@ -198,13 +196,4 @@ func (s *stager) close() error {
 	}
 	s.undo = nil
 	return err
-}
-
-// oneCause joins errors, but says only once why a device is poisoned: all that is asked of it afterwards
-// fails with the same.
-func oneCause(first, second error) error {
-	if errors.Is(first, engine.ErrPoisoned) && errors.Is(second, engine.ErrPoisoned) {
-		return first
-	}
-	return errors.Join(first, second)
 }
