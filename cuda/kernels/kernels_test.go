@@ -73,8 +73,10 @@ func sources(t *testing.T, root string) []source {
 		return source{"cuda/emulation/shared.cc", append([]string{"-DMARK=emulation_shared_" + mark}, host...)}
 	}
 	list := []source{shared("begin")}
-	for _, path := range glob(t, root, "cuda/kernels/*.cu") {
-		list = append(list, source{path, kernel})
+	for _, pattern := range []string{"cuda/kernels/*.cu", "cuda/kernels/testdata/*.cu"} {
+		for _, path := range glob(t, root, pattern) {
+			list = append(list, source{path, kernel})
+		}
 	}
 	list = append(list, shared("end"), source{"cuda/emulation/block.cc", host}, source{"cuda/emulation/fiber.cc", host})
 	for _, path := range glob(t, root, "cuda/kernels/testdata/*.cc") {

@@ -22,8 +22,8 @@ static void test_prepare(int sequences, int outputs)
 	for (int32_t &token : b.tokens)
 		token = below(2) ? below(1000) : -1 - below(outputs + 1);
 	b.done();
-	memory<int32_t> ids(b.counts.tokens + 1), sequence_of(ids), whole_row(outputs + 1), want_ids(ids), want_sequence(ids),
-	        want_whole(whole_row);
+	memory<int32_t> ids(b.counts.tokens + 1), sequence_of(ids), whole_row(outputs + 1), want_ids(ids),
+	        want_sequence(ids), want_whole(whole_row);
 	for (int t = 0; t < b.counts.tokens; t++) {
 		want_ids[t] = b.tokens[t] < 0 ? results[-1 - b.tokens[t]].token : b.tokens[t];
 		want_sequence[t] = b.sequence_of[t];

@@ -16,8 +16,8 @@ struct cache {
 	memory<uint8_t> pool;
 
 	cache(int type, int kv_heads, int group, int head_dim, int pages)
-	        : kv(layout_of(type, kv_heads, head_dim)), heads(kv_heads * group), layer(1), pages(pages),
-	          pool(pages * kv.page_bytes)
+	    : kv(layout_of(type, kv_heads, head_dim)), heads(kv_heads * group), layer(1), pages(pages),
+	      pool(pages * kv.page_bytes)
 	{
 	}
 	static struct kv_layout layout_of(int type, int kv_heads, int head_dim)
@@ -46,7 +46,8 @@ static void turn(const struct turning *t, const float *gamma, float *x, int row,
 	if (t->norm)
 		kernels_scalar.row.norm(NORM_RMS, x, gamma, NULL, NULL, 1e-6f, n, x);
 	if (t->dim > 0)
-		kernels_scalar.row.rope(x, t->cosine.at + row * (t->dim / 2), t->sine.at + row * (t->dim / 2), t->dim, t->style);
+		kernels_scalar.row.rope(x, t->cosine.at + row * (t->dim / 2), t->sine.at + row * (t->dim / 2), t->dim,
+		                        t->style);
 }
 
 /* store_on_cpu is run_store of cgo/step.c on one row. */
@@ -78,13 +79,20 @@ static void test_store_of(int type, int kv_heads, int group, int n, int dim, enu
 	b.add(48, 1, &page);
 	b.done();
 	int rows = b.counts.tokens, width = c.heads * n, kv_width = kv_heads * n;
-	struct turning t = {memory<float>(n, NORMAL), memory<float>(n, NORMAL), memory<float>(rows * dim / 2, NORMAL),
-	                    memory<float>(rows * dim / 2, NORMAL), dim, below(2), below(3) > 0};
+	struct turning t = {memory<float>(n, NORMAL),
+	                    memory<float>(n, NORMAL),
+	                    memory<float>(rows * dim / 2, NORMAL),
+	                    memory<float>(rows * dim / 2, NORMAL),
+	                    dim,
+	                    below(2),
+	                    below(3) > 0};
 	memory<float> q(rows * width, kind), k(rows * kv_width, kind), v(rows * kv_width, kind), want_q(q), want_k(k);
 	memory<uint8_t> want(c.pool);
-	what = text("store of kv type %d, %d x %d heads of %d, %d turning, input %d", type, kv_heads, group, n, dim, kind);
+	what = text("store of kv type %d, %d x %d heads of %d, %d turning, input %d", type, kv_heads, group, n, dim,
+	            kind);
 	for (int row = 0; row < rows; row++)
-		store_on_cpu(&c, &b, &t, row, want_q.at + row * width, want_k.at + row * kv_width, v.at + row * kv_width, want.at);
+		store_on_cpu(&c, &b, &t, row, want_q.at + row * width, want_k.at + row * kv_width,
+		             v.at + row * kv_width, want.at);
 	struct phase p = {};
 	p.batch = &b.device;
 	p.out = {q.at, width, 0};
@@ -111,15 +119,17 @@ void test_store(void)
 	for (int type : {KV_F32, KV_F16, KV_Q8_0})
 		for (int kind = 0; kind < INPUTS; kind++)
 			for (int n : {2, 7, 16, 33, 64, 128})
-				test_store_of(type, 1 + below(3), 1 + below(4), n, below(3) ? n / 2 * 2 : 0, (enum input)kind);
+				test_store_of(type, 1 + below(3), 1 + below(4), n, below(3) ? n / 2 * 2 : 0,
+				              (enum input)kind);
 	test_store_of(KV_F16, 1, 20, 64, 32, NORMAL);
 	test_store_of(KV_Q8_0, 2, 1, MAX_HEAD_DIM, 64, NORMAL);
 }
 
 /* ---- attention ---- */
 
-/* fill_pages stores random keys and values at every position that the batch can see. */
-static void fill_pages(struct cache *c, const struct test_batch *b, enum input kind)
+/* fill_pages stores random keys and values at every position that the batch can see. Keys before position `nan`
+ * are NaN: a split of nothing else leaves a peak of -inf. */
+static void fill_pages(struct cache *c, const struct test_batch *b, enum input kind, int nan)
 {
 	int n = c->kv.head_dim;
 	memset(c->pool.at, 0, c->pool.count);
@@ -128,6 +138,8 @@ static void fill_pages(struct cache *c, const struct test_batch *b, enum input k
 		for (int position = 0; position <= last; position++)
 			for (int h = 0; h < c->kv.kv_heads; h++) {
 				memory<float> k(n, kind), v(n, kind);
+				if (position < nan)
+					k[0] = NAN;
 				uint8_t *head = c->head(c->pool.at, b->pages[s.first_page + position / PAGE_TOKENS], h);
 				kernels_scalar.attend.store(&c->kv, head, position % PAGE_TOKENS, k.at, v.at);
 			}
@@ -169,7 +181,8 @@ static void mixed_batch(struct test_batch *b)
 	b->done();
 }
 
-static void test_attention_of(int type, int kv_heads, int group, int n, int window, float softcap, enum input kind)
+static void test_attention_of(int type, int kv_heads, int group, int n, int window, float softcap, enum input kind,
+                              int nan = 0)
 {
 	struct test_batch b = {};
 	mixed_batch(&b);
@@ -177,9 +190,9 @@ static void test_attention_of(int type, int kv_heads, int group, int n, int wind
 	int rows = b.counts.tokens, width = c.heads * n, splits = 3, sequences = b.counts.sequences;
 	memory<float> q(rows * width, kind), out((rows + 2) * width), want(out);
 	memory<float> partials((int64_t)sequences * c.heads * splits * (c.kv.head_pad + 2));
-	what = text("attention of kv type %d, %d x %d heads of %d, window %d, softcap %g, input %d", type, kv_heads, group, n,
-	            window, softcap, kind);
-	fill_pages(&c, &b, kind);
+	what = text("attention of kv type %d, %d x %d heads of %d, window %d, softcap %g, input %d, NaN before %d",
+	            type, kv_heads, group, n, window, softcap, kind, nan);
+	fill_pages(&c, &b, kind, nan);
 	struct phase p = {};
 	p.batch = &b.device;
 	p.in = {q.at, width, 0};
@@ -210,6 +223,7 @@ void test_attention(void)
 		for (int window : {1, 5, 16, 256, 300})
 			test_attention_of(type, 1, 1, 32, window, 0.0f, NORMAL);
 		test_attention_of(type, 1, 1, 300, 0, 0.0f, NORMAL);
+		test_attention_of(type, 1, 1, 16, 0, 0.0f, NORMAL, SPLIT_TOKENS);
 		test_attention_of(type, 1, 1, MAX_HEAD_DIM, 400, 30.0f, NORMAL);
 	}
 }

@@ -12,8 +12,8 @@ struct matrix {
 	struct packed packed;
 
 	matrix(int form, int rows, int cols, enum input kind)
-	        : data((rows + GROUP - 1) / GROUP * pack_group_bytes(form, cols)),
-	          packed{data.at, pack_group_bytes(form, cols), form, rows, cols, (rows + GROUP - 1) / GROUP, 0}
+	    : data((rows + GROUP - 1) / GROUP * pack_group_bytes(form, cols)),
+	      packed{data.at, pack_group_bytes(form, cols), form, rows, cols, (rows + GROUP - 1) / GROUP, 0}
 	{
 		for (int64_t i = 0; i < data.count; i++)
 			data[i] = (uint8_t)random_bits();
@@ -32,7 +32,8 @@ struct matrix {
 			if (packed.form == PACK_F32)
 				((float *)data.at)[i] = x;
 			else
-				((uint16_t *)data.at)[i] = packed.form == PACK_F16 ? float_to_half(x) : (uint16_t)(bits >> 16);
+				((uint16_t *)data.at)[i] =
+				        packed.form == PACK_F16 ? float_to_half(x) : (uint16_t)(bits >> 16);
 		}
 	}
 	void fill_scales(enum input kind)
@@ -55,9 +56,10 @@ struct activations {
 	struct acts cpu;
 
 	activations(int rows, int cols, enum input kind)
-	        : x(rows * cols, kind), d(rows * blocks_of(cols)), sum(d), half_sum(2 * d.count), q(d.count * BLOCK),
-	          offset(d.count), half_offset(2 * d.count), cpu{x.at,      q.at,           d.at, sum.at, half_sum.at,
-	                                                         offset.at, half_offset.at, cols, blocks_of(cols)}
+	    : x(rows * cols, kind), d(rows * blocks_of(cols)), sum(d), half_sum(2 * d.count), q(d.count * BLOCK),
+	      offset(d.count),
+	      half_offset(2 * d.count), cpu{x.at,      q.at,           d.at, sum.at,         half_sum.at,
+	                                    offset.at, half_offset.at, cols, blocks_of(cols)}
 	{
 		for (int t = 0; t < rows; t++)
 			kernels_scalar.product.quantise(&cpu, t, x.at + t * cols, cols);
@@ -76,7 +78,8 @@ static void test_product(int form, int rows, int cols, int tokens, enum input ki
 {
 	struct test_batch b = {};
 	int page = 0, padded = (rows + GROUP - 1) / GROUP * GROUP, bucket = tokens + 3;
-	matrix weight(form, rows, cols, kind), gate((form + 1) % PACK_FORMS < PACK_U4 ? form : (form + 1) % PACK_FORMS, rows, cols, NORMAL);
+	matrix weight(form, rows, cols, kind),
+	        gate((form + 1) % PACK_FORMS < PACK_U4 ? form : (form + 1) % PACK_FORMS, rows, cols, NORMAL);
 	activations acts(tokens, cols, kind);
 	memory<float> bias(rows, NORMAL), residual(bucket * rows, NORMAL), product(tokens * padded), gates(product);
 	struct phase p = {};
@@ -103,13 +106,14 @@ static void test_product(int form, int rows, int cols, int tokens, enum input ki
 		for (int t = 0; t < tokens; t++)
 			kernels_scalar.row.epilogue(expected.at + t * rows, product.at + t * padded,
 			                            options & 2 ? gates.at + t * padded : NULL, p.bias,
-			                            options & 8    ? expected.at + t * rows
+			                            options & 8   ? expected.at + t * rows
 			                            : options & 4 ? residual.at + t * rows
 			                                          : NULL,
 			                            p.activation, rows);
 		p.out = {out.at, rows, 0};
 		launch(per_block == 1 ? "product_one" : "product_many", kernel, &p,
-		       dim3(weight.packed.groups, (bucket + per_block - 1) / per_block), dim3(PRODUCT_LANES, PRODUCT_SLICES));
+		       dim3(weight.packed.groups, (bucket + per_block - 1) / per_block),
+		       dim3(PRODUCT_LANES, PRODUCT_SLICES));
 		same(per_block == 1 ? "product_one" : "product_many", out, expected);
 	}
 }
@@ -159,8 +163,8 @@ void test_products(void)
 				int cols = form < PACK_U4 ? odd : blocks * BLOCK;
 				for (int tokens : {1, 2, 8, 11}) {
 					int options = below(16);
-					what = text("form %d, input %d, %d x %d, %d rows, options %d", form, kind, rows, cols,
-					            tokens, options);
+					what = text("form %d, input %d, %d x %d, %d rows, options %d", form, kind, rows,
+					            cols, tokens, options);
 					test_product(form, rows, cols, tokens, (enum input)kind, options);
 				}
 			}

@@ -22,8 +22,8 @@ struct rounded {
 	int blocks;
 
 	rounded(int rows, int width)
-	        : q((int64_t)rows * blocks_of(width) * BLOCK), d(rows * blocks_of(width)), sum(rows * blocks_of(width)),
-	          half_sum(2 * rows * blocks_of(width)), blocks(blocks_of(width))
+	    : q((int64_t)rows * blocks_of(width) * BLOCK), d(rows * blocks_of(width)), sum(rows * blocks_of(width)),
+	      half_sum(2 * rows * blocks_of(width)), blocks(blocks_of(width))
 	{
 	}
 	static int blocks_of(int width) { return (width + BLOCK - 1) / BLOCK; }
@@ -66,7 +66,8 @@ static void test_norm(int n, enum input kind, int options)
 {
 	struct test_batch b = {};
 	struct phase p = phase_of(&b);
-	memory<float> x(BUCKET * n, kind), gamma(n, kind), beta(n, NORMAL), residual(BUCKET * n, NORMAL), out(BUCKET * n);
+	memory<float> x(BUCKET * n, kind), gamma(n, kind), beta(n, NORMAL), residual(BUCKET * n, NORMAL),
+	        out(BUCKET * n);
 	rounded got(BUCKET, n), want(BUCKET, n);
 	int rows = options & 32 ? ROWS - 1 : ROWS;
 	p.norm = options & 64 ? NORM_LAYER : NORM_RMS;
@@ -107,7 +108,8 @@ static void test_add_and_gather(int n, enum input kind)
 {
 	struct test_batch b = {};
 	struct phase p = phase_of(&b);
-	memory<float> x(BUCKET * n, kind), y(BUCKET * n, NORMAL), out(BUCKET * n), expected(out), rows(BUCKET * n), taken(rows);
+	memory<float> x(BUCKET * n, kind), y(BUCKET * n, NORMAL), out(BUCKET * n), expected(out), rows(BUCKET * n),
+	        taken(rows);
 	kernels_scalar.row.add(expected.at, x.at, y.at, ROWS * n);
 	p.in = value(x, n);
 	p.in2 = value(y, n);
@@ -125,7 +127,8 @@ static void test_rope_table(int dim)
 {
 	struct test_batch b = {};
 	struct phase p = phase_of(&b);
-	memory<float> frequency(dim / 2), cosine(BUCKET * dim / 2), sine(cosine), want_cosine(cosine), want_sine(cosine);
+	memory<float> frequency(dim / 2), cosine(BUCKET * dim / 2), sine(cosine), want_cosine(cosine),
+	        want_sine(cosine);
 	struct rope_scaling scaling = {10000.0, 0.25, 1.0, 2.0, dim / 4.0 + 3.0, NULL};
 	rope_frequencies(&scaling, dim, frequency.at);
 	for (int t = 0; t < ROWS; t++) {
@@ -146,8 +149,9 @@ static const struct {
 	uint32_t type;
 	int values, bytes;
 } types[] = {
-        {TYPE_F32, 1, 4},     {TYPE_F16, 1, 2},     {TYPE_BF16, 1, 2},    {TYPE_Q4_0, 32, 18},   {TYPE_Q4_1, 32, 20},   {TYPE_Q5_0, 32, 22},
-        {TYPE_Q5_1, 32, 24},  {TYPE_Q8_0, 32, 34},  {TYPE_IQ4_NL, 32, 18}, {TYPE_MXFP4, 32, 17},  {TYPE_Q2_K, 256, 84},  {TYPE_Q3_K, 256, 110},
+        {TYPE_F32, 1, 4},      {TYPE_F16, 1, 2},      {TYPE_BF16, 1, 2},     {TYPE_Q4_0, 32, 18},
+        {TYPE_Q4_1, 32, 20},   {TYPE_Q5_0, 32, 22},   {TYPE_Q5_1, 32, 24},   {TYPE_Q8_0, 32, 34},
+        {TYPE_IQ4_NL, 32, 18}, {TYPE_MXFP4, 32, 17},  {TYPE_Q2_K, 256, 84},  {TYPE_Q3_K, 256, 110},
         {TYPE_Q4_K, 256, 144}, {TYPE_Q5_K, 256, 176}, {TYPE_Q6_K, 256, 210}, {TYPE_IQ4_XS, 256, 136},
 };
 
@@ -185,7 +189,8 @@ static void embed_rows(const struct packed *w, float scale, bool positions)
 /* test_repack packs in two launches, as loading does: some groups, then the others. */
 static void test_repack(int type, int rows, int columns, bool extreme)
 {
-	int form = pack_form(types[type].type), cols = columns * (types[type].values > 32 ? 256 : 32) + (form < PACK_U4);
+	int form = pack_form(types[type].type),
+	    cols = columns * (types[type].values > 32 ? 256 : 32) + (form < PACK_U4);
 	int64_t row_bytes = (int64_t)cols / types[type].values * types[type].bytes;
 	memory<uint8_t> raw(rows * row_bytes);
 	fill_blocks(raw, row_bytes, extreme);
@@ -198,7 +203,12 @@ static void test_repack(int type, int rows, int columns, bool extreme)
 	on_device.data = got.at;
 	for (int first = 0, count = (w.groups + 1) / 2; first < w.groups; first += count) {
 		count = std::min(count, w.groups - first);
-		struct repack_args a = {on_device, raw.at + first * GROUP * row_bytes, row_bytes, types[type].type, first, count,
+		struct repack_args a = {on_device,
+		                        raw.at + first * GROUP * row_bytes,
+		                        row_bytes,
+		                        types[type].type,
+		                        first,
+		                        count,
 		                        rows - first * GROUP};
 		LAUNCH(repack, &a, dim3(count), dim3(256));
 	}

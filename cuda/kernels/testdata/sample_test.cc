@@ -1,12 +1,18 @@
 /* sample_test.cc owns the tests of sampling: scores, penalties, every cut and its borders, ties, poison. */
 #include "check.h"
+#include "draw_probe.h"
 
 DECLARE(sample);
-
-/* logits of a row: the kinds of all tests, and rows of few distinct values, whose order ties decide. */
-static float logit(int kind, int i) { return kind < INPUTS ? value_of((enum input)kind, i) : (float)below(4); }
+DECLARE(draw_probe);
 
 static float one_of(std::initializer_list<float> values) { return values.begin()[below((int)values.size())]; }
+
+/* logits of a row: the kinds of all tests, and rows of few distinct values, whose order ties decide: both zeros
+ * are equal. */
+static float logit(int kind, int i)
+{
+	return kind < INPUTS ? value_of((enum input)kind, i) : one_of({-0.0f, 0.0f, -1, -2});
+}
 
 static struct output output_of(struct test_batch *b, int vocab)
 {
@@ -73,8 +79,9 @@ static void test_row_buffer(int vocab, int kind, int behind)
 		int at = HEAD_ROWS + i;
 		if (b.whole_row[at] >= 0)
 			memcpy(want_rows.at + (int64_t)b.whole_row[at] * vocab, row, vocab * sizeof(float));
-		sample_row(&kernels_scalar.sample, row, vocab, o, b.positions[o->row], b.penalties.data() + o->first_penalty,
-		           b.biases.data() + o->first_bias, &want[at], want_top.at + at * TOP, cpu_scratch.at);
+		sample_row(&kernels_scalar.sample, row, vocab, o, b.positions[o->row],
+		           b.penalties.data() + o->first_penalty, b.biases.data() + o->first_bias, &want[at],
+		           want_top.at + at * TOP, cpu_scratch.at);
 	}
 	b.device.results = results.at;
 	b.device.top = top.at;
@@ -89,16 +96,63 @@ static void test_row_buffer(int vocab, int kind, int behind)
 	LAUNCH(sample, &p, dim3(HEAD_ROWS), dim3(SAMPLE_THREADS));
 	for (int i = 0; i < outputs; i++) {
 		const struct output *o = &b.outputs[i];
-		what = text("vocabulary of %d, logits %d, mode %d, temperature %g, top-k %d, top-p %g, min-p %g, %d penalties, %d biases",
-		            vocab, kind, o->mode, o->temperature, o->top_k, o->top_p, o->min_p, o->penalty_count, o->bias_count);
+		what = text("vocabulary of %d, logits %d, mode %d, temperature %g, top-k %d, top-p %g, min-p %g, %d "
+		            "penalties, %d biases",
+		            vocab, kind, o->mode, o->temperature, o->top_k, o->top_p, o->min_p, o->penalty_count,
+		            o->bias_count);
 		same_result(&results[i], &want[i]);
 		same_bytes("top", top.at + i * TOP, want_top.at + i * TOP, TOP * sizeof *top.at);
 	}
 	same("whole rows", rows, want_rows);
 }
 
+/* The sums themselves, since a draw that shows their last bit is one in 2^50. */
+static void test_sums(int n, enum input kind, bool listed)
+{
+	memory<float> weights(n);
+	memory<int32_t> list(n);
+	memory<double> chunk(n / DRAW_CHUNK + 1), mass(n + 1), want_mass(mass);
+	memory<int32_t> place(n + 1), want_place(place);
+	struct output o = {};
+	struct running sum = {};
+	what = text("sums of %d weights, input %d%s", n, kind, listed ? ", listed" : "");
+	for (int i = 0; i < n; i++) {
+		weights[i] = std::min(1.0f, fabsf(value_of(kind, i)));
+		list[i] = below(n);
+	}
+	for (int i = 0; i <= n; i++) {
+		want_mass[i] = running_sum(&sum);
+		want_place[i] =
+		        i; /* the first place whose sum passes that of those before; the same if it adds nothing */
+		if (i < n)
+			running_add(&sum, weights[listed ? list[i] : i]);
+	}
+	for (int i = n - 1; i >= 0; i--)
+		if (want_mass[i + 1] == want_mass[i])
+			want_place[i] = want_place[i + 1];
+	struct draw_probe_args a = {weights.at, listed ? list.at : NULL, n, chunk.at, mass.at, place.at, &o, 0};
+	int count[EXPONENTS] = {};
+	double masses[EXPONENTS] = {};
+	for (int i = 0; i < n; i++)
+		if (weights[i] > 0.0f) {
+			count[exponent_of(weights[i])]++;
+			masses[exponent_of(weights[i])] += weights[i];
+		}
+	o.top_p = below(2) ? 1.0f : 0.9f;
+	o.top_k = below(2) ? 0 : 1 + below(n);
+	o.min_p = o.top_p < 1.0f || o.top_k > 0 ? 0.0f : 0.01f;
+	LAUNCH(draw_probe, &a, dim3(1), dim3(SAMPLE_THREADS));
+	same("masses", mass, want_mass);
+	same("places", place, want_place);
+	int want_class = last_exponent(count, masses, &o, want_mass[n]);
+	same_bytes("class", &a.smallest_class, &want_class, sizeof want_class);
+}
+
 void test_sampling(void)
 {
+	for (enum input kind : {NORMAL, ILL_CONDITIONED, SUBNORMAL, ZERO})
+		for (int n : {1, 255, 256, 257, 1500})
+			test_sums(n, kind, below(2));
 	for (int kind = 0; kind <= INPUTS; kind++) {
 		for (int vocab : {1, 2, 15, 17, 255, 256, 257, 512, 1000})
 			test_row_buffer(vocab, kind, 1 + below(8));
