@@ -29,7 +29,8 @@ func (c *call) decode(v any) error {
 
 func (c *call) read() ([]byte, error) {
 	limit := c.server.MaxBody
-	tooLarge := &HTTPError{Status: 413, Type: "invalid_request_error", Code: "body_too_large", Message: "the request body is too large"}
+	tooLarge := &HTTPError{Status: 413, Type: "invalid_request_error", Code: "body_too_large",
+		Message: fmt.Sprintf("the request body has more than the %d bytes that are allowed (max_body)", limit)}
 	if c.Request.Header.ContentLength() > limit {
 		return nil, tooLarge
 	}

@@ -60,7 +60,7 @@ func TestFieldKinds(t *testing.T) {
 		{"stop", "string list", both},
 		{"logprobs", "boolean", chatPath}, {"logprobs", "integer", textPath},
 		{"messages", "required list", chatPath + " /apply-template"}, {"prompt", "required string list", textPath},
-		{"content", "required string", "/tokenize"}, {"tokens", "required list", "/detokenize"},
+		{"content", "required string list", "/tokenize"}, {"tokens", "required list", "/detokenize"},
 	} {
 		for _, path := range strings.Fields(c.paths) {
 			for _, k := range kinds {
@@ -147,6 +147,8 @@ func TestFieldRanges(t *testing.T) {
 		{"prompt", textPath, `[1,null] [1,1.5] [1,"a"] [-1] [284] [4294967297] [1e0]`, "from 0 to 283"},
 		{"prompt", textPath, `[[null]]`, "from 0 to 283"},
 		{"messages", chatPath, `[] {} "x" 5`, "1 to 4096"},
+		{"content", "/tokenize", `5 true {} null [null] [["a"]]`, "a list of strings and token ids"},
+		{"content", "/tokenize", `[1.5] ["a",-1] [284]`, "from 0 to 283"},
 		{"tokens", "/detokenize", `[null] [1.5] ["a"] [-1] [284]`, "from 0 to 283"},
 		{"response_format", chatPath, `{} {"type":"json_object"} {"type":"json_schema"}`, "text"},
 		{"tool_choice", chatPath, `"required" {"type":"function"} 1`, "auto"},

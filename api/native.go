@@ -3,7 +3,10 @@ package api
 import (
 	"fmt"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"chimera/tokenizer"
 )
 
 // This file owns /v1/models, the tokenizer endpoints in llama-server's form, and health.
@@ -46,11 +49,11 @@ func (s *Server) model(c *call, name string) error {
 
 func (s *Server) tokenize(c *call) error {
 	var r struct {
-		Model        *string `json:"model"`
-		Content      *string `json:"content"`
-		AddSpecial   bool    `json:"add_special"`
-		ParseSpecial *bool   `json:"parse_special"`
-		WithPieces   bool    `json:"with_pieces"`
+		Model        *string        `json:"model"`
+		Content      jsontext.Value `json:"content"`
+		AddSpecial   bool           `json:"add_special"`
+		ParseSpecial *bool          `json:"parse_special"`
+		WithPieces   bool           `json:"with_pieces"`
 	}
 	if err := c.decode(&r); err != nil {
 		return err
@@ -59,12 +62,12 @@ func (s *Server) tokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	if r.Content == nil {
-		return badField("content", "it must be a string")
+	ids, err := contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
+	if err != nil {
+		return err
 	}
-	ids := m.Tokenizer.Encode(*r.Content, r.AddSpecial, or(r.ParseSpecial, true))
 	if !r.WithPieces {
-		return c.reply(map[string]any{"tokens": append([]int32{}, ids...)})
+		return c.reply(map[string]any{"tokens": ids})
 	}
 	type withPiece struct {
 		ID    int32 `json:"id"`
@@ -75,6 +78,38 @@ func (s *Server) tokenize(c *call) error {
 		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, true))})
 	}
 	return c.reply(map[string]any{"tokens": list})
+}
+
+// contentIDs reads the field content: a text, or a list of texts and token ids, which are kept as they are.
+// Special tokens go around a text that comes first, not between.
+func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpecial bool) ([]int32, error) {
+	const field = "content"
+	items, ids := []jsontext.Value{raw}, []int32{}
+	if raw.Kind() == '[' {
+		var err error
+		if items, err = elements(field, raw, maxContent); err != nil {
+			return nil, err
+		}
+	}
+	for i, item := range items {
+		switch {
+		case item.Kind() == '"':
+			var text string
+			if err := json.Unmarshal(item, &text); err != nil {
+				return nil, err
+			}
+			ids = append(ids, t.Encode(text, addSpecial && i == 0, parseSpecial)...)
+		case item.Kind() == '0' && raw.Kind() == '[':
+			id, err := tokenID(field, item, t.VocabSize())
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		default:
+			return nil, badField(field, "it must be a string, or a list of strings and token ids")
+		}
+	}
+	return ids, nil
 }
 
 // pieceValue is a string, or the bytes where they are no text.

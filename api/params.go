@@ -49,7 +49,8 @@ const (
 	maxStopBytes  = 1024
 	maxBiases     = 1024
 	maxPrompts    = 1024
-	maxSequences  = 4096 // prompts x choices
+	maxContent    = 1 << 18 // texts and ids of one content
+	maxSequences  = 4096    // prompts x choices
 	maxTopK       = 1 << 20
 	maxPenaltyAbs = 2
 )

@@ -109,11 +109,20 @@ func tokenIDs(field string, raw jsontext.Value, vocab int) ([]int32, error) {
 		if v, err = d.ReadValue(); err != nil {
 			return nil, err
 		}
-		id, err := strconv.ParseInt(string(v), 10, 32) // null and 1.5 are no ids either
-		if err != nil || id < 0 || id >= int64(vocab) {
-			return nil, badField(field, "%s is no token id: they are integers from 0 to %d", v, vocab-1)
+		id, err := tokenID(field, v, vocab)
+		if err != nil {
+			return nil, err
 		}
-		ids = append(ids, int32(id))
+		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+// tokenID reads an id of the vocabulary; null and 1.5 are none.
+func tokenID(field string, raw jsontext.Value, vocab int) (int32, error) {
+	id, err := strconv.ParseInt(string(raw), 10, 32)
+	if err != nil || id < 0 || id >= int64(vocab) {
+		return 0, badField(field, "%s is no token id: they are integers from 0 to %d", raw, vocab-1)
+	}
+	return int32(id), nil
 }

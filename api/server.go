@@ -56,6 +56,8 @@ type Config struct {
 	Metrics  *Metrics
 	// RequestContext is done when the request's client has gone.
 	RequestContext func(*fasthttp.RequestCtx) context.Context
+	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
+	GPUs GPUs
 	// Ready makes a real decode; its error is why the server is not ready.
 	Ready func(context.Context) error
 	// Peer names the client in the log.
@@ -113,6 +115,10 @@ func New(c Config) *Server {
 		"/health/live":         {"GET", s.live},
 		"/health/ready":        {"GET", s.ready},
 		"/metrics":             {"GET", s.metrics},
+	}
+	if c.GPUs != nil {
+		s.routes["/v1/gpu"] = route{"GET", s.gpus}
+		c.Metrics.registry.MustRegister(gpuCollector{c.GPUs})
 	}
 	return s
 }

@@ -122,7 +122,7 @@ func (in *instance) fillLinears(c *C.struct_phase, o engine.Linears) {
 			out: in.value(l.Out), activation: C.int32_t(l.Activation),
 		}
 		if l.Gate != engine.NoWeight {
-			linears[i].gate = in.packed[l.Gate].matrix
+			linears[i].gate, linears[i].gate_bias = in.packed[l.Gate].matrix, in.plainOf(l.GateBias)
 		}
 	}
 	c.in, c.linear, c.linears = in.value(o.In), unsafe.SliceData(linears), C.int32_t(len(linears))

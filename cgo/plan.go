@@ -80,7 +80,7 @@ func (l *lowered) describe(ph lowering.Phase, packed []packedWeight, isa string)
 		row.Kernel = "product " + l.form(packed, o.Outputs[0].Weight) + " " + isa
 		row.Chunks = fmt.Sprintf("%d tokens x up to %d rows", tileTokens, tileGroups*group)
 		for _, out := range o.Outputs {
-			row.ReadBytes += l.bytes(packed, out.Weight) + l.bytes(packed, out.Gate) + l.bytes(packed, out.Bias)
+			row.ReadBytes += l.bytes(packed, out.Weight) + l.bytes(packed, out.Gate) + l.bytes(packed, out.Bias) + l.bytes(packed, out.GateBias)
 			row.MACs += l.MACs(out.Weight) + l.MACs(out.Gate)
 		}
 	case engine.Attend:

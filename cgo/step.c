@@ -95,6 +95,16 @@ static void finish_tile(const struct run *r, const struct linear *l, const float
 	}
 }
 
+/* bias_gate adds the gate's bias to its tile. */
+static void bias_gate(const struct run *r, const struct linear *l, float *tile, int g0, int g1, int tokens)
+{
+	int first = g0 * GROUP, n = min_int(l->weight.rows, g1 * GROUP) - first;
+	for (int t = 0; t < tokens; t++) {
+		float *row = tile + (int64_t)t * (g1 - g0) * GROUP;
+		r->in->kernels->row.add(row, row, l->gate_bias + first, n);
+	}
+}
+
 static void product(const struct run *r, const struct packed *w, const struct value *in, int g0, int g1, int t0, int t1,
                     float *tile)
 {
@@ -116,6 +126,8 @@ static void run_linear(const struct run *r, const struct phase *p, const struct 
 	if (l->gate.data) {
 		gate = tile + TILE_TOKENS * TILE_GROUPS * GROUP;
 		product(r, &l->gate, p->in, g0, g1, t0, t1, gate);
+		if (l->gate_bias)
+			bias_gate(r, l, gate, g0, g1, t1 - t0);
 	}
 	finish_tile(r, l, tile, gate, g0, g1, t0, t1);
 }

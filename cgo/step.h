@@ -37,6 +37,7 @@ struct rope {
 struct linear {
 	struct packed weight, gate; /* gate.data is NULL without one */
 	const float *bias;          /* (rows) or NULL */
+	const float *gate_bias;     /* (rows) or NULL */
 	const struct value *residual;
 	struct value *out;
 	int32_t activation;

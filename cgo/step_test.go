@@ -84,8 +84,12 @@ func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 		p.Add(engine.Linears{In: a, Outputs: []engine.Linear{{Weight: weight(n("o"), kinds[2], stepWidth, stepHeads*stepHeadDim), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: x, Out: x}}})
 		p.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: weight(n("ffnorm"), f32, 1, stepWidth), Beta: weight(n("ffbeta"), f32, 1, stepWidth), Epsilon: 1e-5,
 			In: x, Residual: engine.NoValue, Out: h})
+		gateBias := engine.NoWeight
+		if layer == 1 {
+			gateBias = weight(n("gate.bias"), f32, 1, stepFF)
+		}
 		p.Add(engine.Linears{In: h, Outputs: []engine.Linear{{Weight: weight(n("up"), kinds[3], stepFF, stepWidth), Bias: engine.NoWeight,
-			Gate: weight(n("gate"), kinds[3], stepFF, stepWidth), Activation: engine.SiLU, Residual: engine.NoValue, Out: ff}}})
+			Gate: weight(n("gate"), kinds[3], stepFF, stepWidth), GateBias: gateBias, Activation: engine.SiLU, Residual: engine.NoValue, Out: ff}}})
 		p.Add(engine.Linears{In: ff, Outputs: []engine.Linear{{Weight: weight(n("down"), kinds[1], stepWidth, stepFF), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: engine.NoValue, Out: h}}})
 		p.Add(engine.Add{A: x, B: h, Out: x})
 	}

@@ -40,6 +40,9 @@ func New(address string) *Client {
 	return &Client{base: "http://chimera", address: address, http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
 }
 
+// ErrNoDaemon is in the chain of errors of a server that is not there.
+var ErrNoDaemon = errors.New("no daemon answers")
+
 // StatusError is an answer other than 200.
 type StatusError struct {
 	Status  int
@@ -103,7 +106,7 @@ func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no daemon answers at %s: start one with 'chimera serve --model FILE', or name another with --server", c.address)
+		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
 	}

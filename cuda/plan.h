@@ -1,7 +1,7 @@
 /* plan.h owns the lowered program as GPU kernels see it, for Go (through cgo), nvcc and the host emulation.
  *
  * Every kernel takes one argument, the device address of its struct: `extern "C" __global__ void
- * norm(const struct phase *p)`. The structs are written once, at load, so a captured graph never changes;
+ * normalise(const struct phase *p)`. The structs are written once, at load, so a captured graph never changes;
  * what differs from step to step is read through `batch`. Grids are sized for a bucket of rows, so each
  * kernel compares its row with the step's counts first.
  *
@@ -92,6 +92,7 @@ struct phase {
 	/* product; head */
 	struct packed weight, gate; /* gate.data is NULL without one */
 	const float *bias;          /* (rows) or NULL */
+	const float *gate_bias;     /* (rows) or NULL; added to the gate's sums before the activation */
 	int32_t activation;         /* enum activation */
 	int32_t first_row;          /* head, sample: the first of up to HEAD_ROWS output rows */
 	float *logits;              /* head, sample: (HEAD_ROWS, vocab) */

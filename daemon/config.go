@@ -27,6 +27,7 @@ type Config struct {
 	Threads      int      `toml:"threads"`
 	KVType       string   `toml:"kv_type"`
 	ISA          string   `toml:"isa"`
+	Device       string   `toml:"device"`
 	StepTokens   int      `toml:"step_tokens"`
 	Ctx          int      `toml:"ctx"`
 	MaxSequences int      `toml:"max_sequences"`
@@ -43,6 +44,7 @@ func DefaultConfig() Config {
 		Socket:       paths.Socket(),
 		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
 		ISA:          "auto",  // the best that the machine has
+		Device:       "auto",  // the first GPU that can be used, in a build for GPUs
 		StepTokens:   512,     // one long prompt delays the others' next token by one such step
 		MaxSequences: 32,      // decoding gains little from larger batches on a CPU
 		MaxLogprobs:  20,      // OpenAI's limit
@@ -57,6 +59,7 @@ func engineFlags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.Threads, 0, 1024}, "threads", "compute threads; 0: one per core")
 	f.Var(choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, "kv-type", "type of the KV cache: f32, f16 or q8_0")
 	f.Var(choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, "isa", "instruction set: auto, scalar, avx2 or avx512")
+	f.Var(device{&c.Device}, "device", "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, else the CPU")
 	f.Var(number{&c.Ctx, 0, 1 << 24}, "ctx", fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext))
 }
 
@@ -211,7 +214,7 @@ func (c *Config) check() error {
 // Engine are the settings that concern loading.
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
-		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
+		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
 		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
 	}
 }

@@ -77,6 +77,10 @@ func readJSON(t testing.TB, path string, into any) bool {
 
 func conformanceModels(t *testing.T) (dir string, names []string) {
 	dir = sharedDir(t, "CHIMERA_CONFORMANCE", "conformance")
+	return dir, manifestModels(t, dir)
+}
+
+func manifestModels(t *testing.T, dir string) (names []string) {
 	var manifest struct {
 		Models map[string]json.RawMessage `json:"models"`
 	}
@@ -87,7 +91,7 @@ func conformanceModels(t *testing.T) (dir string, names []string) {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	return dir, names
+	return names
 }
 
 func decodeFloats(t testing.TB, text string) []float32 {
@@ -103,7 +107,7 @@ func decodeFloats(t testing.TB, text string) []float32 {
 }
 
 func testOptions(kv, isa string) EngineOptions {
-	return EngineOptions{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 4, MaxLogprobs: 8, Context: 256}
+	return EngineOptions{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 1, MaxLogprobs: 8}
 }
 
 // loadOrSkip loads a model; what the engine refuses by name is a visible skip. Of the files that call
@@ -219,6 +223,17 @@ func greedyEquals(t *testing.T, e *evaluator, p goldenPrompt, margin float64) {
 
 func TestConformance(t *testing.T) {
 	dir, names := conformanceModels(t)
+	checkModels(t, dir, names)
+}
+
+// TestConformanceOfParts: what only some files of an architecture have (biases, fused projections, a stated YaRN
+// magnitude, windows, a soft cap), in models that scripts/parts_fixture.py makes.
+func TestConformanceOfParts(t *testing.T) {
+	dir := filepath.Join("testdata", "parts")
+	checkModels(t, dir, manifestModels(t, dir))
+}
+
+func checkModels(t *testing.T, dir string, names []string) {
 	ran := 0
 	for _, name := range names {
 		for _, precision := range []string{"f32", "f16"} {

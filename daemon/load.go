@@ -21,7 +21,8 @@ type EngineOptions struct {
 	Threads      int
 	KVType       string
 	ISA          string
-	Context      int // 0: what the model was trained for, at most defaultContext
+	Device       string // auto, cpu or cuda:N
+	Context      int    // 0: what the model was trained for, at most defaultContext
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
@@ -38,6 +39,8 @@ type Loaded struct {
 	Program  *engine.Program
 	Instance engine.Instance
 	Policy   engine.Policy
+	backend  heldBackend
+	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
@@ -121,19 +124,27 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	backend := cgo.Backend{}
-	plan, err := backend.Plan(p, model.NewSource(f), options)
+	backend, err := o.openBackend(f.Name())
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(plan, backend); err != nil {
-		return nil, err
+	in, err := loadOn(backend, f, p, options)
+	if err != nil {
+		return nil, errors.Join(err, backend.Close())
 	}
-	in, err := backend.Load(p, model.NewSource(f), options)
+	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend, GPUs: backend.GPUs()}, nil
+}
+
+// loadOn plans, checks and loads.
+func loadOn(b engine.Backend, f *weights.File, p *engine.Program, o engine.LoadOptions) (engine.Instance, error) {
+	plan, err := b.Plan(p, model.NewSource(f), o)
 	if err != nil {
 		return nil, err
 	}
-	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy}, nil
+	if err := fits(plan, b); err != nil {
+		return nil, err
+	}
+	return b.Load(p, model.NewSource(f), o)
 }
 
 // Plan returns what Load would do, without doing it.
@@ -142,7 +153,12 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	if err != nil {
 		return nil, err
 	}
-	return cgo.Backend{}.Plan(p, model.NewSource(f), options)
+	backend, err := o.openBackend(f.Name())
+	if err != nil {
+		return nil, err
+	}
+	plan, err := backend.Plan(p, model.NewSource(f), options)
+	return plan, errors.Join(err, backend.Close())
 }
 
 // fits refuses a plan that the backend's memory cannot hold.
@@ -155,15 +171,17 @@ func fits(plan *engine.Plan, b engine.Backend) error {
 	return nil
 }
 
-// Close stops the instance and unmaps the file.
-func (l *Loaded) Close() error { return errors.Join(l.Instance.Close(), l.File.Close()) }
+// Close stops the instance, gives its device back and unmaps the file.
+func (l *Loaded) Close() error {
+	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
+}
 
-// Capabilities are what this build and machine can run.
-func Capabilities() (instructionSets, architectures []string) {
+// Capabilities are what this build and machine can run; gpus is empty in a build for the CPU alone.
+func Capabilities() (instructionSets, architectures []string, gpus string) {
 	for _, isa := range []string{"scalar", "avx2", "avx512f", "avx512vnni"} {
 		if cgo.HasISA(isa) {
 			instructionSets = append(instructionSets, isa)
 		}
 	}
-	return instructionSets, model.Architectures()
+	return instructionSets, model.Architectures(), gpusFound()
 }

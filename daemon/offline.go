@@ -99,8 +99,11 @@ type PerplexityResult struct {
 	PerChunk []float64 `json:"per_chunk"` // each window's own
 }
 
-// perplexityWindow is the default window.
-const perplexityWindow = 512
+// perplexityWindow is the default window, leastWindow the smallest whose second half scores a token.
+const (
+	perplexityWindow = 512
+	leastWindow      = 3
+)
 
 // Perplexity measures a text: windows of ctx tokens that do not overlap, the last partial one dropped;
 // the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
@@ -116,6 +119,9 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 		return r, err
 	}
 	window := l.Instance.Limits().MaxContext
+	if window < leastWindow {
+		return r, &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", window, leastWindow)}
+	}
 	ids := tok.Encode(string(text), true, true)
 	r.Chunks = len(ids) / window
 	if r.Chunks == 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"chimera/api"
+	"chimera/gpu"
 	"chimera/scheduler"
 	"chimera/socket"
 	"chimera/systemd"
@@ -39,6 +40,7 @@ type server struct {
 	loaded    *Loaded
 	api       *api.Model
 	scheduler *scheduler.Scheduler
+	gpus      *warden
 	loopEnd   chan error
 	stopLoop  context.CancelFunc
 	http      *socket.Server
@@ -57,8 +59,17 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	s := &server{config: c, reload: reload}
-	defer s.stop()
-	for _, start := range []func() error{s.loadModel, s.startLoop, s.checkDecode, s.listen} {
+	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
+	err := s.gpus.why(s.run(ctx, signals, out))
+	s.gpus.leaveNow(err)
+	lastResort(err, os.Exit)
+	s.stop()
+	return s.gpus.last(err)
+}
+
+// run starts the parts and lives until there is a reason to end.
+func (s *server) run(ctx context.Context, signals <-chan os.Signal, out io.Writer) error {
+	for _, start := range []func() error{s.watchGPUs, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.listen} {
 		if err := start(); err != nil {
 			return err
 		}
@@ -103,10 +114,10 @@ func (s *server) loadModel() (err error) {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
-		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), "cpu"),
+		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), s.loaded.Instance.Plan().Backend),
 	}
 	plan := s.loaded.Instance.Plan()
-	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "isa", plan.ISA,
+	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
@@ -138,6 +149,7 @@ func (s *server) startLoop() (err error) {
 		cancel()
 		<-ended
 	})
+	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
 	logMemory()
 	return nil
 }
@@ -166,7 +178,7 @@ func (s *server) listen() (err error) {
 	handlers := api.New(api.Config{
 		Registry: &registry{names: names(s.models), loaded: s.api},
 		Metrics:  metrics, RequestContext: socket.RequestContext,
-		Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
+		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})
 	if err != nil {
@@ -186,6 +198,9 @@ func (s *server) listen() (err error) {
 	if s.config.HTTP != "" {
 		l, err := socket.ListenTCP(s.config.HTTP)
 		if err != nil {
+			for _, open := range s.listeners { // not served yet, so that nobody else takes the socket file away
+				err = errors.Join(err, open.Close())
+			}
 			return err
 		}
 		s.listeners = append(s.listeners, l)
@@ -251,7 +266,7 @@ func (s *server) announce(out io.Writer) error {
 	return err
 }
 
-// wait is the daemon's life: until a signal, a dead loop or a dead listener.
+// wait is the daemon's life: until a signal, a GPU's verdict, a dead loop or a dead listener.
 func (s *server) wait(ctx context.Context, signals <-chan os.Signal) error {
 	watched, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -260,6 +275,8 @@ func (s *server) wait(ctx context.Context, signals <-chan os.Signal) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.gpus.orders:
+			return s.gpus.ordered(nil)
 		case err := <-s.loopEnd:
 			return fmt.Errorf("the engine stopped: %w", err)
 		case err := <-s.http.Errors():

@@ -107,7 +107,12 @@ func (b *Builder) check(op Op) error {
 
 func (b *Builder) linear(in ValueID, l Linear) error {
 	rows, cols := b.width(l.Out), b.width(in)
-	return b.all(b.shape(l.Weight, rows, cols), b.optional(l.Gate, rows, cols), b.optional(l.Bias, 1, rows), b.residual(l.Residual, l.Out))
+	if l.Gate != NoWeight {
+		if err := b.all(b.shape(l.Gate, rows, cols), b.optional(l.GateBias, 1, rows)); err != nil {
+			return err
+		}
+	}
+	return b.all(b.shape(l.Weight, rows, cols), b.optional(l.Bias, 1, rows), b.residual(l.Residual, l.Out))
 }
 
 func (b *Builder) attend(o Attend) error {

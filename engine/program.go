@@ -101,12 +101,13 @@ const (
 	GELU                // 0.5 x (1 + erf(x / sqrt 2))
 )
 
-// Linear is one product of a Linears: Out = act(Gate·x) * (Weight·x + Bias), or act(Weight·x + Bias)
-// without a gate, plus Residual if given.
+// Linear is one product of a Linears: Out = act(Gate·x + GateBias) * (Weight·x + Bias), or
+// act(Weight·x + Bias) without a gate, plus Residual if given.
 type Linear struct {
 	Weight     WeightID // (width of Out, width of In)
 	Bias       WeightID // (width of Out) or NoWeight
 	Gate       WeightID // (width of Out, width of In) or NoWeight
+	GateBias   WeightID // (width of Out) or NoWeight; counts with a gate only
 	Activation Activation
 	Residual   ValueID // or NoValue; may equal Out
 	Out        ValueID

@@ -21,8 +21,7 @@ func gemma3(h *hyper) (*engine.Program, error) {
 		Style: engine.RopeHalves, Dim: global.Dim, Base: h.base("rope.freq_base_swa", 10000),
 		Scale: 1, Magnitude: 1, Factors: engine.NoWeight,
 	}
-	window := h.countOr("attention.sliding_window", maxContext, 0)
-	period := h.countOr("attention.sliding_window_pattern", maxLayers, 6)
+	window, windowed := h.countOr("attention.sliding_window", maxContext, 0), h.windowed(s.layers, 6)
 	s.Add(engine.Embed{
 		Table: s.Weight("token_embd.weight", s.vocab, s.width), Positions: engine.NoWeight,
 		Scale: float32(math.Sqrt(float64(s.width))), Out: s.x,
@@ -30,7 +29,7 @@ func gemma3(h *hyper) (*engine.Program, error) {
 	for i := range s.layers {
 		attend := s.gemmaAttend(i, epsilon)
 		attend.Rope = global
-		if (i+1)%period != 0 && window > 0 {
+		if windowed[i] && window > 0 {
 			attend.Rope, attend.Window = local, window
 		}
 		s.gemmaLayer(i, epsilon, attend)

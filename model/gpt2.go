@@ -46,23 +46,3 @@ func gpt2(h *hyper) (*engine.Program, error) {
 	s.output(func(in, out engine.ValueID) engine.Norm { return norm("output_norm", in, out) })
 	return s.Program()
 }
-
-// fusedQKV states the three parts of attn_qkv, rows one after another in the file.
-func (s *statement) fusedQKV(layer int) {
-	name, bias := block(layer, "attn_qkv.weight"), block(layer, "attn_qkv.bias")
-	part := func(first, rows int, out engine.ValueID) engine.Linear {
-		l := engine.Linear{
-			Weight: s.WeightRows(name, first, rows, s.width), Bias: engine.NoWeight,
-			Gate: engine.NoWeight, Residual: engine.NoValue, Out: out,
-		}
-		if s.h.has(bias) {
-			l.Bias = s.VectorPart(bias, first, rows)
-		}
-		return l
-	}
-	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
-		part(0, s.queryWidth, s.q),
-		part(s.queryWidth, s.keyValues, s.k),
-		part(s.queryWidth+s.keyValues, s.keyValues, s.v),
-	}})
-}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 
 	"chimera/engine"
 	"chimera/weights"
@@ -117,6 +118,26 @@ func (h *hyper) epsilon(name string) float32 {
 	return float32(h.real(name, 0, 0, 1))
 }
 
+// windowed tells which layers have the sliding window: those of the file's list, or all but each n-th, where
+// n is the file's or, if it is silent, period.
+func (h *hyper) windowed(layers, period int) []bool {
+	const name = "attention.sliding_window_pattern"
+	if v, ok := h.file.Metadata().Get(h.key(name)); ok && v.Type == weights.Array {
+		list, _, err := h.file.Metadata().Bools(h.key(name))
+		h.note(err)
+		if err == nil && len(list) != layers {
+			h.fail("key %s has %d entries for %d layers", h.key(name), len(list), layers)
+		}
+		return append(list, make([]bool, layers)...)[:layers]
+	}
+	period = h.countOr(name, maxLayers, period)
+	list := make([]bool, layers)
+	for i := range list {
+		list[i] = (i+1)%period != 0
+	}
+	return list
+}
+
 func (h *hyper) has(tensor string) bool {
 	_, ok := h.file.Tensor(tensor)
 	return ok
@@ -151,6 +172,23 @@ func (h *hyper) checkVocabulary() {
 	if rows := h.vocab(); len(tokens) > rows {
 		h.fail("key tokenizer.ggml.tokens has %d tokens, tensor token_embd.weight %d rows", len(tokens), rows)
 	}
+}
+
+// refuseExtra refuses a file with a tensor that the program does not use: a bias or a norm left out would
+// show in quality alone. Old converters kept tables of the rotary embedding, which say nothing new.
+func (h *hyper) refuseExtra(p *engine.Program) error {
+	used := map[string]bool{}
+	for _, w := range p.Weights {
+		used[w.Name] = true
+	}
+	for _, t := range h.file.Tensors() {
+		if !used[t.Name] && !strings.HasSuffix(t.Name, ".attn_rot_embd.weight") && !strings.HasSuffix(t.Name, "rotary_emb.inv_freq") {
+			return h.refuse(&engine.UnsupportedError{
+				What: "tensor " + t.Name, Reason: "this architecture has no such tensor, or this build does not know its use",
+			})
+		}
+	}
+	return nil
 }
 
 // refuseExperts names the features that no program states yet.

@@ -59,7 +59,10 @@ func Build(f *weights.File) (*engine.Program, error) {
 	if err != nil {
 		return nil, h.refuse(err)
 	}
-	return p, checkTensors(f, p)
+	if err := checkTensors(f, p); err != nil {
+		return nil, err
+	}
+	return p, h.refuseExtra(p)
 }
 
 // checkTensors compares every weight of the program with the file.

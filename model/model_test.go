@@ -153,7 +153,7 @@ func TestYaRNKeysAreBounded(t *testing.T) {
 	if _, err := Build(yarn().file(t)); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"yarn_beta_fast", "yarn_beta_slow", "yarn_ext_factor", "attn_factor"} {
+	for _, key := range []string{"yarn_beta_fast", "yarn_beta_slow", "yarn_ext_factor", "yarn_attn_factor", "attn_factor"} {
 		for _, x := range []float64{0, -1, math.NaN(), math.Inf(1), 1e30} {
 			_, err := Build(yarn().set("llama.rope.scaling."+key, real(x)).file(t))
 			if err == nil {
@@ -174,8 +174,9 @@ func TestUnsupported(t *testing.T) {
 		d     *draft
 		wants string
 	}{
-		"an architecture": {sound("llama").set("general.architecture", text("mamba")), `architecture "mamba"`},
-		"experts":         {sound("llama").set("llama.expert_count", number(8)), "a mixture of 8 experts"},
+		"an architecture":          {sound("llama").set("general.architecture", text("mamba")), `architecture "mamba"`},
+		"experts":                  {sound("llama").set("llama.expert_count", number(8)), "a mixture of 8 experts"},
+		"a tensor that no op uses": {sound("llama").shape("blk.0.attn_q_norm.weight", 4), "tensor blk.0.attn_q_norm.weight"},
 	} {
 		_, err := Build(c.d.file(t))
 		var unsupported *engine.UnsupportedError

@@ -47,7 +47,9 @@ func (s *statement) scaleRope(r *engine.Rope) {
 
 // yarn follows Peng et al. 2023 (arXiv 2309.00071): frequencies that turn more than beta_fast times
 // over the original context keep their speed, those below beta_slow are interpolated, between lies a
-// ramp over pair indices; attention's temperature goes into the magnitude of sine and cosine.
+// ramp over pair indices; attention's temperature goes into the magnitude of sine and cosine. Where the file
+// states that magnitude, it replaces the one inferred from the factor: converters write the training
+// configuration's attention_factor there, which means just this.
 func (s *statement) yarn(r *engine.Rope, factor float64) {
 	h := s.h
 	original := float64(h.countOr("rope.scaling.original_context_length", maxContext, s.context))
@@ -63,8 +65,9 @@ func (s *statement) yarn(r *engine.Rope, factor float64) {
 	if r.High <= r.Low {
 		r.High = r.Low + 0.001 // a ramp of no width would divide by zero
 	}
+	inferred := 1.0
 	if factor > 1 {
-		r.Magnitude = 0.1*math.Log(factor) + 1
+		inferred = 0.1*math.Log(factor) + 1
 	}
-	r.Magnitude *= h.factor("rope.scaling.attn_factor", 1)
+	r.Magnitude = h.factor("rope.scaling.yarn_attn_factor", inferred) * h.factor("rope.scaling.attn_factor", 1)
 }

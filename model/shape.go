@@ -87,7 +87,7 @@ func (s *statement) linear(layer int, name string, out engine.ValueID, rows, col
 	return engine.Linear{
 		Weight: s.Weight(block(layer, name+".weight"), rows, cols),
 		Bias:   s.bias(block(layer, name+".bias"), rows),
-		Gate:   engine.NoWeight, Residual: engine.NoValue, Out: out,
+		Gate:   engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out,
 	}
 }
 
@@ -99,8 +99,12 @@ func (s *statement) rms(tensor string, epsilon float32, in, residual, out engine
 	}
 }
 
-// qkv states the three projections of y.
+// qkv states the three projections of y, which some files hold as one tensor.
 func (s *statement) qkv(layer int) {
+	if s.h.has(block(layer, "attn_qkv.weight")) {
+		s.fusedQKV(layer)
+		return
+	}
 	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
 		s.linear(layer, "attn_q", s.q, s.queryWidth, s.width),
 		s.linear(layer, "attn_k", s.k, s.keyValues, s.width),
@@ -108,10 +112,31 @@ func (s *statement) qkv(layer int) {
 	}})
 }
 
-// gated states out = down(act(gate y) * up y) + residual.
+// fusedQKV states the three parts of attn_qkv, rows one after another in the file.
+func (s *statement) fusedQKV(layer int) {
+	name, bias := block(layer, "attn_qkv.weight"), block(layer, "attn_qkv.bias")
+	part := func(first, rows int, out engine.ValueID) engine.Linear {
+		l := engine.Linear{
+			Weight: s.WeightRows(name, first, rows, s.width), Bias: engine.NoWeight,
+			Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out,
+		}
+		if s.h.has(bias) {
+			l.Bias = s.VectorPart(bias, first, rows)
+		}
+		return l
+	}
+	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
+		part(0, s.queryWidth, s.q),
+		part(s.queryWidth, s.keyValues, s.k),
+		part(s.queryWidth+s.keyValues, s.keyValues, s.v),
+	}})
+}
+
+// gated states out = down(act(gate y) * up y) + residual, each with its bias where the file has one.
 func (s *statement) gated(layer int, act engine.Activation, residual, out engine.ValueID) {
 	up := s.linear(layer, "ffn_up", s.inner, s.feed, s.width)
 	up.Gate = s.Weight(block(layer, "ffn_gate.weight"), s.feed, s.width)
+	up.GateBias = s.bias(block(layer, "ffn_gate.bias"), s.feed)
 	up.Activation = act
 	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{up}})
 	down := s.linear(layer, "ffn_down", out, s.width, s.feed)
@@ -131,5 +156,6 @@ func (s *statement) output(norm func(in, out engine.ValueID) engine.Norm) {
 	s.Add(norm(rows, last))
 	s.Add(engine.Head{
 		In: last, Weight: s.Weight(name, s.vocab, s.width), Bias: s.bias("output.bias", s.vocab), Scale: 1,
+		Softcap: float32(s.h.real("final_logit_softcapping", 0, 0, 1e6)),
 	})
 }

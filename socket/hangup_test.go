@@ -115,9 +115,5 @@ func TestEachRequestHasItsOwnContext(t *testing.T) {
 		c.Close()
 		receive(t, "cancellation", f.cancelled)
 	}
-	f.server.watcher.mu.Lock()
-	defer f.server.watcher.mu.Unlock()
-	for _, c := range f.server.watcher.conns {
-		t.Errorf("still watched: %v", c.RemoteAddr())
-	}
+	f.unwatched(t)
 }

@@ -36,8 +36,8 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			for _, network := range networks {
-				c := f.dial(t, network)
 				began := time.Now()
+				c := f.dial(t, network)
 				send(t, c, s.first)
 				go trickle(c, s.slowly)
 				all, _ := io.ReadAll(c)
@@ -238,9 +238,5 @@ func TestManyConnections(t *testing.T) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
 	}
-	f.server.watcher.mu.Lock()
-	defer f.server.watcher.mu.Unlock()
-	if n := len(f.server.watcher.conns); n > 0 {
-		t.Errorf("%d connections are still watched", n)
-	}
+	f.unwatched(t)
 }

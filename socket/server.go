@@ -107,7 +107,7 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 		case errors.As(err, &small):
 			c.Refuse(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, "the request head is too large")
 		case errors.Is(err, fasthttp.ErrBodyTooLarge):
-			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, "the request body is too large")
+			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("the request body has more than the %d bytes that are allowed (max_body)", c.MaxBody))
 		case errors.As(err, &network) && network.Timeout():
 			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
 		default:

@@ -183,4 +183,19 @@ func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
 	return v
 }
 
+// unwatched waits until no connection is watched: a handler may still be leaving when its client is gone.
+func (f *fixture) unwatched(t *testing.T) {
+	t.Helper()
+	watched := func() int {
+		f.server.watcher.mu.Lock()
+		defer f.server.watcher.mu.Unlock()
+		return len(f.server.watcher.conns)
+	}
+	for end := time.Now().Add(patience); watched() > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are still watched", watched())
+		}
+	}
+}
+
 var networks = []string{"unix", "tcp"}

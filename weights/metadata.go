@@ -115,6 +115,11 @@ func (m *Metadata) Strings(key string) ([]string, bool, error) {
 	return read[[]string](m, key, "an array of strings")
 }
 
+// Bools returns an array of bools.
+func (m *Metadata) Bools(key string) ([]bool, bool, error) {
+	return read[[]bool](m, key, "an array of bools")
+}
+
 // Floats returns an array of floats.
 func (m *Metadata) Floats(key string) ([]float64, bool, error) {
 	return read[[]float64](m, key, "an array of floats")

@@ -72,11 +72,12 @@ func TestMetadataOfWrongType(t *testing.T) {
 		"Float":   func(k string) (bool, error) { _, ok, err := m.Float(k); return ok, err },
 		"Floats":  func(k string) (bool, error) { _, ok, err := m.Floats(k); return ok, err },
 		"Bool":    func(k string) (bool, error) { _, ok, err := m.Bool(k); return ok, err },
+		"Bools":   func(k string) (bool, error) { _, ok, err := m.Bools(k); return ok, err },
 		"Ints":    func(k string) (bool, error) { _, ok, err := m.Ints(k); return ok, err },
 	}
 	fits := map[string]string{
 		"String": "general.architecture", "Strings": "texts none", "Float": "f32 f64 u8 i8 u16 i16 u32 i32 u64 i64 general.alignment",
-		"Uint": "u8 u16 u32 u64 general.alignment", "Floats": "f32s f64s", "Bool": "bool", "Ints": "u8s i32s",
+		"Uint": "u8 u16 u32 u64 general.alignment", "Floats": "f32s f64s", "Bool": "bool", "Bools": "bools", "Ints": "u8s i32s",
 	}
 	for name, read := range get {
 		for _, key := range m.Keys() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chimera/daemon"
+	"chimera/gpu"
 )
 
 // result is what a run of the binary left.
@@ -33,7 +37,7 @@ func runBinary(t *testing.T, stdin string, args ...string) result {
 	return result{c.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-var verbNames = []string{"serve", "run", "chat", "ps", "show", "tokenize", "template", "perplexity", "logits", "quantize", "bench", "version"}
+var verbNames = []string{"serve", "run", "chat", "ps", "gpu", "show", "tokenize", "template", "perplexity", "logits", "quantize", "bench", "version"}
 
 func TestHelpOfEveryVerb(t *testing.T) {
 	root := runBinary(t, "", "--help")
@@ -94,7 +98,8 @@ func TestExitCodes(t *testing.T) {
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
 		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"bench --server " + nobody, 1, "start one with"},
 		{"run", 2, "there is no prompt"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --clients 0", 2, "--clients is 0"}, {"bench --rate NaN", 2, "--rate"},
-		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"version extra", 2, "extra"},
+		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"gpu --server " + nobody, 1, "no daemon answers at " + nobody}, {"gpu --local", 0, ""}, {"gpu --local --json", 0, ""},
+		{"gpu --local --server x", 2, "[local server]"}, {"gpu extra", 2, "extra"}, {"version extra", 2, "extra"},
 	} {
 		r := runBinary(t, "", strings.Fields(c.args)...)
 		if r.code != c.code || !strings.Contains(r.errors, c.want) {
@@ -112,6 +117,51 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// What ends a daemon decides its code: the unit starts it again after 10 and leaves it down after 11.
+func TestExitCodesOfServe(t *testing.T) {
+	poisoned := fmt.Errorf("the engine stopped: step failed: %w", daemon.ErrPoisoned)
+	verdict := func(n gpu.Need) error { return &daemon.GPUError{Verdict: gpu.Verdict{Needs: n}, Cause: poisoned} }
+	for want, list := range map[int][]error{
+		10: {daemon.ErrPoisoned, poisoned, errors.Join(errors.New("closing"), poisoned), verdict(gpu.NewProcess)},
+		11: {verdict(gpu.Reset), verdict(gpu.Reboot), fmt.Errorf("serve: %w", verdict(gpu.NewCard))},
+		1:  {errors.New("poisoned")},
+		2:  {&daemon.ConfigError{Err: errors.New("x")}},
+		3:  {daemon.ErrModelFile},
+	} {
+		for _, err := range list {
+			if got := exitCode(err); got != want {
+				t.Errorf("%v: exit %d, want %d", err, got, want)
+			}
+		}
+	}
+	help := runBinary(t, "", "--help").out
+	readme, err := os.ReadFile("../../README.md")
+	for _, code := range []int{daemon.ExitRestart, daemon.ExitOutOfService} {
+		if text := fmt.Sprintf("%d ", code); err != nil || !strings.Contains(help, text) || !strings.Contains(string(readme), text) {
+			t.Errorf("exit code %d is not in --help and README (%v)", code, err)
+		}
+	}
+}
+
+// Read directly, without a GPU the list is empty, which is no failure.
+func TestGPULocal(t *testing.T) {
+	for _, args := range [][]string{{"gpu", "--local"}, {"gpu", "--local", "--json"}} {
+		r := runBinary(t, "", args...)
+		var answer struct {
+			Devices []any
+			Reason  string
+		}
+		if len(args) == 3 {
+			if err := json.Unmarshal([]byte(r.out), &answer); err != nil || answer.Devices == nil || (answer.Reason == "") != (len(answer.Devices) > 0) {
+				t.Errorf("%v: %v %s", args, err, r.out)
+			}
+		}
+		if r.code != 0 || r.errors == "" && r.out == "" {
+			t.Errorf("%v: exit %d\n%s%s", args, r.code, r.out, r.errors)
+		}
+	}
+}
+
 // fakeServer answers as any OpenAI-compatible server would: with the last message, word by word.
 func fakeServer(t *testing.T) *httptest.Server {
 	t.Helper()
@@ -120,6 +170,8 @@ func fakeServer(t *testing.T) *httptest.Server {
 		switch r.URL.Path {
 		case "/v1/models":
 			io.WriteString(w, `{"data":[{"id":"echo","loaded":true,"max_model_len":99}]}`)
+		case "/v1/gpu":
+			io.WriteString(w, `{"devices":[{"index":0,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","reason":"hot"},"reading":{"power_watts":412.5}}]}`)
 		case "/metrics":
 			io.WriteString(w, "chimera_requests_running 1\nchimera_requests_waiting 2\nchimera_kv_pages_used 3\nchimera_kv_pages_total 4\n")
 		default:
@@ -151,6 +203,8 @@ func TestTalkVerbs(t *testing.T) {
 		{"one\ntwo\n", []string{"chat", "--system", "s"}, "an answer\nan answer\n", ""},
 		{"", []string{"ps"}, "echo", ""},
 		{"", []string{"ps", "--json"}, `"kv_pages_total": 4`, ""},
+		{"", []string{"gpu"}, "degrade: hot", ""},
+		{"", []string{"gpu", "--json"}, `"power_watts": 412.5`, ""},
 		{"", []string{"bench", "--clients", "2", "--requests", "4", "--prompt-words", "3", "--tokens", "2"}, "4 requests answered, 0 failed", ""},
 		{"", []string{"bench", "--requests", "2", "--rate", "100", "--json"}, `"own_cpu_share"`, ""},
 	} {
@@ -188,5 +242,29 @@ func TestRunInterrupted(t *testing.T) {
 	io.Copy(io.Discard, out)
 	if err := c.Wait(); c.ProcessState.ExitCode() != 1 || errs.String() != "chimera: interrupted\n" {
 		t.Errorf("%v %q", err, errs.String())
+	}
+}
+
+// Verbs that work on a file: what they say when nothing is wrong, and what they leave out.
+func TestOfflineVerbsSay(t *testing.T) {
+	model, out := fixture(t, "llama"), filepath.Join(t.TempDir(), "out.gguf")
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("one two three ", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := runBinary(t, "", "quantize", "--type", "f16", model, out); r.code != 0 || r.errors != "" {
+		t.Errorf("quantize without a terminal: %+v", r)
+	}
+	for ctx, want := range map[string]string{"1": "--ctx 1 leaves no token to score", "2": "--ctx 2 leaves no token to score", "3": ""} {
+		r := runBinary(t, "", "perplexity", "--model", model, "--text", text, "--ctx", ctx)
+		if (r.code == 0) != (want == "") || r.code != 0 && r.code != 2 || !strings.Contains(r.errors, want) {
+			t.Errorf("perplexity --ctx %s: %+v", ctx, r)
+		}
+	}
+	for flag, sums := range map[string]bool{"--tensors": false, "--sha256": true} {
+		r := runBinary(t, "", "show", model, flag)
+		if r.code != 0 || !strings.Contains(r.out, "TENSOR") || strings.Contains(r.out, "SHA256") != sums {
+			t.Errorf("show %s: %+v", flag, r)
+		}
 	}
 }

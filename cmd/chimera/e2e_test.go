@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -284,4 +285,21 @@ func streamOnce(d *daemonProcess, body map[string]any, hangUp bool, after int) (
 		}
 	}
 	return "", fmt.Errorf("the stream ended early: %v", scanner.Err())
+}
+
+// A daemon that can't have its port leaves no socket file behind.
+func TestTakenPortLeavesNoSocket(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	socket := filepath.Join(t.TempDir(), "c.sock")
+	r := runBinary(t, "", "serve", "--socket", socket, "--http", taken.Addr().String(), "--ctx", "128", "--model", fixture(t, "llama"))
+	if r.code != 1 || !strings.Contains(r.errors, "address already in use") {
+		t.Errorf("exit %d: %s", r.code, r.errors)
+	}
+	if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket file: %v", err)
+	}
 }

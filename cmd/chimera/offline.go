@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 
 	"chimera/daemon"
 )
@@ -61,16 +63,25 @@ func parseIDs(list string) ([]int32, error) {
 	return ids, nil
 }
 
-// bar is a progress bar on standard error, which shows nothing where that is no terminal.
+// bar is a progress bar on standard error, from the first progress on: an error before it stands alone.
+// Where standard error is no terminal there is none, so that logs hold no hundred lines of it.
 func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
-	p := mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh())
-	b := p.AddBar(0, mpb.PrependDecorators(decor.Name(name+" ")), mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)))
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(_, _ uint64) {}, func() {}
+	}
+	p := mpb.New(mpb.WithOutput(w))
+	var b *mpb.Bar
 	set = func(done, total uint64) {
+		if b == nil {
+			b = p.AddBar(0, mpb.PrependDecorators(decor.Name(name+" ")), mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)))
+		}
 		b.SetTotal(int64(total), false)
 		b.SetCurrent(int64(done))
 	}
 	return set, func() {
-		b.SetTotal(-1, true) // whatever was reached is the end: Wait must not hang after an error
+		if b != nil {
+			b.SetTotal(-1, true) // whatever was reached is the end: Wait must not hang after an error
+		}
 		p.Wait()
 	}
 }

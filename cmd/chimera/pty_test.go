@@ -79,15 +79,15 @@ func (x *terminal) press(keys string) {
 	}
 }
 
-// see waits until text is shown after what was seen before.
-func (x *terminal) see(text string) {
+// see waits until text is shown after what was seen before, and returns what stands between.
+func (x *terminal) see(text string) (between string) {
 	x.t.Helper()
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		x.mu.Lock()
 		if i := strings.Index(x.shown.String(), text); i >= 0 {
-			x.shown.Next(i + len(text))
+			between = string(x.shown.Next(i + len(text))[:i])
 			x.mu.Unlock()
-			return
+			return between
 		}
 		left := x.shown.String()
 		x.mu.Unlock()
@@ -196,4 +196,17 @@ func TestChatWithoutDaemon(t *testing.T) {
 	x.see("error: no daemon answers at /nowhere/c.sock")
 	x.press("\x04")
 	x.wantExit(0)
+}
+
+func TestProgressOnTerminal(t *testing.T) {
+	x := onTerminal(t, "quantize", "--type", "f32", fixture(t, "llama"), filepath.Join(t.TempDir(), "out.gguf"))
+	x.see("quantize")
+	x.see("100 %")
+	x.wantExit(0)
+	none := filepath.Join(t.TempDir(), "none.gguf")
+	y := onTerminal(t, "quantize", "--type", "f32", none, none+"2")
+	if before := y.see("chimera: "); before != "" {
+		t.Errorf("above the error stands %q", before)
+	}
+	y.wantExit(exitModel)
 }

@@ -23,6 +23,7 @@ const (
 	exitFailed = 1 // the verb could not do its work
 	exitUsage  = 2 // wrong usage or configuration
 	exitModel  = 3 // a model file is missing, malformed or not supported
+	// 10 and 11 are daemon.ExitRestart and daemon.ExitOutOfService, which the unit acts on.
 )
 
 const rootHelp = `Chimera serves language models on one machine: a daemon on a Unix socket and HTTP, with
@@ -32,7 +33,8 @@ OpenAI-compatible endpoints, and the tools around it.
   chimera run "Why is the sky blue?"          ask it
   chimera chat                                talk to it
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 missing, malformed or unsupported model file.`
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 missing, malformed or unsupported model file,
+10 the instance or its GPU context is lost: start again, 11 a GPU needs a reset, a restart of the machine or a replacement: do not.`
 
 // usageError marks an error as the caller's.
 type usageError struct{ error }
@@ -50,7 +52,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{suggestFlag(c, err)} })
 	root.AddCommand(
-		serveCommand(), runCommand(), chatCommand(), psCommand(), showCommand(), tokenizeCommand(), templateCommand(),
+		serveCommand(), runCommand(), chatCommand(), psCommand(), gpuCommand(), showCommand(), tokenizeCommand(), templateCommand(),
 		perplexityCommand(), logitsCommand(), quantizeCommand(), benchCommand(), versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -93,7 +95,9 @@ func message(err error) string {
 func exitCode(err error) int {
 	var usage usageError
 	var config *daemon.ConfigError
-	switch {
+	switch code := daemon.ExitCode(err); {
+	case code != 0:
+		return code
 	case errors.Is(err, daemon.ErrModelFile):
 		return exitModel
 	case errors.As(err, &usage), errors.As(err, &config), isCobraUsage(err):

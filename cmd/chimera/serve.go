@@ -15,7 +15,10 @@ func serveCommand() *cobra.Command {
 
 Every setting can be given as a flag, as an environment variable (CHIMERA_KV_TYPE for --kv-type), or as a key of the
 TOML file (kv_type); flags win over the environment, and that over the file. When the daemon is ready it prints one line
-of JSON to standard output: {"ready":true,"socket":...,"http":...,"models":[...]}. Its log goes to standard error.`,
+of JSON to standard output: {"ready":true,"socket":...,"http":...,"models":[...]}. Its log goes to standard error.
+
+It ends with exit code 10 when a new process cures what happened (a poisoned instance, a contained fault of its GPU) and with
+11 when a person must act first (reset the GPU, restart the machine, change the card); docs/GPU.md has the table.`,
 		Example: `  chimera serve --model SmolLM2-135M-Instruct-Q4_1.gguf
   chimera serve --config /etc/chimera/chimera.toml
   chimera serve --model a.gguf=small --http 127.0.0.1:8080 --kv-type q8_0`,

@@ -47,9 +47,13 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	if tensors {
-		fmt.Fprintf(t, "\nTENSOR\tTYPE\tSHAPE\tSHA256\n")
+		head := "TENSOR\tTYPE\tSHAPE"
+		if len(s.Tensors) > 0 && s.Tensors[0].SHA256 != "" {
+			head += "\tSHA256"
+		}
+		fmt.Fprintf(t, "\n%s\n", head)
 		for _, row := range s.Tensors {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", row.Name, row.Type, row.Shape, row.SHA256)
+			fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%s\t%s\t%d\t%s", row.Name, row.Type, row.Shape, row.SHA256), "\t"))
 		}
 	}
 	if plan {

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <ucontext.h>
 #include <vector>
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -370,6 +371,7 @@ void on_fault(int signal, siginfo_t *info, void *machine)
 	if (in_kernel && pthread_equal(pthread_self(), kernel_thread)) {
 		fail(block.current, "reads or writes address %p", info->si_addr);
 		block.failed = EMULATION_ADDRESS;
+		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)machine)->uc_sigmask, nullptr);
 		fiber_leave(); /* for good; the handler's frame stays behind on the signal stack */
 	}
 	struct sigaction &next = before[signal == SIGBUS];
@@ -388,8 +390,8 @@ void catch_faults()
 		return;
 	struct sigaction ours = {};
 	ours.sa_sigaction = on_fault;
-	/* Not deferred: the handler never returns to the kernel, so nothing would let the signal in again. */
-	ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+	ours.sa_flags = SA_SIGINFO | SA_ONSTACK; /* as Go wants it of everybody, with all else blocked */
+	sigfillset(&ours.sa_mask);
 	sigaction(SIGSEGV, &ours, &before[0]);
 	sigaction(SIGBUS, &ours, &before[1]);
 	installed = true;

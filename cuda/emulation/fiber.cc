@@ -48,7 +48,8 @@ struct fiber {
 
 namespace
 {
-std::vector<fiber *> pool; /* guarded by the lock of block.cc: one block runs at a time */
+/* Guarded by the lock of block.cc: one block runs at a time. Never destroyed: stacks last as long as the process. */
+std::vector<fiber *> &pool = *new std::vector<fiber *>;
 context outside;
 fiber *running;
 

@@ -20,11 +20,13 @@ var allowed = map[string][]string{
 	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
 	"client":            {},
 	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
-	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
+	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":           {},
 	"paths":             {},
 	"socket":            {},
-	"api":               {"scheduler", "tokenizer", "engine"},
+	"api":               {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
+	"gpu":               {},
+	"gpu/gputest":       {"gpu"},
 	"scheduler":         {"engine"},
 	"engine":            {},
 	"engine/enginetest": {"engine"},

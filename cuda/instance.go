@@ -1,0 +1,201 @@
+//go:build cuda
+
+package cuda
+
+// #include <string.h>
+// #include "plan.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"chimera/engine"
+	"chimera/engine/lowering"
+	"chimera/hostmem"
+)
+
+// This file owns the loaded instance: what it holds on the device, pages, and the end.
+
+// instance is a loaded program. Its owner's goroutine hands calls to the device's thread; kernels of all
+// steps run in order on one stream, which is what lets two steps be under way over single buffers.
+type instance struct {
+	*lowered
+	device  *device
+	options engine.LoadOptions
+	limits  engine.Limits
+	plan    *engine.Plan
+
+	weightsAt, actsAt, kvAt Pointer // the three allocations
+	weights                 []weight
+	buffers                 *buffers
+
+	stream    *cu.Stream // nil before it is made
+	module    *cu.Module
+	launches  []launch
+	functions map[string]cu.Function
+	graphs    *graphCache
+
+	batches  map[*engine.Batch]*pinnedBatch
+	underway []*pinnedBatch  // submitted and not waited for, oldest first
+	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages
+}
+
+// depth is how many steps may be under way: one runs while the next is planned.
+const depth = 2
+
+func (in *instance) limitsOf() engine.Limits {
+	o := in.options
+	return engine.Limits{
+		MaxTokens: o.MaxTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
+		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext, Pages: o.Pages,
+		PageTokens: engine.PageTokens, PageBytes: in.plan.PageBytes, Vocab: in.Program.Vocab, Depth: depth,
+	}
+}
+
+func (in *instance) Limits() engine.Limits { return in.limits }
+
+func (in *instance) Plan() *engine.Plan { return in.plan }
+
+// do is device.do between load and close: whatever fails there leaves an unknown state on the device, so the
+// instance is poisoned.
+func (in *instance) do(what string, f func() error) error {
+	err := in.device.do(what, f)
+	if err != nil && !errors.Is(err, engine.ErrPoisoned) {
+		return fmt.Errorf("%w: %w", err, engine.ErrPoisoned)
+	}
+	return err
+}
+
+func (in *instance) pageAt(page int32) (Pointer, error) {
+	if page < 0 || int(page) >= in.limits.Pages {
+		return 0, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d", page, in.limits.Pages)}
+	}
+	return in.kvAt + Pointer(int64(page)*in.limits.PageBytes), nil
+}
+
+// CopyPages copies whole pages, copyPairs to a launch.
+func (in *instance) CopyPages(copies []engine.PageCopy) error {
+	for _, c := range copies {
+		for _, page := range []int32{c.From, c.To} {
+			if _, err := in.pageAt(page); err != nil {
+				return err
+			}
+		}
+	}
+	return in.do("copying pages of", func() error {
+		for ; len(copies) > 0; copies = copies[min(len(copies), copyPairs):] {
+			if err := in.copyPages(copies[:min(len(copies), copyPairs)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (in *instance) copyPages(copies []engine.PageCopy) error {
+	args := hostmem.Slice[C.struct_copy_pages_args](in.bounce, 0, 1)
+	size := int64(C.sizeof_struct_copy_pages_args)
+	pairs := hostmem.Slice[engine.PageCopy](in.bounce, size, int64(len(copies)))
+	copy(pairs, copies)
+	at := in.buffers.copyPairs
+	args[0] = C.struct_copy_pages_args{page_bytes: C.int64_t(in.limits.PageBytes), count: C.int32_t(len(copies))}
+	point(&args[0].pages, in.kvAt)
+	point(&args[0].pairs, at+Pointer(size))
+	bytes := size + int64(len(copies))*int64(unsafe.Sizeof(copies[0]))
+	if err := in.device.copyIn(at, in.bounce.Pointer(), bytes, *in.stream); err != nil {
+		return err
+	}
+	if err := in.device.launch(in.functions["copy_pages"], grid{len(copies), 1, 1}, grid{256, 1, 1}, *in.stream, at); err != nil {
+		return err
+	}
+	return in.device.synchronize(*in.stream) // the bounce region is free again
+}
+
+// ExportPage copies a page out through pinned memory.
+func (in *instance) ExportPage(page int32, dst []byte) error {
+	at, err := in.checkPage(page, len(dst))
+	if err != nil {
+		return err
+	}
+	err = in.do("exporting a page of", func() error {
+		if err := in.device.copyOut(in.bounce.Pointer(), at, in.limits.PageBytes, *in.stream); err != nil {
+			return err
+		}
+		return in.device.synchronize(*in.stream)
+	})
+	if err == nil {
+		copy(dst, in.bounce.Bytes())
+	}
+	return err
+}
+
+// ImportPage copies a page in through pinned memory.
+func (in *instance) ImportPage(page int32, src []byte) error {
+	at, err := in.checkPage(page, len(src))
+	if err != nil {
+		return err
+	}
+	copy(in.bounce.Bytes(), src)
+	return in.do("importing a page of", func() error {
+		if err := in.device.copyIn(at, in.bounce.Pointer(), in.limits.PageBytes, *in.stream); err != nil {
+			return err
+		}
+		return in.device.synchronize(*in.stream)
+	})
+}
+
+func (in *instance) checkPage(page int32, bytes int) (Pointer, error) {
+	if int64(bytes) != in.limits.PageBytes {
+		return 0, &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
+	}
+	return in.pageAt(page)
+}
+
+// Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with
+// the process; what it may still write to stays mapped.
+func (in *instance) Close() error { return in.abandon(nil) }
+
+// abandon frees what has been taken so far and returns cause with what went wrong on the way.
+func (in *instance) abandon(cause error) error {
+	err := oneCause(cause, in.device.do("closing", in.release))
+	for _, b := range in.batches {
+		err = oneCause(err, b.region.Free())
+	}
+	if in.bounce != nil {
+		err = oneCause(err, in.bounce.Free())
+	}
+	in.batches, in.bounce = nil, nil
+	return err
+}
+
+// release gives back the driver's objects, newest first.
+func (in *instance) release() (err error) {
+	d := in.device
+	if in.stream != nil {
+		err = d.synchronize(*in.stream)
+	}
+	for _, b := range in.batches {
+		err = oneCause(err, d.destroyEvent(b.done))
+	}
+	if in.graphs != nil {
+		err = oneCause(err, in.graphs.clear())
+	}
+	if in.module != nil {
+		err = oneCause(err, d.unload(*in.module))
+	}
+	for _, at := range []*Pointer{&in.kvAt, &in.actsAt, &in.weightsAt} {
+		if *at != 0 {
+			err = oneCause(err, d.memFree(*at))
+			*at = 0
+		}
+	}
+	if in.stream != nil {
+		err = oneCause(err, d.destroyStream(*in.stream))
+	}
+	in.stream, in.module, in.graphs = nil, nil, nil
+	return err
+}

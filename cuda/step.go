@@ -1,0 +1,178 @@
+//go:build cuda
+
+package cuda
+
+// #include "plan.h"
+import "C"
+
+import (
+	"math/bits"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"chimera/engine"
+	"chimera/hostmem"
+)
+
+// This file owns a step: the batch goes in, a graph runs, results come out, an event marks the end. All of
+// it is queued on one stream without waiting.
+
+// stepping is the phase of errors in a step.
+const stepping = "computing a step of"
+
+// pinnedBatch is a batch in memory that the GPU reads and writes itself.
+type pinnedBatch struct {
+	region *hostmem.Region
+	counts *C.struct_step_counts
+	batch  *engine.Batch
+	done   cu.Event
+}
+
+// NewBatch carves a batch out of a pinned region of its own.
+func (in *instance) NewBatch() (*engine.Batch, error) {
+	r, err := hostmem.Alloc(hostmem.Batch, in.plan.BatchBytes, hostmem.Pinned)
+	if err != nil {
+		return nil, err
+	}
+	counts, arrays := carveBatch(hostmem.NewCarver(r), in.Program, in.options)
+	p := &pinnedBatch{region: r, counts: &counts[0], batch: engine.NewBatch(in.limits, arrays)}
+	err = in.do("making a batch for", func() (err error) {
+		p.done, err = in.device.makeEvent()
+		return err
+	})
+	if err != nil {
+		_ = r.Free()
+		return nil, err
+	}
+	in.batches[p.batch] = p
+	return p.batch, nil
+}
+
+// Submit queues a step.
+func (in *instance) Submit(b *engine.Batch) error {
+	p := in.batches[b]
+	switch {
+	case p == nil:
+		return &engine.BatchError{Field: "batch", Reason: "another instance's"}
+	case len(in.underway) == depth:
+		return &engine.BatchError{Field: "depth", Reason: "two steps are under way"}
+	case len(in.underway) == 1 && in.underway[0] == p:
+		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
+	case len(b.Tokens) == 0:
+		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
+	}
+	err := in.do(stepping, func() error { return in.submit(p) })
+	if err == nil {
+		in.underway = append(in.underway, p)
+	}
+	return err
+}
+
+func (in *instance) submit(p *pinnedBatch) error {
+	b := p.batch
+	*p.counts = C.struct_step_counts{
+		tokens: C.int32_t(len(b.Tokens)), sequences: C.int32_t(len(b.Sequences)),
+		outputs: C.int32_t(len(b.Outputs)), max_top: C.int32_t(in.limits.MaxTop),
+	}
+	graph, err := in.graphs.of(in.bucketOf(b))
+	if err != nil {
+		return err
+	}
+	if err := in.copyBatchIn(p); err != nil {
+		return err
+	}
+	if err := in.device.launchGraph(graph, *in.stream); err != nil {
+		return err
+	}
+	if err := in.copyResultsOut(p); err != nil {
+		return err
+	}
+	return in.device.record(p.done, *in.stream)
+}
+
+// Wait blocks until the oldest step's results are in its batch.
+func (in *instance) Wait() error {
+	if len(in.underway) == 0 {
+		return &engine.BatchError{Field: "depth", Reason: "no step is under way"}
+	}
+	p := in.underway[0]
+	in.underway = in.underway[1:]
+	return in.do(stepping, func() error { return in.device.await(p.done) })
+}
+
+// copyBatchIn copies the used part of each input array to the same place of the device's mirror.
+func (in *instance) copyBatchIn(p *pinnedBatch) error {
+	b := p.batch
+	for _, part := range [][]byte{
+		bytesOf(unsafe.Slice(p.counts, 1)), bytesOf(b.Tokens), bytesOf(b.Positions), bytesOf(b.Pages), bytesOf(b.Sequences),
+		bytesOf(b.Outputs), bytesOf(b.Penalties), bytesOf(b.Biases),
+	} {
+		if len(part) == 0 {
+			continue
+		}
+		if err := in.device.copyIn(in.mirrorOf(p, part), unsafe.Pointer(&part[0]), int64(len(part)), *in.stream); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyResultsOut queues the way back of what the outputs asked for.
+func (in *instance) copyResultsOut(p *pinnedBatch) error {
+	b := p.batch
+	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.Logits)}
+	for _, o := range b.Outputs {
+		if o.Top > 0 {
+			parts[1] = bytesOf(b.Top)
+			break
+		}
+	}
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if err := in.device.copyOut(unsafe.Pointer(&part[0]), in.mirrorOf(p, part), int64(len(part)), *in.stream); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mirrorOf is where a part of the pinned region lies on the device.
+func (in *instance) mirrorOf(p *pinnedBatch, part []byte) Pointer {
+	offset := uintptr(unsafe.Pointer(&part[0])) - uintptr(p.region.Pointer())
+	return in.buffers.mirror + Pointer(offset)
+}
+
+func bytesOf[T any](s []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
+}
+
+// bucketOf rounds the step's shape up, so that few graphs serve all steps.
+func (in *instance) bucketOf(b *engine.Batch) bucket {
+	k := bucket{
+		rows: roundUp(len(b.Tokens), in.limits.MaxTokens), sequences: roundUp(len(b.Sequences), in.limits.MaxSequences),
+		outputs: roundUp(len(b.Outputs), in.limits.MaxOutputs),
+	}
+	longest := 0
+	for _, s := range b.Sequences {
+		if s.TokenCount > 1 {
+			k.many = true
+			continue
+		}
+		longest = max(longest, int(s.PageCount))
+	}
+	const pagesPerSplit = C.SPLIT_TOKENS / C.PAGE_TOKENS
+	k.splits = roundUp((longest+pagesPerSplit-1)/pagesPerSplit, int(splits(in.options)))
+	return k
+}
+
+// roundUp is the next power of two, or most.
+func roundUp(n, most int) int {
+	if n == 0 {
+		return 0
+	}
+	return min(1<<bits.Len(uint(n-1)), most)
+}

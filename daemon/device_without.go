@@ -1,0 +1,10 @@
+//go:build !cuda
+
+package daemon
+
+// This file stands for the GPU backend in the build without it.
+
+func openGPU(int, string) (heldBackend, error) { return nil, errNoGPUBuild }
+
+// gpusFound is nothing: this build looks for none.
+func gpusFound() string { return "" }

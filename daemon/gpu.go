@@ -1,0 +1,269 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chimera/engine"
+	"chimera/gpu"
+	"chimera/scheduler"
+)
+
+// This file owns what the daemon does about a GPU's verdict. All GPUs are watched and shown; those that the model
+// computes on are obeyed.
+
+// ErrPoisoned is in the chain of every error after which an instance cannot go on.
+var ErrPoisoned = engine.ErrPoisoned
+
+// Exit codes that the unit acts on: RestartForceExitStatus and RestartPreventExitStatus.
+const (
+	ExitRestart      = 10 // a new process cures it: the instance is poisoned, or its GPU met a contained fault
+	ExitOutOfService = 11 // a person must act: reset the GPU, restart the machine or change the card
+)
+
+// GPUError ends the daemon because of a verdict.
+type GPUError struct {
+	Device  gpu.Device
+	Verdict gpu.Verdict
+	Cause   error // what the instance said of it, if it was first
+}
+
+func (e *GPUError) Error() string {
+	text := fmt.Sprintf("GPU %d (%s, %s): %s: %s; it needs a %s", e.Device.Index, e.Device.Name, e.Device.Bus, e.Verdict.Action, e.Verdict.Reason, e.Verdict.Needs)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *GPUError) Unwrap() error { return e.Cause }
+
+// ExitCode is the code for an error that the unit should act on, 0 for all others.
+func ExitCode(err error) int {
+	var g *GPUError
+	switch {
+	case errors.As(err, &g) && g.Verdict.Needs.ByHand():
+		return ExitOutOfService
+	case errors.As(err, &g), errors.Is(err, ErrPoisoned):
+		return ExitRestart
+	}
+	return 0
+}
+
+// governor is what a slow GPU asks to admit less; *scheduler.Scheduler is one.
+type governor interface {
+	Govern(scheduler.Governance)
+}
+
+// warden obeys the verdicts of the GPUs that the model computes on.
+type warden struct {
+	watcher *gpu.Watcher
+	end     func()        // ends what runs, at once
+	orders  chan struct{} // holds one when there is an order to leave
+
+	mu       sync.Mutex
+	verdicts map[string]gpuVerdict // by bus address, of all GPUs
+	serving  map[string]bool       // those that are obeyed
+	governor governor              // nil until something is served
+	most     int                   // sequences that run at once on a GPU at full speed
+	cut      bool
+	order    *GPUError // the worst one
+	leaving  bool      // the daemon has stopped to serve; what ends it at once must not wait for the drain
+}
+
+type gpuVerdict struct {
+	device  gpu.Device
+	verdict gpu.Verdict
+}
+
+func newWarden(open func(*gpu.Call) (gpu.Reader, error), end func()) *warden {
+	w := &warden{end: end, orders: make(chan struct{}, 1), verdicts: map[string]gpuVerdict{}}
+	w.watcher = gpu.New(open, w.hear)
+	return w
+}
+
+// serve says which GPUs the model computes on, by their bus addresses as gpu.BusID spells them, and whom to ask to admit less.
+func (w *warden) serve(on []string, g governor, most int) {
+	w.mu.Lock()
+	w.governor, w.most, w.serving = g, most, map[string]bool{}
+	for _, bus := range on {
+		w.serving[bus] = true
+	}
+	w.mu.Unlock()
+	w.obey()
+}
+
+// hear is told by the watcher; it never waits.
+func (w *warden) hear(n gpu.Notice) {
+	at := []any{"gpu", n.Device.Index, "bus", n.Device.Bus}
+	if n.Xid != 0 {
+		slog.Warn("gpu xid", append(at, "xid", n.Xid, "meaning", gpu.Xid(n.Xid).Meaning)...)
+		return
+	}
+	slog.Log(context.Background(), gravity(n.Verdict), "gpu verdict",
+		append(at, "verdict", n.Verdict.Action.String(), "was", n.Was.Action.String(), "needs", n.Verdict.Needs.String(), "reason", n.Verdict.Reason)...)
+	w.mu.Lock()
+	w.verdicts[n.Device.Bus] = gpuVerdict{n.Device, n.Verdict}
+	w.mu.Unlock()
+	w.obey()
+}
+
+func gravity(v gpu.Verdict) slog.Level {
+	switch {
+	case v.Needs.ByHand():
+		return slog.LevelError
+	case v.Action > gpu.Serve:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// obey does what the worst verdict of the GPUs in service asks for.
+func (w *warden) obey() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var worst gpuVerdict
+	for bus, v := range w.verdicts {
+		if w.serving[bus] && worse(v.verdict, worst.verdict) {
+			worst = v
+		}
+	}
+	switch v := worst.verdict; {
+	case v.Action >= gpu.Drain:
+		w.leave(worst)
+	case v.Action == gpu.Degrade && !w.cut:
+		w.cut = true
+		w.governor.Govern(scheduler.Governance{MaxRunning: max(1, w.most/2), Reason: v.Reason}) // a slowdown halves the clock or worse
+	case v.Action == gpu.Serve && w.cut:
+		w.cut = false
+		w.governor.Govern(scheduler.Governance{})
+	} // unknown: what was ordered last goes on
+}
+
+func worse(a, b gpu.Verdict) bool {
+	return a.Action > b.Action || a.Action == b.Action && a.Needs > b.Needs
+}
+
+// leave orders the daemon to end, for the worst reason there has been.
+func (w *warden) leave(v gpuVerdict) {
+	if w.order == nil || worse(v.verdict, w.order.Verdict) {
+		w.order = &GPUError{Device: v.device, Verdict: v.verdict}
+	}
+	select {
+	case w.orders <- struct{}{}:
+	default:
+	}
+	if w.leaving && v.verdict.Action == gpu.Restart {
+		w.end()
+	}
+}
+
+// settleTime is how long the driver may take to report the Xid of a fault that a step has met already.
+const settleTime = 3 * time.Second
+
+// why is asked when the instance has died of err: the GPU's verdict, if it comes soon, tells whether a new process would fare
+// any better.
+func (w *warden) why(err error) error {
+	w.mu.Lock()
+	watched := len(w.serving) > 0
+	w.mu.Unlock()
+	if !watched || !errors.Is(err, ErrPoisoned) {
+		return err
+	}
+	select {
+	case <-w.orders:
+		return w.ordered(err)
+	case <-time.After(settleTime):
+		return err
+	}
+}
+
+// ordered is the order to leave, with what the instance said.
+func (w *warden) ordered(cause error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: cause}
+}
+
+// leaveNow begins the end: from here on an order to restart does not wait for requests.
+func (w *warden) leaveNow(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaving = true
+	if ExitCode(err) != 0 && w.order != nil && w.order.Verdict.Action == gpu.Restart {
+		w.end()
+	}
+}
+
+// last is the error to exit with: what became known while the daemon drained counts too.
+func (w *warden) last(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ExitCode(err) == 0 || w.order == nil {
+		return err
+	}
+	if g := (*GPUError)(nil); errors.As(err, &g) {
+		if !worse(w.order.Verdict, g.Verdict) {
+			return err
+		}
+		err = g.Cause
+	}
+	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: err}
+}
+
+// stuckTime is how long the daemon may take to end after its GPU failed, the drain not counted: freeing what lies on a lost
+// device may hang in the driver.
+const stuckTime = 10 * time.Second
+
+// lastResort ends the process if stopping hangs.
+func lastResort(err error, end func(int)) {
+	code := ExitCode(err)
+	if code == 0 {
+		return
+	}
+	limit := drainTime + stuckTime
+	if g := (*GPUError)(nil); errors.As(err, &g) && g.Verdict.Action == gpu.Restart {
+		limit = stuckTime
+	}
+	time.AfterFunc(limit, func() {
+		slog.Error("stopping hangs", "cause", err)
+		end(code)
+	})
+}
+
+// watchGPUs starts the watch; the first verdicts come while the model loads.
+func (s *server) watchGPUs() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		s.gpus.watcher.Run(ctx)
+		close(ended)
+	}()
+	s.onStop(func() {
+		cancel()
+		<-ended
+	})
+	return nil
+}
+
+// checkGPUs refuses to start on a GPU that should not be served on.
+func (s *server) checkGPUs() error {
+	select {
+	case <-s.gpus.orders:
+		return s.gpus.ordered(nil)
+	default:
+		return nil
+	}
+}
+
+// GPUs reads the machine's GPUs once, without a daemon.
+func GPUs(ctx context.Context) gpu.State {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	return gpu.Look(ctx, gpu.Open)
+}
