@@ -171,7 +171,7 @@ static __device__ float *partial_of(const struct phase *p, int sequence, int hea
 }
 
 /* (sequences, heads, splits): one split of a sequence of one token, to partials. */
-KERNEL __launch_bounds__(ATTEND_THREADS) attend_splits(const struct phase *p)
+KERNEL __launch_bounds__(ATTEND_THREADS, 4) attend_splits(const struct phase *p)
 {
 	__shared__ struct split s;
 	int row = single_row(p->batch, blockIdx.x), i = blockIdx.z;
@@ -211,7 +211,7 @@ KERNEL __launch_bounds__(ROW_THREADS) attend_merge(const struct phase *p)
 }
 
 /* (rows, heads): a row of a longer sequence, all its splits. */
-KERNEL __launch_bounds__(ATTEND_THREADS) attend_rows(const struct phase *p)
+KERNEL __launch_bounds__(ATTEND_THREADS, 4) attend_rows(const struct phase *p)
 {
 	__shared__ struct split s;
 	const struct device_batch *b = p->batch;
@@ -229,7 +229,7 @@ KERNEL __launch_bounds__(ATTEND_THREADS) attend_rows(const struct phase *p)
 		for (int e = 0; e < ELEMENTS; e++)
 			if (first + e * ATTEND_THREADS < n)
 				merge(&r[e], peak, sum, output_at(&q, &s, i, first + e * ATTEND_THREADS));
-		__syncthreads();
+		/* No barrier: soften overwrites scores only behind barriers of its own. */
 	}
 	float *out = row_of(&p->out, row) + (int64_t)blockIdx.y * n;
 #pragma unroll

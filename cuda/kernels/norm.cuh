@@ -8,19 +8,19 @@ struct norm_scale {
 };
 
 /* norm_scale_of gives sixteen neighbouring threads the mean (0 for RMS) and the factor of their row. Element i
- * is added in lane i mod 16; absent lanes go along as exact zeros, or as NaN where the mean is no number, as
- * on the CPU. All threads of the warp take part. */
+ * is added in lane i mod 16. The CPU's absent lanes add exact zeros; where its mean is no number they add NaN,
+ * which changes nothing: each element is NaN then anyway. All threads of the warp take part. */
 static inline __device__ struct norm_scale norm_scale_of(int kind, const float *x, float epsilon, int n, int lane)
 {
 	struct norm_scale s = {0.0f, 0.0f};
 	float sum = 0.0f, squares = 0.0f;
 	if (kind == NORM_LAYER) {
-		for (int i = lane; i < round_up(n, LANES); i += LANES)
-			sum += i < n ? x[i] : 0.0f;
+		for (int i = lane; i < n; i += LANES)
+			sum += x[i];
 		s.mean = lanes_sum(sum) / (float)n;
 	}
-	for (int i = lane; i < round_up(n, LANES); i += LANES) {
-		float d = (i < n ? x[i] : s.mean) - s.mean;
+	for (int i = lane; i < n; i += LANES) {
+		float d = x[i] - s.mean;
 		squares = fmaf(d, d, squares);
 	}
 	s.scale = 1.0f / sqrtf(lanes_sum(squares) / (float)n + epsilon);

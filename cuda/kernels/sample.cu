@@ -73,7 +73,7 @@ static __device__ int pick(struct sampler *s, const struct phase *p, const float
 	return choose(s, &r, p->vocab, o, p->batch->positions[o->row]);
 }
 
-KERNEL __launch_bounds__(SAMPLE_THREADS) sample(const struct phase *p)
+KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 {
 	__shared__ struct sampler s;
 	const struct device_batch *b = p->batch;
