@@ -139,10 +139,11 @@ func run(t *testing.T, in engine.Instance, b *engine.Batch) {
 
 func TestModelsAsOnTheCPU(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(conformance(t), "*", "*.gguf"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no models: %v", err)
+	parts, more := filepath.Glob(filepath.Join("..", "daemon", "testdata", "parts", "*", "*.gguf"))
+	if err != nil || more != nil || len(files) == 0 || len(parts) == 0 {
+		t.Fatalf("no models: %v, %v", err, more)
 	}
-	for _, path := range files {
+	for _, path := range append(files, parts...) {
 		name := filepath.Base(path)
 		t.Run(name, func(t *testing.T) {
 			p, w := openModel(t, path)

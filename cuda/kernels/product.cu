@@ -182,12 +182,14 @@ static __device__ float product(union tile<TOKENS> *tile, const struct product_r
 
 /* ---- what follows a product ---- */
 
-/* epilogue: act(gate) * (acc + bias) + residual, or act(acc + bias) + residual. */
+/* epilogue: act(gate + gate_bias) * (acc + bias) + residual, or act(acc + bias) + residual. */
 static __device__ void epilogue(const struct phase *p, int row, int column, float acc, float gate)
 {
 	float y = acc;
 	if (p->bias)
 		y += p->bias[column];
+	if (p->gate_bias)
+		gate += p->gate_bias[column];
 	if (p->gate.data)
 		y = v_activate(gate, p->activation) * y;
 	else
