@@ -9,7 +9,7 @@ SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
 STATICCHECK := $(TOOLS)/staticcheck
 FUZZTIME    ?= 60s
 CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
-CUDA_ENV    := CGO_CFLAGS="-g -O2 -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
+CUDA_ENV    := CGO_CFLAGS="-g -O2 -Wno-deprecated-declarations -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
 export CHIMERA_SMOLLM2 ?= $(wildcard $(SMOLLM2))
 
 .DEFAULT_GOAL := help
@@ -31,10 +31,17 @@ cuda: cuda-kernels ## build bin/chimera-cuda, which computes on GPUs too; needs 
 	$(CUDA_ENV) go build -trimpath -tags cuda -o bin/chimera-cuda ./cmd/chimera
 	scripts/check_needs.sh bin/chimera-cuda
 
-test-cuda: cuda ## vet and test the cuda build, on a driver of its own that runs the kernels on the CPU
+test-cuda: cuda deps ## vet and test the cuda build, on a driver of its own that runs the kernels on the CPU
 	$(CUDA_ENV) go vet -tags cuda ./...
-	$(CUDA_ENV) go test -timeout 20m -tags cuda ./cuda/... ./internal/deptest
-	$(CUDA_ENV) go test -race -timeout 20m -tags cuda ./cuda
+	$(CUDA_ENV) go test -timeout 20m -tags cuda ./cuda/... ./gpu ./internal/deptest
+	$(CUDA_ENV) go test -timeout 20m -tags cuda -run Conformance ./daemon
+	$(CUDA_ENV) CHIMERA_PYTHON=$(CURDIR)/$(VENV)/bin/python go test -timeout 20m -tags cuda -run GPU ./cmd/chimera
+
+race-cuda: cuda-kernels ## the cuda build's packages under the race detector
+	$(CUDA_ENV) go test -race -timeout 20m -tags cuda ./cuda ./gpu
+
+asan-cuda: cuda-kernels ## the GPU kernels, compiled for the host, under the address and undefined-behaviour sanitizers
+	$(CUDA_ENV) CHIMERA_CUDA_ASAN=1 go test -timeout 20m -tags cuda ./cuda/...
 
 cuda-env: ## the environment for go vet, build and test with -tags cuda: eval "$$(make -s cuda-env)"
 	@echo 'export $(CUDA_ENV)'
@@ -85,4 +92,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda
