@@ -148,7 +148,7 @@ func point[T any](field **T, p Pointer) { *(*Pointer)(unsafe.Pointer(field)) = p
 func batchBytes(p *engine.Program, o engine.LoadOptions) int64 {
 	c := &hostmem.Carver{}
 	carveBatch(c, p, o)
-	return c.Need()
+	return (c.Need() + arenaAlign - 1) / arenaAlign * arenaAlign
 }
 
 func carveBatch(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) ([]C.struct_step_counts, engine.BatchArrays) {

@@ -44,6 +44,11 @@ type instance struct {
 	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages
 }
 
+// bounceBytes is the size of what pages bounce through.
+func bounceBytes(p *engine.Plan) int64 {
+	return max(p.PageBytes, C.sizeof_struct_copy_pages_args+copyPairs*8)
+}
+
 // depth is how many steps may be under way: one runs while the next is planned.
 const depth = 2
 

@@ -26,7 +26,7 @@ func (in *instance) allocate() error {
 			at    *Pointer
 			bytes int64
 		}{
-			{&in.weightsAt, in.plan.WeightBytes}, {&in.actsAt, in.plan.ActBytes}, {&in.kvAt, in.plan.KVBytes},
+			{&in.weightsAt, in.plan.WeightBytes}, {&in.actsAt, in.plan.ActBytes + in.plan.BatchBytes}, {&in.kvAt, in.plan.KVBytes},
 		} {
 			p, err := in.device.memAlloc(want.bytes)
 			if err != nil {
@@ -47,7 +47,7 @@ func (in *instance) allocate() error {
 	in.weights = carveWeights(&arena{base: in.weightsAt}, in.lowered)
 	in.buffers = carveBuffers(&arena{base: in.actsAt}, in.lowered, in.options)
 	in.batches, in.graphs = map[*engine.Batch]*pinnedBatch{}, newGraphCache(in)
-	in.bounce, err = hostmem.Alloc(hostmem.Staging, max(in.plan.PageBytes, C.sizeof_struct_copy_pages_args+copyPairs*8), hostmem.Pinned)
+	in.bounce, err = hostmem.Alloc(hostmem.Staging, bounceBytes(in.plan), hostmem.Pinned)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/hostmem"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/weights"
@@ -161,12 +162,16 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	return plan, errors.Join(err, backend.Close())
 }
 
-// fits refuses a plan that the backend's memory cannot hold.
+// fits refuses a plan that the backend's memory, or what it takes of the machine's, cannot hold.
 func fits(plan *engine.Plan, b engine.Backend) error {
 	available, bound := b.Available()
 	if need := plan.TotalBytes(); available > 0 && need > available {
-		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d), but %s leaves %d MiB: lower --ctx or --max-sequences, or choose --kv-type q8_0",
-			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, bound, available>>20)
+		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d), but %s leaves %d MiB: lower --ctx or --max-sequences, or choose --kv-type q8_0",
+			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, bound, available>>20)
+	}
+	if available, bound = hostmem.Available(); available > 0 && plan.HostBytes > available {
+		return fmt.Errorf("the model needs %d MiB of pinned memory for batches and staging, but %s leaves %d MiB: lower --step-tokens or --max-sequences",
+			plan.HostBytes>>20, bound, available>>20)
 	}
 	return nil
 }

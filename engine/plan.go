@@ -24,6 +24,8 @@ type Plan struct {
 	PageBytes   int64   `json:"page_bytes"`
 	// StagingBytes are taken while the weights are loaded only.
 	StagingBytes int64 `json:"staging_bytes,omitempty"`
+	// HostBytes are what a backend with memory of its own takes of the machine's beside.
+	HostBytes int64 `json:"host_bytes,omitempty"`
 }
 
 // TotalBytes is all that Load takes of the memory that Backend.Available speaks of.
