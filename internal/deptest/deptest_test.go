@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
 	"client":            {},
 	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
-	"daemon":            {"api", "cgo", "chat", "chat/jinja", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
+	"daemon":            {"api", "cgo", "chat", "chat/jinja", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":           {},
 	"paths":             {},
 	"socket":            {},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"cgo":               {"engine", "engine/lowering", "hostmem"},
 	"cuda":              {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as cuda/cudatest
 	"cuda/cudatest":     {},
+	"cuda/kernels":      {}, // a test alone
 	"hostmem":           {},
 	"model":             {"engine", "weights"},
 	"weights":           {},
