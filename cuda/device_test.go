@@ -68,7 +68,7 @@ func (w *walk) later(f func() error) { w.undo = append(w.undo, f) }
 
 func (w *walk) out() error {
 	d := w.d
-	const page, back, arguments, bytes = 1000, 2000, 4096, 4200 // back: where the answer goes, which no copy reads
+	const page, back, arguments, bytes = 1024, 2048, 4096, 4200 // back: where the answer goes, which no copy reads
 	host, err := d.hostAlloc(bytes, false)
 	if err != nil {
 		return err
@@ -133,12 +133,12 @@ func (w *walk) out() error {
 	run(func() error { return d.record(event, stream) })
 	run(func() error { return d.streamWait(other, event) })
 	run(func() error { return d.launch(kernel, [3]int{1, 1, 1}, [3]int{256, 1, 1}, other, memory+arguments) })
-	run(func() error { return d.copyWithin(memory+2000, memory+1000, page, other) })
+	run(func() error { return d.copyWithin(memory+2*page, memory+page, page, other) })
 	var g graph
 	run(func() error {
 		var err error
 		g, err = d.capture(stream, func() error {
-			return d.copyWithin(memory+3000, memory+2000, page, stream)
+			return d.copyWithin(memory+3*page, memory+2*page, page, stream)
 		})
 		if err == nil {
 			w.later(func() error { return d.destroyGraph(g) })
@@ -148,7 +148,7 @@ func (w *walk) out() error {
 	run(func() error { return d.record(event, other) })
 	run(func() error { return d.streamWait(stream, event) })
 	run(func() error { return d.launchGraph(g, stream) })
-	run(func() error { return d.copyOut(unsafe.Pointer(&b[back]), memory+3000, page, stream) })
+	run(func() error { return d.copyOut(unsafe.Pointer(&b[back]), memory+3*page, page, stream) })
 	run(func() error { return d.record(event, stream) })
 	for done := false; err == nil && !done; {
 		done, err = d.query(event)

@@ -107,7 +107,7 @@ func TestUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 1, 4097, stagingBytes, stagingBytes + 1, 6*stagingBytes + 12345} {
+	for _, n := range []int{0, 1, 4097, stagingBytes, stagingBytes + 1, 5*stagingBytes + 12345} {
 		want := pattern(n, n)
 		p := taken(t, d, n+64)
 		if err := s.upload(p, int64(n), fillFrom(want)); err != nil {
@@ -227,7 +227,7 @@ func TestSendFails(t *testing.T) {
 // The driver fails at the n-th call, for every n, of building the ring, sending and closing: an error, no hang, and
 // nothing left where the device is still usable.
 func TestStagingFaults(t *testing.T) {
-	n := 2*stagingBytes + 5
+	n := stagingBytes + 5
 	use := func(d *device, p Pointer) error {
 		s, err := newStager(d)
 		if err != nil {

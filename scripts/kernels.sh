@@ -15,7 +15,7 @@ flags=(-O3 -std=c++17 -fmad=false -Xcicc --orig_src_path_name=/kernels.cu -Werro
 	-gencode arch=compute_80,code=compute_80 --compress-mode=size --threads 2)
 key=$({
 	printf '%s\n' "${flags[@]}"
-	sha256sum scripts/cuda_requirements.txt cuda/plan.h cuda/kernels/* cgo/*.h
+	sha256sum scripts/cuda_requirements.txt cuda/plan.h cuda/kernels/*.cu cuda/kernels/*.cuh cgo/*.h
 } | sha256sum | cut -c1-32)
 kept=$cache/kernels-$key.fatbin
 if [ ! -s "$kept" ]; then
