@@ -85,7 +85,9 @@ const char *base_name(const char *path)
 
 bool same_site(emulation_site a, emulation_site b)
 {
-	return a.line == b.line && strcmp(a.file, b.file) == 0 && strcmp(a.what, b.what) == 0;
+	/* Text is compared where the compiler kept two copies of it. */
+	return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0) &&
+	       (a.what == b.what || strcmp(a.what, b.what) == 0);
 }
 
 /* --- the barrier of the block --- */
@@ -341,7 +343,9 @@ bool step(std::vector<fiber *> &used)
 void run_block(const emulation_launch *launch, std::vector<fiber *> &used)
 {
 	int count = (int)(launch->block.x * launch->block.y * launch->block.z);
-	block.threads.assign((size_t)count, thread{});
+	block.threads.resize((size_t)count);
+	for (thread &t : block.threads) /* the rest is set before it is read */
+		t.now = FRESH, t.on = nullptr;
 	block.ready.clear();
 	block.fresh = block.at_barrier = 0;
 	block.alive = count;

@@ -23,10 +23,12 @@ size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 /* NaN as float, half and bfloat16, far out of bounds as an index: what memory holds that nobody wrote. */
 void fill_unwritten(char *at, size_t bytes)
 {
-	for (size_t i = 0; i + 1 < bytes; i += 2)
-		at[i] = (char)0xff, at[i + 1] = 0x7f;
-	if (bytes % 2)
-		at[bytes - 1] = (char)0xff;
+	char pattern[page];
+	for (size_t i = 0; i < page; i++)
+		pattern[i] = i % 2 ? 0x7f : (char)0xff;
+	for (; bytes >= page; at += page, bytes -= page)
+		memcpy(at, pattern, page);
+	memcpy(at, pattern, bytes);
 }
 
 size_t free_bytes()
