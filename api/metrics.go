@@ -56,6 +56,8 @@ func (m *Metrics) registerSnapshot(snapshot func() scheduler.Snapshot) {
 	counter("chimera_tokens_computed_total", computed, prometheus.Labels{"phase": "prefill"}, func(s scheduler.Snapshot) uint64 { return s.PrefillTokens })
 	counter("chimera_tokens_computed_total", computed, prometheus.Labels{"phase": "decode"}, func(s scheduler.Snapshot) uint64 { return s.DecodeTokens })
 	counter("chimera_prefix_tokens_total", "Prompt tokens taken from the prefix cache.", nil, func(s scheduler.Snapshot) uint64 { return s.PrefixTokens })
+	counter("chimera_tokens_discarded_total", "Rows computed ahead of the token that ended, stopped or preempted their sequence.", nil, func(s scheduler.Snapshot) uint64 { return s.DiscardedTokens })
+	gauge("chimera_admission_limit", "Sequences that may run at once while a GPU's health cuts admission; 0: not cut.", func(s scheduler.Snapshot) float64 { return float64(s.Governance.MaxRunning) })
 	counter("chimera_preemptions_total", "Sequences sent back to the queue for lack of KV pages.", nil, func(s scheduler.Snapshot) uint64 { return s.Preemptions })
 	counter("chimera_steps_total", "Steps computed.", nil, func(s scheduler.Snapshot) uint64 { return s.Steps })
 }

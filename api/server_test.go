@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"chimera/engine"
+	"chimera/scheduler"
 )
 
 func repeat(s string, n int) string { return strings.Repeat(s, n) }
@@ -291,6 +292,8 @@ func TestMetrics(t *testing.T) {
 	}
 	h.do("GET", "/nowhere", "")
 	h.until(func() bool { s := h.scheduler.Snapshot(); return s.Running+s.Waiting+s.PagesUsed == 0 })
+	h.scheduler.Govern(scheduler.Governance{MaxRunning: 3})
+	h.until(func() bool { return h.scheduler.Snapshot().Governance.MaxRunning == 3 })
 	r := h.do("GET", "/metrics", "")
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(string(r.body)))
@@ -314,12 +317,13 @@ func TestMetrics(t *testing.T) {
 		"chimera_requests_running": 0, "chimera_requests_waiting": 0, "chimera_kv_pages_used": 0,
 		"chimera_requests_total,code=200": 10, "chimera_requests_total,code=400": 3, "chimera_requests_total,code=404": 1,
 		"chimera_tokens_computed_total,phase=prefill": 20, "chimera_tokens_computed_total,phase=decode": 30,
-		"chimera_ttft_seconds": 10, "chimera_itl_seconds": 30,
+		"chimera_ttft_seconds": 10, "chimera_itl_seconds": 30, "chimera_admission_limit": 3, "chimera_tokens_discarded_total": 0,
 	} {
 		if value, ok := got[key]; !ok || value != want {
 			t.Errorf("%s is %v (%t), want %v", key, value, ok, want)
 		}
 	}
+	h.scheduler.Govern(scheduler.Governance{})
 	release := h.held(12, "{"+soundBodies[textPath]+"}")
 	if text := string(h.do("GET", "/metrics", "").body); !strings.Contains(text, "\nchimera_requests_waiting 12\n") {
 		t.Errorf("12 wait: %.300s", text)
