@@ -84,7 +84,7 @@ lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.c cgo/*.h cuda/shim.[ch] cuda/include/*.h
+	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.[ch] cuda/*.[ch] cuda/include/*.h cuda/kernels/*.cu* cuda/emulation/*.cc cuda/emulation/*.h
 
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
 	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))

@@ -16,11 +16,11 @@
 #include "../cgo/rows.h"
 
 enum {
-	HEAD_ROWS = 32,      /* output rows whose logits exist at a time: bounds memory at any vocabulary */
-	PRODUCT_LANES = 16,  /* threadIdx.x of a product: the weight rows of a group */
-	PRODUCT_SLICES = 8,  /* threadIdx.y of a product: blocks of 32 inputs that are summed side by side */
-	PRODUCT_TOKENS = 8,  /* rows that product_many takes per thread block; product_one takes one */
-	ROW_THREADS = 128,   /* threads of row-wise kernels */
+	HEAD_ROWS = 32,       /* output rows whose logits exist at a time: bounds memory at any vocabulary */
+	PRODUCT_LANES = 16,   /* threadIdx.x of a product: the weight rows of a group */
+	PRODUCT_SLICES = 8,   /* threadIdx.y of a product: blocks of 32 inputs that are summed side by side */
+	PRODUCT_TOKENS = 8,   /* rows that product_many takes per thread block; product_one takes one */
+	ROW_THREADS = 128,    /* threads of row-wise kernels */
 	ATTEND_THREADS = 256, /* one thread per position of a split */
 	SAMPLE_THREADS = 512, /* threads of sample: one thread block per output row */
 };
@@ -34,18 +34,18 @@ struct step_counts {
  * six are inputs. */
 struct device_batch {
 	const struct step_counts *counts;
-	const int32_t *tokens, *positions;      /* (T); a token -1-i is what output i of the step before sampled */
-	const int32_t *pages;                   /* page tables, one after another */
-	const struct sequence_rows *sequences;  /* (S) */
-	const struct output *outputs;           /* (outputs) */
+	const int32_t *tokens, *positions;     /* (T); a token -1-i is what output i of the step before sampled */
+	const int32_t *pages;                  /* page tables, one after another */
+	const struct sequence_rows *sequences; /* (S) */
+	const struct output *outputs;          /* (outputs) */
 	const struct penalty *penalties;
 	const struct bias *biases;
-	int32_t *ids;             /* (T) tokens, those of the step before filled in: by `prepare` */
-	int32_t *sequence_of;     /* (T) the sequence of each row: by `prepare` */
-	int32_t *whole_row;       /* (outputs) row in logits or -1: by `prepare` */
-	struct result *results;   /* (outputs); kept until the next step's head, for its `prepare` */
-	struct top_token *top;    /* (outputs, max_top) */
-	float *logits;            /* (whole rows, vocab) */
+	int32_t *ids;           /* (T) tokens, those of the step before filled in: by `prepare` */
+	int32_t *sequence_of;   /* (T) the sequence of each row: by `prepare` */
+	int32_t *whole_row;     /* (outputs) row in logits or -1: by `prepare` */
+	struct result *results; /* (outputs); kept until the next step's head, for its `prepare` */
+	struct top_token *top;  /* (outputs, max_top) */
+	float *logits;          /* (whole rows, vocab) */
 };
 
 /* An activation matrix, (T or outputs, width). */
@@ -79,14 +79,14 @@ struct phase {
 	struct device_acts acts;
 	struct device_value in, in2, out, residual; /* add: in + in2; store: Q is out, K is in, V is in2 */
 	int32_t vocab;
-	int32_t quantise;       /* norm: also write `out` to acts */
+	int32_t quantise; /* norm: also write `out` to acts */
 	/* embed; positions is (context, width) or NULL */
 	struct packed table;
 	const float *positions;
-	float scale;            /* embed, attend, head */
-	float softcap;          /* attend, head: 0 for none */
+	float scale;   /* embed, attend, head */
+	float softcap; /* attend, head: 0 for none */
 	/* norm, and the query and key norms of store (gamma: of Q, beta: of K) */
-	int32_t norm;           /* enum norm_kind */
+	int32_t norm; /* enum norm_kind */
 	float epsilon;
 	const float *gamma, *beta;
 	/* product; head */
@@ -97,13 +97,13 @@ struct phase {
 	int32_t first_row;          /* head, sample: the first of up to HEAD_ROWS output rows */
 	float *logits;              /* head, sample: (HEAD_ROWS, vocab) */
 	/* store, attend */
-	struct device_rope rope;    /* rope.dim is 0 without one; rope_table uses it too */
+	struct device_rope rope; /* rope.dim is 0 without one; rope_table uses it too */
 	struct kv_layout kv;
-	uint8_t *pages;             /* the pool */
+	uint8_t *pages;                       /* the pool */
 	int32_t layer, heads, window, splits; /* splits: of the longest context, the stride of partials */
-	float *partials;            /* attend_splits: (sequences, heads, splits, head_pad + 2): out, peak, sum */
+	float *partials; /* attend_splits: (sequences, heads, splits, head_pad + 2): out, peak, sum */
 	/* sample */
-	uint8_t *scratch;           /* (HEAD_ROWS, scratch_bytes) */
+	uint8_t *scratch; /* (HEAD_ROWS, scratch_bytes) */
 	int64_t scratch_bytes;
 };
 
@@ -118,12 +118,12 @@ static inline PORTABLE int64_t sample_row_bytes(int32_t vocab)
 
 /* What `repack` does with one tensor, or a part of it that is on the device already. */
 struct repack_args {
-	struct packed to;      /* whole matrix */
-	const uint8_t *from;   /* source rows of groups first_group ..., row_bytes apart */
+	struct packed to;    /* whole matrix */
+	const uint8_t *from; /* source rows of groups first_group ..., row_bytes apart */
 	int64_t row_bytes;
-	uint32_t type;         /* GGUF type id */
+	uint32_t type; /* GGUF type id */
 	int32_t first_group, groups;
-	int32_t rows;          /* valid source rows from `from` on; lanes beyond are zeros */
+	int32_t rows; /* valid source rows from `from` on; lanes beyond are zeros */
 };
 
 /* What `copy_pages` does: thread block x copies pair x. */
