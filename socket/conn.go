@@ -21,6 +21,8 @@ type listener struct {
 	net.Listener
 	watcher *watcher
 	write   time.Duration
+	serving sync.Once
+	served  chan struct{} // closed when the server accepts
 }
 
 // acceptPause is how long a listener waits when the process or the machine has no descriptor to spare.
@@ -29,6 +31,7 @@ const acceptPause = 50 * time.Millisecond
 // Accept waits out errors that pass: fasthttp gives a listener up at its first error, and clients that
 // take all descriptors must not end the daemon.
 func (l *listener) Accept() (net.Conn, error) {
+	l.serving.Do(func() { close(l.served) })
 	for warned := false; ; warned = true {
 		c, err := l.Listener.Accept()
 		if err == nil {

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
+
+// This file owns tests of listeners: their addresses, who may listen, and how they end.
 
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
@@ -164,15 +169,44 @@ func TestShutdown(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), wait)
 			defer cancel()
-			err := f.server.http.ShutdownWithContext(ctx)
-			if c.patient != (err == nil) {
+			f.stopped = true
+			if err := f.server.Shutdown(ctx); c.patient != (err == nil) {
 				t.Errorf("shutdown: %v", err)
 			}
 			if !c.patient {
-				f.server.cancel()
 				receive(t, "cancellation", f.cancelled)
+			}
+			if status := answer(t, bufio.NewReader(conn)).StatusCode(); status != 200 {
+				t.Errorf("status %d", status)
 			}
 			_ = idle.Close()
 		})
+	}
+}
+
+// A server that is told to stop as soon as it serves stops: no listener may be overlooked.
+func TestShutdownAtOnce(t *testing.T) {
+	for range 200 {
+		s, err := newServer(Config{Handler: func(*fasthttp.RequestCtx) {}}, defaultLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			l, err := ListenTCP("0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Serve(l)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Shutdown(context.Background()) }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the server does not stop")
+		}
 	}
 }

@@ -127,14 +127,16 @@ func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
 	return c.begin(s.ctx)
 }
 
-// Serve accepts connections of l until Shutdown.
+// Serve accepts connections of l until Shutdown. It returns when fasthttp knows l: a Shutdown that came
+// before would close the other listeners only, and wait for this one for ever.
 func (s *Server) Serve(l net.Listener) {
-	wrapped := &listener{Listener: l, watcher: s.watcher, write: s.limits.write}
+	wrapped := &listener{Listener: l, watcher: s.watcher, write: s.limits.write, served: make(chan struct{})}
 	s.serving.Go(func() {
 		if err := s.http.Serve(wrapped); err != nil {
 			s.errs <- fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
 	})
+	<-wrapped.served
 }
 
 // Errors gives the errors of listeners that failed.

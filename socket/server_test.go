@@ -32,6 +32,7 @@ type fixture struct {
 	handled   atomic.Int64       // requests that reached the handler
 	release   context.CancelFunc // lets waiting requests end
 	released  context.Context
+	stopped   bool // the test itself has shut the server down
 }
 
 func start(t *testing.T, l limits) *fixture {
@@ -56,6 +57,9 @@ func start(t *testing.T, l limits) *fixture {
 	f.server.Serve(f.tcp)
 	t.Cleanup(func() {
 		f.release()
+		if f.stopped {
+			return
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := f.server.Shutdown(ctx); err != nil {
