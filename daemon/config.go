@@ -54,8 +54,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// engineFlags adds the settings that every verb which loads a model has.
-func engineFlags(f *pflag.FlagSet, c *Config) {
+// EngineFlags binds the settings that every verb which loads a model has to c.
+func EngineFlags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.Threads, 0, 1024}, "threads", "compute threads; 0: one per core")
 	f.Var(choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, "kv-type", "type of the KV cache: f32, f16 or q8_0")
 	f.Var(choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, "isa", "instruction set: auto, scalar, avx2 or avx512")
@@ -63,15 +63,12 @@ func engineFlags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.Ctx, 0, 1 << 24}, "ctx", fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext))
 }
 
-// EngineFlags binds the settings that every verb which loads a model has to c.
-func EngineFlags(f *pflag.FlagSet, c *Config) { engineFlags(f, c) }
-
 // Flags binds all settings to c.
 func Flags(f *pflag.FlagSet, c *Config) {
 	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded (may be repeated)")
 	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
-	engineFlags(f, c)
+	EngineFlags(f, c)
 	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")
 	f.Var(number{&c.MaxSequences, 1, 4096}, "max-sequences", "most answers that are computed at a time")
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")

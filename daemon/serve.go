@@ -9,13 +9,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/valyala/fasthttp"
 
 	"chimera/api"
 	"chimera/gpu"
@@ -24,7 +21,7 @@ import (
 	"chimera/systemd"
 )
 
-// This file owns chimera serve: parts are started in order and stopped in reverse.
+// This file owns chimera serve: its life from start to stop.
 
 // drainTime is how long requests may go on after SIGTERM; the unit's TimeoutStopSec is longer.
 const drainTime = 45 * time.Second
@@ -46,21 +43,27 @@ type server struct {
 	http      *socket.Server
 	listeners []net.Listener
 	tcp       net.Addr
-	unix      string   // path of the Unix socket, as clients reach it
-	stops     []func() // in the order of starting
+	unix      string           // path of the Unix socket, as clients reach it
+	terminate <-chan os.Signal // SIGTERM and SIGINT
+	stops     []func()         // in the order of starting
 }
+
+// errTerminated ends a start that the administrator no longer wants.
+var errTerminated = errors.New("stopped while loading")
 
 // Serve runs the daemon until a signal or a fatal error. When it is ready, one line of JSON goes to
 // out. reload gives the settings anew on SIGHUP.
 func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.Writer) error {
 	startLog(&c)
 	logFallbacks()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	s := &server{config: c, reload: reload}
+	terminate, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangup, syscall.SIGHUP) // one that comes while loading waits
+	defer signal.Stop(terminate)
+	defer signal.Stop(hangup)
+	s := &server{config: c, reload: reload, terminate: terminate}
 	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
-	err := s.gpus.why(s.run(ctx, signals, out))
+	err := s.gpus.why(s.run(ctx, hangup, out))
 	s.gpus.leaveNow(err)
 	lastResort(err, os.Exit)
 	s.stop()
@@ -68,16 +71,24 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 }
 
 // run starts the parts and lives until there is a reason to end.
-func (s *server) run(ctx context.Context, signals <-chan os.Signal, out io.Writer) error {
-	for _, start := range []func() error{s.watchGPUs, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.listen} {
-		if err := start(); err != nil {
+//
+// What fails in a moment is tried before what takes minutes: a port that is taken is known before the
+// model is loaded. A client that connects meanwhile is answered when the daemon is ready, as it would
+// be by way of a socket unit.
+func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
+	for _, start := range []func() error{
+		s.nameModels, s.listen, s.watchGPUs, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.startHTTP,
+	} {
+		if err := start(); errors.Is(err, errTerminated) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
 	if err := s.announce(out); err != nil {
 		return err
 	}
-	return s.wait(ctx, signals)
+	return s.wait(ctx, hangup)
 }
 
 func (s *server) onStop(f func()) { s.stops = append(s.stops, f) }
@@ -85,159 +96,6 @@ func (s *server) onStop(f func()) { s.stops = append(s.stops, f) }
 func (s *server) stop() {
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		s.stops[i]()
-	}
-}
-
-func (s *server) loadModel() (err error) {
-	if s.models, err = parseModels(s.config.Model); err != nil {
-		return &ConfigError{err}
-	}
-	began := time.Now()
-	systemd.Status("loading %s", s.models[0].path)
-	if s.loaded, err = Load(s.models[0].path, s.config.Engine()); err != nil {
-		return err
-	}
-	s.onStop(func() {
-		if err := s.loaded.Close(); err != nil {
-			slog.Error("closing the model", "cause", err)
-		}
-	})
-	tok, err := NewTokenizer(s.loaded.File)
-	if err != nil {
-		return err
-	}
-	template, err := NewTemplate(s.loaded.File, tok, s.config.ChatTemplate)
-	if err != nil {
-		return err
-	}
-	limits := s.loaded.Instance.Limits()
-	s.api = &api.Model{
-		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
-		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
-		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), s.loaded.Instance.Plan().Backend),
-	}
-	plan := s.loaded.Instance.Plan()
-	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
-	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
-	return nil
-}
-
-// modelIdentity tells models apart without reading all their bytes: name, size and tensor table.
-func modelIdentity(l *Loaded) string {
-	id := filepath.Base(l.File.Name())
-	for _, t := range l.File.Tensors() {
-		id += fmt.Sprintf("|%s %s %d", t.Name, t.Type, t.Shape)
-	}
-	return id
-}
-
-func (s *server) startLoop() (err error) {
-	s.scheduler, err = scheduler.New(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
-	if err != nil {
-		return err
-	}
-	s.api.Engine = s.scheduler
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
-	ended := make(chan struct{})
-	go func() {
-		s.loopEnd <- s.scheduler.Run(ctx)
-		close(ended)
-	}()
-	s.onStop(func() {
-		cancel()
-		<-ended
-	})
-	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
-	logMemory()
-	return nil
-}
-
-// checkDecode decodes one token: a daemon that is ready has done what it is for.
-func (s *server) checkDecode() error { return s.decode(context.Background()) }
-
-func (s *server) decode(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
-	defer cancel()
-	prompt := []int32{max(s.api.Tokenizer.BOS(), 0)}
-	seq, err := s.scheduler.Submit(ctx, scheduler.Request{Prompt: prompt, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
-	if err != nil {
-		return err
-	}
-	e, err := seq.Next(ctx)
-	if err == nil && !e.HasToken {
-		err = fmt.Errorf("no token was decoded: %w", errors.Join(e.Err, context.Cause(ctx)))
-	}
-	return err
-}
-
-func (s *server) listen() (err error) {
-	metrics := api.NewMetrics(s.scheduler.Snapshot)
-	metrics.RegisterMemory(memoryUse)
-	handlers := api.New(api.Config{
-		Registry: &registry{names: names(s.models), loaded: s.api},
-		Metrics:  metrics, RequestContext: socket.RequestContext,
-		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
-	})
-	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})
-	if err != nil {
-		return err
-	}
-	s.onStop(s.shutdownHTTP)
-	if s.listeners, err = systemd.Listeners(); err != nil {
-		return err
-	}
-	if len(s.listeners) == 0 { // a socket unit takes the place of --socket
-		l, err := socket.ListenUnix(s.config.Socket)
-		if err != nil {
-			return err
-		}
-		s.listeners = append(s.listeners, l)
-	}
-	if s.config.HTTP != "" {
-		l, err := socket.ListenTCP(s.config.HTTP)
-		if err != nil {
-			for _, open := range s.listeners { // not served yet, so that nobody else takes the socket file away
-				err = errors.Join(err, open.Close())
-			}
-			return err
-		}
-		s.listeners = append(s.listeners, l)
-	}
-	for _, l := range s.listeners {
-		switch at := l.Addr().(type) {
-		case *net.TCPAddr:
-			s.tcp = at
-		case *net.UnixAddr:
-			s.unix = at.Name // an inherited one need not be --socket
-		}
-		s.http.Serve(l)
-	}
-	return nil
-}
-
-func names(models []namedModel) (list []string) {
-	for _, m := range models {
-		list = append(list, m.name)
-	}
-	return list
-}
-
-// refuse answers what never reaches a handler.
-func refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
-	api.WriteError(ctx, &api.HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"})
-}
-
-// shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
-func (s *server) shutdownHTTP() {
-	systemd.Stopping()
-	slog.Info("draining", "at_most", drainTime)
-	s.scheduler.Drain()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		slog.Warn("requests were cut off", "cause", err)
 	}
 }
 
@@ -251,8 +109,9 @@ type readyLine struct {
 
 func (s *server) announce(out io.Writer) error {
 	line := readyLine{Ready: true, Socket: s.unix, Models: names(s.models)}
+	address := "none"
 	if s.tcp != nil {
-		address := s.tcp.String()
+		address = s.tcp.String()
 		line.HTTP = &address
 	}
 	text, err := json.Marshal(line)
@@ -261,16 +120,16 @@ func (s *server) announce(out io.Writer) error {
 	}
 	systemd.Ready()
 	systemd.Status("serving %s", s.api.Name)
-	slog.Info("ready", "socket", line.Socket, "http", s.tcp, "models", line.Models)
+	slog.Info("ready", "socket", line.Socket, "http", address, "models", line.Models)
 	_, err = fmt.Fprintf(out, "%s\n", text)
 	return err
 }
 
 // wait is the daemon's life: until a signal, a GPU's verdict, a dead loop or a dead listener.
-func (s *server) wait(ctx context.Context, signals <-chan os.Signal) error {
+func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 	watched, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go systemd.Watchdog(watched, func() bool { return len(s.loopEnd) == 0 })
+	go systemd.Watchdog(watched, moving(s.scheduler))
 	for {
 		select {
 		case <-ctx.Done():
@@ -281,26 +140,33 @@ func (s *server) wait(ctx context.Context, signals <-chan os.Signal) error {
 			return fmt.Errorf("the engine stopped: %w", err)
 		case err := <-s.http.Errors():
 			return err
-		case sig := <-signals:
-			if sig == syscall.SIGHUP {
-				s.reloadConfig()
-				continue
-			}
+		case <-hangup:
+			s.reloadConfig()
+		case sig := <-s.terminate:
 			slog.Info("stopping", "signal", sig.String())
-			go killOnSecond(signals)
+			go killOnSecond(s.terminate)
 			return nil
 		}
 	}
 }
 
-// killOnSecond ends the process at once when the administrator asks twice.
-func killOnSecond(signals <-chan os.Signal) {
-	for sig := range signals {
-		if sig != syscall.SIGHUP {
-			slog.Error("killed while draining", "signal", sig.String())
-			os.Exit(1)
-		}
+// moving tells, each time it is asked, whether the loop has computed a step since, or has nothing to
+// compute. A backend that hangs does neither, and the service manager's watchdog then ends the daemon.
+func moving(loop *scheduler.Scheduler) func() bool {
+	var last uint64
+	return func() bool {
+		now := loop.Snapshot()
+		moved := now.Steps != last
+		last = now.Steps
+		return moved || now.Running+now.Waiting == 0
 	}
+}
+
+// killOnSecond ends the process at once when the administrator asks twice.
+func killOnSecond(terminate <-chan os.Signal) {
+	sig := <-terminate
+	slog.Error("killed while draining", "signal", sig.String())
+	os.Exit(1)
 }
 
 // reloadConfig reads the settings again. A bad file leaves the old ones; what cannot change while

@@ -13,13 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// This file owns tests of a daemon's life: reload, drain, kill, hostile connections; and what they share.
 
 // lockedBuffer is a log that is read while the daemon writes it.
 type lockedBuffer struct {
@@ -105,42 +106,6 @@ func (p *process) status(t *testing.T, body string) (int, string) {
 	defer r.Body.Close()
 	text, _ := io.ReadAll(r.Body)
 	return r.StatusCode, string(text)
-}
-
-func TestReadyLineAndModelNames(t *testing.T) {
-	model := fixture(t, "llama")
-	socket := filepath.Join(t.TempDir(), "c.sock")
-	p := startProcess(t, chimera("serve", "--socket", socket, "--http", "127.0.0.1:0", "--ctx", "128",
-		"--model", model+"=first", "--model", "/nowhere/b.gguf=second", "--model", "/nowhere/third.gguf"))
-	if p.ready.Socket != socket || p.ready.HTTP == nil || !strings.HasPrefix(*p.ready.HTTP, "127.0.0.1:") || strings.HasSuffix(*p.ready.HTTP, ":0") ||
-		fmt.Sprint(p.ready.Models) != "[first second third]" {
-		t.Errorf("%s", p.line)
-	}
-	for name, want := range map[string]int{`"first"`: 200, `"second"`: 503, `"third"`: 503, `"fourth"`: 404, `""`: 200, "null": 200} {
-		code, text := p.status(t, `{"model":`+name+`,"prompt":[1,2],"max_tokens":1}`)
-		if code != want || want != 200 && !strings.Contains(text, strings.Trim(name, `"`)) {
-			t.Errorf("model %s: %d %s", name, code, text)
-		}
-	}
-	if code, text := p.status(t, `{"prompt":[1,2],"max_tokens":1}`); code != 200 || !strings.Contains(text, `"first"`) {
-		t.Errorf("no model: %d %s", code, text)
-	}
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	if code := p.exit(t); code != 0 {
-		t.Errorf("exit %d", code)
-	}
-	alone := startProcess(t, chimera("serve", "--socket", socket, "--ctx", "128", "--model", model))
-	if alone.ready.HTTP != nil || !strings.Contains(alone.line, `"http":null`) || alone.ready.Models[0] != "llama-f32" {
-		t.Errorf("%s", alone.line)
-	}
-	r := runBinary(t, "", "serve", "--socket", socket, "--ctx", "128", "--model", model)
-	if r.code != 1 || !strings.Contains(r.errors, "another daemon answers there") {
-		t.Errorf("a second daemon: exit %d %s", r.code, r.errors)
-	}
-	alone.cmd.Process.Signal(syscall.SIGINT)
-	if code := alone.exit(t); code != 0 {
-		t.Errorf("SIGINT: exit %d", code)
-	}
 }
 
 func TestReload(t *testing.T) {
@@ -257,108 +222,6 @@ func TestSecondTerminateKills(t *testing.T) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	if code := p.exit(t); code != 1 || time.Since(began) > 5*time.Second || !strings.Contains(p.log.String(), "killed while draining") {
 		t.Errorf("exit %d after %v\n%s", code, time.Since(began), p.log)
-	}
-}
-
-// What the service manager hears from start to stop.
-func TestNotifySequence(t *testing.T) {
-	dir := t.TempDir()
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer manager.Close()
-	manager.SetReadDeadline(time.Now().Add(60 * time.Second))
-	next := func() string {
-		b := make([]byte, 4096)
-		n, err := manager.Read(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b[:n])
-	}
-	c := chimera("serve", "--socket", filepath.Join(dir, "c.sock"), "--ctx", "128", "--model", fixture(t, "llama"))
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
-	p := startProcess(t, c)
-	for _, want := range []string{"STATUS=loading ", "READY=1", "STATUS=serving llama-f32"} {
-		if got := next(); !strings.HasPrefix(got, want) {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-	p.cmd.Process.Signal(syscall.SIGHUP)
-	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "READY=1"} {
-		if got := next(); !strings.HasPrefix(got, want) {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	if got := next(); got != "STOPPING=1" {
-		t.Errorf("%q", got)
-	}
-	if code := p.exit(t); code != 0 {
-		t.Errorf("exit %d", code)
-	}
-}
-
-// activate starts the binary with inherited sockets, as a .socket unit does: sh knows its own pid
-// before it becomes the daemon.
-func activate(t *testing.T, files []*os.File, args ...string) *process {
-	t.Helper()
-	c := chimera(args...)
-	c.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, c.Path}, args...)
-	c.Path = "/bin/sh"
-	c.Env = append(c.Env, "LISTEN_FDS="+strconv.Itoa(len(files)))
-	c.ExtraFiles = files
-	return startProcess(t, c)
-}
-
-func TestSocketActivation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "unit.sock")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tcp.Close()
-	var files []*os.File
-	for _, s := range []interface{ File() (*os.File, error) }{l, tcp} {
-		f, err := s.File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		files = append(files, f)
-	}
-	// A client that is there before the daemon gets its answer when it is up.
-	early, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer early.Close()
-	fmt.Fprint(early, "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	p := activate(t, files, "serve", "--socket", filepath.Join(t.TempDir(), "unused.sock"), "--ctx", "128", "--model", fixture(t, "llama"))
-	if text, err := io.ReadAll(early); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200") {
-		t.Errorf("the early client: %v %q", err, text)
-	}
-	if p.ready.HTTP == nil || *p.ready.HTTP != tcp.Addr().String() {
-		t.Errorf("%s", p.line)
-	}
-	if p.ready.Socket != path {
-		t.Errorf("the ready line names %s, the unit's socket is %s", p.ready.Socket, path)
-	}
-	if code, text := p.status(t, `{"prompt":[1,2],"max_tokens":1}`); code != 200 {
-		t.Errorf("%d %s", code, text)
-	}
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	if code := p.exit(t); code != 0 {
-		t.Errorf("exit %d", code)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the unit's socket is gone: %v", err)
 	}
 }
 

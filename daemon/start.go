@@ -1,0 +1,227 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"chimera/api"
+	"chimera/engine"
+	"chimera/scheduler"
+	"chimera/socket"
+	"chimera/systemd"
+	"chimera/tokenizer"
+	"chimera/weights"
+)
+
+// This file owns the parts of the daemon, in the order in which Serve starts them; what ends each is
+// given to onStop.
+
+func (s *server) nameModels() (err error) {
+	if s.models, err = parseModels(s.config.Model); err != nil {
+		return &ConfigError{err}
+	}
+	return nil
+}
+
+// listen binds the sockets; nobody is answered yet.
+func (s *server) listen() (err error) {
+	if s.listeners, err = systemd.Listeners(); err != nil {
+		return err
+	}
+	s.onStop(func() {
+		for _, l := range s.listeners {
+			l.Close() // again, if they were served: the server has closed them
+		}
+	})
+	if len(s.listeners) == 0 { // a socket unit takes the place of --socket
+		l, err := socket.ListenUnix(s.config.Socket)
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if s.config.HTTP != "" {
+		l, err := socket.ListenTCP(s.config.HTTP)
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	for _, l := range s.listeners {
+		switch at := l.Addr().(type) {
+		case *net.TCPAddr:
+			s.tcp = at
+		case *net.UnixAddr:
+			s.unix = at.Name // an inherited one need not be --socket
+		}
+	}
+	return nil
+}
+
+func (s *server) loadModel() error {
+	began := time.Now()
+	systemd.Status("loading %s", s.models[0].path)
+	f, p, err := Open(s.models[0].path)
+	if err != nil {
+		return err
+	}
+	tok, template, err := s.openText(f)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if s.loaded, err = s.loadUnlessTerminated(f, p); err != nil {
+		return err
+	}
+	s.onStop(func() {
+		if err := s.loaded.Close(); err != nil {
+			slog.Error("closing the model", "cause", err)
+		}
+	})
+	limits := s.loaded.Instance.Limits()
+	s.api = &api.Model{
+		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
+		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
+		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), s.loaded.Instance.Plan().Backend),
+	}
+	plan := s.loaded.Instance.Plan()
+	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
+		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
+	if cores := runtime.NumCPU(); plan.Threads > cores {
+		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", cores)
+	}
+	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
+	return nil
+}
+
+// openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
+func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, api.Template, error) {
+	tok, err := NewTokenizer(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	template, err := NewTemplate(f, tok, s.config.ChatTemplate)
+	return tok, template, err
+}
+
+// loadUnlessTerminated loads, which may take minutes. When it is told to stop it leaves the load to the
+// end of the process, which is near.
+func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Loaded, error) {
+	var l *Loaded
+	done := make(chan error, 1)
+	go func() {
+		in, err := load(f, p, s.config.Engine())
+		l = in
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return l, nil
+	case sig := <-s.terminate:
+		slog.Info("stopped while loading", "signal", sig.String())
+		return nil, errTerminated
+	}
+}
+
+// modelIdentity tells models apart without reading all their bytes: name, size and tensor table.
+func modelIdentity(l *Loaded) string {
+	id := filepath.Base(l.File.Name())
+	for _, t := range l.File.Tensors() {
+		id += fmt.Sprintf("|%s %s %d", t.Name, t.Type, t.Shape)
+	}
+	return id
+}
+
+func (s *server) startLoop() (err error) {
+	s.scheduler, err = scheduler.New(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
+	if err != nil {
+		return err
+	}
+	s.api.Engine = s.scheduler
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
+	ended := make(chan struct{})
+	go func() {
+		s.loopEnd <- s.scheduler.Run(ctx)
+		close(ended)
+	}()
+	s.onStop(func() {
+		cancel()
+		<-ended
+	})
+	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
+	logMemory()
+	return nil
+}
+
+// checkDecode decodes one token: a daemon that is ready has done what it is for.
+func (s *server) checkDecode() error { return s.decode(context.Background()) }
+
+func (s *server) decode(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	prompt := []int32{max(s.api.Tokenizer.BOS(), 0)}
+	seq, err := s.scheduler.Submit(ctx, scheduler.Request{Prompt: prompt, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+	if err != nil {
+		return err
+	}
+	e, err := seq.Next(ctx)
+	if err == nil && !e.HasToken {
+		err = fmt.Errorf("no token was decoded: %w", errors.Join(e.Err, context.Cause(ctx)))
+	}
+	return err
+}
+
+func (s *server) startHTTP() (err error) {
+	metrics := api.NewMetrics(s.scheduler.Snapshot)
+	metrics.RegisterMemory(memoryUse)
+	handlers := api.New(api.Config{
+		Registry: &registry{names: names(s.models), loaded: s.api},
+		Metrics:  metrics, RequestContext: socket.RequestContext,
+		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
+	})
+	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})
+	if err != nil {
+		return err
+	}
+	s.onStop(s.shutdownHTTP)
+	for _, l := range s.listeners {
+		s.http.Serve(l)
+	}
+	return nil
+}
+
+func names(models []namedModel) (list []string) {
+	for _, m := range models {
+		list = append(list, m.name)
+	}
+	return list
+}
+
+// refuse answers what never reaches a handler.
+func refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
+	api.WriteError(ctx, &api.HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"})
+}
+
+// shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
+func (s *server) shutdownHTTP() {
+	systemd.Stopping()
+	slog.Info("draining", "at_most", drainTime)
+	s.scheduler.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		slog.Warn("requests were cut off", "cause", err)
+	}
+}
