@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,9 +25,12 @@ type Client struct {
 	http    *http.Client
 }
 
-// New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, or the path of a Unix
-// socket.
+// New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, a port of this machine, or
+// the path of a Unix socket.
 func New(address string) *Client {
+	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
+		address = "127.0.0.1:" + address
+	}
 	if _, _, err := net.SplitHostPort(address); err == nil && !strings.Contains(address, "/") {
 		address = "http://" + address
 	}
@@ -107,6 +111,8 @@ func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		return fmt.Errorf("%s closed the connection before it answered: its log may say why", c.address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
 	}

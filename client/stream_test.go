@@ -148,11 +148,16 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 	closed := l.Addr().String()
 	l.Close()
-	for _, address := range []string{missing, closed, "http://" + closed} {
+	port := strings.TrimPrefix(closed, "127.0.0.1:")
+	for _, address := range []string{missing, closed, "http://" + closed, port} {
 		_, err := New(address).Status(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "no daemon answers at") || !strings.Contains(err.Error(), "chimera serve --model FILE") || !strings.Contains(err.Error(), strings.TrimPrefix(address, "http://")) {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+	gone := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if _, err := gone.Chat(context.Background(), nil, Options{}, nil); err == nil || !strings.Contains(err.Error(), "closed the connection before it answered") {
+		t.Errorf("a server that hangs up: %v", err)
 	}
 	for body, want := range map[string]string{
 		`{"error":{"message":"the model 'x' does not exist"}}`: "the server answered 404: the model 'x' does not exist",

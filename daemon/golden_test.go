@@ -34,7 +34,7 @@ func readFloats(t testing.TB, path string) []float32 {
 func TestGoldenSmolLM2(t *testing.T) {
 	dir := sharedDir(t, "CHIMERA_GOLDEN", "golden")
 	exact := filepath.Join(t.TempDir(), "f32.gguf")
-	if err := Quantize(smolLM2(t), exact, "f32", nil); err != nil {
+	if err := Quantize(t.Context(), smolLM2(t), exact, "f32", nil); err != nil {
 		t.Fatal(err)
 	}
 	var golden struct {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -163,8 +164,8 @@ func meanAndError(x []float64) (mean, deviation float64) {
 	return mean, deviation
 }
 
-// Quantize rewrites a model file.
-func Quantize(in, out, target string, progress func(done, total uint64)) error {
+// Quantize rewrites a model file. When ctx ends nothing of the new file is left.
+func Quantize(ctx context.Context, in, out, target string, progress func(done, total uint64)) error {
 	t, err := weights.ParseTarget(target)
 	if err != nil {
 		return &ConfigError{err}
@@ -173,7 +174,7 @@ func Quantize(in, out, target string, progress func(done, total uint64)) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(weights.Convert(f, out, t, progress), f.Close())
+	return errors.Join(weights.Convert(ctx, f, out, t, progress), f.Close())
 }
 
 // OpenTokenizer reads the tokenizer of a model file.

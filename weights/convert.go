@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,18 +28,18 @@ func ParseTarget(name string) (Type, error) {
 }
 
 // Convert writes src with its matrices as target to path. Vectors stay F32; rows that are no multiple
-// of a block become F16. The file appears whole or not at all, and never in place of src. progress, if
-// not nil, hears after each tensor how many values are done.
-func Convert(src *File, path string, target Type, progress func(done, total uint64)) error {
+// of a block become F16. The file appears whole or not at all, also when ctx ends, and never in place of
+// src. progress, if not nil, hears after each tensor how many values are done.
+func Convert(ctx context.Context, src *File, path string, target Type, progress func(done, total uint64)) error {
 	if info, err := os.Stat(path); err == nil && src.holds(info) {
 		return fmt.Errorf("writing %s: it is the file that is read: name another", path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer os.Remove(tmp.Name()) // gone already if all went well
-	err = convertTo(tmp, src, target, progress)
+	err = convertTo(untilDone{ctx, tmp}, src, target, progress)
 	if err == nil {
 		err = tmp.Chmod(0o644)
 	}
@@ -49,6 +50,19 @@ func Convert(src *File, path string, target Type, progress func(done, total uint
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// untilDone is a writer that fails when ctx has ended.
+type untilDone struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (w untilDone) Write(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(b)
 }
 
 func convertTo(out io.Writer, src *File, target Type, progress func(done, total uint64)) error {

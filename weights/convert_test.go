@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ func convert(t *testing.T, src *File, target Type) *File {
 	path := filepath.Join(t.TempDir(), "out.gguf")
 	var heard []uint64
 	var total uint64
-	if err := Convert(src, path, target, func(done, all uint64) { heard, total = append(heard, done), all }); err != nil {
+	if err := Convert(t.Context(), src, path, target, func(done, all uint64) { heard, total = append(heard, done), all }); err != nil {
 		t.Fatal(err)
 	}
 	for i := range heard {
@@ -174,7 +175,7 @@ func TestConvertFails(t *testing.T) {
 	}
 	defer src.Close()
 	check := func(name, target string, limit uint64, wants string) {
-		err := withFileLimit(t, limit, func() error { return Convert(src, target, F32, nil) })
+		err := withFileLimit(t, limit, func() error { return Convert(t.Context(), src, target, F32, nil) })
 		if err == nil || !strings.Contains(err.Error(), wants) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -190,11 +191,19 @@ func TestConvertFails(t *testing.T) {
 	check("another name of in", link, unlimited, "the file that is read")
 	check("no room", out, 100, out+": ")
 	check("no folder", filepath.Join(folder, "none", "out.gguf"), unlimited, "none")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Convert(ctx, src, out, F32, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
 	if err := os.Truncate(in, int64(len(sample(3)))-80); err != nil {
 		t.Fatal(err)
 	}
-	if err := Convert(src, out, F32, nil); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "shrank") {
+	if err := Convert(t.Context(), src, out, F32, nil); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("a shrunk file: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, ".*")); len(left) > 0 {
+		t.Errorf("%v was left", left)
 	}
 	if string(mustRead(t, out)) != "precious" {
 		t.Error("a file was destroyed")

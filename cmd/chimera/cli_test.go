@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"chimera/daemon"
 	"chimera/gpu"
 )
+
+// This file owns tests of the command line: help, exit codes, errors, and the verbs that talk.
 
 // result is what a run of the binary left.
 type result struct {
@@ -143,6 +146,27 @@ func TestExitCodesOfServe(t *testing.T) {
 	}
 }
 
+// A line that is wrong is named, and what it must be.
+func TestTokenizeNamesTheLine(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.gguf")
+	if err := os.WriteFile(model, tinyModel(t, sound), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		input, want string
+		args        []string
+	}{
+		{"\"a\"\nhello\n", "line 2: it must be a JSON string", nil},
+		{"[1]\n[1,\"2\"]\n", "line 2: it must be a JSON array of token ids", []string{"--decode"}},
+		{"[1]\n[999999]\n", "line 2: id 999999 lies outside the vocabulary", []string{"--decode"}},
+	} {
+		r := runBinary(t, c.input, append([]string{"tokenize", "--model", model}, c.args...)...)
+		if r.code != 1 || !strings.Contains(r.errors, c.want) || strings.Count(r.out, "\n") != 1 {
+			t.Errorf("%q: exit %d, %q %q", c.input, r.code, r.out, r.errors)
+		}
+	}
+}
+
 // Read directly, without a GPU the list is empty, which is no failure.
 func TestGPULocal(t *testing.T) {
 	for _, args := range [][]string{{"gpu", "--local"}, {"gpu", "--local", "--json"}} {
@@ -159,6 +183,13 @@ func TestGPULocal(t *testing.T) {
 		if r.code != 0 || r.errors == "" && r.out == "" {
 			t.Errorf("%v: exit %d\n%s%s", args, r.code, r.out, r.errors)
 		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	r := runBinary(t, "", "version")
+	if !regexp.MustCompile(`^chimera \S+ \(go1\.\d+`).MatchString(r.out) || !strings.Contains(r.out, "\ninstruction sets: scalar") || !strings.Contains(r.out, "\narchitectures: ") {
+		t.Errorf("%q", r.out)
 	}
 }
 

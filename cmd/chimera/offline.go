@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"chimera/daemon"
 )
@@ -66,7 +64,7 @@ func parseIDs(list string) ([]int32, error) {
 // bar is a progress bar on standard error, from the first progress on: an error before it stands alone.
 // Where standard error is no terminal there is none, so that logs hold no hundred lines of it.
 func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return func(_, _ uint64) {}, func() {}
 	}
 	p := mpb.New(mpb.WithOutput(w))
@@ -132,8 +130,10 @@ func quantizeCommand() *cobra.Command {
 	c.Flags().StringVar(&target, "type", "", "f32, f16 or q8_0")
 	_ = c.MarkFlagRequired("type")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		ctx, cancel := interruptible(c)
+		defer cancel()
 		set, wait := bar(c.ErrOrStderr(), "quantize")
-		err := daemon.Quantize(args[0], args[1], target, set)
+		err := daemon.Quantize(ctx, args[0], args[1], target, set)
 		wait()
 		return err
 	}

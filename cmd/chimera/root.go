@@ -136,7 +136,7 @@ func modelFlag(c *cobra.Command) *string {
 
 // serverFlags say where the daemon of a client verb is.
 func serverFlags(c *cobra.Command) *string {
-	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, HOST:PORT or URL (environment CHIMERA_SERVER)")
+	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment CHIMERA_SERVER)")
 }
 
 // serverAddress gives the environment its say where no flag was given.

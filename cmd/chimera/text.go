@@ -37,12 +37,14 @@ reverse.`,
 		return lines(c.InOrStdin(), c.OutOrStdout(), func(line []byte) (any, error) {
 			if !decode {
 				var text string
-				err := json.Unmarshal(line, &text)
-				return append([]int32{}, t.Encode(text, addSpecial, parseSpecial)...), err
+				if err := json.Unmarshal(line, &text); err != nil {
+					return nil, fmt.Errorf("it must be a JSON string, such as \"Hello\": %w", err)
+				}
+				return append([]int32{}, t.Encode(text, addSpecial, parseSpecial)...), nil
 			}
 			var ids []int32
 			if err := json.Unmarshal(line, &ids); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("it must be a JSON array of token ids, such as [1,2]: %w", err)
 			}
 			for _, id := range ids {
 				if id < 0 || int(id) >= t.VocabSize() {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,8 +11,13 @@ import (
 	"chimera/daemon"
 )
 
-// version is set by the build: -ldflags "-X main.version=...".
-var version = "development"
+// version is the tag, or the commit, that Go notes in a build from a checkout.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
+}
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -24,7 +30,7 @@ func versionCommand() *cobra.Command {
 				gpus += "\n"
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "chimera %s (%s)\ninstruction sets: %s\narchitectures: %s\n%s",
-				version, runtime.Version(), strings.Join(sets, " "), strings.Join(architectures, " "), gpus)
+				version(), runtime.Version(), strings.Join(sets, " "), strings.Join(architectures, " "), gpus)
 			return err
 		},
 	}
