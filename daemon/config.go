@@ -66,7 +66,7 @@ func EngineFlags(f *pflag.FlagSet, c *Config) {
 // Flags binds all settings to c.
 func Flags(f *pflag.FlagSet, c *Config) {
 	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded (may be repeated)")
-	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket")
+	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket; a systemd socket unit takes its place")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
 	EngineFlags(f, c)
 	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")

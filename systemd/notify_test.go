@@ -151,3 +151,31 @@ func TestUnits(t *testing.T) {
 	}
 	t.Logf("%s", out)
 }
+
+// What the service removes when it stops must not hold the socket, which lives on in its own unit.
+func TestServiceLeavesTheSocketAlone(t *testing.T) {
+	socket, service := setting(t, "chimera.socket", "ListenStream"), setting(t, "chimera.service", "RuntimeDirectory")
+	if len(socket) != 1 || !filepath.IsAbs(socket[0]) {
+		t.Fatalf("ListenStream is %q", socket)
+	}
+	for _, folder := range service {
+		if folder != "" && strings.HasPrefix(socket[0], filepath.Join("/run", folder)+"/") {
+			t.Errorf("the service's RuntimeDirectory %s holds %s", folder, socket[0])
+		}
+	}
+}
+
+// setting returns the values of a unit's setting.
+func setting(t *testing.T, unit, key string) (values []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("units", unit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, key+"="); ok {
+			values = append(values, strings.Fields(value)...)
+		}
+	}
+	return values
+}
