@@ -165,6 +165,17 @@ func TestServiceLeavesTheSocketAlone(t *testing.T) {
 	}
 }
 
+// The socket's group is the user's own, made with it: see the service.
+func TestUserAndGroupAreOne(t *testing.T) {
+	user, group := setting(t, "chimera.service", "User"), setting(t, "chimera.socket", "SocketGroup")
+	if len(user) != 1 || len(group) != 1 || user[0] != group[0] {
+		t.Errorf("User=%s, SocketGroup=%s", user, group)
+	}
+	if dynamic := setting(t, "chimera.service", "DynamicUser"); dynamic != nil {
+		t.Errorf("DynamicUser=%s", dynamic)
+	}
+}
+
 // setting returns the values of a unit's setting.
 func setting(t *testing.T, unit, key string) (values []string) {
 	t.Helper()
