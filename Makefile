@@ -6,7 +6,7 @@ CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/chimera
 VENV        := .venv
 TOOLS       := $(CURDIR)/.tools
 SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
-STATICCHECK := $(TOOLS)/staticcheck
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 60s
 CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
 CUDA_ENV    := CGO_CFLAGS="-g -O2 -Wno-deprecated-declarations -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
@@ -23,8 +23,12 @@ tools-check: ## name the tools that are missing and how to get them
 build: tools-check ## build bin/chimera
 	go build -trimpath -o bin/chimera ./cmd/chimera
 
-cuda-kernels: tools-check ## get the CUDA compiler (104 MB, cached in .tools) and compile the kernels
-	PYTHON=$(PYTHON) scripts/cuda_tools.sh $(TOOLS)/cuda
+# The model and the CUDA compiler come by pip: a virtual environment has it, a distribution's Python need not.
+$(VENV)/bin/pip: | tools-check
+	$(PYTHON) -m venv --clear $(VENV)
+
+cuda-kernels: $(VENV)/bin/pip ## get the CUDA compiler (104 MB, cached in .tools) and compile the kernels
+	PYTHON=$(VENV)/bin/python scripts/cuda_tools.sh $(TOOLS)/cuda
 	scripts/kernels.sh $(CUDA_HOME) $(CACHE)
 
 cuda: cuda-kernels ## build bin/chimera-cuda, which computes on GPUs too; needs neither GPU nor driver
@@ -46,17 +50,20 @@ asan-cuda: cuda-kernels ## the GPU kernels, compiled for the host, under the add
 cuda-env: ## the environment for go vet, build and test with -tags cuda: eval "$$(make -s cuda-env)"
 	@echo 'export $(CUDA_ENV)'
 
-model: tools-check ## get SmolLM2-135M-Instruct (98 MB, checksum verified, cached)
-	$(PYTHON) scripts/fetch_model.py $(SMOLLM2)
+model: $(VENV)/bin/pip ## get SmolLM2-135M-Instruct (98 MB, checksum verified, cached)
+	$(VENV)/bin/python scripts/fetch_model.py $(SMOLLM2)
 
 demo: build ## answer a question with a real model over Unix socket and TCP (MODEL=path for your own)
 	@[ -n "$(MODEL)" ] || $(MAKE) --no-print-directory model
 	$(PYTHON) scripts/demo.py bin/chimera "$(or $(MODEL),$(SMOLLM2))"
 
-deps: tools-check model ## install everything the tests need: Go modules, the model, Python clients
+# The marker is written last: what was cut off, or wants other versions, is installed again.
+$(VENV)/installed: scripts/requirements.txt $(VENV)/bin/pip
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+deps: model $(VENV)/installed ## install everything the tests need: Go modules, the model, Python clients
 	go mod download
-	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
 
 test: deps build ## all tests
 	CHIMERA_SMOLLM2=$(SMOLLM2) CHIMERA_PYTHON=$(CURDIR)/$(VENV)/bin/python go test -timeout 20m ./...
@@ -72,16 +79,12 @@ asan: tools-check ## the C code under the address and undefined-behaviour saniti
 	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 20m ./cgo
 
 fuzz: tools-check ## each fuzz target for FUZZTIME
-	go test -run '^$$' -fuzz FuzzGGUF -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./weights
-	go test -run '^$$' -fuzz FuzzTokenizer -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./tokenizer
-	go test -run '^$$' -fuzz FuzzTemplate -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./chat/jinja
-	go test -run '^$$' -fuzz FuzzBody -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./api
+	@grep -o '^func Fuzz[A-Za-z0-9]*' */*_test.go */*/*_test.go | while IFS=: read -r file name; do \
+		set -x; go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${file%/*}" || exit 1; \
+	done
 
-$(STATICCHECK):
-	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
-
-lint: deps $(STATICCHECK) ## gofmt, go vet, staticcheck, clang-format
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+lint: $(VENV)/installed ## gofmt, go vet, staticcheck, clang-format
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'lint: run gofmt -w on the files above' >&2; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.[ch] cuda/*.[ch] cuda/include/*.h cuda/kernels/*.cu* cuda/emulation/*.cc cuda/emulation/*.h

@@ -20,8 +20,10 @@ func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	alive := moving(loop)
-	if !alive() || !alive() {
-		t.Error("an idle loop is taken for dead")
+	for range 2 {
+		if !alive() {
+			t.Error("an idle loop is taken for dead")
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	seq, err := loop.Submit(ctx, scheduler.Request{Prompt: []int32{1}, MaxTokens: 4, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
