@@ -15,6 +15,8 @@ const (
 	maxMemory = 12 << 20 // bytes of strings, and 16 for a list element
 	maxOutput = 4 << 20
 	maxDepth  = 256 // nested evaluations: a macro that calls itself, a list in a list
+
+	bytesPerStep, entriesPerStep = 64, 4 // that are looked at; about what a node costs
 )
 
 // Options of a rendering.
@@ -81,6 +83,21 @@ func (e *evaluation) fail(format string, args ...any) {
 func (e *evaluation) spend(n int64) {
 	if e.steps += n; e.steps > maxSteps {
 		e.fail("the template takes too many steps")
+	}
+}
+
+// read counts the steps of an operation that looks at all of v, as most filters, tests and methods do.
+// Without it a loop over one that allocates nothing (s.count, s|length) would take minutes of megabytes.
+func (e *evaluation) read(v Value) {
+	if s, ok := textOf(v); ok {
+		e.spend(int64(len(s) / bytesPerStep))
+		return
+	}
+	switch x := v.(type) {
+	case *List:
+		e.spend(int64(len(x.Items) / entriesPerStep))
+	case *Dict:
+		e.spend(int64(len(x.keys) / entriesPerStep))
 	}
 }
 
@@ -366,7 +383,7 @@ func (e *evaluation) callStatement(n callNode) {
 
 func (e *evaluation) applyFilters(list []filterExpr, v Value) Value {
 	for _, f := range list {
-		v = filters[f.name](e, v, e.arguments(f.args))
+		v = e.filter(f, v)
 	}
 	return v
 }

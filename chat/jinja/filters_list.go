@@ -27,7 +27,8 @@ func filterBatch(e *evaluation, v Value, a *callArgs) Value {
 }
 
 // folded is a sort key: text without case unless asked for.
-func folded(v Value, caseSensitive bool) Value {
+func (e *evaluation) folded(v Value, caseSensitive bool) Value {
+	e.read(v)
 	if s, ok := textOf(v); ok && !caseSensitive {
 		return strings.ToLower(s)
 	}
@@ -66,7 +67,7 @@ func filterDictSort(e *evaluation, v Value, a *callArgs) Value {
 	sensitive := truth(a.or(0, "case_sensitive", false))
 	key := func(item Value) Value {
 		part, _ := e.at(item, by)
-		return folded(part, sensitive)
+		return e.folded(part, sensitive)
 	}
 	return newList(e.sorted(e.items(d).Items, key, truth(a.or(2, "reverse", false))))
 }
@@ -95,7 +96,7 @@ func filterGroupBy(e *evaluation, v Value, a *callArgs) Value {
 		return value
 	}
 	sensitive := truth(a.or(2, "case_sensitive", false))
-	key := func(item Value) Value { return folded(get(item), sensitive) }
+	key := func(item Value) Value { return e.folded(get(item), sensitive) }
 	out := &List{}
 	for _, item := range e.sorted(e.iterate(v), key, false) {
 		if n := len(out.Items); n > 0 {
@@ -180,6 +181,7 @@ func filterMap(e *evaluation, v Value, a *callArgs) Value {
 		e.spend(1)
 		e.allocate(16)
 		if f != nil {
+			e.read(item)
 			out.Items = append(out.Items, f(e, item, rest))
 			continue
 		}
@@ -200,7 +202,7 @@ func (e *evaluation) extreme(v Value, a *callArgs, better func(a, b Value) bool)
 		if attribute != nil {
 			item = e.path(item, attribute)
 		}
-		return folded(item, sensitive)
+		return e.folded(item, sensitive)
 	}
 	items := e.iterate(v)
 	if len(items) == 0 {
@@ -240,7 +242,10 @@ func (e *evaluation) chosen(v Value, a *callArgs, byAttribute, want bool) Value 
 			e.fail("no test named %q", n)
 		}
 		rest := &callArgs{a.positional[at+1:], a.names, a.keywords}
-		holds = func(item Value) bool { return t(e, item, rest) }
+		holds = func(item Value) bool {
+			e.read(item)
+			return t(e, item, rest)
+		}
 	}
 	out := &List{}
 	for _, item := range e.iterate(v) {
@@ -303,15 +308,15 @@ func filterSort(e *evaluation, v Value, a *callArgs) Value {
 	sensitive, attribute := truth(a.or(1, "case_sensitive", false)), a.or(2, "attribute", nil)
 	key := func(item Value) Value {
 		if attribute == nil {
-			return folded(item, sensitive)
+			return e.folded(item, sensitive)
 		}
 		s, isText := textOf(attribute)
 		if !isText || !strings.Contains(s, ",") {
-			return folded(e.path(item, attribute), sensitive)
+			return e.folded(e.path(item, attribute), sensitive)
 		}
 		keys := newTuple()
 		for part := range strings.SplitSeq(s, ",") {
-			keys.Items = append(keys.Items, folded(e.path(item, part), sensitive))
+			keys.Items = append(keys.Items, e.folded(e.path(item, part), sensitive))
 		}
 		return keys
 	}
@@ -337,7 +342,7 @@ func filterUnique(e *evaluation, v Value, a *callArgs) Value {
 		if attribute != nil {
 			key = e.path(item, attribute)
 		}
-		h := hashKey(e.hashable(folded(key, sensitive)))
+		h := hashKey(e.hashable(e.folded(key, sensitive)))
 		if !seen[h] {
 			seen[h] = true
 			e.allocate(48)

@@ -75,6 +75,37 @@ func TestHostileTemplates(t *testing.T) {
 	}
 }
 
+// Conversations are large, and what looks at all of one must not be had for a step: a loop over each of
+// these ends in an error soon.
+func TestHostileWork(t *testing.T) {
+	text := strings.Repeat("x", 2<<20)
+	vars := NewDict()
+	entries := NewDict()
+	list := &List{}
+	for i := range 100000 {
+		entries.Set(fmt.Sprint(i), int64(i))
+		list.Items = append(list.Items, int64(i))
+	}
+	vars.Set("s", text)
+	vars.Set("same", strings.Clone(text))
+	vars.Set("d", entries)
+	vars.Set("l", list)
+	vars.Set("many", newList([]Value{text, text, text, text, text, text, text, text}))
+	for _, x := range []string{
+		"s|length", "s|wordcount", "s|float", "s|truncate", "s|striptags", "s|center(1)", "s is upper", "s is lower", "s == same", "s < same", "'y' in s",
+		"s.count('y')", "s.find('y')", "s.isalpha()", "s.istitle()", "s.strip('y')", "s.partition('y')", "s.splitlines()", "s.zfill(3)", "'a'.count(s)",
+		"d.keys()", "d.get(s)", "d.values()", "s in d", "l|sum", "l|slice(3)", "l|batch(10)", "l.index(99999)", "many|map('length')|list", "many|select('upper')|list", "many|max",
+	} {
+		began := time.Now()
+		_, err := render("{% for i in range(99999) %}{% set z = "+x+" %}{% endfor %}", vars)
+		if took := time.Since(began); err == nil || took > 10*time.Second { // seconds at most, where it took minutes
+			t.Errorf("%s: %v after %v", x, err, took)
+		} else {
+			t.Logf("%-24s %6.1f ms: %v", x, took.Seconds()*1e3, err)
+		}
+	}
+}
+
 func FuzzTemplate(f *testing.F) {
 	for _, seed := range []string{
 		"{% for m in messages %}{{ m.role }}{% endfor %}", "{{ 'a'|upper ~ 1 }}", "{% macro m(a, b=1) %}{{ a }}{% endmacro %}{{ m(1) }}",

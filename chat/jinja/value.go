@@ -250,6 +250,7 @@ func (e *evaluation) equal(a, b Value) bool {
 	}
 	if x, ok := textOf(a); ok {
 		y, ok := textOf(b)
+		e.read(a)
 		return ok && x == y
 	}
 	switch x := a.(type) {
@@ -301,6 +302,7 @@ func (e *evaluation) less(a, b Value) bool {
 	}
 	if x, ok := textOf(a); ok {
 		if y, ok := textOf(b); ok {
+			e.read(a)
 			return x < y // UTF-8 keeps the order of code points
 		}
 	}
