@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -20,7 +21,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(byte(i), "{"+soundBodies[path]+`,"logit_bias":{"":"x"},"stop":["a",null],"tools":[{}],"chat_template_kwargs":{"a":[1e999]}}`)
 		f.Add(byte(i), "{"+soundBodies[path]+`,"echo":true,"logprobs":5,"min_tokens":2,"seed":-1,"with_pieces":true,"add_special":true}`)
 		f.Add(byte(i), `{"prompt":[[1,2],[null]],"messages":[{"role":"tool","content":[{"type":"text","text":"\ud83d\ude42"}],"tool_calls":[{}]}],"tokens":[255,256]}`)
-		f.Add(byte(i), repeat("[", 200))
+		f.Add(byte(i), strings.Repeat("[", 200))
 		f.Add(byte(i), "{\"\xff\":1}")
 	}
 	h := newBench(f, letters)

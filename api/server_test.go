@@ -17,12 +17,12 @@ import (
 	"chimera/scheduler"
 )
 
-func repeat(s string, n int) string { return strings.Repeat(s, n) }
+// This file owns tests of what stands before and around the endpoints: bodies, routes, refusals, health, metrics, hang-ups.
 
 // Bodies that are no JSON object, or more than one.
 func TestBadJSON(t *testing.T) {
 	h := newBench(t, letters)
-	mebibyte := repeat("x", 1<<20)
+	mebibyte := strings.Repeat("x", 1<<20)
 	for name, c := range map[string]struct{ body, words string }{
 		"empty":             {``, "no body"},
 		"blank":             {"  \n", "EOF"},
@@ -48,12 +48,12 @@ func TestBadJSON(t *testing.T) {
 		"raw control":       {"{\"prompt\":\"a\nb\"}", "invalid character"},
 		"zero byte":         {"{\"prompt\":\"a\"}\x00", "invalid character"},
 		"leading zero":      {`{"prompt":"x","max_tokens":007}`, "not valid JSON"},
-		"deep lists":        {repeat("[", 100000) + repeat("]", 100000), "nested too deeply"},
-		"deep open lists":   {repeat("[", 100000), "nested too deeply"},
-		"deep objects":      {repeat(`{"a":`, 100000) + "1" + repeat("}", 100000), "nested too deeply"},
-		"deep field":        {`{"metadata":` + repeat("[", 200) + repeat("]", 200) + `}`, "nested too deeply"},
-		"many values":       {`{"metadata":[` + repeat("{},", 300000) + `{}]}`, "too many"},
-		"many strings":      {`{"stop":[` + repeat(`"",`, 300000) + `""]}`, "too many"},
+		"deep lists":        {strings.Repeat("[", 100000) + strings.Repeat("]", 100000), "nested too deeply"},
+		"deep open lists":   {strings.Repeat("[", 100000), "nested too deeply"},
+		"deep objects":      {strings.Repeat(`{"a":`, 100000) + "1" + strings.Repeat("}", 100000), "nested too deeply"},
+		"deep field":        {`{"metadata":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, "nested too deeply"},
+		"many values":       {`{"metadata":[` + strings.Repeat("{},", 300000) + `{}]}`, "too many"},
+		"many strings":      {`{"stop":[` + strings.Repeat(`"",`, 300000) + `""]}`, "too many"},
 	} {
 		for path := range soundBodies {
 			r := h.post(path, c.body)
@@ -67,14 +67,14 @@ func TestBadJSON(t *testing.T) {
 // Large but sound values.
 func TestLargeValues(t *testing.T) {
 	h := newBench(t, letters)
-	mebibyte := repeat("x", 1<<20)
+	mebibyte := strings.Repeat("x", 1<<20)
 	h.refuse(textPath, `{"prompt":"`+mebibyte+`"}`, "prompt", "it has 1048577 tokens")
-	h.refuse(textPath, `{"prompt":[`+repeat("1,", 1<<19)+`1]}`, "prompt", "it has 524289 tokens")
-	h.refuse(textPath, `{"prompt":[`+repeat("[],", 1024)+`[]]}`, "prompt", "1024")
-	h.refuse(chatPath, `{"messages":[`+repeat("1,", 1<<19)+`1]}`, "messages", "4096")
+	h.refuse(textPath, `{"prompt":[`+strings.Repeat("1,", 1<<19)+`1]}`, "prompt", "it has 524289 tokens")
+	h.refuse(textPath, `{"prompt":[`+strings.Repeat("[],", 1024)+`[]]}`, "prompt", "1024")
+	h.refuse(chatPath, `{"messages":[`+strings.Repeat("1,", 1<<19)+`1]}`, "messages", "4096")
 	h.refuse(chatPath, `{"messages":[{"role":"user","content":"`+mebibyte+`"}]}`, "messages", "the context holds 256")
-	h.refuse(textPath, `{"prompt":"x","temperature":1`+repeat("0", 1<<20)+`}`, "temperature", "a number")
-	if r := h.post(textPath, `{"prompt":"x","max_tokens":1,"user":"`+mebibyte+`","metadata":{"n":1`+repeat("0", 1000)+`}}`); r.status != 200 {
+	h.refuse(textPath, `{"prompt":"x","temperature":1`+strings.Repeat("0", 1<<20)+`}`, "temperature", "a number")
+	if r := h.post(textPath, `{"prompt":"x","max_tokens":1,"user":"`+mebibyte+`","metadata":{"n":1`+strings.Repeat("0", 1000)+`}}`); r.status != 200 {
 		t.Errorf("a large field of no meaning: status %d: %.300s", r.status, r.body)
 	}
 	if r := h.post(textPath, `{"model":"`+mebibyte+`"}`); r.status != 404 || len(r.body) > 2000 || r.problem().Code != "model_not_found" {
@@ -103,7 +103,7 @@ func TestBodyMemory(t *testing.T) {
 		"escapes":             {"/tokenize", `{"content":"`, `\u0000`, `"}`},
 		"ids as text":         {"/detokenize", `{"tokens":[`, `255,`, `255]}`},
 	} {
-		body := c.before + repeat(c.unit, bodyBytes/len(c.unit)) + c.after
+		body := c.before + strings.Repeat(c.unit, bodyBytes/len(c.unit)) + c.after
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		r := h.post(c.path, body)
@@ -139,7 +139,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", textPath, `{"model":"third","prompt":"x"}`, 404, "model_not_found", "model", ""},
 		{"POST", textPath, `{"model":"second","prompt":"x"}`, 503, "model_not_loaded", "model", ""},
 		{"POST", "/detokenize", `{"model":"second","tokens":[1]}`, 503, "model_not_loaded", "model", ""},
-		{"POST", textPath, `{"prompt":"` + repeat("x", benchBody) + `"}`, 413, "body_too_large", "", ""},
+		{"POST", textPath, `{"prompt":"` + strings.Repeat("x", benchBody) + `"}`, 413, "body_too_large", "", ""},
 	} {
 		r := h.do(c.method, c.path, c.body)
 		p, allow := r.problem(), string(r.header.Peek("Allow"))

@@ -10,6 +10,8 @@ import (
 	"chimera/engine"
 )
 
+// This file owns tests of the kernels that work on one row: norms, rope, rounding.
+
 func TestRowsEqualScalar(t *testing.T) {
 	forEachISA(t, func(t *testing.T, scalar, k probeISA, m *probeMemory) {
 		for _, in := range inputs {

@@ -9,6 +9,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of what chat keeps from one conversation to the next.
+
 func TestHistoryKeepsWhatWasSent(t *testing.T) {
 	h := history{filepath.Join(t.TempDir(), "state", "chat_history")}
 	if kept, err := h.load(); err != nil || kept != nil {

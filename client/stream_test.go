@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+// This file owns tests of asking and of reading answers, against servers that do all that servers do.
+
 const (
 	hel  = `{"choices":[{"delta":{"role":"assistant","content":"Hel"}}]}`
 	lo   = `{"choices":[{"delta":{"content":"lo"}}]}`

@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of what the machine and control groups leave, over folders like theirs.
+
 func write(t *testing.T, path, text string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -14,6 +14,8 @@ import (
 	"chimera/weights"
 )
 
+// This file owns tests of every architecture over sound files and what may be wrong with them.
+
 func TestSoundModels(t *testing.T) {
 	for _, architecture := range Architectures() {
 		p, err := Build(sound(architecture).file(t))

@@ -11,6 +11,8 @@ import (
 	"chimera/weights"
 )
 
+// This file owns tests of weights as a backend reads them.
+
 func TestSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.gguf")
 	if err := os.WriteFile(path, sound("llama").bytes(t), 0o600); err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of the default places, for root, users, services and odd environments.
+
 func TestSocket(t *testing.T) {
 	t.Setenv("TMPDIR", "/var/tmp")
 	for _, c := range []struct {

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of request heads and bodies that could be smuggled, and of odd ones that may pass.
+
 const rest = "\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // hostileHeads are requests that two parsers could read differently: each is refused with 4xx and the

@@ -1,8 +1,10 @@
 package systemd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -79,12 +81,23 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// Outside a unit, and with a manager that is gone, nothing happens.
+// Outside a unit nothing happens; a manager that is gone is worth a warning, and no more.
 func TestNotifyWithoutManager(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
 	for _, name := range []string{"", filepath.Join(t.TempDir(), "nobody"), "@chimera-nobody"} {
+		var log bytes.Buffer
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 		t.Setenv("NOTIFY_SOCKET", name)
 		for _, f := range []func(){Ready, Stopping, Reloading, func() { Status("x") }} {
 			f()
+		}
+		want := 4
+		if name == "" {
+			want = 0
+		}
+		if got := strings.Count(log.String(), "telling the service manager failed"); got != want {
+			t.Errorf("%q: %d warnings, want %d\n%s", name, got, want, &log)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 )
 
+// This file owns tests of the way back from ids to text.
+
 func ids(tok *Tokenizer, tokens ...string) (ids []int32) {
 	for _, text := range tokens {
 		id, _ := tok.TokenID(text)

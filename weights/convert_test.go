@@ -15,6 +15,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of writing and converting files.
+
 func copyOf(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := w.Write(b); return err }
 }

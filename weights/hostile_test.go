@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -190,7 +191,7 @@ func TestHostilePaths(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	pipe := filepath.Join(folder, "pipe.gguf")
-	if err := mkfifo(pipe); err != nil {
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, "a pipe that nobody writes", pipe, "file")

@@ -10,6 +10,8 @@ import (
 	"testing"
 )
 
+// This file owns tests of reading sound headers, and values of the wrong type.
+
 func TestParseEveryType(t *testing.T) {
 	want := map[string]any{
 		"general.architecture": "llama", "general.alignment": uint64(64),

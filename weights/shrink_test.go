@@ -5,11 +5,10 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 )
 
-func mkfifo(path string) error { return syscall.Mkfifo(path, 0o600) }
+// This file owns tests of files that change under their mapping.
 
 // large is a file with a tensor of many pages, in front of a small one.
 func large(t *testing.T) string {

@@ -9,6 +9,8 @@ import (
 	"chimera/client"
 )
 
+// This file owns the verb bench.
+
 func benchCommand() *cobra.Command {
 	l := bench.Load{}
 	var asJSON bool

@@ -6,6 +6,8 @@ import (
 	"chimera/daemon"
 )
 
+// This file owns the verb serve.
+
 func serveCommand() *cobra.Command {
 	flags := daemon.DefaultConfig()
 	var file string

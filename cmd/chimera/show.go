@@ -13,6 +13,8 @@ import (
 	"chimera/daemon"
 )
 
+// This file owns the verb show, and how metadata is printed.
+
 func showCommand() *cobra.Command {
 	var tensors, sums, plan, asJSON bool
 	c := &cobra.Command{

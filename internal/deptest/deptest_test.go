@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -130,7 +131,7 @@ func TestArchitectureNamesWhatExists(t *testing.T) {
 		}
 		checked++
 	}
-	for _, m := range regexp.MustCompile("`((?:[a-z]+/)*[a-z_]+(?:/|\\.(?:go|c|h)))`").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("`((?:[a-z]+/)*[a-z0-9_]+(?:/|\\.(?:go|c|h)))`").FindAllStringSubmatch(string(text), -1) {
 		if _, err := os.Stat("../../" + m[1]); err != nil {
 			t.Errorf("ARCHITECTURE.md names %s: %v", m[1], err)
 		}
@@ -139,4 +140,53 @@ func TestArchitectureNamesWhatExists(t *testing.T) {
 	if checked < 20 {
 		t.Errorf("only %d names found in ARCHITECTURE.md", checked)
 	}
+}
+
+// Every make target, and every test in a command, that a document names must exist: commands are what
+// readers copy.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, commands := 0, 0
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/CONTRACT.md", "docs/BENCHMARKS.md"} {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:`|^    )make ([a-z-]+)").FindAllStringSubmatch(string(text), -1) {
+			if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
+				t.Errorf("%s names make %s, which the Makefile has not", name, m[1])
+			}
+			targets++
+		}
+		for _, m := range regexp.MustCompile(`go test \./([a-z/]+)\S* -run (\w+)`).FindAllStringSubmatch(string(text), -1) {
+			if !hasTest(t, m[1], m[2]) {
+				t.Errorf("%s: %s runs no test", name, m[0])
+			}
+			commands++
+		}
+	}
+	if targets < 8 || commands < 6 {
+		t.Errorf("only %d targets and %d commands found", targets, commands)
+	}
+}
+
+// hasTest tells whether a package has a test whose name contains part. (go test -list would build it.)
+func hasTest(t *testing.T, folder, part string) bool {
+	files, err := filepath.Glob("../../" + folder + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^func Test\w*` + strings.TrimPrefix(part, "Test")).Match(text) {
+			return true
+		}
+	}
+	return false
 }
