@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"chimera/api"
+	"chimera/engine"
 	"chimera/hostmem"
 )
 
@@ -15,6 +16,17 @@ func logFallbacks() {
 	hostmem.OnFallback(func(p hostmem.Purpose, cause error) {
 		slog.Warn("memory is pageable that should be locked or pinned", "purpose", p.String(), "cause", cause)
 	})
+}
+
+// logDeviceMemory prints what the model takes of a GPU's memory, by purpose; what it takes of the machine's
+// is in logMemory.
+func logDeviceMemory(bound string, p *engine.Plan) {
+	if p.HostBytes == 0 {
+		return
+	}
+	mib := func(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
+	slog.Info("device memory", "device", bound, "weights_mib", mib(p.WeightBytes), "kv_mib", mib(p.KVBytes),
+		"activations_mib", mib(p.ActBytes), "batch_mib", mib(p.BatchBytes))
 }
 
 // logMemory prints what is mapped, by purpose, and how much of it is special.

@@ -162,6 +162,8 @@ func (s *server) startLoop() (err error) {
 	})
 	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
 	logMemory()
+	_, bound := s.loaded.backend.Available()
+	logDeviceMemory(bound, s.loaded.Instance.Plan())
 	return nil
 }
 

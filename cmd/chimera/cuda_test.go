@@ -71,6 +71,21 @@ func TestGPUBuildWithoutGPU(t *testing.T) {
 	}
 }
 
+// What a GPU has no room for is refused before anything is loaded, with the figures.
+func TestGPUMemoryIsPlanned(t *testing.T) {
+	onEmulatedGPU(t, "memory=64M")
+	model := fixture(t, "llama")
+	out, err := chimera("logits", "--model", model, "--ids", "1", "--ctx", "64", "--out", t.TempDir()+"/out.f32", "--device", "cuda:0").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "the model needs") || !strings.Contains(string(out), "GPU 0 (Fake GPU) leaves 64 MiB") {
+		t.Errorf("%v: %s", err, out)
+	}
+	onEmulatedGPU(t, "memory=1G")
+	d := startDaemon(t, "--model", model, "--ctx", "128")
+	if log := d.log.String(); !strings.Contains(log, `msg="device memory" device="GPU 0 (Fake GPU)"`) || !strings.Contains(log, "staging") && !strings.Contains(log, "batch_pinned_mib") {
+		t.Errorf("memory is not printed by purpose:\n%s", log)
+	}
+}
+
 // The openai package gets the same answers, log-probabilities included, from the emulated GPU as from the CPU.
 func TestOpenAIClientOnTheEmulatedGPU(t *testing.T) {
 	python := os.Getenv("CHIMERA_PYTHON")
