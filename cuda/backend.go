@@ -46,14 +46,15 @@ func (b *Backend) Close() error { return b.device.close() }
 
 // Available is how much of the GPU's memory is free, and which GPU that is.
 func (b *Backend) Available() (bytes int64, bound string) {
-	err := b.device.do("asking for free memory of", func() (err error) {
-		bytes, _, err = b.device.memInfo()
+	var free int64 // not to be touched after an error: the call may still be writing to it
+	err := b.device.do("asking for free memory for", func() (err error) {
+		free, _, err = b.device.memInfo()
 		return err
 	})
 	if err != nil {
 		return 0, ""
 	}
-	return bytes, b.device.name()
+	return free, b.device.name()
 }
 
 // Plan lowers the program and adds up its memory.

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -28,7 +29,8 @@ type Pointer uint64
 
 // callLimit is how long do waits. A step takes well below a second, a copy of 16 MiB a millisecond: what
 // has not answered in this time never will. What may take longer (JIT compilation) says so by doWithin.
-const callLimit = 30 * time.Second
+// Tests lower it.
+var callLimit = 30 * time.Second
 
 // device is one GPU at work for one model. Its primary context is current on its own thread, for good.
 // It is healthy until the first error that can't be recovered from; then it is poisoned: every call returns
@@ -61,7 +63,7 @@ type task struct {
 func openDevice(index int, model string) (*device, error) {
 	infos, err := Devices()
 	if err != nil {
-		return nil, err
+		return nil, placed(err, index, model)
 	}
 	if index < 0 || index >= len(infos) {
 		return nil, fmt.Errorf("%w %d: the machine has %d", ErrNoDevice, index, len(infos))
@@ -77,6 +79,17 @@ func openDevice(index int, model string) (*device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// placed says what for the devices were listed.
+func placed(err error, index int, model string) error {
+	e, ok := err.(*Error)
+	if !ok {
+		return err
+	}
+	at := *e // the driver's own error is kept for the next who opens it
+	at.Device, at.Phase, at.Model = fmt.Sprintf("GPU %d", index), e.Phase+" for", model
+	return &at
 }
 
 // thread is the device's. It ends locked, so that the thread, whose context is set, ends with it.
@@ -105,7 +118,18 @@ func (d *device) enter() error {
 	if err := d.begin("cuCtxSetCurrent", 0); err != nil {
 		return err
 	}
-	return d.end(context.Lock())
+	if err := d.end(context.Lock()); err != nil {
+		return oneCause(err, d.leave())
+	}
+	return nil
+}
+
+// leave gives the primary context back.
+func (d *device) leave() error {
+	if err := d.begin("cuDevicePrimaryCtxRelease", 0); err != nil {
+		return err
+	}
+	return d.end(cu.Device(d.info.Index).ReleasePrimaryCtx())
 }
 
 // do runs f on the device's thread and waits for it. phase says what it is for, so that
@@ -214,6 +238,18 @@ func (d *device) fail(e *Error) error {
 	return e
 }
 
+// condemn poisons the device with an error that would not do so by itself, because of where it happened. It
+// returns the first cause there was.
+func (d *device) condemn(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cause == nil {
+		d.cause = fmt.Errorf("%w: %w", err, engine.ErrPoisoned)
+		close(d.dead)
+	}
+	return d.cause
+}
+
 // poisoned is why the device is, or nil.
 func (d *device) poisoned() error {
 	d.mu.Lock()
@@ -237,13 +273,7 @@ func (d *device) underWay() string {
 func (d *device) close() error {
 	err := d.do("closing", func() error {
 		left := d.usage().leak()
-		if err := d.begin("cuDevicePrimaryCtxRelease", 0); err != nil {
-			return err
-		}
-		if err := d.end(cu.Device(d.info.Index).ReleasePrimaryCtx()); err != nil {
-			return err
-		}
-		return left
+		return errors.Join(left, d.leave())
 	})
 	d.stop()
 	return err

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -29,10 +30,12 @@ const (
 	neededDriver  = 580
 	// neededCapability is the oldest architecture that the kernels are compiled for (A100).
 	neededCapability = 80
-	// openLimit bounds cuInit, which takes seconds on a machine of many GPUs that nobody keeps awake.
-	openLimit     = 60 * time.Second
-	moduleLoading = "CUDA_MODULE_LOADING" // read by the driver when it initialises
+	moduleLoading    = "CUDA_MODULE_LOADING" // read by the driver when it initialises
 )
+
+// openLimit bounds cuInit, which takes seconds on a machine of many GPUs that nobody keeps awake, and then the
+// listing of what there is. Tests lower it.
+var openLimit = 60 * time.Second
 
 var open = sync.OnceValue(func() error {
 	answer := make(chan error, 1)
@@ -41,7 +44,9 @@ var open = sync.OnceValue(func() error {
 	case err := <-answer:
 		return err
 	case <-time.After(openLimit):
-		return &Error{Call: "cuInit", Code: codeHung, Text: fmt.Sprintf("no answer within %v", openLimit), Phase: "opening the driver"}
+		e := hungError("cuInit", openLimit)
+		e.Phase = "opening the driver"
+		return e
 	}
 })
 
@@ -120,63 +125,88 @@ func Devices() ([]DeviceInfo, error) {
 	if err := Open(); err != nil {
 		return nil, err
 	}
-	n, err := cu.NumDevices()
-	if err != nil {
-		return nil, listError("cuDeviceGetCount", err)
+	l := &listing{done: make(chan error, 1)}
+	go func() { l.done <- l.all() }()
+	select {
+	case err := <-l.done:
+		return l.infos, err
+	case <-time.After(openLimit):
+		e := hungError(*l.call.Load(), openLimit)
+		e.Phase = listingPhase
+		return nil, e
 	}
-	if n == 0 {
-		return nil, fmt.Errorf("%w: the driver finds none", ErrNoDevice)
-	}
-	infos := make([]DeviceInfo, n)
-	for i := range infos {
-		if infos[i], err = deviceInfo(i); err != nil {
-			return nil, err
-		}
-	}
-	return infos, nil
 }
 
-func listError(call string, err error) error {
+const listingPhase = "listing the devices"
+
+// listing asks for the devices on a goroutine of its own, since there is no device's thread yet and any of its calls may hang.
+type listing struct {
+	call  atomic.Pointer[string] // the one under way
+	infos []DeviceInfo           // to be read after done
+	done  chan error             // buffered: a listing that comes back late finds nobody waiting
+}
+
+// ask makes one call.
+func (l *listing) ask(call string, f func() error) error {
+	l.call.Store(&call)
+	err := f()
+	if err == nil {
+		return nil
+	}
 	e := newError(call, codeOf(err))
-	e.Phase = "listing the devices"
+	e.Phase = listingPhase
 	return e
 }
 
-func deviceInfo(index int) (DeviceInfo, error) {
-	i := DeviceInfo{Index: index}
-	d, err := cu.GetDevice(index)
-	if err != nil {
-		return i, listError("cuDeviceGet", err)
+func (l *listing) all() error {
+	var n int
+	if err := l.ask("cuDeviceGetCount", func() (err error) { n, err = cu.NumDevices(); return err }); err != nil {
+		return err
 	}
-	if i.Name, err = d.Name(); err != nil {
-		return i, listError("cuDeviceGetName", err)
+	if n == 0 {
+		return fmt.Errorf("%w: the driver finds none", ErrNoDevice)
 	}
-	uuid, err := d.UUID()
-	if err != nil {
-		return i, listError("cuDeviceGetUuid", err)
-	}
-	i.UUID = "GPU-" + uuid.String()
-	if i.TotalBytes, err = d.TotalMem(); err != nil {
-		return i, listError("cuDeviceTotalMem", err)
-	}
-	for _, a := range []struct {
-		attribute cu.DeviceAttribute
-		value     *int
-	}{{cu.ComputeCapabilityMajor, &i.Major}, {cu.ComputeCapabilityMinor, &i.Minor}, {cu.MultiprocessorCount, &i.Multiprocessors}} {
-		if *a.value, err = d.Attribute(a.attribute); err != nil {
-			return i, listError("cuDeviceGetAttribute", err)
+	l.infos = make([]DeviceInfo, n)
+	for i := range l.infos {
+		if err := l.one(i, &l.infos[i]); err != nil {
+			return err
 		}
 	}
-	i.PCIBusID, err = pciBusID(d)
-	return i, err
+	return nil
 }
 
+func (l *listing) one(index int, i *DeviceInfo) error {
+	i.Index = index
+	var d cu.Device
+	for _, question := range []struct {
+		call string
+		ask  func() error
+	}{
+		{"cuDeviceGet", func() (err error) { d, err = cu.GetDevice(index); return err }},
+		{"cuDeviceGetName", func() (err error) { i.Name, err = d.Name(); return err }},
+		{"cuDeviceGetUuid", func() error {
+			uuid, err := d.UUID()
+			i.UUID = "GPU-" + uuid.String()
+			return err
+		}},
+		{"cuDeviceTotalMem", func() (err error) { i.TotalBytes, err = d.TotalMem(); return err }},
+		{"cuDeviceGetAttribute", func() (err error) { i.Major, err = d.Attribute(cu.ComputeCapabilityMajor); return err }},
+		{"cuDeviceGetAttribute", func() (err error) { i.Minor, err = d.Attribute(cu.ComputeCapabilityMinor); return err }},
+		{"cuDeviceGetAttribute", func() (err error) { i.Multiprocessors, err = d.Attribute(cu.MultiprocessorCount); return err }},
+		{"cuDeviceGetPCIBusId", func() (err error) { i.PCIBusID, err = pciBusID(d); return err }},
+	} {
+		if err := l.ask(question.call, question.ask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pciBusID is bound beside cu, which lacks it.
 func pciBusID(d cu.Device) (string, error) {
 	var id [32]C.char
 	if code := C.cuDeviceGetPCIBusId(&id[0], C.int(len(id)), C.CUdevice(d)); code != C.CUDA_SUCCESS {
-		e := newError("cuDeviceGetPCIBusId", int(code))
-		e.Phase = "listing the devices"
-		return "", e
+		return "", newError("cuDeviceGetPCIBusId", int(code))
 	}
 	return C.GoString(&id[0]), nil
 }

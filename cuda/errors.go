@@ -116,11 +116,14 @@ func hungError(call string, limit time.Duration) *Error {
 	return &Error{Call: call, Code: codeHung, Text: fmt.Sprintf("no answer within %v", limit)}
 }
 
-// codeOf is the driver's code in an error of cu, whose type is not exported. An error of another kind,
+// codeOf is the driver's code in an error of cu, whose type is not exported, or in an *Error. An error of another kind,
 // which cu does not make of a driver call, counts as unknown.
 func codeOf(err error) int {
 	if err == nil {
 		return C.CUDA_SUCCESS
+	}
+	if e, ok := err.(*Error); ok {
+		return e.Code
 	}
 	return codeLike(cu.Success, err)
 }

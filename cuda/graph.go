@@ -6,6 +6,7 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -60,8 +61,17 @@ func (d *device) endCapture(s cu.Stream) (C.CUgraph, error) {
 	return captured, err
 }
 
+// instantiating is the call that takes a graph's memory on the device.
+const instantiating = "cuGraphInstantiateWithFlags"
+
+// noRoom tells whether the device had no memory for a graph.
+func noRoom(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Call == instantiating && e.Is(ErrOutOfMemory)
+}
+
 func (d *device) instantiate(captured C.CUgraph) (graph, error) {
-	if err := d.begin("cuGraphInstantiateWithFlags", 0); err != nil {
+	if err := d.begin(instantiating, 0); err != nil {
 		return graph{}, err
 	}
 	var g graph

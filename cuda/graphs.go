@@ -16,6 +16,7 @@ const maxGraphs = 64
 // graphCache holds the graphs of one instance. The device's thread owns it.
 type graphCache struct {
 	in    *instance
+	most  int
 	byKey map[bucket]*list.Element
 	used  *list.List // of cachedGraph, most recently used first
 }
@@ -26,21 +27,26 @@ type cachedGraph struct {
 }
 
 func newGraphCache(in *instance) *graphCache {
-	return &graphCache{in: in, byKey: map[bucket]*list.Element{}, used: list.New()}
+	return &graphCache{in: in, most: maxGraphs, byKey: map[bucket]*list.Element{}, used: list.New()}
 }
 
-// of returns the graph of a bucket.
+// of returns the graph of a bucket. Where the device has no room for one the others go: they are made again when they are met.
 func (c *graphCache) of(k bucket) (graph, error) {
 	if e, ok := c.byKey[k]; ok {
 		c.used.MoveToFront(e)
 		return e.Value.(cachedGraph).graph, nil
 	}
-	if c.used.Len() == maxGraphs {
-		if err := c.evict(c.used.Back()); err != nil {
+	if c.used.Len() == c.most {
+		if err := oneCause(c.in.device.synchronize(*c.in.stream), c.evict()); err != nil {
 			return graph{}, err
 		}
 	}
-	g, err := c.in.device.capture(*c.in.stream, func() error { return c.in.launchAll(k) })
+	g, err := c.capture(k)
+	if noRoom(err) && c.used.Len() > 0 {
+		if err = oneCause(c.in.device.synchronize(*c.in.stream), c.clear()); err == nil {
+			g, err = c.capture(k)
+		}
+	}
 	if err != nil {
 		return graph{}, fmt.Errorf("graph of %d rows, %d outputs: %w", k.rows, k.outputs, err)
 	}
@@ -48,17 +54,22 @@ func (c *graphCache) of(k bucket) (graph, error) {
 	return g, nil
 }
 
-// evict gives a graph back; steps that use it are let finish first.
-func (c *graphCache) evict(e *list.Element) error {
-	g := c.used.Remove(e).(cachedGraph)
-	delete(c.byKey, g.key)
-	return oneCause(c.in.device.synchronize(*c.in.stream), c.in.device.destroyGraph(g.graph))
+func (c *graphCache) capture(k bucket) (graph, error) {
+	return c.in.device.capture(*c.in.stream, func() error { return c.in.launchAll(k) })
 }
 
+// evict gives the graph back that was used least recently. No step that uses it may be under way.
+func (c *graphCache) evict() error {
+	g := c.used.Remove(c.used.Back()).(cachedGraph)
+	delete(c.byKey, g.key)
+	return c.in.device.destroyGraph(g.graph)
+}
+
+// clear evicts all.
 func (c *graphCache) clear() error {
 	var err error
 	for c.used.Len() > 0 {
-		err = oneCause(err, c.evict(c.used.Back()))
+		err = oneCause(err, c.evict())
 	}
 	return err
 }

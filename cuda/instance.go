@@ -7,7 +7,6 @@ package cuda
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"unsafe"
 
@@ -41,7 +40,9 @@ type instance struct {
 
 	batches  map[*engine.Batch]*pinnedBatch
 	underway []*pinnedBatch  // submitted and not waited for, oldest first
+	outputs  int             // of the step that was submitted last: what PreviousRow may name
 	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages
+	draft    *hostmem.Region // the launches' structs on their way; nil before and after
 }
 
 // bounceBytes is the size of what pages bounce through.
@@ -65,17 +66,20 @@ func (in *instance) Limits() engine.Limits { return in.limits }
 
 func (in *instance) Plan() *engine.Plan { return in.plan }
 
-// do is device.do between load and close: whatever fails there leaves an unknown state on the device, so the
-// instance is poisoned.
+// do is device.do between load and close: whatever fails there leaves an unknown state on the device, which is
+// poisoned, whatever the driver would still do.
 func (in *instance) do(what string, f func() error) error {
-	err := in.device.do(what, f)
-	if err != nil && !errors.Is(err, engine.ErrPoisoned) {
-		return fmt.Errorf("%w: %w", err, engine.ErrPoisoned)
+	if err := in.device.do(what, f); err != nil {
+		return in.device.condemn(err)
 	}
-	return err
+	return nil
 }
 
+// pageAt is where a page lies. On a poisoned device there is none.
 func (in *instance) pageAt(page int32) (Pointer, error) {
+	if err := in.device.poisoned(); err != nil {
+		return 0, err
+	}
 	if page < 0 || int(page) >= in.limits.Pages {
 		return 0, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d", page, in.limits.Pages)}
 	}
@@ -154,10 +158,11 @@ func (in *instance) ImportPage(page int32, src []byte) error {
 }
 
 func (in *instance) checkPage(page int32, bytes int) (Pointer, error) {
-	if int64(bytes) != in.limits.PageBytes {
-		return 0, &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
+	at, err := in.pageAt(page)
+	if err == nil && int64(bytes) != in.limits.PageBytes {
+		err = &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
 	}
-	return in.pageAt(page)
+	return at, err
 }
 
 // Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with
@@ -168,12 +173,14 @@ func (in *instance) Close() error { return in.abandon(nil) }
 func (in *instance) abandon(cause error) error {
 	err := oneCause(cause, in.device.do("closing", in.release))
 	for _, b := range in.batches {
-		err = oneCause(err, b.region.Free())
+		err = oneCause(err, in.device.giveBack(b.region))
 	}
-	if in.bounce != nil {
-		err = oneCause(err, in.bounce.Free())
+	for _, r := range []*hostmem.Region{in.bounce, in.draft} {
+		if r != nil {
+			err = oneCause(err, in.device.giveBack(r))
+		}
 	}
-	in.batches, in.bounce = nil, nil
+	in.batches, in.bounce, in.draft = nil, nil, nil
 	return err
 }
 
@@ -181,7 +188,9 @@ func (in *instance) abandon(cause error) error {
 func (in *instance) release() (err error) {
 	d := in.device
 	if in.stream != nil {
-		err = d.synchronize(*in.stream)
+		if err := d.synchronize(*in.stream); err != nil {
+			return d.condemn(err) // what is under way may still reach all of it
+		}
 	}
 	for _, b := range in.batches {
 		err = oneCause(err, d.destroyEvent(b.done))

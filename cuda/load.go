@@ -19,9 +19,14 @@ import (
 
 // This file owns loading: memory, kernels, weights through the staging ring, and the launches' structs.
 
+const (
+	allocating = "allocating memory for"
+	writing    = "writing the plan of"
+)
+
 // allocate takes what the plan announced.
 func (in *instance) allocate() error {
-	err := in.device.do("allocating memory for", func() error {
+	err := in.device.do(allocating, func() error {
 		for _, want := range []struct {
 			at    *Pointer
 			bytes int64
@@ -47,7 +52,7 @@ func (in *instance) allocate() error {
 	in.weights = carveWeights(&arena{base: in.weightsAt}, in.lowered)
 	in.buffers = carveBuffers(&arena{base: in.actsAt}, in.lowered, in.options)
 	in.batches, in.graphs = map[*engine.Batch]*pinnedBatch{}, newGraphCache(in)
-	in.bounce, err = hostmem.Alloc(hostmem.Staging, bounceBytes(in.plan), hostmem.Pinned)
+	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan))
 	return err
 }
 
@@ -88,10 +93,11 @@ func (in *instance) writePhases() error {
 	f := in.filler()
 	bytes := int64(len(in.launches)) * C.sizeof_struct_phase
 	size := max(bytes+C.sizeof_struct_device_batch, in.plan.BatchBytes) // pointBatch carves a batch in it
-	r, err := hostmem.Alloc(hostmem.Staging, size, hostmem.Pinned)
+	r, err := in.device.pinned(writing, hostmem.Staging, size)
 	if err != nil {
 		return err
 	}
+	in.draft = r
 	phases := hostmem.Slice[C.struct_phase](r, 0, int64(len(in.launches)))
 	for i, l := range in.launches {
 		f.common(&phases[i])
@@ -99,7 +105,11 @@ func (in *instance) writePhases() error {
 	}
 	batch := &hostmem.Slice[C.struct_device_batch](r, bytes, 1)[0]
 	in.pointBatch(batch, r)
-	err = in.device.do("writing the plan of", func() error {
+	err = in.device.do(writing, func() error {
+		// What of a batch nobody writes, such as Result.Reserved, reads as on the CPU.
+		if err := in.device.memsetZero(in.buffers.mirror, in.plan.BatchBytes, *in.stream); err != nil {
+			return err
+		}
 		if err := in.device.copyIn(in.buffers.phases, r.Pointer(), bytes, *in.stream); err != nil {
 			return err
 		}
@@ -108,7 +118,11 @@ func (in *instance) writePhases() error {
 		}
 		return in.device.synchronize(*in.stream)
 	})
-	return oneCause(err, r.Free())
+	if err != nil {
+		return err // copies may be under way: release waits for them, then the draft goes
+	}
+	in.draft = nil
+	return in.device.giveBack(r)
 }
 
 // pointBatch says where the arrays of the current step lie: in the mirror at the offsets that they have in

@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"gorgonia.org/cu"
 
 	"chimera/cuda/cudatest"
+	"chimera/engine"
 )
 
 // This file owns the processes of the tests: they run on the fake driver, and what Open says of other
@@ -26,6 +28,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(Describe())
 		_, err := openDevice(0, "smol")
 		fmt.Println("open:", err)
+	case "fail":
+		openLimit = deadline
+		_, err := New(0, "tiny")
+		fmt.Printf("%v\npoisoned: %v", err, errors.Is(err, engine.ErrPoisoned))
 	case "before":
 		_, err := cu.NumDevices()
 		fmt.Println(err, cu.Version())

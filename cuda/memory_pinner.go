@@ -10,7 +10,11 @@ import (
 
 // This file owns what hostmem asks of a driver.
 
-const pinning = "pinning host memory"
+// What a pinner does and for what, in errors: it serves all models.
+const (
+	pinning    = "pinning"
+	hostMemory = "host memory"
+)
 
 // Pinner pins host memory for all devices. It has a thread of its own, so that it may be asked while a
 // device computes, and from inside a call of one.
@@ -20,7 +24,7 @@ var _ hostmem.Pinner = (*Pinner)(nil)
 
 // OpenPinner opens a pinner on a device, for hostmem.UsePinner.
 func OpenPinner(index int) (*Pinner, error) {
-	d, err := openDevice(index, "")
+	d, err := openDevice(index, hostMemory)
 	if err != nil {
 		return nil, err
 	}

@@ -21,11 +21,11 @@ func planOf(l *lowered, o engine.LoadOptions, d *device) *engine.Plan {
 	layout := kvLayout(l.Program, o.Policy.KV)
 	plan := &engine.Plan{
 		Backend: "cuda", ISA: fmt.Sprintf("sm_%d%d", d.info.Major, d.info.Minor), Threads: 1,
-		WeightBytes: weightsArena.at, BatchBytes: batchBytes(l.Program, o),
-		StagingBytes: stagerBytes, PageBytes: int64(layout.page_bytes), KVBytes: int64(layout.page_bytes) * int64(o.Pages),
+		WeightBytes: weightsArena.at, BatchBytes: batchBytes(l.Program, o), StagingBytes: stagerBytes(l.longest()),
+		PageBytes: int64(layout.page_bytes), KVBytes: int64(layout.page_bytes) * int64(o.Pages),
 	}
 	plan.ActBytes = acts.at - plan.BatchBytes // the mirror is carved with the activations
-	plan.HostBytes = depth*plan.BatchBytes + stagerBytes + bounceBytes(plan)
+	plan.HostBytes = depth*plan.BatchBytes + plan.StagingBytes + bounceBytes(plan)
 	for _, ph := range l.Phases {
 		plan.Phases = append(plan.Phases, l.describe(ph, weights))
 	}

@@ -17,21 +17,27 @@ import (
 
 const (
 	// stagingBytes is a copy that reaches the bus's full speed; with stagingSlots of them the disk, the
-	// CPU and the bus each have one, and one is to spare.
+	// CPU and the bus each have one, and one is to spare. They are smaller where no weight is as long.
 	stagingBytes = 16 << 20
 	stagingSlots = 4
 	// argumentBytes is room before each chunk for the struct of the kernel that takes it.
 	argumentBytes = 256
-	slotBytes     = argumentBytes + stagingBytes
-	// stagerBytes is what a stager takes of the device, and of the host.
-	stagerBytes = stagingSlots * slotBytes
-	loading     = "loading"
+	loading       = "loading"
 )
+
+// slotRoom is how much of a transfer a slot holds, if the longest one has that many bytes.
+func slotRoom(longest int64) int64 {
+	return min((longest+arenaAlign-1)/arenaAlign*arenaAlign, stagingBytes)
+}
+
+// stagerBytes is what a stager takes of the device, and of the host.
+func stagerBytes(longest int64) int64 { return stagingSlots * (argumentBytes + slotRoom(longest)) }
 
 // stager moves weights in. Its methods may be called from several goroutines, close excepted; never
 // inside do.
 type stager struct {
 	d       *device
+	room    int64 // of a slot
 	streams [2]cu.Stream
 	free    chan *slot
 	undo    []func() error
@@ -39,7 +45,7 @@ type stager struct {
 
 // slot is one buffer of the ring. Who holds it waits for done before writing to it.
 type slot struct {
-	host   []byte  // (argumentBytes + stagingBytes)
+	host   []byte  // (argumentBytes + room)
 	device Pointer // as much
 	stream cu.Stream
 	done   cu.Event
@@ -64,14 +70,14 @@ type transfer struct {
 	each func(c chunk, s cu.Stream) error
 }
 
-// newStager takes the buffers. Where they can't be pinned, copies are slower and hostmem has counted it.
-func newStager(d *device) (*stager, error) {
-	s := &stager{d: d, free: make(chan *slot, stagingSlots)}
-	host, err := hostmem.Alloc(hostmem.Staging, stagerBytes, hostmem.Pinned)
+// newStager takes the buffers, for transfers of at most longest bytes or whole units; others go in parts.
+func newStager(d *device, longest int64) (*stager, error) {
+	s := &stager{d: d, room: slotRoom(longest), free: make(chan *slot, stagingSlots)}
+	host, err := d.pinned(loading, hostmem.Staging, stagerBytes(longest))
 	if err != nil {
 		return nil, err
 	}
-	s.undo = append(s.undo, host.Free)
+	s.undo = append(s.undo, func() error { return d.giveBack(host) })
 	if err := d.do(loading, func() error { return s.build(host.Bytes()) }); err != nil {
 		return nil, oneCause(err, s.close())
 	}
@@ -80,11 +86,12 @@ func newStager(d *device) (*stager, error) {
 
 // build makes what the device has of the ring. What was made when it fails is in undo.
 func (s *stager) build(host []byte) error {
-	memory, err := s.d.memAlloc(stagerBytes)
+	memory, err := s.d.memAlloc(int64(len(host)))
 	if err != nil {
 		return err
 	}
 	s.onClose(func() error { return s.d.memFree(memory) })
+	size := argumentBytes + s.room
 	for i := range s.streams {
 		stream, err := s.d.makeStream()
 		if err != nil {
@@ -93,15 +100,15 @@ func (s *stager) build(host []byte) error {
 		s.streams[i] = stream
 		s.onClose(func() error { return s.d.destroyStream(stream) })
 	}
-	for i := range stagingSlots {
+	for i := range int64(stagingSlots) {
 		event, err := s.d.makeEvent()
 		if err != nil {
 			return err
 		}
 		s.onClose(func() error { return s.d.destroyEvent(event) })
 		s.free <- &slot{
-			host: host[i*slotBytes : (i+1)*slotBytes], device: memory + Pointer(i*slotBytes),
-			stream: s.streams[i%len(s.streams)], done: event,
+			host: host[i*size:][:size], device: memory + Pointer(i*size),
+			stream: s.streams[i%int64(len(s.streams))], done: event,
 		}
 	}
 	return nil
@@ -120,12 +127,12 @@ func (s *stager) upload(to Pointer, bytes int64, fill func(to []byte, offset int
 // send moves a transfer, chunk by chunk, and returns when all is queued: see finish. After an error
 // nothing of it is under way any more.
 func (s *stager) send(t transfer) error {
-	size := int64(stagingBytes)
+	size := s.room
 	if t.unit > 0 {
 		size -= size % t.unit
 	}
 	if size == 0 {
-		return fmt.Errorf("%d bytes must be on the device together, a staging buffer holds %d", t.unit, stagingBytes)
+		return fmt.Errorf("%d bytes must be on the device together, a staging buffer holds %d", t.unit, s.room)
 	}
 	for offset := int64(0); offset < t.bytes; offset += size {
 		if err := s.sendChunk(&t, chunk{offset: offset, bytes: min(size, t.bytes-offset)}); err != nil {

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -18,8 +19,11 @@ import (
 // This file owns a step: the batch goes in, a graph runs, results come out, an event marks the end. All of
 // it is queued on one stream without waiting.
 
-// stepping is the phase of errors in a step.
-const stepping = "computing a step of"
+// Phases of errors.
+const (
+	batching = "making a batch for"
+	stepping = "computing a step of"
+)
 
 // pinnedBatch is a batch in memory that the GPU reads and writes itself.
 type pinnedBatch struct {
@@ -31,18 +35,18 @@ type pinnedBatch struct {
 
 // NewBatch carves a batch out of a pinned region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := hostmem.Alloc(hostmem.Batch, in.plan.BatchBytes, hostmem.Pinned)
+	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes)
 	if err != nil {
 		return nil, err
 	}
 	counts, arrays := carveBatch(hostmem.NewCarver(r), in.Program, in.options)
 	p := &pinnedBatch{region: r, counts: &counts[0], batch: engine.NewBatch(in.limits, arrays)}
-	err = in.do("making a batch for", func() (err error) {
+	err = in.do(batching, func() (err error) {
 		p.done, err = in.device.makeEvent()
 		return err
 	})
 	if err != nil {
-		_ = r.Free()
+		_ = in.device.giveBack(r) // with the same cause
 		return nil, err
 	}
 	in.batches[p.batch] = p
@@ -51,6 +55,9 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 
 // Submit queues a step.
 func (in *instance) Submit(b *engine.Batch) error {
+	if err := in.device.poisoned(); err != nil {
+		return err
+	}
 	p := in.batches[b]
 	switch {
 	case p == nil:
@@ -61,10 +68,12 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
+	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return int(t) < -in.outputs }):
+		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
 	err := in.do(stepping, func() error { return in.submit(p) })
 	if err == nil {
-		in.underway = append(in.underway, p)
+		in.underway, in.outputs = append(in.underway, p), len(b.Outputs)
 	}
 	return err
 }
@@ -93,6 +102,9 @@ func (in *instance) submit(p *pinnedBatch) error {
 
 // Wait blocks until the oldest step's results are in its batch.
 func (in *instance) Wait() error {
+	if err := in.device.poisoned(); err != nil {
+		return err
+	}
 	if len(in.underway) == 0 {
 		return &engine.BatchError{Field: "depth", Reason: "no step is under way"}
 	}

@@ -7,7 +7,6 @@ package cuda
 import "C"
 
 import (
-	"errors"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -20,7 +19,7 @@ import (
 
 // upload moves all weights and gives the file's pages back as they are done with.
 func (in *instance) upload(w engine.Weights) error {
-	s, err := newStager(in.device)
+	s, err := newStager(in.device, in.longest())
 	if err != nil {
 		return err
 	}
@@ -39,8 +38,8 @@ func (in *instance) upload(w engine.Weights) error {
 			w.Release(in.Program.Weights[i].Name)
 		}
 	}
-	for i := range in.Ropes {
-		err = errors.Join(err, in.uploadFrequencies(s, w, i))
+	for i := 0; err == nil && i < len(in.Ropes); i++ {
+		err = in.uploadFrequencies(s, w, i)
 	}
 	if err == nil {
 		err = s.finish()
@@ -49,6 +48,15 @@ func (in *instance) upload(w engine.Weights) error {
 		w.Release(weight.Name)
 	}
 	return oneCause(err, s.close())
+}
+
+// longest is what the longest weight takes in the staging ring: whole groups of rows, of no wider type than float.
+func (l *lowered) longest() (bytes int64) {
+	for _, w := range l.Program.Weights {
+		groups := (int64(w.Rows) + group - 1) / group
+		bytes = max(bytes, groups*group*int64(w.Cols)*4)
+	}
+	return bytes
 }
 
 func (in *instance) uploadOne(s *stager, w engine.Weights, i int) error {

@@ -164,6 +164,12 @@ extern "C" void fake_cuda_reset(void)
 	for (context *c : std::vector<context *>(fake.primary))
 		if (c)
 			destroy_context(c);
+	for (auto &[handle, o] : fake.objects) {
+		o->alive = false;
+		fake.buried.push_back(std::move(o));
+	}
+	fake.objects.clear();
+	end_hangs();
 	fake.calls = fake.abandoned = fake.pageable_copies = 0;
 	fake.calls_of.clear();
 	fake.log.clear();

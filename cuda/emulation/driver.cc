@@ -1,5 +1,6 @@
 /* driver.cc owns the way into every call: counting, faults, what the call needs, the log. */
 #include "driver.h"
+#include <condition_variable>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@ namespace
 {
 std::string running_note;             /* of the call that holds the lock */
 constexpr size_t log_lines = 1 << 16; /* older ones are dropped */
+std::condition_variable_any wakeup;   /* of calls that hang */
 
 /* Whose answer says nothing against the program. */
 bool innocent(int code)
@@ -119,20 +121,29 @@ int due(const std::string &name)
 	}
 	if (hang_ms == 0)
 		return code;
-	if (!is_kernel(name))
-		the_lock.unlock();
-	usleep((useconds_t)hang_ms * 1000);
-	if (!is_kernel(name))
-		the_lock.lock();
+	if (is_kernel(name)) {
+		usleep((useconds_t)hang_ms * 1000);
+		return code;
+	}
+	uint64_t before = fake.resets;
+	wakeup.wait_for(the_lock, std::chrono::milliseconds(hang_ms), [&] { return fake.resets != before; });
 	return code;
+}
+
+void end_hangs()
+{
+	fake.resets++;
+	wakeup.notify_all();
 }
 
 int answer(const char *name, int needs, const std::function<int()> &body)
 {
 	std::lock_guard<std::mutex> lock(the_lock);
-	uint64_t number = ++fake.calls;
+	uint64_t number = ++fake.calls, resets = fake.resets;
 	fake.calls_of[name]++;
 	int code = due(name);
+	if (fake.resets != resets) /* what it was called for is gone */
+		return CONTEXT_IS_DESTROYED;
 	running_note.clear();
 	bool injected = code != OK;
 	context *c = current();

@@ -181,7 +181,9 @@ struct settings {
 struct driver {
 	settings set;
 	bool initialised = false;
-	std::unordered_map<const void *, std::unique_ptr<object>> objects; /* all that ever were */
+	std::unordered_map<const void *, std::unique_ptr<object>> objects; /* all that were since the last reset */
+	std::vector<std::unique_ptr<object>> buried; /* those before it, so that no handle comes again */
+	uint64_t resets = 0;
 	std::vector<context *> primary;                                    /* by device; NULL until retained */
 	std::map<uint64_t, allocation *> memory[3];                        /* by kind, then base; the dead ones too */
 	std::map<const context *, stream *> default_streams;
@@ -235,6 +237,8 @@ void log_line(const std::string &line);
 /* The code of a fault that is due for name, after its hang, or OK. While a call hangs the lock is given up, since
  * others go on beside it; while a kernel hangs it is not, since its stream's order must stand. */
 int due(const std::string &name);
+/* Calls that hang come back at once, and touch nothing. */
+void end_hangs();
 bool is_sticky(int code);
 /* Kills what belongs to the context, memory included; gives how much was alive. */
 int destroy_context(context *c);
