@@ -12,7 +12,9 @@ namespace
 {
 std::string running_note;             /* of the call that holds the lock */
 constexpr size_t log_lines = 1 << 16; /* older ones are dropped */
-std::condition_variable_any wakeup;   /* of calls that hang */
+
+/* Wakes calls that hang. It is never destroyed: a process that ends would wait for them. */
+std::condition_variable_any &wakeup = *new std::condition_variable_any;
 
 /* Whose answer says nothing against the program. */
 bool innocent(int code)
