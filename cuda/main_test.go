@@ -35,6 +35,13 @@ func TestMain(m *testing.M) {
 	case "before":
 		_, err := cu.NumDevices()
 		fmt.Println(err, cu.Version())
+	case "check":
+		if err := checkMain(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "check-group":
+		checkGroupMain(os.Args[1])
 	default:
 		cudatest.Main(m)
 	}

@@ -66,5 +66,22 @@ func (b gpuBackend) GPUs() []string { return []string{gpu.BusID(b.BusID())} }
 // Close gives the GPU back, after the instance.
 func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backend.Close()) }
 
+// gpuCopier is a copier beside a pinner, so that the memory it copies may be pinned.
+type gpuCopier struct{ *cuda.Copier }
+
+func openCopier(index int, bytes int64) (Copier, error) {
+	c, err := cuda.OpenCopier(index, bytes)
+	if err != nil {
+		return nil, err
+	}
+	if err := holdPinner(index); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return gpuCopier{c}, nil
+}
+
+// Close gives the GPU back, after the memory that was pinned.
+func (c gpuCopier) Close() error { return errors.Join(releasePinner(), c.Copier.Close()) }
+
 // gpusFound says what this build found: driver and devices, or what is missing.
 func gpusFound() string { return cuda.Describe() }

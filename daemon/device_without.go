@@ -6,5 +6,7 @@ package daemon
 
 func openGPU(int, string) (heldBackend, error) { return nil, errNoGPUBuild }
 
+func openCopier(int, int64) (Copier, error) { return nil, errNoGPUBuild }
+
 // gpusFound is nothing: this build looks for none.
 func gpusFound() string { return "" }

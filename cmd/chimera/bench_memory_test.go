@@ -39,7 +39,7 @@ func TestBenchMemoryUsage(t *testing.T) {
 		{"bench memory --size 9007199254740992KiB", 2, "use a number of bytes"}, {"bench memory --size 9223372036854775808", 2, "use a number of bytes"},
 		{"bench memory --size 4MB", 2, "use a number of bytes"}, {"bench memory --size MiB", 2, "use a number of bytes"}, {"bench memory --size=", 2, "use a number of bytes"},
 		{"bench memory --size 1024GiB", 2, "leaves"}, {"bench memory --sise 4MiB", 2, "did you mean --size?"},
-		{"bench memory extra", 2, "extra"}, {"bench memry", 2, "memry"}, {"bench memory --clients 8", 2, "unknown flag: --clients"},
+		{"bench memory --device gpu", 2, "use auto, cpu or cuda:N"}, {"bench memory extra", 2, "extra"}, {"bench memry", 2, "memry"}, {"bench memory --clients 8", 2, "unknown flag: --clients"},
 		{"bench --clients 8 --server " + t.TempDir() + "/none", 1, "no daemon answers"},
 	} {
 		r := runBinary(t, "", strings.Fields(c.args)...)

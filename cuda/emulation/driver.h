@@ -103,6 +103,7 @@ struct operation {
 	uint64_t digest = 0; /* COPY_IN: of the source when queued */
 	std::string staged;  /* COPY_IN from pageable memory: the source, which the driver reads before it returns */
 	bool pageable = false;
+	bool unmarked = false; /* COPY_OUT: to memory that its stream has still to read */
 	bool done = false;
 };
 typedef std::shared_ptr<operation> operation_ptr;

@@ -79,7 +79,7 @@ void run_copy_in(const operation &op)
 void run_copy_out(const operation &op)
 {
 	const unsigned char *to = (const unsigned char *)op.to;
-	for (size_t i = 0; i < op.bytes && !op.pageable; i++)
+	for (size_t i = 0; i < op.bytes && !op.pageable && !op.unmarked; i++)
 		if (to[i] != too_early) {
 			violation("order",
 			          "the destination of the copy of %zu bytes to 0x%lx, call %lu, was written before the "
@@ -252,6 +252,16 @@ stream *stream_of(void *handle)
 	return zero;
 }
 
+/* Whether a copy that is queued before this one, on its stream, reads where it writes: a round trip. */
+bool still_read(const operation &op)
+{
+	if (op.home)
+		for (const operation_ptr &before : op.home->queue)
+			if (before->kind == COPY_IN && before->from < op.to + op.bytes && op.to < before->from + before->bytes)
+				return true;
+	return false;
+}
+
 void prepare(operation &op)
 {
 	if (op.kind == COPY_IN) {
@@ -263,7 +273,9 @@ void prepare(operation &op)
 	}
 	if (op.kind == COPY_OUT) {
 		op.pageable = !pinned(op.to, op.bytes);
-		memset((void *)op.to, too_early, op.bytes);
+		op.unmarked = still_read(op);
+		if (!op.unmarked)
+			memset((void *)op.to, too_early, op.bytes);
 	}
 	if (op.kind == GRAPH)
 		for (operation &node : op.recorded->nodes) {
