@@ -47,6 +47,9 @@ race-cuda: cuda-kernels ## the cuda build's packages under the race detector
 asan-cuda: cuda-kernels ## the GPU kernels, compiled for the host, under the address and undefined-behaviour sanitizers
 	$(CUDA_ENV) CHIMERA_CUDA_ASAN=1 go test -timeout 20m -tags cuda ./cuda/...
 
+gpu-check: cuda ## pack bin/gpu-check: a folder whose run.sh checks and measures a GPU, with no more than its driver
+	$(CUDA_ENV) scripts/gpu_check.sh bin/gpu-check
+
 cuda-env: ## the environment for go vet, build and test with -tags cuda: eval "$$(make -s cuda-env)"
 	@echo 'export $(CUDA_ENV)'
 
@@ -95,4 +98,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda gpu-check
