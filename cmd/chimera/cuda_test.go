@@ -73,10 +73,10 @@ func TestGPUBuildWithoutGPU(t *testing.T) {
 
 // What a GPU has no room for is refused before anything is loaded, with the figures.
 func TestGPUMemoryIsPlanned(t *testing.T) {
-	onEmulatedGPU(t, "memory=64M")
+	onEmulatedGPU(t, "memory=1M")
 	model := fixture(t, "llama")
 	out, err := chimera("logits", "--model", model, "--ids", "1", "--ctx", "64", "--out", t.TempDir()+"/out.f32", "--device", "cuda:0").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "the model needs") || !strings.Contains(string(out), "GPU 0 (Fake GPU) leaves 64 MiB") {
+	if err == nil || !strings.Contains(string(out), "the model needs") || !strings.Contains(string(out), "GPU 0 (Fake GPU) leaves 1 MiB") {
 		t.Errorf("%v: %s", err, out)
 	}
 	onEmulatedGPU(t, "memory=1G")
