@@ -27,8 +27,8 @@ import (
 // Pointer is an address in device memory; 0 is none.
 type Pointer uint64
 
-// callLimit is how long do waits. A step takes well below a second, a copy of 16 MiB a millisecond: what
-// has not answered in this time never will. What may take longer (JIT compilation) says so by doWithin.
+// callLimit is how long do waits. A usual step takes well below a second, a copy of 16 MiB a millisecond: what
+// has not answered in this time never will. What may take longer (JIT compilation, long contexts) says so by doWithin.
 // Tests lower it.
 var callLimit = 30 * time.Second
 

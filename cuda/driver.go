@@ -10,6 +10,7 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -135,6 +136,23 @@ func Devices() ([]DeviceInfo, error) {
 		e.Phase = listingPhase
 		return nil, e
 	}
+}
+
+// FirstUsable is the first device that the kernels can run on. ErrNoDevice says that there is none.
+func FirstUsable() (index int, err error) {
+	infos, err := Devices()
+	if err != nil {
+		return 0, err
+	}
+	var unfit error
+	for _, i := range infos {
+		err := i.Supported()
+		if err == nil {
+			return i.Index, nil
+		}
+		unfit = errors.Join(unfit, err)
+	}
+	return 0, fmt.Errorf("%w that can be used: %w", ErrNoDevice, unfit)
 }
 
 const listingPhase = "listing the devices"

@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"fmt"
+	"time"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -66,10 +67,23 @@ func (in *instance) Limits() engine.Limits { return in.limits }
 
 func (in *instance) Plan() *engine.Plan { return in.plan }
 
+// slowestMACs is how many multiply-accumulates a second the slowest GPU gives at worst: attention over 128k
+// positions on a small one. A chunk of a large model behind such a context takes minutes, which is no hang.
+const slowestMACs = 100e9
+
+// patience is how long the device may take: what is queued before is waited for too.
+func (in *instance) patience() time.Duration {
+	limit := in.device.limit
+	for _, p := range in.underway {
+		limit += time.Duration(float64(p.macs) / slowestMACs * float64(time.Second))
+	}
+	return limit
+}
+
 // do is device.do between load and close: whatever fails there leaves an unknown state on the device, which is
 // poisoned, whatever the driver would still do.
 func (in *instance) do(what string, f func() error) error {
-	if err := in.device.do(what, f); err != nil {
+	if err := in.device.doWithin(in.patience(), what, f); err != nil {
 		return in.device.condemn(err)
 	}
 	return nil
@@ -171,7 +185,7 @@ func (in *instance) Close() error { return in.abandon(nil) }
 
 // abandon frees what has been taken so far and returns cause with what went wrong on the way.
 func (in *instance) abandon(cause error) error {
-	err := oneCause(cause, in.device.do("closing", in.release))
+	err := oneCause(cause, in.device.doWithin(in.patience(), "closing", in.release))
 	for _, b := range in.batches {
 		err = oneCause(err, in.device.giveBack(b.region))
 	}

@@ -31,11 +31,12 @@ type pinnedBatch struct {
 	counts *C.struct_step_counts
 	batch  *engine.Batch
 	done   cu.Event
+	macs   int64 // multiply-accumulates of the step under way
 }
 
 // NewBatch carves a batch out of a pinned region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes)
+	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes, hostmem.Pinned)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +72,13 @@ func (in *instance) Submit(b *engine.Batch) error {
 	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return int(t) < -in.outputs }):
 		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
+	p.macs = in.macsOf(b)
+	in.underway = append(in.underway, p)
 	err := in.do(stepping, func() error { return in.submit(p) })
-	if err == nil {
-		in.underway, in.outputs = append(in.underway, p), len(b.Outputs)
+	if err != nil {
+		in.underway = in.underway[:len(in.underway)-1]
+	} else {
+		in.outputs = len(b.Outputs)
 	}
 	return err
 }
@@ -109,8 +114,28 @@ func (in *instance) Wait() error {
 		return &engine.BatchError{Field: "depth", Reason: "no step is under way"}
 	}
 	p := in.underway[0]
+	err := in.do(stepping, func() error { return in.device.await(p.done) })
 	in.underway = in.underway[1:]
-	return in.do(stepping, func() error { return in.device.await(p.done) })
+	return err
+}
+
+// macsOf is how many multiply-accumulates a step takes at most.
+func (in *instance) macsOf(b *engine.Batch) (n int64) {
+	visible := int64(0)
+	for _, s := range b.Sequences {
+		visible += int64(s.TokenCount) * int64(s.PageCount) * engine.PageTokens
+	}
+	for i, ph := range in.Phases {
+		times := int64(len(b.Tokens))
+		switch ph.Op.(type) {
+		case engine.Attend:
+			times = visible
+		case engine.Head:
+			times = int64(len(b.Outputs))
+		}
+		n += times * in.plan.Phases[i].MACs
+	}
+	return n
 }
 
 // copyBatchIn copies the used part of each input array to the same place of the device's mirror.

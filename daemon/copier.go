@@ -24,7 +24,7 @@ type Copier interface {
 func DeviceFlag(f *pflag.FlagSet, to *string, usage string) { f.Var(device{to}, "device", usage) }
 
 // OpenCopier takes so many bytes of the device that the setting names: nil on the CPU, and for auto in a build
-// that looks for no GPU. Of auto it is the first; why there is none satisfies errors.Is(err, ErrNoGPU).
+// that looks for no GPU. Of auto it is the first that can be used; why there is none satisfies errors.Is(err, ErrNoGPU).
 func OpenCopier(setting string, bytes int64) (Copier, error) {
 	index, err := gpuIndex(setting)
 	switch {
@@ -33,7 +33,7 @@ func OpenCopier(setting string, bytes int64) (Copier, error) {
 	case index == cpuDevice:
 		return nil, nil
 	}
-	c, err := openCopier(max(index, 0), bytes)
+	c, err := openCopier(index, bytes)
 	switch {
 	case err == nil:
 		return c, nil

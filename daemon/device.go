@@ -18,6 +18,13 @@ import (
 // errNoGPUBuild is what asking a build without the backend for a GPU gives.
 var errNoGPUBuild = errors.New("this build computes on the CPU alone: `make cuda` builds the one for GPUs")
 
+// noGPUError says why the machine has no GPU that this build could use.
+type noGPUError struct{ cause error }
+
+func (e *noGPUError) Error() string { return e.cause.Error() }
+
+func (e *noGPUError) Unwrap() error { return e.cause }
+
 // device is the setting of that name: auto, cpu or cuda:N.
 type device struct{ value *string }
 
@@ -72,8 +79,9 @@ func (cpuBackend) Close() error { return nil }
 
 func (cpuBackend) GPUs() []string { return nil }
 
-// openBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why
-// there is none is logged, since a server that was bought for its GPU must not be slow in silence.
+// openBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why there
+// is none is logged. A GPU that is there and fails ends the start: after a fault, or at boot before its services are
+// up, a server that was bought for it would else compute on the CPU until somebody notices.
 func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 	index, err := gpuIndex(o.Device)
 	if err != nil {
@@ -82,17 +90,20 @@ func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 	if index == cpuDevice {
 		return cpuBackend{}, nil
 	}
-	name := strings.TrimSuffix(filepath.Base(path), ".gguf")
-	b, err := openGPU(max(index, 0), name)
+	b, err := openGPU(index, strings.TrimSuffix(filepath.Base(path), ".gguf"))
+	none := (*noGPUError)(nil)
 	switch {
 	case err == nil:
 		return b, nil
-	case index != autoDevice && errors.Is(err, errNoGPUBuild):
+	case errors.Is(err, errNoGPUBuild) && index != autoDevice:
 		return nil, &ConfigError{fmt.Errorf("device: %s: %w", o.Device, err)}
-	case index != autoDevice:
-		return nil, fmt.Errorf("device: %s: %w", o.Device, err)
-	case !errors.Is(err, errNoGPUBuild):
+	case errors.Is(err, errNoGPUBuild):
+		return cpuBackend{}, nil
+	case errors.As(err, &none):
 		slog.Warn("computing on the CPU", "cause", err)
+		return cpuBackend{}, nil
+	case index == autoDevice:
+		return nil, fmt.Errorf("device: auto: %w (--device cpu computes without it)", err)
 	}
-	return cpuBackend{}, nil
+	return nil, fmt.Errorf("device: %s: %w", o.Device, err)
 }

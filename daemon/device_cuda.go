@@ -49,7 +49,20 @@ func releasePinner() error {
 // gpuBackend is a GPU whose host memory is pinned through the process's pinner.
 type gpuBackend struct{ *cuda.Backend }
 
+// chosen is the index of a GPU: of autoDevice that of the first that can be used.
+func chosen(index int) (int, error) {
+	if index != autoDevice {
+		return index, nil
+	}
+	first, err := cuda.FirstUsable()
+	return first, absent(err)
+}
+
 func openGPU(index int, model string) (heldBackend, error) {
+	index, err := chosen(index)
+	if err != nil {
+		return nil, err
+	}
 	b, err := cuda.New(index, model)
 	if err != nil {
 		return nil, err
@@ -58,6 +71,16 @@ func openGPU(index int, model string) (heldBackend, error) {
 		return nil, errors.Join(err, b.Close())
 	}
 	return gpuBackend{b}, nil
+}
+
+// absent marks what says that the machine has no GPU for this build. A driver that fails is no such thing.
+func absent(err error) error {
+	for _, nothing := range []error{cuda.ErrNoDriver, cuda.ErrNoDevice, cuda.ErrDriverTooOld} {
+		if errors.Is(err, nothing) {
+			return &noGPUError{err}
+		}
+	}
+	return err
 }
 
 // GPUs is the one.
@@ -70,6 +93,10 @@ func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backen
 type gpuCopier struct{ *cuda.Copier }
 
 func openCopier(index int, bytes int64) (Copier, error) {
+	index, err := chosen(index)
+	if err != nil {
+		return nil, err
+	}
 	c, err := cuda.OpenCopier(index, bytes)
 	if err != nil {
 		return nil, err

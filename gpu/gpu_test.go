@@ -151,6 +151,7 @@ func TestHangs(t *testing.T) {
 		"DeviceGetCount": func(s State) string { return s.Reason },
 		"DeviceGetName":  func(s State) string { return s.Devices[0].Verdict.Reason },
 		"EventSetWait":   func(s State) string { return s.Events },
+		"Shutdown":       func(s State) string { return "nvmlShutdown" + s.Reason + s.Events }, // nobody waits to be told
 		"nothing":        func(s State) string { return "nvmlnothing" + s.Reason + s.Events + s.Devices[0].Verdict.Reason },
 	} {
 		t.Run(part, func(t *testing.T) {

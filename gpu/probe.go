@@ -101,7 +101,9 @@ func startOpening(open func(*Call) (Reader, error), call *Call) <-chan opened {
 		runtime.LockOSThread()
 		var o opened
 		if o.reader, o.err = open(call); o.err == nil {
-			o.devices, o.err = o.reader.Devices(call)
+			if o.devices, o.err = o.reader.Devices(call); o.err != nil {
+				o.reader.Close()
+			}
 		}
 		call.Leave()
 		done <- o

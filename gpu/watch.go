@@ -96,7 +96,20 @@ func (w *Watcher) Run(ctx context.Context) {
 	l := startListener(ctx, o.reader)
 	w.loop(ctx, probes, answers, l)
 	if ended(probes, answers, l) {
-		o.reader.Close()
+		closeReader(o.reader)
+	}
+}
+
+// closeReader does not wait for a driver that hangs in its own end.
+func closeReader(r Reader) {
+	closed := make(chan struct{})
+	go func() {
+		r.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(eventWait):
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestBenchMemory(t *testing.T) {
-	r := runBinary(t, "", "bench", "memory", "--size", "4MiB")
+	r := runBinary(t, "", "bench", "memory", "--device", "cpu", "--size", "4MiB")
 	if r.code != 0 || r.errors != "" || !strings.Contains(r.out, "\nhuge pages, locked ") || !strings.Contains(r.out, "\nno GPU: device rows are left out\n") {
 		t.Errorf("%+v", r)
 	}

@@ -64,6 +64,16 @@ func TestGPUBuildWithoutGPU(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "device: cuda:0: no NVIDIA GPU") {
 		t.Errorf("%v: %s", err, out)
 	}
+	onEmulatedGPU(t, "capability=7.5")
+	d = startDaemon(t, "--model", model, "--ctx", "128")
+	if log := d.log.String(); !strings.Contains(log, "no NVIDIA GPU that can be used: GPU 0") || !strings.Contains(log, "backend=cpu") {
+		t.Errorf("the log does not say why it is slow:\n%s", log)
+	}
+	onEmulatedGPU(t, "init=802") // a fabric that is not up yet: the CPU must not take over for good
+	out, err = chimera("serve", "--socket", t.TempDir()+"/c.sock", "--model", model).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "device: auto: cuInit") || !strings.Contains(string(out), "--device cpu") {
+		t.Errorf("%v: %s", err, out)
+	}
 	onEmulatedGPU(t, "devices=1")
 	out, err = chimera("perplexity", "--model", model, "--text", model, "--device", "cuda:1").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "GPU 1: the machine has 1") {
