@@ -95,6 +95,8 @@ func (s *server) loadModel() error {
 	plan := s.loaded.Instance.Plan()
 	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
+	_, bound := s.loaded.backend.Available()
+	logDeviceMemory(bound, plan)
 	if cores := runtime.NumCPU(); plan.Threads > cores {
 		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", cores)
 	}
@@ -162,8 +164,6 @@ func (s *server) startLoop() (err error) {
 	})
 	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
 	logMemory()
-	_, bound := s.loaded.backend.Available()
-	logDeviceMemory(bound, s.loaded.Instance.Plan())
 	return nil
 }
 
