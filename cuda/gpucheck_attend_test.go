@@ -171,7 +171,7 @@ func (c *checker) sample(v *verdict, vocab, kind int) error {
 	m.Add(engine.Head{In: rows, Weight: m.Weight(m.tensor(engine.F32, vocab, width, data), vocab, width), Bias: engine.NoWeight, Scale: 1})
 	p, err := m.Program()
 	return c.with(m, p, err, engine.F32, func(q *pair) error {
-		for seed := range c.size(20, 2) {
+		for seed := range c.size(8, 2) {
 			err := q.step(v, fmt.Sprintf("seed %d", seed), func(b *engine.Batch) error {
 				if _, err := b.AddSequence(tokensFrom(seed, len(samplings), vocab), 0, q.tablesOf(0)); err != nil {
 					return err
