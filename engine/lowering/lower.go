@@ -207,15 +207,29 @@ func Quantised(t engine.DType) bool {
 }
 
 // PlainWeights tells which weights are read as plain floats, row by row: vectors and learned positions. The
-// others are matrices of products and tables.
+// others are matrices of products and tables, be it of one row.
 func PlainWeights(p *engine.Program) []bool {
 	plain := make([]bool, len(p.Weights))
-	for i, w := range p.Weights {
-		plain[i] = w.Rows == 1
+	for i := range plain {
+		plain[i] = true
+	}
+	matrices := func(ids ...engine.WeightID) {
+		for _, id := range ids {
+			if id != engine.NoWeight {
+				plain[id] = false
+			}
+		}
 	}
 	for _, op := range p.Ops {
-		if e, ok := op.(engine.Embed); ok && e.Positions != engine.NoWeight {
-			plain[e.Positions] = true
+		switch o := op.(type) {
+		case engine.Embed:
+			matrices(o.Table)
+		case engine.Linears:
+			for _, out := range o.Outputs {
+				matrices(out.Weight, out.Gate)
+			}
+		case engine.Head:
+			matrices(o.Weight)
 		}
 	}
 	return plain
