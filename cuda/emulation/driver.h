@@ -185,8 +185,8 @@ struct driver {
 	std::unordered_map<const void *, std::unique_ptr<object>> objects; /* all that were since the last reset */
 	std::vector<std::unique_ptr<object>> buried; /* those before it, so that no handle comes again */
 	uint64_t resets = 0;
-	std::vector<context *> primary;                                    /* by device; NULL until retained */
-	std::map<uint64_t, allocation *> memory[3];                        /* by kind, then base; the dead ones too */
+	std::vector<context *> primary;             /* by device; NULL until retained */
+	std::map<uint64_t, allocation *> memory[3]; /* by kind, then base; the dead ones too */
 	std::map<const context *, stream *> default_streams;
 	uint64_t calls = 0;
 	std::map<std::string, uint64_t> calls_of;

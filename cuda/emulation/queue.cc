@@ -257,7 +257,8 @@ bool still_read(const operation &op)
 {
 	if (op.home)
 		for (const operation_ptr &before : op.home->queue)
-			if (before->kind == COPY_IN && before->from < op.to + op.bytes && op.to < before->from + before->bytes)
+			if (before->kind == COPY_IN && before->from < op.to + op.bytes &&
+			    op.to < before->from + before->bytes)
 				return true;
 	return false;
 }
