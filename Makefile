@@ -92,10 +92,14 @@ lint: $(VENV)/installed ## gofmt, go vet, staticcheck, clang-format
 	$(STATICCHECK) ./...
 	$(VENV)/bin/clang-format --dry-run --Werror cgo/*.[ch] cuda/*.[ch] cuda/include/*.h cuda/kernels/*.cu* cuda/emulation/*.cc cuda/emulation/*.h
 
+lint-cuda: cuda-kernels ## go vet and staticcheck of the cuda build
+	$(CUDA_ENV) go vet -tags cuda ./...
+	$(CUDA_ENV) $(STATICCHECK) -tags cuda ./...
+
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
 	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
 
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda gpu-check
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

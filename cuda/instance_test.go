@@ -74,7 +74,6 @@ func choice(i int) engine.Output {
 // step takes the sequences in the other order, so that rows and outputs change places.
 func answers(t *testing.T, in engine.Instance, n int, ahead bool) (results [3][]engine.Result) {
 	t.Helper()
-	const sequences = 3
 	b := [2]*engine.Batch{newBatch(t, in), newBatch(t, in)}
 	vocab := in.Limits().Vocab
 	order := func(step int) []int {
