@@ -12,7 +12,6 @@ import (
 	"chimera/cgo"
 	"chimera/cuda/cudatest"
 	"chimera/engine"
-	"chimera/hostmem"
 	"chimera/model"
 	"chimera/weights"
 )
@@ -42,17 +41,7 @@ func gpu(t *testing.T, name string) *Backend {
 			t.Error(err)
 		}
 	})
-	pinner, err := OpenPinner(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hostmem.UsePinner(pinner)
-	t.Cleanup(func() {
-		hostmem.UsePinner(nil)
-		if err := pinner.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	pinned(t)
 	return b
 }
 

@@ -18,17 +18,7 @@ import (
 // openCopier pins host memory too, as those do who measure.
 func openCopier(t *testing.T, bytes int64) *Copier {
 	t.Helper()
-	pinner, err := OpenPinner(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hostmem.UsePinner(pinner)
-	t.Cleanup(func() {
-		hostmem.UsePinner(nil)
-		if err := pinner.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	pinned(t)
 	c, err := OpenCopier(0, bytes)
 	if err != nil {
 		t.Fatal(err)

@@ -66,102 +66,125 @@ func (w *walk) back() {
 
 func (w *walk) later(f func() error) { w.undo = append(w.undo, f) }
 
-func (w *walk) out() error {
-	d := w.d
-	const page, back, arguments, bytes = 1024, 2048, 4096, 4200 // back: where the answer goes, which no copy reads
-	host, err := d.hostAlloc(bytes, false)
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.hostFree(host) })
-	combined, err := d.hostAlloc(4096, true)
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.hostFree(combined) })
-	event, err := d.makeEvent()
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.destroyEvent(event) })
-	memory, err := d.memAlloc(bytes)
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.memFree(memory) })
-	module, err := d.loadModule(kernelImage)
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.unload(module) })
-	kernel, err := d.function(module, "copy_pages")
-	if err != nil {
-		return err
-	}
-	// Streams last, so that they go first: one that a failed call left in a capture would refuse the rest.
-	stream, err := d.makeStream()
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.destroyStream(stream) })
-	other, err := d.makeStream()
-	if err != nil {
-		return err
-	}
-	w.later(func() error { return d.destroyStream(other) })
+// Where things lie in the memory that a walk copies through.
+const (
+	walkPage      = 1024
+	walkBack      = 2048 // where the answer goes, which no copy reads
+	walkArguments = 4096 // struct copy_pages_args, and behind it the pair 0 -> 1
+	walkBytes     = 4200
+)
 
-	b := unsafe.Slice((*byte)(host), bytes)
-	for i := range page {
+// belongings are what a walk takes of its device.
+type belongings struct {
+	host, combined unsafe.Pointer
+	memory         Pointer
+	event          cu.Event
+	module         cu.Module
+	kernel         cu.Function
+	stream, other  cu.Stream
+}
+
+// step is one call of a walk, and how what it made is given back.
+type step struct{ call, undo func() error }
+
+// take makes one of everything. Streams last, so that they go first: one that a failed call left in a capture would
+// refuse the rest.
+func (w *walk) take() (x belongings, err error) {
+	d := w.d
+	steps := []step{
+		{func() error { x.host, err = d.hostAlloc(walkBytes, false); return err }, func() error { return d.hostFree(x.host) }},
+		{func() error { x.combined, err = d.hostAlloc(4096, true); return err }, func() error { return d.hostFree(x.combined) }},
+		{func() error { x.event, err = d.makeEvent(); return err }, func() error { return d.destroyEvent(x.event) }},
+		{func() error { x.memory, err = d.memAlloc(walkBytes); return err }, func() error { return d.memFree(x.memory) }},
+		{func() error { x.module, err = d.loadModule(kernelImage); return err }, func() error { return d.unload(x.module) }},
+		{func() error { x.kernel, err = d.function(x.module, "copy_pages"); return err }, nil},
+		{func() error { x.stream, err = d.makeStream(); return err }, func() error { return d.destroyStream(x.stream) }},
+		{func() error { x.other, err = d.makeStream(); return err }, func() error { return d.destroyStream(x.other) }},
+	}
+	for _, s := range steps {
+		if err := s.call(); err != nil {
+			return x, err
+		}
+		if s.undo != nil {
+			w.later(s.undo)
+		}
+	}
+	return x, nil
+}
+
+// fill writes what the walk carries round, and the arguments of its kernel.
+func (x *belongings) fill() []byte {
+	b := unsafe.Slice((*byte)(x.host), walkBytes)
+	for i := range walkPage {
 		b[i] = byte(i * 7)
 	}
-	a := b[arguments:] // struct copy_pages_args, and behind it the pair 0 -> 1 and the pair 1 -> 2
-	binary.LittleEndian.PutUint64(a, uint64(memory))
-	binary.LittleEndian.PutUint64(a[8:], page)
-	binary.LittleEndian.PutUint64(a[16:], uint64(memory)+arguments+64)
+	a := b[walkArguments:]
+	binary.LittleEndian.PutUint64(a, uint64(x.memory))
+	binary.LittleEndian.PutUint64(a[8:], walkPage)
+	binary.LittleEndian.PutUint64(a[16:], uint64(x.memory)+walkArguments+64)
 	binary.LittleEndian.PutUint32(a[24:], 1)
 	binary.LittleEndian.PutUint32(a[64:], 0)
 	binary.LittleEndian.PutUint32(a[68:], 1)
+	return b
+}
 
-	run := func(f func() error) {
-		if err == nil {
-			err = f()
-		}
-	}
-	run(func() error { return d.memsetZero(memory, bytes, stream) })
-	run(func() error { return d.copyIn(memory, host, page, stream) })
-	run(func() error { return d.copyIn(memory+arguments, unsafe.Pointer(&b[arguments]), 100, stream) })
-	run(func() error { return d.record(event, stream) })
-	run(func() error { return d.streamWait(other, event) })
-	run(func() error { return d.launch(kernel, [3]int{1, 1, 1}, [3]int{256, 1, 1}, other, memory+arguments) })
-	run(func() error { return d.copyWithin(memory+2*page, memory+page, page, other) })
-	var g graph
-	run(func() error {
-		var err error
-		g, err = d.capture(stream, func() error {
-			return d.copyWithin(memory+3*page, memory+2*page, page, stream)
-		})
-		if err == nil {
-			w.later(func() error { return d.destroyGraph(g) })
-		}
+// out carries a page through each kind of call, and looks at what came back.
+func (w *walk) out() error {
+	d := w.d
+	x, err := w.take()
+	if err != nil {
 		return err
-	})
-	run(func() error { return d.record(event, other) })
-	run(func() error { return d.streamWait(stream, event) })
-	run(func() error { return d.launchGraph(g, stream) })
-	run(func() error { return d.copyOut(unsafe.Pointer(&b[back]), memory+3*page, page, stream) })
-	run(func() error { return d.record(event, stream) })
-	for done := false; err == nil && !done; {
-		done, err = d.query(event)
 	}
-	run(func() error { return d.await(event) })
-	run(func() error { return d.synchronize(other) })
-	run(func() error { _, _, err := d.memInfo(); return err })
-	for i := 0; err == nil && i < page; i++ {
-		if b[back+i] != byte(i*7) {
-			return fmt.Errorf("byte %d is %d", i, b[back+i])
+	b := x.fill()
+	var g graph
+	for _, call := range []func() error{
+		func() error { return d.memsetZero(x.memory, walkBytes, x.stream) },
+		func() error { return d.copyIn(x.memory, x.host, walkPage, x.stream) },
+		func() error {
+			return d.copyIn(x.memory+walkArguments, unsafe.Pointer(&b[walkArguments]), 100, x.stream)
+		},
+		func() error { return d.record(x.event, x.stream) },
+		func() error { return d.streamWait(x.other, x.event) },
+		func() error {
+			return d.launch(x.kernel, [3]int{1, 1, 1}, [3]int{256, 1, 1}, x.other, x.memory+walkArguments)
+		},
+		func() error { return d.copyWithin(x.memory+2*walkPage, x.memory+walkPage, walkPage, x.other) },
+		func() (err error) {
+			g, err = d.capture(x.stream, func() error { return d.copyWithin(x.memory+3*walkPage, x.memory+2*walkPage, walkPage, x.stream) })
+			if err == nil {
+				w.later(func() error { return d.destroyGraph(g) })
+			}
+			return err
+		},
+		func() error { return d.record(x.event, x.other) },
+		func() error { return d.streamWait(x.stream, x.event) },
+		func() error { return d.launchGraph(g, x.stream) },
+		func() error { return d.copyOut(unsafe.Pointer(&b[walkBack]), x.memory+3*walkPage, walkPage, x.stream) },
+		func() error { return d.record(x.event, x.stream) },
+		func() error { return w.poll(x.event) },
+		func() error { return d.await(x.event) },
+		func() error { return d.synchronize(x.other) },
+		func() error { _, _, err := d.memInfo(); return err },
+	} {
+		if err := call(); err != nil {
+			return err
 		}
 	}
-	return err
+	for i := range walkPage {
+		if b[walkBack+i] != byte(i*7) {
+			return fmt.Errorf("byte %d is %d", i, b[walkBack+i])
+		}
+	}
+	return nil
+}
+
+// poll asks until the event is done.
+func (w *walk) poll(e cu.Event) error {
+	for {
+		if done, err := w.d.query(e); done || err != nil {
+			return err
+		}
+	}
 }
 
 func TestTour(t *testing.T) {

@@ -34,6 +34,18 @@ func pinned(t *testing.T) {
 	})
 }
 
+// ring is a device with a staging ring of full slots.
+func ring(t *testing.T) (*device, *stager) {
+	t.Helper()
+	pinned(t)
+	d := testDevice(t)
+	s, err := newStager(d, stagingBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, s
+}
+
 func stagingInUse() (bytes int64) {
 	for _, u := range hostmem.Usage() {
 		if u.Purpose == hostmem.Staging {
@@ -101,12 +113,7 @@ func given(t *testing.T, d *device, p Pointer) {
 // Sizes around the ring's: less than a chunk, exactly some, more than all slots hold.
 func TestUpload(t *testing.T) {
 	cudatest.Check(t)
-	pinned(t)
-	d := testDevice(t)
-	s, err := newStager(d, stagingBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, s := ring(t)
 	for _, n := range []int{0, 1, 4097, stagingBytes, stagingBytes + 1, 5*stagingBytes + 12345} {
 		want := pattern(n, n)
 		p := taken(t, d, n+64)
@@ -134,12 +141,7 @@ func TestUpload(t *testing.T) {
 // goroutines send at once.
 func TestSendThroughEach(t *testing.T) {
 	cudatest.Check(t)
-	pinned(t)
-	d := testDevice(t)
-	s, err := newStager(d, stagingBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, s := ring(t)
 	const unit = 1000003
 	var wait sync.WaitGroup
 	for seed := range 3 {
@@ -185,12 +187,7 @@ func TestSendThroughEach(t *testing.T) {
 // read and write may be freed at once.
 func TestSendFails(t *testing.T) {
 	cudatest.Check(t)
-	pinned(t)
-	d := testDevice(t)
-	s, err := newStager(d, stagingBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, s := ring(t)
 	wanted, n := errors.New("the file is shorter"), 3*stagingBytes
 	for at := range 3 {
 		p := taken(t, d, n)
