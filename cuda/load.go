@@ -125,8 +125,8 @@ func (in *instance) writePhases() error {
 	return in.device.giveBack(r)
 }
 
-// pointBatch says where the arrays of the current step lie: in the mirror at the offsets that they have in
-// the pinned region of a batch. carve is that layout over any region of the size.
+// pointBatch says where the arrays of the current step lie: in the mirror, at the offsets that they have in a
+// batch's pinned region. region is any of that size; it is only measured.
 func (in *instance) pointBatch(c *C.struct_device_batch, region *hostmem.Region) {
 	counts, a := carveBatch(hostmem.NewCarver(region), in.Program, in.options)
 	at := func(p unsafe.Pointer) Pointer {
