@@ -14,12 +14,27 @@ func (b *Builder) check() error {
 			return fmt.Errorf("op %d (%T): %w", i+1, op, err)
 		}
 	}
+	return b.checkEnd()
+}
+
+// checkEnd wants a head at the end and nowhere else; an encoder ends with what it stores for others.
+func (b *Builder) checkEnd() error {
+	last := len(b.p.Ops) - 1
+	if last < 0 {
+		return fmt.Errorf("no ops")
+	}
 	for i, op := range b.p.Ops {
-		if _, head := op.(Head); head != (i == len(b.p.Ops)-1) {
-			return fmt.Errorf("op %d (%T): a program has one head, and it is last", i+1, op)
+		if _, head := op.(Head); head && i < last {
+			return fmt.Errorf("op %d (%T): it is not the last", i+1, op)
 		}
 	}
-	return holds(len(b.p.Ops) > 0, "no ops")
+	switch o := b.p.Ops[last].(type) {
+	case Head:
+		return nil
+	case Store:
+		return holds(b.p.Group(o.Group).Mask == Cross, "it ends without a head")
+	}
+	return fmt.Errorf("it ends without a head")
 }
 
 // checkDeclared checks sizes, values, weights and groups by themselves.

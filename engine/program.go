@@ -48,7 +48,7 @@ type Weight struct {
 //   - ids name what is there, shapes fit, every value is written before it is read;
 //   - an op changes its outputs alone, and no output of an op is read by it but row for row;
 //   - a KV layer is written by one Store, and read behind it alone;
-//   - there is one Head, it is last, and what it and Rows have behind them is per output row.
+//   - it ends with its one Head, or, as an encoder does, with a Store that another program attends to.
 //
 // It states fusion, it does not ask for discovery: an op is as large as the best kernel for it.
 //

@@ -25,8 +25,8 @@ func TablePages(p *engine.Program, o engine.LoadOptions) (n int) {
 	return n * o.MaxSequences
 }
 
-// Rows is how many rows a value of the domain has at most.
-func Rows(d engine.Domain, o engine.LoadOptions) int {
+// RowsOf is how many rows a value of the domain has at most.
+func RowsOf(d engine.Domain, o engine.LoadOptions) int {
 	switch d {
 	case engine.PerOutput:
 		return o.MaxOutputs
