@@ -7,7 +7,12 @@
 enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4 };
 
 struct sequence_rows {
-	int32_t first_token, token_count, first_page, page_count;
+	int32_t first_token, token_count, adapter, reserved;
+};
+
+/* A sequence's page table in one group: pages[first + position / PAGE_TOKENS - base]. */
+struct table {
+	int32_t first, count, base, length;
 };
 
 struct output {
@@ -17,7 +22,7 @@ struct output {
 	float top_p, min_p, repetition, presence, frequency;
 	int32_t choice;
 	uint64_t seed;
-	int32_t first_penalty, penalty_count, first_bias, bias_count;
+	int32_t first_penalty, penalty_count, first_bias, bias_count, first_target, target_count, mask, reserved;
 };
 
 struct penalty {
