@@ -86,7 +86,7 @@ func TestPrefixSharing(t *testing.T) {
 // When free pages run out, cached prefixes go.
 func TestCachedPagesAreEvicted(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		l.Pages, l.MaxContext = 9, 128
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		f := start(t, l, config, nil)
 		for i := range 10 {
 			f.expect(t, greedy(prompt(i, 70, 0), 3))
@@ -100,7 +100,7 @@ func TestCachedPagesAreEvicted(t *testing.T) {
 // the same.
 func TestPreemption(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		l.Pages, l.MaxContext = 9, 128
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		gate := make(chan struct{})
 		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
 		var all []*Sequence
