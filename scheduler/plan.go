@@ -22,11 +22,10 @@ type chunk struct {
 // are read for the first row as for the sixteenth.
 const leastBudget = 16
 
-// plan fills the next step with what one generation of weights computes, if there is anything to compute. Where there is
-// nothing under way either, all that run are short of pages that they share, and the youngest gives up its own.
+// plan fills the next step with what one generation of weights computes, if there is anything to compute.
 func (s *Scheduler) plan() {
 	s.dropStopped()
-	for {
+	for gaveUp := true; gaveUp; { // whoever had its turn before somebody gave up pages may have something to compute now
 		before := s.stats.Preemptions
 		for range s.generations {
 			s.lastTurn = s.nextGeneration()
@@ -34,13 +33,7 @@ func (s *Scheduler) plan() {
 				return
 			}
 		}
-		gaveUp := s.stats.Preemptions > before // whoever had its turn before that may find pages now
-		switch {
-		case s.steps.underWay > 0 || len(s.running) < 2 && !gaveUp:
-			return
-		case !gaveUp:
-			s.preempt(s.running[len(s.running)-1])
-		}
+		gaveUp = s.stats.Preemptions > before
 	}
 }
 
@@ -93,8 +86,8 @@ func (s *Scheduler) leaveQueue(n int) {
 }
 
 // admit gives waiting sequences a place and the pages of their prompt: in a group whose positions see all before them
-// all, elsewhere as many as it ever holds, so that a prompt once begun is not short of pages but where what it let go is
-// another's still. One whose prefix is being computed by another waits for it and lets others
+// all, elsewhere as many as it ever holds. So a prompt once begun is short of pages only while what it let go is still
+// seen by another that shares it, and the one that is furthest behind never is. One whose prefix is being computed by another waits for it and lets others
 // pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
 func (s *Scheduler) admit() {
 	places := s.places()
