@@ -39,6 +39,23 @@ func TestReplaceWhileServing(t *testing.T) {
 	})
 }
 
+// Weights are kept while a step computes with them, be it in vain.
+func TestStepsUnderWayKeepTheirWeights(t *testing.T) {
+	f := start(t, testLimits(2), config, nil)
+	r := greedy(prompt(1, 40, 0), 300)
+	right := answer(r)
+	r.Ends = []int32{right[slices.IndexFunc(right, func(t int32) bool { return slices.Index(right, t) > 100 })]}
+	seq := f.submit(t, r)
+	f.eventually(t, "it has begun", func(s Snapshot) bool { return s.Steps > 0 })
+	f.replace(t)
+	collect(t, seq)
+	f.eventually(t, "its weights are retired", func(Snapshot) bool { return len(f.instance.Retired()) == 1 })
+	f.finish(t)
+	if n := f.Snapshot().DiscardedTokens; n != 1 {
+		t.Errorf("%d rows behind the end", n)
+	}
+}
+
 // Steps of two generations take turns, however many of each run.
 func TestGenerationsTakeTurns(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {

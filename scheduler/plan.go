@@ -22,18 +22,15 @@ type chunk struct {
 // are read for the first row as for the sixteenth.
 const leastBudget = 16
 
-// plan fills the next step with what one generation of weights computes, if there is anything to compute.
+// plan fills the next step with what one generation of weights computes, if there is anything to compute: where nothing is
+// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it.
 func (s *Scheduler) plan() {
 	s.dropStopped()
-	for gaveUp := true; gaveUp; { // whoever had its turn before somebody gave up pages may have something to compute now
-		before := s.stats.Preemptions
-		for range s.generations {
-			s.lastTurn = s.nextGeneration()
-			if s.fill(s.lastTurn); len(s.next.chunks) > 0 {
-				return
-			}
+	for range s.generations {
+		s.lastTurn = s.nextGeneration()
+		if s.fill(s.lastTurn); len(s.next.chunks) > 0 {
+			return
 		}
-		gaveUp = s.stats.Preemptions > before
 	}
 }
 
@@ -49,13 +46,12 @@ func (s *Scheduler) fill(g engine.Generation) {
 			budget -= s.schedule(seq, 1)
 		}
 	}
-	if s.advanceRest() {
-		s.admit()
-	}
+	s.advanceRest()
+	s.admit()
 	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.generation.id != g || s.isPlanned(seq) })
 	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
 	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
-		budget -= s.schedule(seq, min(s.held(seq), budget/(len(prompts)-i)))
+		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
 	}
 }
 
@@ -149,7 +145,7 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 	}
 	row, err := batch.AddSequence(seq.tokens[seq.planned:seq.planned+n], seq.planned, s.tables(seq))
 	if err != nil {
-		return 0 // the batch is full: the sequence is in the next one
+		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
 	c := chunk{seq: seq, stay: seq.stay, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)

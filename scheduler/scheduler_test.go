@@ -118,6 +118,19 @@ func TestPreemption(t *testing.T) {
 	})
 }
 
+// A prompt that fills its pages is admitted with the page that its answer opens: nobody is preempted for it.
+func TestAdmissionKeepsAPageForTheAnswer(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(8)}, 128
+		f := start(t, l, config, nil)
+		f.expect(t, greedy(prompt(1, 64, 0), 16), greedy(prompt(2, 64, 0), 16))
+		if s := f.Snapshot(); s.Preemptions != 0 {
+			t.Errorf("%+v", s)
+		}
+		f.finish(t)
+	})
+}
+
 // A prompt of one token has no prompt phase of its own: it once waited for ever.
 func TestShortestPrompt(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {

@@ -149,25 +149,13 @@ func (s *Scheduler) advance(seq *Sequence) bool {
 	return whole
 }
 
-// advanceRest advances those that are not in the step, the oldest first. While one is short of pages nobody new is to
-// be admitted.
-func (s *Scheduler) advanceRest() bool {
-	whole := true
+// advanceRest advances those that are not in the step, the oldest first. Where one is short of pages nobody new finds any.
+func (s *Scheduler) advanceRest() {
 	for _, seq := range s.running {
-		whole = (s.isPlanned(seq) || s.advance(seq)) && whole
-	}
-	return whole
-}
-
-// held is how many positions from planned on have pages.
-func (s *Scheduler) held(seq *Sequence) int {
-	n := seq.pending()
-	for g := range s.groups {
-		if !s.groups[g].Slots {
-			n = min(n, seq.tables[g].end()*engine.PageTokens-seq.planned)
+		if !s.isPlanned(seq) {
+			s.advance(seq)
 		}
 	}
-	return n
 }
 
 // tables are what a step is told of the sequence. They are good until the next call.
