@@ -60,7 +60,8 @@ func planOf(l *lowered, s sizes, isa string) *engine.Plan {
 	return plan
 }
 
-var formNames = []string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
+// formNames go by C's enum pack_form; a form without a name does not compile.
+var formNames [C.PACK_FORMS]string = [...]string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
 
 // describe is the plan's row of a phase. Bytes of what is not resident yet count by form.
 func (l *lowered) describe(ph lowering.Phase, packed []packedWeight, isa string) engine.Phase {

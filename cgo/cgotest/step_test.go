@@ -1,6 +1,6 @@
 //go:build cgo
 
-package cgo
+package cgotest
 
 import (
 	"encoding/binary"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"chimera/cgo"
 	"chimera/engine"
 	"chimera/weights"
 )
@@ -107,7 +108,7 @@ func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 func loadStep(t *testing.T, isa string, threads int, kv engine.DType) engine.Instance {
 	t.Helper()
 	p, w := stepProgram(t)
-	in, err := Backend{}.Load(p, w, engine.LoadOptions{Policy: engine.Policy{KV: kv}, Threads: threads, ISA: isa, Pages: 64,
+	in, err := cgo.Backend{}.Load(p, w, engine.LoadOptions{Policy: engine.Policy{KV: kv}, Threads: threads, ISA: isa, Pages: 64,
 		MaxTokens: 64, MaxSequences: 4, MaxOutputs: 40, MaxTop: 5, MaxContext: stepContext})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestStepGivesTheSameBytes(t *testing.T) {
 			company        bool
 		}{{"scalar", 2, 17, true}, {"avx2", 1, 60, false}, {"avx2", 3, 1, true}, {"avx512f", 2, 33, false}, {"avx512vnni", 2, 16, true}, {"avx512vnni", 1, 1, false}} {
 			t.Run(fmt.Sprintf("%v/%s/%d threads/%d tokens/company %v", kv, c.isa, c.threads, c.chunk, c.company), func(t *testing.T) {
-				if !HasISA(c.isa) {
+				if !cgo.HasISA(c.isa) {
 					t.Skip("this machine does not have it")
 				}
 				got, token := runPrompt(t, loadStep(t, c.isa, c.threads, kv), tokens, c.chunk, stepPages(20), c.company)
@@ -271,17 +272,17 @@ func TestSubmitRefuses(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	p, w := stepProgram(t)
 	for _, isa := range []string{"", "sse2", "AVX2"} {
-		if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: isa, Threads: 1}); err == nil {
+		if _, err := (cgo.Backend{}).Load(p, w, engine.LoadOptions{ISA: isa, Threads: 1}); err == nil {
 			t.Errorf("instruction set %q was taken", isa)
 		}
 	}
 	delete(w, "1.gate")
-	if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: "auto", Threads: 1}); err == nil {
+	if _, err := (cgo.Backend{}).Load(p, w, engine.LoadOptions{ISA: "auto", Threads: 1}); err == nil {
 		t.Error("a missing tensor was not noticed")
 	}
 	wide := *p
 	wide.HeadDim = maxHeadDim + 1
-	if _, err := (Backend{}).Plan(&wide, w, engine.LoadOptions{ISA: "auto", Threads: 1}); !errors.Is(err, engine.ErrModelFile) {
+	if _, err := (cgo.Backend{}).Plan(&wide, w, engine.LoadOptions{ISA: "auto", Threads: 1}); !errors.Is(err, engine.ErrModelFile) {
 		t.Errorf("a head of %d: %v", wide.HeadDim, err)
 	}
 }
