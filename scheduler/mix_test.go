@@ -160,9 +160,9 @@ func (c *covered) count(t *testing.T, f *fixture) {
 // request would have alone.
 func TestAnswersInAnyMix(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		rounds, c := 300, covered{}
+		rounds, c := 150, covered{}
 		if testing.Short() {
-			rounds = 60
+			rounds = 40
 		}
 		for round := range rounds {
 			c.mix(t, l, rand.New(rand.NewPCG(uint64(round), 2)))
