@@ -54,13 +54,13 @@ func TestCloseComputesWhatWaits(t *testing.T) {
 	}
 }
 
-// flag is a pool's: what asks the step under way to give way.
-type flag struct {
+// poolFlag is a pool's: what asks the step under way to give way.
+type poolFlag struct {
 	asked, background, running atomic.Bool
 	wrong                      atomic.Int32
 }
 
-func (f *flag) giveWay(asked bool) {
+func (f *poolFlag) giveWay(asked bool) {
 	if asked && f.running.Load() && !f.background.Load() {
 		f.wrong.Add(1)
 	}
@@ -68,7 +68,7 @@ func (f *flag) giveWay(asked bool) {
 }
 
 // compute is a step that lasts until it is asked to give way, or for some looks at the flag.
-func (f *flag) compute(background bool, looks int) func() bool {
+func (f *poolFlag) compute(background bool, looks int) func() bool {
 	return func() bool {
 		f.background.Store(background)
 		if f.running.Swap(true) {
@@ -85,7 +85,7 @@ func (f *flag) compute(background bool, looks int) func() bool {
 }
 
 func TestBackgroundGivesWay(t *testing.T) {
-	f := &flag{}
+	f := &poolFlag{}
 	q := newQueue(f.giveWay)
 	go q.run()
 	defer q.close()
@@ -114,7 +114,7 @@ func TestBackgroundGivesWay(t *testing.T) {
 // Owners of both kinds submit at random: every step has one outcome, one runs at a time, and only background
 // steps are asked to give way.
 func TestQueueUnderLoad(t *testing.T) {
-	f := &flag{}
+	f := &poolFlag{}
 	q := newQueue(f.giveWay)
 	go q.run()
 	var aborted atomic.Int32
