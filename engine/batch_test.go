@@ -143,6 +143,20 @@ func TestMasksOfTables(t *testing.T) {
 	}
 }
 
+// TestWrittenForOthers: the program that writes a group of mask Cross needs pages for what it writes, whatever is
+// there already.
+func TestWrittenForOthers(t *testing.T) {
+	l := batchLimits
+	l.Groups = []GroupLimits{{Pages: 8, Mask: Cross, Written: true}}
+	b := newBatch(l)
+	for length, ok := range map[int]bool{1: false, 17: false, 18: true, 30: true} {
+		b.Reset()
+		if _, err := b.AddSequence([]int32{1, 2}, 16, []PageTable{{Pages: []int32{1, 2}, Length: length}}); (err == nil) != ok {
+			t.Errorf("%d positions behind a step that writes up to 18: %v", length, err)
+		}
+	}
+}
+
 func TestVectors(t *testing.T) {
 	b := newBatch(batchLimits)
 	if _, err := b.AddVector([]float32{1, 2}); err == nil {
