@@ -7,6 +7,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"chimera/engine"
@@ -23,6 +24,7 @@ type instance struct {
 	sizes  sizes
 	limits engine.Limits
 	plan   *engine.Plan
+	digest string
 
 	weightsRegion, actsRegion, kvRegion *hostmem.Region
 	batches                             []*hostmem.Region
@@ -38,11 +40,14 @@ type instance struct {
 	done      chan struct{}
 	exited    chan struct{}
 	running   bool
+	closing   sync.Once
 }
 
 func (in *instance) Limits() engine.Limits { return in.limits }
 
 func (in *instance) Plan() *engine.Plan { return in.plan }
+
+func (in *instance) Digest() string { return in.digest }
 
 // NewBatch carves a batch out of a region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
@@ -152,10 +157,13 @@ func (in *instance) ImportPage(page int32, src []byte) error {
 }
 
 // Close stops the executor and the workers and frees everything.
-func (in *instance) Close() error {
-	close(in.submitted)
-	<-in.exited
-	return in.free()
+func (in *instance) Close() (err error) {
+	in.closing.Do(func() {
+		close(in.submitted)
+		<-in.exited
+		err = in.free()
+	})
+	return err
 }
 
 func (in *instance) free() error {

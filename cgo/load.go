@@ -7,22 +7,21 @@ import "C"
 
 import (
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
-	"unsafe"
 
 	"chimera/engine"
 	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
-// This file owns loading: memory, repacking of the weights, and the C structures of the plan.
+// This file owns loading: what Load does, in order.
 
 // Load builds an instance; see engine.Backend.
 func (Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
 	l, err := lower(p, w)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.Check(p); err != nil {
 		return nil, err
 	}
 	kernels, err := kernelsFor(o.ISA)
@@ -35,7 +34,7 @@ func (Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (
 		in.free()
 		return nil, err
 	}
-	if err := in.repack(w); err != nil {
+	if err := in.pack(w); err != nil {
 		in.free()
 		return nil, err
 	}
@@ -60,14 +59,13 @@ func (in *instance) allocate() error {
 	for _, want := range []struct {
 		purpose hostmem.Purpose
 		bytes   int64
-		options hostmem.Option
 		region  **hostmem.Region
 	}{
-		{hostmem.Weights, in.plan.WeightBytes, hostmem.TryLock, &in.weightsRegion}, // every step reads all of them
-		{hostmem.Activations, in.plan.ActBytes, 0, &in.actsRegion},
-		{hostmem.KV, in.plan.KVBytes, 0, &in.kvRegion}, // locking would take pages that nobody uses yet
+		{hostmem.Weights, in.plan.WeightBytes, &in.weightsRegion},
+		{hostmem.Activations, in.plan.ActBytes, &in.actsRegion},
+		{hostmem.KV, in.plan.KVBytes, &in.kvRegion}, // not to be locked: that would take pages that nobody uses yet
 	} {
-		r, err := hostmem.Alloc(want.purpose, want.bytes, want.options)
+		r, err := hostmem.Alloc(want.purpose, want.bytes)
 		if err != nil {
 			return err
 		}
@@ -75,82 +73,6 @@ func (in *instance) allocate() error {
 	}
 	in.packed = carveWeights(hostmem.NewCarver(in.weightsRegion), in.lowered)
 	in.buffers = carveBuffers(hostmem.NewCarver(in.actsRegion), in.lowered, in.sizes)
-	return nil
-}
-
-// packGroups is how many groups of 16 rows a load task packs before source pages are given back.
-const packGroups = 64
-
-// repack interleaves the weights, one tensor per goroutine at a time.
-func (in *instance) repack(w engine.Weights) error {
-	var total, done atomic.Int64
-	for _, p := range in.packed {
-		total.Add(p.bytes())
-	}
-	tasks := make(chan int)
-	errs := make(chan error, len(in.packed))
-	var group sync.WaitGroup
-	for range min(in.sizes.Threads, runtime.NumCPU()) {
-		group.Go(func() {
-			for i := range tasks {
-				if err := in.repackOne(w, i); err != nil {
-					errs <- err
-				}
-				n := done.Add(in.packed[i].bytes())
-				if in.sizes.Progress != nil {
-					in.sizes.Progress(n, total.Load())
-				}
-			}
-		})
-	}
-	for i := range in.packed {
-		tasks <- i
-	}
-	close(tasks)
-	group.Wait()
-	for _, weight := range in.Program.Weights {
-		w.Release(weight.Name)
-	}
-	close(errs)
-	return <-errs
-}
-
-func (in *instance) repackOne(w engine.Weights, i int) error {
-	weight, packed := in.Program.Weights[i], in.packed[i]
-	if packed.plain != nil {
-		return copyPlain(w, weight, packed.plain)
-	}
-	t, err := w.Tensor(weight.Name)
-	if err != nil {
-		return err
-	}
-	rowBytes := int64(len(t.Data)) / int64(t.Rows)
-	src := t.Data[int64(weight.FirstRow)*rowBytes:][:int64(weight.Rows)*rowBytes]
-	for g := 0; g < int(packed.matrix.groups); g += packGroups {
-		n := min(packGroups, int(packed.matrix.groups)-g)
-		C.pack_groups(&packed.matrix, C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(src))),
-			C.int64_t(rowBytes), C.int(g), C.int(n))
-	}
-	if !in.Program.Shares(weight) {
-		w.Release(weight.Name)
-	}
-	return nil
-}
-
-// copyPlain dequantises a vector (FirstRow counts its elements) or the rows of a plain matrix.
-func copyPlain(w engine.Weights, weight engine.Weight, dst []float32) error {
-	t, err := w.Tensor(weight.Name)
-	if err != nil {
-		return err
-	}
-	if weight.Rows > 1 || t.Rows > 1 {
-		return w.Dequantize(weight.Name, weight.FirstRow, weight.Rows, dst)
-	}
-	whole := make([]float32, t.Cols)
-	if err := w.Dequantize(weight.Name, 0, 1, whole); err != nil {
-		return err
-	}
-	copy(dst, whole[weight.FirstRow:])
 	return nil
 }
 

@@ -29,6 +29,9 @@ func (Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions) (
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Check(p); err != nil {
+		return nil, err
+	}
 	k, err := kernelsFor(o.ISA)
 	if err != nil {
 		return nil, err
@@ -44,15 +47,16 @@ func kvLayout(p *engine.Program, kv engine.DType) C.struct_kv_layout {
 }
 
 func planOf(l *lowered, s sizes, isa string) *engine.Plan {
-	weights, acts, batch := &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}
+	weights, acts, batch, staging := &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}
 	packed := carveWeights(weights, l)
 	carveBuffers(acts, l, s)
 	lowering.CarveBatch(batch, l.Program, s.LoadOptions)
+	carveStaging(staging, l, s.Threads)
 	layout := kvLayout(l.Program, s.Policy.KV)
 	plan := &engine.Plan{
 		Backend: "cpu", ISA: isa, Threads: s.Threads, WeightBytes: weights.Need(), ActBytes: acts.Need(),
 		BatchBytes: batch.Need(), PageBytes: int64(layout.page_bytes),
-		KVBytes: int64(layout.page_bytes) * int64(s.Pages),
+		KVBytes: int64(layout.page_bytes) * int64(s.Pages), StagingBytes: staging.Need(),
 	}
 	for _, ph := range l.Phases {
 		plan.Phases = append(plan.Phases, l.describe(ph, packed, isa))

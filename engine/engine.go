@@ -15,8 +15,8 @@ type Backend interface {
 	// Plan lowers the program without taking memory: what Load would run and how much it would need.
 	// It refuses with *UnsupportedError what the backend cannot run.
 	Plan(*Program, Weights, LoadOptions) (*Plan, error)
-	// Load takes the memory that Plan announced, repacks the weights and starts the instance's
-	// threads. Source pages of each weight are released as soon as it is repacked.
+	// Load takes the memory that Plan announced, reads and repacks the weights and starts the instance's
+	// threads.
 	Load(*Program, Weights, LoadOptions) (Instance, error)
 }
 
@@ -31,7 +31,8 @@ type LoadOptions struct {
 	MaxOutputs   int    // output rows of one step
 	MaxTop       int    // highest Output.Top
 	MaxContext   int    // highest position + 1
-	// Progress, if not nil, is told how many of the weights' source bytes are repacked.
+	// Progress, if not nil, is told how many of the weights' source bytes have been read: rising, from one goroutine
+	// at a time.
 	Progress func(done, total int64)
 }
 
@@ -40,6 +41,10 @@ type LoadOptions struct {
 type Instance interface {
 	Limits() Limits
 	Plan() *Plan
+	// Digest tells models apart by what is computed with them, for Policy.NumericsID: it covers the weights' bytes, as
+	// they were read while loading, and the program. Files that differ in name or in what a step never
+	// reads have the same.
+	Digest() string
 	// NewBatch returns an empty batch whose arrays have the capacities of Limits and lie where the
 	// backend reads them fastest. It lives until Close.
 	NewBatch() (*Batch, error)
@@ -55,7 +60,7 @@ type Instance interface {
 	// ExportPage and ImportPage move one page's bytes (Limits.PageBytes) out of and into the pool.
 	ExportPage(page int32, dst []byte) error
 	ImportPage(page int32, src []byte) error
-	// Close stops the threads and frees all memory, batches included.
+	// Close stops the threads and frees all memory, batches included. A second one does nothing.
 	Close() error
 }
 
@@ -77,25 +82,26 @@ type Limits struct {
 // PageCopy names a copy of one whole page.
 type PageCopy struct{ From, To int32 }
 
-// Weights hands a backend the tensors that a Program names. Implementations must be usable from
-// several goroutines.
+// Weights hands a backend the tensors that a Program names, by reading, never as memory: behind mapped memory
+// stands a file that may lose its end or its disk, and the kernel then ends the process with a signal.
+// Implementations must be usable from several goroutines.
 type Weights interface {
 	// Tensor returns the named tensor, or an error that names file and tensor.
 	Tensor(name string) (Tensor, error)
 	// Has tells whether the tensor exists.
 	Has(name string) bool
-	// Release gives the tensor's source pages back to the system; its Data may be read again, at
-	// the price of reading the file again.
-	Release(name string)
-	// Dequantize writes rows [first, first+rows) of the tensor as float32, (rows, Cols).
-	Dequantize(name string, first, rows int, dst []float32) error
+	// Read fills dst, a whole number of rows, with the tensor's bytes from row firstRow on. A file that has
+	// lost them, or fails, gives an error that names file and tensor and satisfies errors.Is(err, ErrModelFile).
+	Read(name string, firstRow int, dst []byte) error
+	// Ahead hints that rows [firstRow, firstRow+rows) are read soon.
+	Ahead(name string, firstRow, rows int)
 }
 
 // Tensor is a source tensor: Rows x Cols values of Type, row after row.
 type Tensor struct {
-	Name string
-	Type DType
-	Rows int // ne1 x ne2 x ne3 of the file, 1 for a vector
-	Cols int // ne0 of the file
-	Data []byte
+	Name     string
+	Type     DType
+	Rows     int // ne1 x ne2 x ne3 of the file, 1 for a vector
+	Cols     int // ne0 of the file
+	RowBytes int
 }

@@ -49,16 +49,6 @@ type Program struct {
 	Context      int // positions the model was trained for
 }
 
-// Shares tells whether w is one of several parts of its tensor.
-func (p *Program) Shares(w Weight) bool {
-	for _, other := range p.Weights {
-		if other.Name == w.Name && other != w {
-			return true
-		}
-	}
-	return false
-}
-
 // Op is one of Embed, Norm, Linears, Attend, Add, Rows and Head.
 type Op interface{ op() }
 

@@ -1,6 +1,6 @@
 // Package lowering turns a Program into phases: what every backend of this project does alike, before it
-// gives each phase a kernel. It takes no memory and reads no weight, only their types, so that a plan can
-// be shown and paid for before anything loads.
+// gives each phase a kernel, and how the weights are read. Lower takes no memory and reads no weight, only
+// their types, so that a plan can be shown and paid for before anything loads.
 //
 // Backends share it because where activations are rounded is part of the numeric contract: two backends
 // that rounded at different places would not give the same bytes.
@@ -43,9 +43,10 @@ type Phase struct {
 type Lowered struct {
 	Program *engine.Program
 	Phases  []Phase
-	Ropes   []engine.Rope  // the distinct ones
-	Types   []engine.DType // of each weight
-	ActCols int            // widest quantised input, 0 if none is quantised
+	Ropes   []engine.Rope   // the distinct ones
+	Tensors []engine.Tensor // of each weight
+	Pieces  []Piece         // of all weights, in their order
+	ActCols int             // widest quantised input, 0 if none is quantised
 }
 
 // Capacity is what a backend's kernels can take.
@@ -69,12 +70,8 @@ func Lower(p *engine.Program, w engine.Weights, c Capacity) (*Lowered, error) {
 		return nil, &engine.UnsupportedError{What: fmt.Sprintf("a head of %d elements", p.HeadDim),
 			Reason: fmt.Sprintf("the %s backend takes up to %d", c.Backend, c.HeadDim)}
 	}
-	for _, weight := range p.Weights {
-		t, err := w.Tensor(weight.Name)
-		if err != nil {
-			return nil, err
-		}
-		l.Types = append(l.Types, t.Type)
+	if err := l.tensors(w); err != nil {
+		return nil, err
 	}
 	for i, op := range p.Ops {
 		if err := l.op(op); err != nil {
@@ -144,7 +141,7 @@ func (l *lowering) written(v engine.ValueID) {
 
 // round sees to it that the quantised form of v is at hand if weight w wants one.
 func (l *lowering) round(v engine.ValueID, w engine.WeightID) {
-	if !Quantised(l.Types[w]) {
+	if !Quantised(l.Tensors[w].Type) {
 		return
 	}
 	l.ActCols = max(l.ActCols, l.Program.Values[v].Width)
