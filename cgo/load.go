@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 
 	"chimera/engine"
 	"chimera/engine/lowering"
@@ -34,6 +33,9 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 
 // prepare checks what Load and Plan are asked for, before any memory is taken.
 func (b *Backend) prepare(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*lowered, sizes, error) {
+	if err := o.Check(p); err != nil {
+		return nil, sizes{}, err
+	}
 	if o.Share != nil {
 		groups, err := b.sharedGroups(p, o)
 		if err != nil {
@@ -43,9 +45,6 @@ func (b *Backend) prepare(p *engine.Program, w engine.Weights, o engine.LoadOpti
 		for _, g := range groups {
 			o.Pages = append(o.Pages, g.pages())
 		}
-	}
-	if len(o.Pages) != len(p.Groups) {
-		return nil, sizes{}, fmt.Errorf("pages of %d groups for a program with %d", len(o.Pages), len(p.Groups))
 	}
 	l, err := lower(p, w)
 	return l, sizesOf(o, b.threads), err
@@ -77,12 +76,9 @@ func (in *instance) load(w engine.Weights) (err error) {
 
 // addGeneration loads weights and writes down the plan that reads them.
 func (in *instance) addGeneration(l *lowered, w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
-	weights, err := newWeights(l)
+	weights, err := in.backend.loadWeights(l, w, progress)
 	if err != nil {
 		return 0, err
-	}
-	if err := weights.pack(in.backend, l, w, progress); err != nil {
-		return 0, errors.Join(err, weights.free())
 	}
 	g := &generation{weights: weights, shown: planOf(l, in.sizes, in.backend.isa())}
 	g.phases = fillPlan(&g.memory, l, in.values, in.buffers.angles, weights.packed)
