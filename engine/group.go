@@ -85,3 +85,20 @@ func (g Group) check() error {
 	}
 	return nil
 }
+
+// group is what of a Group counts for its pages.
+func (g GroupLimits) group() Group {
+	out := Group{Mask: g.Mask, Window: g.Window}
+	if g.Slots {
+		out.State = 1
+	}
+	return out
+}
+
+// FirstSeen is as Group.FirstSeen.
+func (g GroupLimits) FirstSeen(position int) int { return g.group().FirstSeen(position) }
+
+// PagesFor is as Group.PagesFor.
+func (g GroupLimits) PagesFor(positions, stepTokens int) int {
+	return g.group().PagesFor(positions, stepTokens)
+}
