@@ -89,9 +89,6 @@ func (in *Instance) Limits() engine.Limits { return in.limits }
 // Plan returns an empty plan.
 func (in *Instance) Plan() *engine.Plan { return &engine.Plan{Backend: "test"} }
 
-// Digest returns that of no weights.
-func (in *Instance) Digest() string { return "00" }
-
 // NewBatch returns a batch of the limits' capacities.
 func (in *Instance) NewBatch() (*engine.Batch, error) {
 	l := in.limits
