@@ -9,16 +9,17 @@ import (
 // This file owns the test of what options are refused.
 
 func TestCheckOptions(t *testing.T) {
-	b := NewBuilder(Program{Layers: 1, KVHeads: 1, HeadDim: 2, Vocab: 4, Context: 32})
+	b := NewBuilder("test", 4, 32)
+	b.Group(Group{Name: "full", Layers: 1, Mask: Causal, Heads: 1, KeyWidth: 2, ValueWidth: 2})
 	x, rows := b.Value("x", 2), b.OutputValue("rows", 2)
 	b.Add(Embed{Table: b.Weight("table", 4, 2), Positions: b.Weight("positions", 32, 2), Scale: 1, Out: x})
 	b.Add(Rows{In: x, Out: rows})
-	b.Add(Head{In: rows, Weight: b.Weight("head", 4, 2), Bias: NoWeight, Scale: 1})
+	b.Add(Head{In: rows, Weight: b.Weight("head", 4, 2), Scale: 1})
 	p, err := b.Program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sound := LoadOptions{Policy: Policy{KV: F16}, Threads: 1, Pages: 1, MaxTokens: 1, MaxSequences: 1, MaxOutputs: 1, MaxContext: 32}
+	sound := LoadOptions{Policy: Policy{KV: F16}, Pages: []int{1}, MaxTokens: 1, MaxSequences: 1, MaxOutputs: 1, MaxContext: 32}
 	if err := sound.Check(p); err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +30,12 @@ func TestCheckOptions(t *testing.T) {
 		spoil func(o *LoadOptions)
 		p     *Program
 	}{
-		{"Threads", func(o *LoadOptions) { o.Threads = 0 }, p},
-		{"Threads", func(o *LoadOptions) { o.Threads = -1 }, p},
-		{"Threads", func(o *LoadOptions) { o.Threads = math.MaxInt32 + 1 }, p},
-		{"Pages", func(o *LoadOptions) { o.Pages = 0 }, p},
+		{"Pages", func(o *LoadOptions) { o.Pages = nil }, p},
+		{"Pages", func(o *LoadOptions) { o.Pages = []int{1, 1} }, p},
+		{"Pages of full", func(o *LoadOptions) { o.Pages = []int{0} }, p},
+		{"Pages of full", func(o *LoadOptions) { o.Pages = []int{math.MaxInt32 + 1} }, p},
+		{"MaxVectors", func(o *LoadOptions) { o.MaxVectors = -1 }, p},
+		{"MaxTargets", func(o *LoadOptions) { o.MaxTargets = -1 }, p},
 		{"MaxTokens", func(o *LoadOptions) { o.MaxTokens = 0 }, p},
 		{"MaxSequences", func(o *LoadOptions) { o.MaxSequences = 0 }, p},
 		{"MaxOutputs", func(o *LoadOptions) { o.MaxOutputs = 0 }, p},

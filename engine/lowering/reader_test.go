@@ -35,16 +35,17 @@ func testWeights() enginetest.Tensors {
 // testProgram reads the fused matrix from row `first` on.
 func testProgram(t *testing.T, first int, base float64) *engine.Program {
 	t.Helper()
-	b := engine.NewBuilder(engine.Program{Layers: 1, KVHeads: 1, HeadDim: wide, Vocab: manyRows, Context: 16})
-	x, rows := b.Value("x", wide), b.OutputValue("rows", wide)
-	b.Add(engine.Embed{Table: b.Weight("table", manyRows, wide), Positions: engine.NoWeight, Scale: 1, Out: x})
-	b.Add(engine.Norm{Gamma: b.Vector("norm", wide), Beta: engine.NoWeight, In: x, Residual: engine.NoValue, Out: x})
-	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.WeightRows("fused", first, wide, wide), Bias: b.VectorPart("bias", wide, wide),
-		Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: x}}})
-	b.Add(engine.Attend{Q: x, K: x, V: x, Out: x, Heads: 1, QNorm: engine.NoWeight, KNorm: engine.NoWeight,
-		Rope: &engine.Rope{Dim: wide, Base: base, Scale: 1, Factors: engine.NoWeight, Magnitude: 1}})
+	b := engine.NewBuilder("test", manyRows, 16)
+	g := b.Group(engine.Group{Name: "full", Layers: 1, Mask: engine.Causal, Heads: 1, KeyWidth: wide, ValueWidth: wide})
+	x, y, rows := b.Value("x", wide), b.Value("y", wide), b.OutputValue("rows", wide)
+	rope := &engine.Rope{Dim: wide, Base: base, Scale: 1, Magnitude: 1}
+	b.Add(engine.Embed{Table: b.Weight("table", manyRows, wide), Scale: 1, Out: x})
+	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("norm", wide), In: x, Out: x})
+	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.WeightRows("fused", first, wide, wide), Bias: b.VectorPart("bias", wide, wide), Out: y}}})
+	b.Add(engine.Store{Group: g, Layer: 1, K: y, V: y, Rope: rope})
+	b.Add(engine.Attend{Group: g, Layer: 1, Q: y, Out: x, Heads: 1, Rope: rope})
 	b.Add(engine.Rows{In: x, Out: rows})
-	b.Add(engine.Head{In: rows, Weight: b.Weight("table", manyRows, wide), Bias: engine.NoWeight, Scale: 1})
+	b.Add(engine.Head{In: rows, Weight: b.Weight("table", manyRows, wide), Scale: 1})
 	p, err := b.Program()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func TestPieces(t *testing.T) {
 	p := testProgram(t, 0, 1e4)
 	l := lowered(t, p, testWeights())
 	for id := range p.Weights {
-		id, covered := engine.WeightID(id), 0
+		id, covered := engine.WeightID(id+1), 0
 		first, end := l.PiecesOf(id)
 		for _, piece := range l.Pieces[first:end] {
 			if piece.Weight != id || piece.First != covered || piece.First%groupRows != 0 || l.bytes(piece) > pieceBytes {
@@ -74,20 +75,20 @@ func TestPieces(t *testing.T) {
 			}
 			covered += piece.Rows
 		}
-		if covered != p.Weights[id].Rows {
-			t.Errorf("weight %d: %d rows of %d", id, covered, p.Weights[id].Rows)
+		if covered != p.Weight(id).Rows {
+			t.Errorf("weight %d: %d rows of %d", id, covered, p.Weight(id).Rows)
 		}
 	}
-	if first, end := l.PiecesOf(0); end-first != 5 || l.PieceBytes() != pieceBytes {
+	if first, end := l.PiecesOf(1); end-first != 5 || l.PieceBytes() != pieceBytes {
 		t.Errorf("the table has %d pieces, the largest of %d bytes", end-first, l.PieceBytes())
 	}
-	if from, to := l.Part(3); from != wide || to != 2*wide {
+	if from, to := l.Part(4); from != wide || to != 2*wide {
 		t.Errorf("the bias is part %d to %d", from, to)
 	}
 	huge := engine.Tensor{Rows: 40, Cols: pieceBytes, RowBytes: 4 * pieceBytes} // a row is longer than a piece
-	l = lowered(t, &engine.Program{Weights: []engine.Weight{{Name: "huge", Rows: 40, Cols: pieceBytes}}, Ops: []engine.Op{engine.Head{}}},
+	l = lowered(t, &engine.Program{Weights: []engine.Weight{{Name: "huge", Rows: 40, Cols: pieceBytes}}, Ops: []engine.Op{engine.Embed{Table: 1}}},
 		enginetest.Tensors{"huge": {Tensor: huge}})
-	if want := []Piece{{0, 0, 16}, {0, 16, 16}, {0, 32, 8}}; !slices.Equal(l.Pieces, want) {
+	if want := []Piece{{1, 0, 16}, {1, 16, 16}, {1, 32, 8}}; !slices.Equal(l.Pieces, want) {
 		t.Errorf("pieces of long rows: %v", l.Pieces)
 	}
 }
@@ -202,7 +203,7 @@ func TestReadsOnceAndAhead(t *testing.T) {
 	l := lowered(t, p, w)
 	l.Pieces = l.Pieces[:0]
 	for first := 0; first < manyRows; first += groupRows { // more pieces than are asked for at once
-		l.Pieces = append(l.Pieces, Piece{0, first, min(groupRows, manyRows-first)})
+		l.Pieces = append(l.Pieces, Piece{1, first, min(groupRows, manyRows-first)})
 	}
 	var told []int64
 	total := int64(manyRows * wide * 4)
