@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"chimera/engine"
@@ -216,9 +217,10 @@ func TestReadsOnceAndAhead(t *testing.T) {
 		t.Errorf("%d rows were asked for before the first read", h.ahead["table"])
 	}
 	var group sync.WaitGroup
-	for worker := range 3 {
+	var next atomic.Int64
+	for range 3 {
 		group.Go(func() {
-			for i := worker; i < len(l.Pieces); i += 3 {
+			for i := int(next.Add(1)) - 1; i < len(l.Pieces); i = int(next.Add(1)) - 1 {
 				if _, err := r.Read(i, make([]byte, groupRows*wide*4)); err != nil {
 					t.Error(err)
 				}
