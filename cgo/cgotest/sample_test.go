@@ -235,3 +235,29 @@ func TestNothingButNaN(t *testing.T) {
 		m.free()
 	}
 }
+
+// BenchmarkSample is one row of a vocabulary of 152,064: what a step waits for, on one worker.
+func BenchmarkSample(b *testing.B) {
+	have, _ := probeISAs()
+	m := &probeMemory{}
+	defer m.free()
+	r := random(5)
+	logits := probeCopy(m, fill(152_064, func(int) float32 { return float32(r.NormFloat64() * 3) }))
+	for _, c := range []struct {
+		name string
+		o    engine.Output
+	}{
+		{"greedy", engine.Output{}},
+		{"all", engine.Output{Temperature: 1}},
+		{"top-k 40 of a flat row", engine.Output{Temperature: 100, TopK: 40}},
+		{"top-p 0.95", engine.Output{Temperature: 0.8, TopP: 0.95}},
+		{"top-p 0.999 at temperature 2", engine.Output{Temperature: 2, TopP: 0.999}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newProbeSampler(m, have[len(have)-1], logits, plain(c.o), nil, nil)
+			for i := 0; b.Loop(); i++ {
+				s.token(i)
+			}
+		})
+	}
+}
