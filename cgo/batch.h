@@ -4,7 +4,7 @@
 #define CHIMERA_BATCH_H
 #include <stdint.h>
 
-enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4 };
+enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4, OUTPUT_LOG_SUM_EXP = 8, OUTPUT_RANK = 16 };
 
 struct sequence_rows {
 	int32_t first_token, token_count, first_page, page_count;

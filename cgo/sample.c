@@ -223,8 +223,8 @@ void sample_row(const struct sample_kernels *k, const float *logits, int vocab, 
 		token = 0;
 	r->token = token;
 	r->logit = logits[token];
-	r->log_sum_exp = log_sum_exp(k, logits, vocab);
-	r->rank = k->count_above(logits, vocab, logits[token]);
+	r->log_sum_exp = o->mode & OUTPUT_LOG_SUM_EXP ? log_sum_exp(k, logits, vocab) : 0.0f;
+	r->rank = o->mode & OUTPUT_RANK ? k->count_above(logits, vocab, logits[token]) : 0;
 	r->target_logit = o->mode & OUTPUT_SCORE ? logits[o->target] : 0.0f;
 	if (o->top > 0)
 		k->top(logits, vocab, o->top, top);

@@ -31,7 +31,8 @@ func probeRecords() [][2]reflect.Type {
 func probeNumbers() map[string][2]int {
 	return map[string][2]int{
 		"OUTPUT_SAMPLE": {C.OUTPUT_SAMPLE, int(engine.Sample)}, "OUTPUT_SCORE": {C.OUTPUT_SCORE, int(engine.Score)},
-		"OUTPUT_WHOLE_ROW": {C.OUTPUT_WHOLE_ROW, int(engine.WholeRow)}, "PAGE_TOKENS": {C.PAGE_TOKENS, engine.PageTokens},
+		"OUTPUT_WHOLE_ROW": {C.OUTPUT_WHOLE_ROW, int(engine.WholeRow)}, "OUTPUT_LOG_SUM_EXP": {C.OUTPUT_LOG_SUM_EXP, int(engine.LogSumExp)},
+		"OUTPUT_RANK": {C.OUTPUT_RANK, int(engine.Rank)}, "PAGE_TOKENS": {C.PAGE_TOKENS, engine.PageTokens},
 		"NORM_RMS": {C.NORM_RMS, int(engine.RMSNorm)}, "NORM_LAYER": {C.NORM_LAYER, int(engine.LayerNorm)},
 		"ACT_IDENTITY": {C.ACT_IDENTITY, int(engine.Identity)}, "ACT_SILU": {C.ACT_SILU, int(engine.SiLU)},
 		"ACT_GELU_TANH": {C.ACT_GELU_TANH, int(engine.GELUTanh)}, "ACT_GELU": {C.ACT_GELU, int(engine.GELU)},
