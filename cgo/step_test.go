@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"chimera/engine"
@@ -253,17 +254,19 @@ func TestSubmitRefuses(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	p, w := stepProgram(t)
 	for _, isa := range []string{"", "sse2", "AVX2"} {
-		if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: isa, Threads: 1}); err == nil {
-			t.Errorf("instruction set %q was taken", isa)
+		o := packOptions(p, 1)
+		o.ISA = isa
+		if _, err := (Backend{}).Load(p, w, o); err == nil || !strings.Contains(err.Error(), "instruction set") {
+			t.Errorf("instruction set %q: %v", isa, err)
 		}
 	}
 	delete(w.Tensors, "1.gate")
-	if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: "auto", Threads: 1}); err == nil {
-		t.Error("a missing tensor was not noticed")
+	if _, err := (Backend{}).Load(p, w, packOptions(p, 1)); err == nil || !strings.Contains(err.Error(), "1.gate") {
+		t.Errorf("a missing tensor: %v", err)
 	}
 	wide := *p
 	wide.HeadDim = maxHeadDim + 1
-	if _, err := (Backend{}).Plan(&wide, w, engine.LoadOptions{ISA: "auto", Threads: 1}); !errors.Is(err, engine.ErrModelFile) {
+	if _, err := (Backend{}).Plan(&wide, w, packOptions(p, 1)); !errors.Is(err, engine.ErrModelFile) {
 		t.Errorf("a head of %d: %v", wide.HeadDim, err)
 	}
 }
