@@ -176,7 +176,12 @@ func fits(plan *engine.Plan, b engine.Backend) error {
 	return nil
 }
 
-// Close stops the instance, gives its device back and unmaps the file.
+// NumericsID names all that the answers' bytes depend on.
+func (l *Loaded) NumericsID() string {
+	return l.Policy.NumericsID(l.Instance.Digest(), l.Instance.Plan().Backend)
+}
+
+// Close stops the instance, gives its device back and closes the file.
 func (l *Loaded) Close() error {
 	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
 }

@@ -89,7 +89,7 @@ func (s *server) loadModel() error {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
-		NumericsID: s.loaded.Policy.NumericsID(s.loaded.Instance.Digest(), s.loaded.Instance.Plan().Backend),
+		NumericsID: s.loaded.NumericsID(),
 	}
 	plan := s.loaded.Instance.Plan()
 	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
