@@ -184,7 +184,7 @@ func (l *Loaded) NumericsID() string {
 	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
-// Close stops the instance, gives its device back and unmaps the file.
+// Close stops the instance, gives its device back and closes the file.
 func (l *Loaded) Close() error {
 	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
 }
