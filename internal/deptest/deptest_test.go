@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"chat":              {"chat/jinja"},
 	"chat/jinja":        {},
 	"internal/deptest":  {},
+	"internal/mutants":  {},
 }
 
 type goPackage struct {
