@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 
 	"chimera/cgo"
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/hostmem"
 	"chimera/model"
@@ -87,15 +87,20 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	if context > p.Context {
 		return engine.LoadOptions{}, &ConfigError{fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
 	}
-	threads := o.Threads
-	if threads == 0 {
-		threads = runtime.NumCPU()
-	}
+	threads, _ := o.threads()
 	return engine.LoadOptions{
 		Policy: engine.Policy{KV: kv}, Threads: threads, ISA: o.ISA,
 		MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
 		MaxTop: o.MaxLogprobs, MaxContext: context, Pages: pagesFor(context, o.MaxSequences), Progress: o.Progress,
 	}, nil
+}
+
+// threads is how many to compute with, and what says so.
+func (o EngineOptions) threads() (n int, bound string) {
+	if o.Threads > 0 {
+		return o.Threads, "the setting"
+	}
+	return cores.Available()
 }
 
 // pooledContexts is how many full contexts the pool holds: most sequences are short, and what they
