@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"chimera/cgo"
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/hostmem"
 	"chimera/model"
@@ -94,6 +95,14 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 		options.Pages = append(options.Pages, o.pages(g, context))
 	}
 	return options, nil
+}
+
+// threads is how many to compute with, and what says so.
+func (o EngineOptions) threads() (n int, bound string) {
+	if o.Threads > 0 {
+		return o.Threads, "the setting"
+	}
+	return cores.Available()
 }
 
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
