@@ -1,0 +1,3 @@
+package reference
+import "testing"
+func TestZ(t *testing.T){ Check(t) }
