@@ -4,6 +4,9 @@
 #define CHIMERA_BATCH_H
 #include <stdint.h>
 
+/* A token below this mark stands for a row of `vectors`: INT32_MIN + row. */
+#define VECTOR_ROWS (INT32_MIN + (1 << 30))
+
 enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4 };
 
 struct sequence_rows {
@@ -45,5 +48,23 @@ struct result {
 struct top_token {
 	int32_t token;
 	float logit;
+};
+
+/* The batch as the step reads it; mirrors engine.Batch. */
+struct batch {
+	const int32_t *tokens, *positions; /* (token_count) */
+	const float *vectors;              /* (vector rows, width of the embedding) */
+	const struct sequence_rows *sequences;
+	const struct table *tables; /* (sequence_count, groups) */
+	const int32_t *pages;
+	const struct output *outputs;
+	const struct penalty *penalties;
+	const struct bias *biases;
+	const int32_t *targets;
+	struct result *results;
+	struct top_token *top; /* (output_count, max_top) */
+	float *target_logits;
+	float *logits; /* (whole rows, vocab) */
+	int32_t token_count, sequence_count, output_count, max_top;
 };
 #endif
