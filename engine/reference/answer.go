@@ -23,6 +23,7 @@ type answer struct {
 
 // fail ends the check with what was asked and where.
 func (a *answer) fail(format string, args ...any) {
+	a.Logf("%v", a.script)
 	a.Fatalf("%s: position %d of %d, tolerance %.3g, %+v: %s", a.backend.Name(), a.position, len(a.Tokens), a.want.tolerance[a.position], a.request.output, fmt.Sprintf(format, args...))
 }
 

@@ -27,15 +27,21 @@ const (
 // doubt disturbs an evaluation.
 type doubt struct {
 	random *rand.Rand
+	sums   float64 // what sums are disturbed by, as a part of their terms' magnitudes
 	ties   float64 // which part of the values near a tie is rounded the other way
 }
 
-// Doubted is the same evaluator in doubt. Each seed doubts otherwise; ties says which part of the values that may
-// be rounded either way are rounded the other way.
-func (e *Evaluator) Doubted(seed uint64, ties float64) *Evaluator {
-	d := *e
-	d.doubt = &doubt{random: rand.New(rand.NewPCG(seed, 0)), ties: ties}
-	return &d
+// Doubts are the same evaluator in doubt, of two kinds. One rounds all values near a tie the other way and
+// disturbs nothing: where many values are alike, as rows of a quantised table are, a backend may round all of them
+// the other way too. The other disturbs all sums and rounds half of them the other way.
+func (e *Evaluator) Doubts(seed uint64) (all []*Evaluator) {
+	for _, kind := range []doubt{{sums: 0, ties: 1}, {sums: sumDoubt, ties: 0.5}} {
+		d := *e
+		kind.random = rand.New(rand.NewPCG(seed, 0))
+		d.doubt = &kind
+		all = append(all, &d)
+	}
+	return all
 }
 
 // near is x, the sum of terms of some magnitude, as well as it is known.
@@ -43,7 +49,7 @@ func (e *Evaluator) near(x, magnitude float64) float64 {
 	if e.doubt == nil {
 		return x
 	}
-	return x + e.doubt.random.NormFloat64()*magnitude*sumDoubt
+	return x + e.doubt.random.NormFloat64()*magnitude*e.doubt.sums
 }
 
 // whole is the integer next to x, half to even. magnitude is that of x's neighbours: what x may be off by goes with

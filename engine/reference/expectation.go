@@ -20,31 +20,35 @@ const (
 	leastTolerance = 0x1p-20
 )
 
-// ties are the doubtful evaluations that are made: all values that may be rounded either way the other way, or half.
-var ties = []float64{1, 0.5}
-
-// expect evaluates all jobs.
+// expect evaluates all jobs, certain and in doubt.
 func (s *script) expect(evaluators []*Evaluator) {
-	certain := map[*job]Memory{}
 	for _, j := range s.jobs {
-		j.Memory = certain[j.after]
-		j.want.logits, certain[j] = evaluators[j.model].Evaluate(j.Sequence)
-		j.want.tolerance = make([]float64, len(j.want.logits))
-		for t, row := range j.want.logits {
-			j.want.tolerance[t] = leastTolerance * largest(row)
+		j.want.logits, j.stored = evaluators[j.model].Evaluate(s.sequence(j))
+		for _, row := range j.want.logits {
+			j.want.tolerance = append(j.want.tolerance, leastTolerance*largest(row))
 		}
 	}
-	for i, part := range ties {
-		stored := map[*job]Memory{}
-		for n, j := range s.jobs {
+	doubts := make([][]*Evaluator, len(evaluators))
+	for m, e := range evaluators {
+		doubts[m] = e.Doubts(uint64(m))
+	}
+	for kind := range doubts[0] {
+		for _, j := range s.jobs {
 			var logits [][]float64
-			j.Memory = stored[j.after]
-			logits, stored[j] = evaluators[j.model].Doubted(uint64(i*len(s.jobs)+n), part).Evaluate(j.Sequence)
+			logits, j.stored = doubts[j.model][kind].Evaluate(s.sequence(j))
 			for t, row := range logits {
 				j.want.tolerance[t] = max(j.want.tolerance[t], doubtFactor*distance(row, j.want.logits[t]))
 			}
 		}
 	}
+}
+
+// sequence is a job's, with what its encoder stored when it was evaluated last: just before.
+func (s *script) sequence(j *job) Sequence {
+	if j.after != nil {
+		j.Memory = j.after.stored
+	}
+	return j.Sequence
 }
 
 // distance is the largest difference of two rows.

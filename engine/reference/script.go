@@ -25,8 +25,9 @@ type script struct {
 type job struct {
 	Sequence
 	model  int
-	after  *job // the encoder's: what it stores is read
-	done   int  // positions that steps have computed
+	after  *job   // the encoder's: what it stores is read
+	stored Memory // by the evaluation under way
+	done   int    // positions that steps have computed
 	tables []engine.PageTable
 	want   expectation
 }
@@ -246,15 +247,16 @@ func (s *script) turnPages(j *job, g int, group engine.Group, first int) {
 		return
 	}
 	from, _ := visible(group, first, 0)
-	if gone := from/engine.PageTokens - t.Base; gone > 0 && s.chance("given away", 70) {
+	need, most := (j.done+engine.PageTokens-1)/engine.PageTokens, group.PagesFor(s.options[j.model].MaxContext, s.options[j.model].MaxTokens)
+	if gone := from/engine.PageTokens - t.Base; gone > 0 && (need-t.Base > most || s.chance("given away", 70)) {
 		s.free(g, t.Pages[:gone])
 		t.Pages, t.Base = t.Pages[gone:], t.Base+gone
 	}
 	t.Length = j.done
-	for (t.Base+len(t.Pages))*engine.PageTokens < j.done {
+	for t.Base+len(t.Pages) < need {
 		t.Pages = append(t.Pages, s.take(g))
 	}
-	if (t.Base+len(t.Pages))*engine.PageTokens < len(j.Tokens) && s.chance("ahead of need", 20) {
+	if len(t.Pages) < most && (t.Base+len(t.Pages))*engine.PageTokens < len(j.Tokens) && s.chance("ahead of need", 20) {
 		t.Pages = append(t.Pages, s.take(g))
 	}
 }

@@ -1,3 +1,0 @@
-package reference
-import "testing"
-func TestZ(t *testing.T){ Check(t) }
