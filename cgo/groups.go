@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"chimera/engine"
+	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
@@ -45,16 +46,14 @@ func carveGroups(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) []g
 	return groups
 }
 
-// limits are what a batch may ask of the groups.
+// groupLimits are what a batch may ask of the groups.
 func groupLimits(p *engine.Program, o engine.LoadOptions) []engine.GroupLimits {
-	limits := make([]engine.GroupLimits, len(p.Groups))
+	bytes := make([]int64, len(p.Groups))
 	for i, g := range p.Groups {
 		layout := groupLayout(g, o.Policy.KV)
-		limits[i] = engine.GroupLimits{
-			Name: g.Name, Pages: o.Pages[i], PageBytes: int64(layout.page_bytes), Slots: g.State > 0, Mask: g.Mask, Window: g.Window,
-		}
+		bytes[i] = int64(layout.page_bytes)
 	}
-	return limits
+	return lowering.GroupLimits(p, o, bytes)
 }
 
 // planGroups are the plan's rows of the groups.

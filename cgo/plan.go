@@ -58,7 +58,8 @@ type showing struct {
 	isa    string
 }
 
-var formNames = []string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
+// formNames go by C's enum pack_form; a form without a name does not compile.
+var formNames [C.PACK_FORMS]string = [...]string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
 
 func (s *showing) form(id engine.WeightID) string { return formNames[s.packed[id-1].matrix.form] }
 

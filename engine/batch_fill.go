@@ -173,6 +173,8 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 		return &BatchError{Field: "positions", Reason: "a sequence in pieces, whose rows see all of it"}
 	case g.Mask == Cross && length == 0:
 		return &BatchError{Field: "pages", Reason: "nothing written to attend to"}
+	case g.Written && length < last:
+		return &BatchError{Field: "pages", Reason: "fewer positions than the step writes"}
 	}
 	return nil
 }

@@ -107,6 +107,7 @@ type GroupLimits struct {
 	Slots     bool
 	Mask      Mask
 	Window    int
+	Written   bool // the program has a Store to it: of mask Cross, it is the one that others read
 }
 
 // PageCopy names a copy of one whole page.

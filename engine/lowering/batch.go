@@ -1,6 +1,8 @@
 package lowering
 
 import (
+	"slices"
+
 	"chimera/engine"
 	"chimera/hostmem"
 )
@@ -23,6 +25,26 @@ func TablePages(p *engine.Program, o engine.LoadOptions) (n int) {
 		n += g.PagesFor(o.MaxContext, o.MaxTokens)
 	}
 	return n * o.MaxSequences
+}
+
+// GroupLimits are the sizes of the groups' pools, whose pages or slots take so many bytes each.
+func GroupLimits(p *engine.Program, o engine.LoadOptions, pageBytes []int64) []engine.GroupLimits {
+	limits := make([]engine.GroupLimits, len(p.Groups))
+	for i, g := range p.Groups {
+		limits[i] = engine.GroupLimits{
+			Name: g.Name, Pages: o.Pages[i], PageBytes: pageBytes[i], Slots: g.State > 0, Mask: g.Mask, Window: g.Window,
+			Written: written(p, engine.GroupID(i+1)),
+		}
+	}
+	return limits
+}
+
+// written tells whether the program stores to the group.
+func written(p *engine.Program, id engine.GroupID) bool {
+	return slices.ContainsFunc(p.Ops, func(op engine.Op) bool {
+		s, ok := op.(engine.Store)
+		return ok && s.Group == id
+	})
 }
 
 // RowsOf is how many rows a value of the domain has at most.

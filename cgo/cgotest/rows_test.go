@@ -1,6 +1,6 @@
 //go:build cgo
 
-package cgo
+package cgotest
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func TestRowsEqualScalar(t *testing.T) {
 				}
 				both("add", func(k probeISA, out []float32) { k.add(out, x, a) })
 				both("scale", func(k probeISA, out []float32) { k.scale(out, 0.37) })
-				for kind := range engine.LayerNorm + 1 {
+				for _, kind := range []engine.NormKind{engine.RMSNorm, engine.LayerNorm} {
 					both("norm", func(k probeISA, out []float32) { k.norm(kind, x, nil, nil, nil, 1e-5, out) })
 					both("norm in place", func(k probeISA, out []float32) { k.norm(kind, out, a, b, c, 1e-6, out) })
 				}
@@ -57,7 +57,7 @@ func TestScalarNorm(t *testing.T) {
 	for _, n := range rowSizes {
 		r := random(uint64(n) + 3)
 		x, gamma, beta := inputs[0].make(r, n), inputs[0].make(r, n), inputs[0].make(r, n)
-		for kind := range engine.LayerNorm + 1 {
+		for _, kind := range []engine.NormKind{engine.RMSNorm, engine.LayerNorm} {
 			out := probeTake[float32](m, n)
 			have[0].norm(kind, probeCopy(m, x), probeCopy(m, gamma), probeCopy(m, beta), nil, 1e-5, out)
 			mean, square := 0.0, 0.0

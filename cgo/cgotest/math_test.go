@@ -1,6 +1,6 @@
 //go:build cgo
 
-package cgo
+package cgotest
 
 import (
 	"math"

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package cgo
+package cgotest
 
 import (
 	"encoding/binary"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"chimera/cgo"
 	"chimera/engine"
 	"chimera/weights"
 )
@@ -52,14 +53,17 @@ func (w stepWeights) add(name string, b blockType, rows, cols int) {
 
 const (
 	stepWidth, stepHeads, stepKVHeads, stepHeadDim = 96, 6, 2, 20
-	stepFF, stepVocab, stepContext                 = 160, 203, 320
+	stepFF, stepVocab, stepContext, stepWindow     = 160, 203, 320, 33
 )
 
 // stepProgram has one layer of full attention and one of a window, with adjacent and halved pairs.
 func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 	t.Helper()
-	w, p := stepWeights{}, engine.NewBuilder(engine.Program{Architecture: "test", Layers: 2, KVHeads: stepKVHeads,
-		HeadDim: stepHeadDim, Vocab: stepVocab, Context: stepContext})
+	w, p := stepWeights{}, engine.NewBuilder("test", stepVocab, stepContext)
+	groups := []engine.GroupID{
+		p.Group(engine.Group{Name: "full", Layers: 1, Mask: engine.Causal, Heads: stepKVHeads, KeyWidth: stepHeadDim, ValueWidth: stepHeadDim}),
+		p.Group(engine.Group{Name: "window", Layers: 1, Mask: engine.Window, Window: stepWindow, Heads: stepKVHeads, KeyWidth: stepHeadDim, ValueWidth: stepHeadDim}),
+	}
 	weight := func(name string, kind, rows, cols int) engine.WeightID {
 		w.add(name, blockTypes[kind], rows, cols)
 		return p.Weight(name, rows, cols)
@@ -72,31 +76,32 @@ func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 	for layer := range 2 {
 		n := func(s string) string { return fmt.Sprintf("%d.%s", layer, s) }
 		kinds := [][4]int{{q8, q41, f32, q50}, {bf16, q4, f32, q8}}[layer]
-		p.Add(engine.Norm{Kind: engine.NormKind(layer), Gamma: weight(n("norm"), f32, 1, stepWidth), Beta: engine.NoWeight, Epsilon: 1e-5,
-			In: x, Residual: engine.NoValue, Out: h})
+		p.Add(engine.Norm{Kind: engine.NormKind(layer + 1), Gamma: weight(n("norm"), f32, 1, stepWidth), Epsilon: 1e-5,
+			In: x, Out: h})
 		p.Add(engine.Linears{In: h, Outputs: []engine.Linear{
-			{Weight: weight(n("q"), kinds[0], stepHeads*stepHeadDim, stepWidth), Bias: weight(n("q.bias"), f32, 1, stepHeads*stepHeadDim), Gate: engine.NoWeight, Residual: engine.NoValue, Out: q},
-			{Weight: weight(n("k"), kinds[0], stepKVHeads*stepHeadDim, stepWidth), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: engine.NoValue, Out: k},
-			{Weight: weight(n("v"), kinds[1], stepKVHeads*stepHeadDim, stepWidth), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: engine.NoValue, Out: v},
+			{Weight: weight(n("q"), kinds[0], stepHeads*stepHeadDim, stepWidth), Bias: weight(n("q.bias"), f32, 1, stepHeads*stepHeadDim), Out: q},
+			{Weight: weight(n("k"), kinds[0], stepKVHeads*stepHeadDim, stepWidth), Out: k},
+			{Weight: weight(n("v"), kinds[1], stepKVHeads*stepHeadDim, stepWidth), Out: v},
 		}})
-		p.Add(engine.Attend{Layer: layer, Q: q, K: k, V: v, Out: a, Heads: stepHeads, Scale: 0.2, QNorm: weight(n("qnorm"), f32, 1, stepHeadDim), KNorm: weight(n("knorm"), f32, 1, stepHeadDim),
-			Epsilon: 1e-6, Rope: &engine.Rope{Style: engine.RopeStyle(layer), Dim: 16, Base: 10000, Scale: 1, Factors: engine.NoWeight, Magnitude: 1}, Window: 33 * layer, Softcap: 20 * float32(layer)})
-		p.Add(engine.Linears{In: a, Outputs: []engine.Linear{{Weight: weight(n("o"), kinds[2], stepWidth, stepHeads*stepHeadDim), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: x, Out: x}}})
+		rope := &engine.Rope{Style: engine.RopeStyle(layer), Dim: 16, Base: 10000, Scale: 1, Magnitude: 1}
+		p.Add(engine.Store{Group: groups[layer], Layer: 1, K: k, V: v, Norm: weight(n("knorm"), f32, 1, stepHeadDim), Epsilon: 1e-6, Rope: rope})
+		p.Add(engine.Attend{Group: groups[layer], Layer: 1, Q: q, Out: a, Heads: stepHeads, Scale: 0.2, Norm: weight(n("qnorm"), f32, 1, stepHeadDim),
+			Epsilon: 1e-6, Rope: rope, Softcap: 20 * float32(layer)})
+		p.Add(engine.Linears{In: a, Outputs: []engine.Linear{{Weight: weight(n("o"), kinds[2], stepWidth, stepHeads*stepHeadDim), Residual: x, Out: x}}})
 		p.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: weight(n("ffnorm"), f32, 1, stepWidth), Beta: weight(n("ffbeta"), f32, 1, stepWidth), Epsilon: 1e-5,
-			In: x, Residual: engine.NoValue, Out: h})
+			In: x, Out: h})
 		gateBias := engine.NoWeight
 		if layer == 1 {
 			gateBias = weight(n("gate.bias"), f32, 1, stepFF)
 		}
-		p.Add(engine.Linears{In: h, Outputs: []engine.Linear{{Weight: weight(n("up"), kinds[3], stepFF, stepWidth), Bias: engine.NoWeight,
-			Gate: weight(n("gate"), kinds[3], stepFF, stepWidth), GateBias: gateBias, Activation: engine.SiLU, Residual: engine.NoValue, Out: ff}}})
-		p.Add(engine.Linears{In: ff, Outputs: []engine.Linear{{Weight: weight(n("down"), kinds[1], stepWidth, stepFF), Bias: engine.NoWeight, Gate: engine.NoWeight, Residual: engine.NoValue, Out: h}}})
+		p.Add(engine.Linears{In: h, Outputs: []engine.Linear{{Weight: weight(n("up"), kinds[3], stepFF, stepWidth), Gate: weight(n("gate"), kinds[3], stepFF, stepWidth), GateBias: gateBias, Activation: engine.SiLU, Out: ff}}})
+		p.Add(engine.Linears{In: ff, Outputs: []engine.Linear{{Weight: weight(n("down"), kinds[1], stepWidth, stepFF), Out: h}}})
 		p.Add(engine.Add{A: x, B: h, Out: x})
 	}
 	last, normed := p.OutputValue("last", stepWidth), p.OutputValue("normed", stepWidth)
 	p.Add(engine.Rows{In: x, Out: last})
-	p.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: weight("outnorm", f32, 1, stepWidth), Beta: engine.NoWeight, Epsilon: 1e-5, In: last, Residual: engine.NoValue, Out: normed})
-	p.Add(engine.Head{In: normed, Weight: weight("head", q8, stepVocab, stepWidth), Bias: engine.NoWeight, Scale: 0.3, Softcap: 15})
+	p.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: weight("outnorm", f32, 1, stepWidth), Epsilon: 1e-5, In: last, Out: normed})
+	p.Add(engine.Head{In: normed, Weight: weight("head", q8, stepVocab, stepWidth), Scale: 0.3, Softcap: 15})
 	program, err := p.Program()
 	if err != nil {
 		t.Fatal(err)
@@ -104,10 +109,25 @@ func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 	return program, w
 }
 
+// open opens the CPU.
+func open(t *testing.T, isa string, threads int) *cgo.Backend {
+	t.Helper()
+	b, err := cgo.Open(cgo.Options{ISA: isa, Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
 func loadStep(t *testing.T, isa string, threads int, kv engine.DType) engine.Instance {
 	t.Helper()
 	p, w := stepProgram(t)
-	in, err := Backend{}.Load(p, w, engine.LoadOptions{Policy: engine.Policy{KV: kv}, Threads: threads, ISA: isa, Pages: 64,
+	in, err := open(t, isa, threads).Load(p, w, engine.LoadOptions{Policy: engine.Policy{KV: kv}, Pages: []int{64, 64},
 		MaxTokens: 64, MaxSequences: 4, MaxOutputs: 40, MaxTop: 5, MaxContext: stepContext})
 	if err != nil {
 		t.Fatal(err)
@@ -136,17 +156,23 @@ func stepPages(first int) []int32 {
 	return pages
 }
 
+// both is the same table in both groups.
+func both(pages []int32) []engine.PageTable {
+	return []engine.PageTable{{Pages: pages}, {Pages: pages}}
+}
+
 // runStep computes tokens from position first, with a companion of three tokens if asked, and returns
 // the last row's logits and its sampled token.
 func runStep(t *testing.T, in engine.Instance, b *engine.Batch, tokens []int32, first int, pages []int32, company bool) ([]float32, int32) {
 	t.Helper()
 	b.Reset()
+	b.Generation = in.Generation()
 	if company {
-		if _, err := b.AddSequence(stepTokens(3), 0, []int32{63}); err != nil {
+		if _, err := b.AddSequence(stepTokens(3), 0, both([]int32{63})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	row, err := b.AddSequence(tokens, first, pages)
+	row, err := b.AddSequence(tokens, first, both(pages))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +222,7 @@ func TestStepGivesTheSameBytes(t *testing.T) {
 			company        bool
 		}{{"scalar", 2, 17, true}, {"avx2", 1, 60, false}, {"avx2", 3, 1, true}, {"avx512f", 2, 33, false}, {"avx512vnni", 2, 16, true}, {"avx512vnni", 1, 1, false}} {
 			t.Run(fmt.Sprintf("%v/%s/%d threads/%d tokens/company %v", kv, c.isa, c.threads, c.chunk, c.company), func(t *testing.T) {
-				if !HasISA(c.isa) {
+				if !cgo.HasISA(c.isa) {
 					t.Skip("this machine does not have it")
 				}
 				got, token := runPrompt(t, loadStep(t, c.isa, c.threads, kv), tokens, c.chunk, stepPages(20), c.company)
@@ -214,16 +240,18 @@ func TestPagesMove(t *testing.T) {
 	in := loadStep(t, "auto", 2, engine.F16)
 	tokens, own, other := stepTokens(41), stepPages(0), stepPages(30)
 	want, _ := runPrompt(t, in, tokens, 40, own, false)
-	buffer := make([]byte, in.Limits().PageBytes)
-	for i := range 3 {
-		if i == 1 {
-			if err := in.CopyPages([]engine.PageCopy{{From: own[i], To: other[i]}}); err != nil {
+	for g := engine.GroupID(1); g <= 2; g++ {
+		buffer := make([]byte, in.Limits().Groups[g-1].PageBytes)
+		for i := range 3 {
+			if i == 1 {
+				if err := in.CopyPages(g, []engine.PageCopy{{From: own[i], To: other[i]}}); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if err := errors.Join(moved(in.Export(g, own[i], buffer)), moved(in.Import(g, other[i], buffer))); err != nil {
 				t.Fatal(err)
 			}
-			continue
-		}
-		if err := errors.Join(in.ExportPage(own[i], buffer), in.ImportPage(other[i], buffer)); err != nil {
-			t.Fatal(err)
 		}
 	}
 	b, err := in.NewBatch()
@@ -232,11 +260,28 @@ func TestPagesMove(t *testing.T) {
 	}
 	got, _ := runStep(t, in, b, tokens[40:], 40, other, false)
 	same(t, "logits", got, want)
-	for _, err := range []error{
-		in.ExportPage(-1, buffer), in.ImportPage(64, buffer), in.ExportPage(0, buffer[1:]), in.CopyPages([]engine.PageCopy{{From: 0, To: 64}}),
+}
+
+// moved waits for a transfer.
+func moved(ticket *engine.Ticket, err error) error {
+	if err != nil {
+		return err
+	}
+	return ticket.Wait()
+}
+
+func TestPagesOutsideAreRefused(t *testing.T) {
+	in := loadStep(t, "auto", 1, engine.F16)
+	buffer := make([]byte, in.Limits().Groups[0].PageBytes)
+	for field, errs := range map[string][]error{
+		"pages": {moved(in.Export(1, -1, buffer)), moved(in.Import(1, 64, buffer)), moved(in.Export(1, 0, buffer[1:])),
+			in.CopyPages(1, []engine.PageCopy{{From: 0, To: 64}})},
+		"groups": {moved(in.Export(0, 0, buffer)), moved(in.Import(3, 0, buffer)), in.CopyPages(-1, []engine.PageCopy{{}})},
 	} {
-		if refused := new(engine.BatchError); !errors.As(err, &refused) || refused.Field != "pages" {
-			t.Errorf("a page outside the pool: %v", err)
+		for i, err := range errs {
+			if refused := new(engine.BatchError); !errors.As(err, &refused) || refused.Field != field {
+				t.Errorf("%s, %d: %v", field, i, err)
+			}
 		}
 	}
 }
@@ -254,9 +299,13 @@ func TestSubmitRefuses(t *testing.T) {
 	if err := in.Wait(); !errors.As(err, &refused) || refused.Field != "depth" {
 		t.Errorf("waiting for nothing: %v", err)
 	}
-	if _, err := b.AddSequence([]int32{1}, 0, []int32{0}); err != nil {
+	if _, err := b.AddSequence([]int32{1}, 0, both([]int32{0})); err != nil {
 		t.Fatal(err)
 	}
+	if err := in.Submit(b); !errors.As(err, &refused) || refused.Field != "generation" {
+		t.Errorf("a step of no generation: %v", err)
+	}
+	b.Generation = in.Generation()
 	if err := in.Submit(b); err != nil {
 		t.Fatal(err)
 	}
@@ -268,20 +317,23 @@ func TestSubmitRefuses(t *testing.T) {
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
-	p, w := stepProgram(t)
-	for _, isa := range []string{"", "sse2", "AVX2"} {
-		if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: isa, Threads: 1}); err == nil {
-			t.Errorf("instruction set %q was taken", isa)
+func TestOpenRefuses(t *testing.T) {
+	for _, o := range []cgo.Options{{Threads: 1}, {Threads: 1, ISA: "sse2"}, {Threads: 1, ISA: "AVX2"}, {ISA: "auto"}, {Threads: -1, ISA: "auto"}} {
+		if b, err := cgo.Open(o); err == nil {
+			b.Close()
+			t.Errorf("%+v was taken", o)
 		}
 	}
-	delete(w, "1.gate")
-	if _, err := (Backend{}).Load(p, w, engine.LoadOptions{ISA: "auto", Threads: 1}); err == nil {
-		t.Error("a missing tensor was not noticed")
+}
+
+func TestLoadRefuses(t *testing.T) {
+	p, w := stepProgram(t)
+	backend := open(t, "auto", 1)
+	if _, err := backend.Load(p, w, engine.LoadOptions{Pages: []int{1}}); err == nil {
+		t.Error("pages for one group of two were taken")
 	}
-	wide := *p
-	wide.HeadDim = maxHeadDim + 1
-	if _, err := (Backend{}).Plan(&wide, w, engine.LoadOptions{ISA: "auto", Threads: 1}); !errors.Is(err, engine.ErrModelFile) {
-		t.Errorf("a head of %d: %v", wide.HeadDim, err)
+	delete(w, "1.gate")
+	if _, err := backend.Load(p, w, engine.LoadOptions{Pages: []int{1, 1}}); err == nil {
+		t.Error("a missing tensor was not noticed")
 	}
 }

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package cgo
+package cgotest
 
 import (
 	"fmt"
@@ -183,7 +183,8 @@ func TestClearAfter(t *testing.T) {
 	for _, kv := range kvTypes {
 		for _, headDim := range []int{8, 20, 64, 80} {
 			m := &probeMemory{}
-			full, part := newProbeCache(m, kv, headDim, 1), newProbeCache(m, kv, headDim, 1)
+			g := engine.Group{KeyWidth: headDim, ValueWidth: headDim}
+			full, part := newProbeCache(m, kv, g, 1), newProbeCache(m, kv, g, 1)
 			last := r.IntN(engine.PageTokens - 1)
 			for slot := range engine.PageTokens {
 				key, value := probeCopy(m, inputs[0].make(r, headDim)), probeCopy(m, inputs[0].make(r, headDim))
