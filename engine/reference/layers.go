@@ -31,7 +31,7 @@ func randomModels(t *rapid.T) []Model {
 		a.context = long
 	}
 	groups := a.ownGroups()
-	if !a.chance("cross", 20) {
+	if !a.chance("cross", 0) {
 		return []Model{a.model(false, groups)}
 	}
 	cross := a.group("cross")
