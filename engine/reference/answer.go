@@ -24,12 +24,12 @@ type answer struct {
 // fail ends the check with what was asked and where.
 func (a *answer) fail(format string, args ...any) {
 	a.Logf("%v", a.script)
-	a.Fatalf("%s: position %d of %d, tolerance %.3g, %+v: %s", a.backend.Name(), a.position, len(a.Tokens), a.want.tolerance[a.position], a.request.output, fmt.Sprintf(format, args...))
+	a.Fatalf("%s: position %d of %d, tolerance %.3g, %+v: %s", a.backend.Name(), a.position, len(a.Tokens), a.tolerance[a.model], a.request.output, fmt.Sprintf(format, args...))
 }
 
 // check holds a whole row to the reference, and all else to the whole row if there is one: then it is exact.
 func (a *answer) check() {
-	logits, tolerance := a.want.logits[a.position], a.want.tolerance[a.position]
+	logits, tolerance := a.want[a.position], a.tolerance[a.model]
 	if row := a.wholeRow(); row != nil {
 		a.checkRow(row, logits, tolerance)
 		logits, tolerance = widen(row), 0
@@ -61,7 +61,7 @@ func (a *answer) wholeRow() []float32 {
 			before++
 		}
 	}
-	vocab := len(a.want.logits[a.position])
+	vocab := len(a.want[a.position])
 	return a.b.Logits[before*vocab:][:vocab]
 }
 

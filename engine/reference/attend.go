@@ -26,7 +26,7 @@ func (r *run) prepared(head []float64, norm engine.WeightID, epsilon float32, ro
 
 func (r *run) store(o engine.Store) {
 	g := r.program.Group(o.Group)
-	layer := &r.stored[g.Name][o.Layer-1]
+	layer := &r.Stored[g.Name][o.Layer-1]
 	layer.Keys = r.each(func(t int) (row []float64) {
 		for _, head := range heads(r.values[o.K][t], g.KeyWidth) {
 			row = append(row, r.remembered(r.prepared(head, o.Norm, o.Epsilon, o.Rope, t))...)
@@ -49,8 +49,8 @@ func (r *run) store(o engine.Store) {
 
 func (r *run) attend(o engine.Attend) {
 	g := r.program.Group(o.Group)
-	memory := r.stored
-	if g.Mask == engine.Cross && len(r.stored[g.Name][o.Layer-1].Keys) == 0 {
+	memory := r.Stored
+	if g.Mask == engine.Cross && len(r.Stored[g.Name][o.Layer-1].Keys) == 0 {
 		memory = r.Memory
 	}
 	layer := memory[g.Name][o.Layer-1]

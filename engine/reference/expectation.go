@@ -6,49 +6,37 @@ import (
 
 // This file owns what is expected of a backend, and how far it may be off.
 
-// expectation is what a sequence's rows must give.
-type expectation struct {
-	logits    [][]float64 // (positions, Vocab)
-	tolerance []float64   // of any logit of a row
-}
-
 const (
 	// doubtFactor is how many times the doubtful evaluations' difference is allowed: they differ at random, and so
 	// does a backend.
 	doubtFactor = 4
-	// leastTolerance is of a row's largest logit: where nothing is in doubt, float32 has 2^-24.
+	// leastTolerance is of the largest logit: where nothing is in doubt, float32 has 2^-24.
 	leastTolerance = 0x1p-20
 )
 
-// expect evaluates all jobs, certain and in doubt.
+// expect evaluates all jobs. The tolerance is one for all rows of a model: in a single row what is in doubt may
+// happen to cancel out.
 func (s *script) expect(evaluators []*Evaluator) {
+	s.tolerance = make([]float64, len(evaluators))
+	stored := map[*job][kinds]Memory{}
 	for _, j := range s.jobs {
-		j.want.logits, j.stored = evaluators[j.model].Evaluate(s.sequence(j))
-		for _, row := range j.want.logits {
-			j.want.tolerance = append(j.want.tolerance, leastTolerance*largest(row))
+		all, memories := evaluators[j.model].EvaluateInDoubt(j.Sequence, stored[j.after]), [kinds]Memory{}
+		for kind, e := range all {
+			memories[kind] = e.Stored
 		}
-	}
-	doubts := make([][]*Evaluator, len(evaluators))
-	for m, e := range evaluators {
-		doubts[m] = e.Doubts(uint64(m))
-	}
-	for kind := range doubts[0] {
-		for _, j := range s.jobs {
-			var logits [][]float64
-			logits, j.stored = doubts[j.model][kind].Evaluate(s.sequence(j))
-			for t, row := range logits {
-				j.want.tolerance[t] = max(j.want.tolerance[t], doubtFactor*distance(row, j.want.logits[t]))
-			}
-		}
+		stored[j], j.want = memories, all[certain].Logits
+		s.tolerance[j.model] = max(s.tolerance[j.model], toleranceOf(all))
 	}
 }
 
-// sequence is a job's, with what its encoder stored when it was evaluated last: just before.
-func (s *script) sequence(j *job) Sequence {
-	if j.after != nil {
-		j.Memory = j.after.stored
+func toleranceOf(all [kinds]Evaluation) (tolerance float64) {
+	for t, row := range all[certain].Logits {
+		tolerance = max(tolerance, leastTolerance*largest(row))
+		for _, doubtful := range all[certain+1:] {
+			tolerance = max(tolerance, doubtFactor*distance(row, doubtful.Logits[t]))
+		}
 	}
-	return j.Sequence
+	return tolerance
 }
 
 // distance is the largest difference of two rows.

@@ -16,6 +16,7 @@ import (
 type Model struct {
 	Program *engine.Program
 	Tensors Tensors
+	floats  bool // nothing is rounded: floats alone are in weights and KV pages, so that the logits are known well
 }
 
 // long is a context for which attention comes in parts; most programs have a shorter one, which costs less.
@@ -26,7 +27,7 @@ const short, long = 64, 320
 func randomModels(t *rapid.T) []Model {
 	a := &author{T: t, context: short}
 	a.random = rand.New(rand.NewPCG(uint64(a.draw("seed", 0, math.MaxInt32)), 0))
-	a.floats = a.chance("floats alone", 60)
+	a.floats = a.chance("nothing rounded", 70)
 	if a.chance("long", 10) {
 		a.context = long
 	}
@@ -60,7 +61,7 @@ func (a *author) model(encoder bool, groups []engine.Group) Model {
 	if err != nil {
 		a.Fatalf("a random program is refused: %v", err)
 	}
-	return Model{Program: p, Tensors: a.tensors}
+	return Model{Program: p, Tensors: a.tensors, floats: a.floats}
 }
 
 // ---- groups ----

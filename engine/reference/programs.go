@@ -20,7 +20,7 @@ type author struct {
 	*engine.Builder
 	tensors Tensors
 	random  *rand.Rand // of the weights' values
-	floats  bool       // weights in floats alone: no rounding makes much of little
+	floats  bool       // nothing is rounded
 	width   int        // of the stream
 	vocab   int
 	context int

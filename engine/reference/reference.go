@@ -20,7 +20,6 @@ type Evaluator struct {
 	program *engine.Program
 	policy  engine.Policy
 	weights []tensor // in the order of Program.Weights
-	doubt   *doubt   // nil: none
 }
 
 // Sequence is a sequence from its first token on.
@@ -60,22 +59,40 @@ func New(p *engine.Program, w engine.Weights, policy engine.Policy) (*Evaluator,
 	return e, nil
 }
 
-// run is one evaluation. Every value has a row for each token: what stands behind engine.Rows is evaluated for
-// all of them, so that any row may be asked for.
-type run struct {
-	*Evaluator
-	Sequence
-	values map[engine.ValueID][][]float64
-	stored Memory
-	logits [][]float64
+// Evaluation is what became of a sequence.
+type Evaluation struct {
+	Logits [][]float64 // (tokens, Vocab) behind every token; none if the program has no head
+	Stored Memory
 }
 
-// Evaluate returns the logits behind every token, (tokens, Vocab), or none if the program has no head, and what
-// it has stored.
-func (e *Evaluator) Evaluate(s Sequence) (logits [][]float64, stored Memory) {
-	r := &run{Evaluator: e, Sequence: s, values: map[engine.ValueID][][]float64{}, stored: Memory{}}
+// run is one evaluation under way. Every value has a row for each token: what stands behind engine.Rows is
+// evaluated for all of them, so that any row may be asked for.
+type run struct {
+	*Evaluator
+	*doubt
+	Sequence
+	values map[engine.ValueID][][]float64
+	Evaluation
+}
+
+// Evaluate computes a sequence.
+func (e *Evaluator) Evaluate(s Sequence) Evaluation { return e.evaluate(s, &doubt{}) }
+
+// EvaluateInDoubt computes it first for certain, then in doubt, with the memories of the same kinds.
+func (e *Evaluator) EvaluateInDoubt(s Sequence, memories [kinds]Memory) (all [kinds]Evaluation) {
+	d := &doubt{}
+	for kind := range all {
+		d.begin(kind)
+		s.Memory = memories[kind]
+		all[kind] = e.evaluate(s, d)
+	}
+	return all
+}
+
+func (e *Evaluator) evaluate(s Sequence, d *doubt) Evaluation {
+	r := &run{Evaluator: e, doubt: d, Sequence: s, values: map[engine.ValueID][][]float64{}, Evaluation: Evaluation{Stored: Memory{}}}
 	for _, g := range e.program.Groups {
-		r.stored[g.Name] = make([]Layer, g.Layers)
+		r.Stored[g.Name] = make([]Layer, g.Layers)
 	}
 	for _, op := range e.program.Ops {
 		switch o := op.(type) {
@@ -97,7 +114,7 @@ func (e *Evaluator) Evaluate(s Sequence) (logits [][]float64, stored Memory) {
 			r.head(o)
 		}
 	}
-	return r.logits, r.stored
+	return r.Evaluation
 }
 
 // each makes a matrix with one row per token.

@@ -27,55 +27,55 @@ func largest(x []float64) (amax float64) {
 }
 
 // activations is x as engine.ActivationInt8 rounds it.
-func (r *run) activations(x []float64) []float64 {
-	var out []float64
+func (r *run) activations(x []float64) (out []float64) {
 	blocks(x, func(part []float64) {
 		d := float64(float32(largest(part)) / 127)
-		out = append(out, r.integers(part, d, d, largest(x))...)
+		out = append(out, scaled(r.steps(part, d), d)...)
 	})
 	return out
 }
 
-// integers is x in whole steps of d, -127 to 127 of them, each worth value.
-func (r *run) integers(x []float64, d, value, magnitude float64) []float64 {
-	out := make([]float64, len(x))
-	for i, v := range x {
-		if d > 0 {
-			out[i] = min(max(r.whole(v/d, magnitude/d), -127), 127) * value
-		}
+// steps is how many whole steps of d each of x is: -127 to 127.
+func (r *run) steps(x []float64, d float64) []float64 {
+	inverse := 0.0
+	if d > 0 {
+		inverse = 1 / d
+	}
+	out := r.round(scaled(x, inverse), func(float64) float64 { return 1 })
+	for i, n := range out {
+		out[i] = min(max(n, -127), 127)
 	}
 	return out
 }
 
 // remembered is a head of K or V as memory holds it.
-func (r *run) remembered(x []float64) []float64 {
+func (r *run) remembered(x []float64) (out []float64) {
 	switch r.policy.KV {
 	case engine.F16:
-		out := make([]float64, len(x))
-		for i, v := range x {
-			out[i] = r.half(v, largest(x))
-		}
-		return out
+		return r.halves(x)
 	case engine.Q8_0: // the integers count steps of the scale before it is rounded
-		var out []float64
 		blocks(x, func(part []float64) {
 			d := float64(float32(largest(part)) / 127)
-			out = append(out, r.integers(part, d, r.half(d, d), largest(x))...)
+			out = append(out, scaled(r.steps(part, d), r.halves([]float64{d})[0])...)
 		})
 		return out
 	}
 	return x
 }
 
-// half is x rounded to an IEEE half: 11 bits, down to 2^-24.
-func (r *run) half(x, magnitude float64) float64 {
-	exponent := -14
-	if x != 0 {
-		exponent = max(exponent, math.Ilogb(x))
+// halves is x rounded to IEEE halves: 11 bits, down to 2^-24.
+func (r *run) halves(x []float64) []float64 {
+	out := r.round(x, func(v float64) float64 {
+		exponent := -14
+		if v != 0 {
+			exponent = max(exponent, math.Ilogb(v))
+		}
+		return math.Ldexp(1, exponent-10)
+	})
+	for i, v := range out {
+		if math.Abs(v) > 65504 {
+			out[i] = math.Copysign(math.Inf(1), v)
+		}
 	}
-	step := math.Ldexp(1, exponent-10)
-	if y := r.whole(x/step, magnitude/step) * step; math.Abs(y) <= 65504 {
-		return y
-	}
-	return math.Copysign(math.Inf(1), x)
+	return out
 }

@@ -163,7 +163,7 @@ func activate(a engine.Activation, x float64) float64 {
 }
 
 func (r *run) head(o engine.Head) {
-	r.logits = r.each(func(t int) []float64 {
+	r.Logits = r.each(func(t int) []float64 {
 		row := scaled(r.product(o.Weight, o.Bias, r.values[o.In][t]), float64(o.Scale))
 		for i := range row {
 			row[i] = r.capped(row[i], o.Softcap)

@@ -19,17 +19,18 @@ type script struct {
 	jobs    []*job
 	pools   [][]int32 // of each group: free pages
 	acts    []act
+
+	tolerance []float64 // of each model's logits
 }
 
 // job is one sequence of one model.
 type job struct {
 	Sequence
 	model  int
-	after  *job   // the encoder's: what it stores is read
-	stored Memory // by the evaluation under way
-	done   int    // positions that steps have computed
+	after  *job // the encoder's: what it stores is read
+	done   int  // positions that steps have computed
 	tables []engine.PageTable
-	want   expectation
+	want   [][]float64 // logits, (tokens, Vocab)
 }
 
 // act is a step, or what is done to pages between two.
@@ -123,7 +124,10 @@ func (s *script) vectorRow(width int) []float32 {
 // chooseOptions makes the limits as tight as the script allows.
 func (s *script) chooseOptions() {
 	s.pools = make([][]int32, len(s.models[0].Program.Groups))
-	policy := engine.Policy{KV: oneOf(s.author, "KV", engine.F32, engine.F32, engine.F16, engine.Q8_0)}
+	policy := engine.Policy{KV: engine.F32}
+	if !s.models[0].floats {
+		policy.KV = oneOf(s.author, "KV", engine.F16, engine.Q8_0, engine.F32)
+	}
 	var pages []int
 	for g := range s.pools {
 		n := s.draw("spare pages", 0, 2)
