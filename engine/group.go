@@ -25,7 +25,7 @@ const maxHeadElements = 1024
 // page holds PageTokens positions of all the group's layers: page ids of one group mean nothing in another.
 //
 // A group with State is one of recurrent layers. It has slots instead of pages: what a slot holds of a
-// sequence does not grow. A step reads one slot and writes another (BatchTable), so that a step which was
+// sequence does not grow. A step reads one slot and writes another (Table), so that a step which was
 // aborted has changed nothing, and a slot that is kept is a snapshot.
 type Group struct {
 	Name   string
