@@ -149,10 +149,13 @@ func (in *echoInstance) Wait() error {
 	}
 	for i, o := range b.Outputs {
 		best := in.next(histories[o.Row])
-		b.Results[i] = engine.Result{Token: best, LogSumExp: logSumExp}
+		b.Results[i] = engine.Result{Token: best}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
-			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, LogSumExp: logSumExp, TargetLogit: -float32(rank) / 2}
+			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, TargetLogit: -float32(rank) / 2}
+		}
+		if o.Mode&engine.LogSumExp != 0 {
+			b.Results[i].LogSumExp = logSumExp
 		}
 		for k := range b.TopOf(i) {
 			b.TopOf(i)[k] = engine.TopToken{Token: (best + int32(k)) % int32(vocab), Logit: -float32(k) / 2}

@@ -16,7 +16,12 @@ func mix(a, b uint64) uint64 {
 
 func extendState(state uint64, token int32) uint64 { return mix(state, uint64(token)) }
 
+// logSumExp is above every logit.
+const logSumExp = 10
+
 func logit(state uint64) float32 { return float32(state%1000) / 100 }
+
+func rank(state uint64) int32 { return int32(state % 7) }
 
 // choose depends on all that may choose a token: the sequence, seed and choice unless greedy, penalties
 // in any order, biases.

@@ -245,7 +245,16 @@ func (in *Instance) extend(b *engine.Batch, s engine.SequenceRows, table []int32
 // result fills in what output i asks for.
 func (in *Instance) result(b *engine.Batch, i int, o engine.Output, state uint64) {
 	r := &b.Results[i]
-	*r = engine.Result{Logit: logit(state), TargetLogit: logit(state ^ uint64(o.Target)), LogSumExp: 10, Token: o.Target}
+	*r = engine.Result{Logit: logit(state), Token: o.Target}
+	if o.Mode&engine.Score != 0 {
+		r.TargetLogit = logit(state ^ uint64(o.Target))
+	}
+	if o.Mode&engine.LogSumExp != 0 {
+		r.LogSumExp = logSumExp
+	}
+	if o.Mode&engine.Rank != 0 {
+		r.Rank = rank(state)
+	}
 	if o.Mode&engine.Sample != 0 {
 		r.Token = choose(state, o, b.Penalties[o.FirstPenalty:o.FirstPenalty+o.PenaltyCount], b.Biases[o.FirstBias:o.FirstBias+o.BiasCount], in.limits.Vocab)
 	}
