@@ -42,7 +42,7 @@ type buffers struct {
 	cosines, sines     []Pointer // per rope: (MaxTokens, dim / 2)
 	logits             Pointer   // (headRows, vocab)
 	scratch            Pointer   // (headRows, sampleScratch)
-	partials           Pointer   // (MaxSequences, heads, splits, head_pad + 2)
+	partials           Pointer   // (MaxSequences, heads, splits, value_pad + 2)
 	ids, sequenceOf    Pointer   // (MaxTokens)
 	wholeRow           Pointer   // (MaxOutputs)
 	batch              Pointer   // struct device_batch
@@ -63,11 +63,12 @@ func splits(o engine.LoadOptions) int64 {
 	return int64(o.MaxContext+C.SPLIT_TOKENS-1) / C.SPLIT_TOKENS
 }
 
-// heads is the largest number of query heads of any attention.
-func (l *lowered) heads() (n int64) {
+// partialFloats is what the splits of one sequence leave of any attention, at most.
+func (l *lowered) partialFloats(o engine.LoadOptions) (n int64) {
 	for _, ph := range l.Phases {
-		if a, ok := ph.Op.(engine.Attend); ok {
-			n = max(n, int64(a.Heads))
+		if a, ok := ph.Op.(engine.Attend); ok && ph.Kind == lowering.Attend {
+			layout := kvLayout(l.Program.Group(a.Group), o.Policy.KV)
+			n = max(n, int64(a.Heads)*splits(o)*int64(layout.value_pad+2))
 		}
 	}
 	return n
@@ -79,11 +80,7 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	b := &buffers{}
 	tokens, outputs := int64(o.MaxTokens), int64(o.MaxOutputs)
 	for _, v := range l.Program.Values {
-		rows := tokens
-		if v.Output {
-			rows = outputs
-		}
-		b.values = append(b.values, a.take(rows*int64(v.Width)*4))
+		b.values = append(b.values, a.take(int64(lowering.RowsOf(v.Rows, o)*v.Width)*4))
 	}
 	n := max(tokens, outputs) * l.blocks()
 	b.q, b.d, b.sum, b.halfSum = a.take(n*actBlock), a.take(n*4), a.take(n*4), a.take(n*8)
@@ -94,8 +91,7 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	}
 	vocab := int64(l.Program.Vocab)
 	b.logits, b.scratch = a.take(headRows*vocab*4), a.take(headRows*sampleScratch(l.Program.Vocab))
-	layout := kvLayout(l.Program, o.Policy.KV)
-	b.partials = a.take(int64(o.MaxSequences) * l.heads() * splits(o) * int64(layout.head_pad+2) * 4)
+	b.partials = a.take(int64(o.MaxSequences) * l.partialFloats(o) * 4)
 	b.ids, b.sequenceOf, b.wholeRow = a.take(tokens*4), a.take(tokens*4), a.take(outputs*4)
 	b.batch = a.take(C.sizeof_struct_device_batch)
 	b.mirror = a.take(batchBytes(l.Program, o))
@@ -103,13 +99,6 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	f := filler{lowered: l, options: o}
 	b.phases = a.take(int64(len(f.launches())) * C.sizeof_struct_phase)
 	return b
-}
-
-func kvLayout(p *engine.Program, kv engine.DType) C.struct_kv_layout {
-	kind := map[engine.DType]C.int{engine.F32: C.KV_F32, engine.F16: C.KV_F16, engine.Q8_0: C.KV_Q8_0}[kv]
-	var layout C.struct_kv_layout
-	C.kv_layout_init(&layout, kind, C.int(p.Layers), C.int(p.KVHeads), C.int(p.HeadDim))
-	return layout
 }
 
 // weight is where a weight lies: interleaved for products and tables, plain for vectors and learned

@@ -31,6 +31,7 @@ type instance struct {
 
 	weightsAt, actsAt, kvAt Pointer // the three allocations
 	weights                 []weight
+	groups                  []groupCache
 	buffers                 *buffers
 
 	stream    *cu.Stream // nil before it is made
@@ -48,7 +49,11 @@ type instance struct {
 
 // bounceBytes is the size of what pages bounce through.
 func bounceBytes(p *engine.Plan) int64 {
-	return max(p.PageBytes, C.sizeof_struct_copy_pages_args+copyPairs*8)
+	most := int64(C.sizeof_struct_copy_pages_args + copyPairs*8)
+	for _, g := range p.Groups {
+		most = max(most, g.PageBytes)
+	}
+	return most
 }
 
 // depth is how many steps may be under way: one runs while the next is planned.
@@ -57,9 +62,9 @@ const depth = 2
 func (in *instance) limitsOf() engine.Limits {
 	o := in.options
 	return engine.Limits{
-		MaxTokens: o.MaxTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
-		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext, Pages: o.Pages,
-		PageTokens: engine.PageTokens, PageBytes: in.plan.PageBytes, Vocab: in.Program.Vocab, Depth: depth,
+		MaxTokens: o.MaxTokens, MaxVectors: o.MaxVectors, VectorWidth: in.Program.VectorWidth(), MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
+		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext,
+		Groups: limitsOf(carveGroups(&arena{}, in.Program, o)), Vocab: in.Program.Vocab, Depth: depth,
 	}
 }
 
@@ -87,96 +92,6 @@ func (in *instance) do(what string, f func() error) error {
 		return in.device.condemn(err)
 	}
 	return nil
-}
-
-// pageAt is where a page lies. On a poisoned device there is none.
-func (in *instance) pageAt(page int32) (Pointer, error) {
-	if err := in.device.poisoned(); err != nil {
-		return 0, err
-	}
-	if page < 0 || int(page) >= in.limits.Pages {
-		return 0, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d", page, in.limits.Pages)}
-	}
-	return in.kvAt + Pointer(int64(page)*in.limits.PageBytes), nil
-}
-
-// CopyPages copies whole pages, copyPairs to a launch.
-func (in *instance) CopyPages(copies []engine.PageCopy) error {
-	for _, c := range copies {
-		for _, page := range []int32{c.From, c.To} {
-			if _, err := in.pageAt(page); err != nil {
-				return err
-			}
-		}
-	}
-	return in.do("copying pages of", func() error {
-		for ; len(copies) > 0; copies = copies[min(len(copies), copyPairs):] {
-			if err := in.copyPages(copies[:min(len(copies), copyPairs)]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (in *instance) copyPages(copies []engine.PageCopy) error {
-	args := hostmem.Slice[C.struct_copy_pages_args](in.bounce, 0, 1)
-	size := int64(C.sizeof_struct_copy_pages_args)
-	pairs := hostmem.Slice[engine.PageCopy](in.bounce, size, int64(len(copies)))
-	copy(pairs, copies)
-	at := in.buffers.copyPairs
-	args[0] = C.struct_copy_pages_args{page_bytes: C.int64_t(in.limits.PageBytes), count: C.int32_t(len(copies))}
-	point(&args[0].pages, in.kvAt)
-	point(&args[0].pairs, at+Pointer(size))
-	bytes := size + int64(len(copies))*int64(unsafe.Sizeof(copies[0]))
-	if err := in.device.copyIn(at, in.bounce.Pointer(), bytes, *in.stream); err != nil {
-		return err
-	}
-	if err := in.device.launch(in.functions["copy_pages"], grid{len(copies), 1, 1}, grid{256, 1, 1}, *in.stream, at); err != nil {
-		return err
-	}
-	return in.device.synchronize(*in.stream) // the bounce region is free again
-}
-
-// ExportPage copies a page out through pinned memory.
-func (in *instance) ExportPage(page int32, dst []byte) error {
-	at, err := in.checkPage(page, len(dst))
-	if err != nil {
-		return err
-	}
-	err = in.do("exporting a page of", func() error {
-		if err := in.device.copyOut(in.bounce.Pointer(), at, in.limits.PageBytes, *in.stream); err != nil {
-			return err
-		}
-		return in.device.synchronize(*in.stream)
-	})
-	if err == nil {
-		copy(dst, in.bounce.Bytes())
-	}
-	return err
-}
-
-// ImportPage copies a page in through pinned memory.
-func (in *instance) ImportPage(page int32, src []byte) error {
-	at, err := in.checkPage(page, len(src))
-	if err != nil {
-		return err
-	}
-	copy(in.bounce.Bytes(), src)
-	return in.do("importing a page of", func() error {
-		if err := in.device.copyIn(at, in.bounce.Pointer(), in.limits.PageBytes, *in.stream); err != nil {
-			return err
-		}
-		return in.device.synchronize(*in.stream)
-	})
-}
-
-func (in *instance) checkPage(page int32, bytes int) (Pointer, error) {
-	at, err := in.pageAt(page)
-	if err == nil && int64(bytes) != in.limits.PageBytes {
-		err = &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
-	}
-	return at, err
 }
 
 // Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with

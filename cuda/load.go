@@ -51,6 +51,7 @@ func (in *instance) allocate() error {
 	}
 	in.weights = carveWeights(&arena{base: in.weightsAt}, in.lowered)
 	in.buffers = carveBuffers(&arena{base: in.actsAt}, in.lowered, in.options)
+	in.groups = carveGroups(&arena{base: in.kvAt}, in.Program, in.options)
 	in.batches, in.graphs = map[*engine.Batch]*pinnedBatch{}, newGraphCache(in)
 	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan), hostmem.Pinned)
 	return err
@@ -81,7 +82,7 @@ func (in *instance) loadKernels() error {
 }
 
 func (in *instance) filler() *filler {
-	return &filler{lowered: in.lowered, options: in.options, buffers: in.buffers, weights: in.weights, pages: in.kvAt}
+	return &filler{lowered: in.lowered, options: in.options, buffers: in.buffers, weights: in.weights, groups: in.groups}
 }
 
 func (in *instance) phaseAt(i int) Pointer {
@@ -100,7 +101,7 @@ func (in *instance) writePhases() error {
 	in.draft = r
 	phases := hostmem.Slice[C.struct_phase](r, 0, int64(len(in.launches)))
 	for i, l := range in.launches {
-		f.common(&phases[i])
+		point(&phases[i].batch, in.buffers.batch)
 		l.fill(&phases[i])
 	}
 	batch := &hostmem.Slice[C.struct_device_batch](r, bytes, 1)[0]
@@ -135,13 +136,17 @@ func (in *instance) pointBatch(c *C.struct_device_batch, region *hostmem.Region)
 	point(&c.counts, at(unsafe.Pointer(&counts[0])))
 	point(&c.tokens, at(unsafe.Pointer(unsafe.SliceData(a.Tokens))))
 	point(&c.positions, at(unsafe.Pointer(unsafe.SliceData(a.Positions))))
+	point(&c.vectors, at(unsafe.Pointer(unsafe.SliceData(a.Vectors))))
 	point(&c.pages, at(unsafe.Pointer(unsafe.SliceData(a.Pages))))
 	point(&c.sequences, at(unsafe.Pointer(unsafe.SliceData(a.Sequences))))
+	point(&c.tables, at(unsafe.Pointer(unsafe.SliceData(a.Tables))))
 	point(&c.outputs, at(unsafe.Pointer(unsafe.SliceData(a.Outputs))))
 	point(&c.penalties, at(unsafe.Pointer(unsafe.SliceData(a.Penalties))))
 	point(&c.biases, at(unsafe.Pointer(unsafe.SliceData(a.Biases))))
+	point(&c.targets, at(unsafe.Pointer(unsafe.SliceData(a.Targets))))
 	point(&c.results, at(unsafe.Pointer(unsafe.SliceData(a.Results))))
 	point(&c.top, at(unsafe.Pointer(unsafe.SliceData(a.Top))))
+	point(&c.target_logits, at(unsafe.Pointer(unsafe.SliceData(a.TargetLogits))))
 	point(&c.logits, at(unsafe.Pointer(unsafe.SliceData(a.Logits))))
 	point(&c.ids, in.buffers.ids)
 	point(&c.sequence_of, in.buffers.sequenceOf)

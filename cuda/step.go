@@ -6,6 +6,7 @@ package cuda
 import "C"
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -69,7 +70,9 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
-	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return int(t) < -in.outputs }):
+	case b.Generation != in.Generation():
+		return &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("generation %d is not there", b.Generation)}
+	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return engine.IsPreviousRow(t) && int(t) < -in.outputs }):
 		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
 	p.macs = in.macsOf(b)
@@ -122,8 +125,12 @@ func (in *instance) Wait() error {
 // macsOf is how many multiply-accumulates a step takes at most.
 func (in *instance) macsOf(b *engine.Batch) (n int64) {
 	visible := int64(0)
-	for _, s := range b.Sequences {
-		visible += int64(s.TokenCount) * int64(s.PageCount) * engine.PageTokens
+	for i, s := range b.Sequences {
+		seen := int32(0) // of any group: at most so many positions
+		for _, t := range b.Tables[i*len(in.groups):][:len(in.groups)] {
+			seen = max(seen, t.Length)
+		}
+		visible += int64(s.TokenCount) * int64(seen)
 	}
 	for i, ph := range in.Phases {
 		times := int64(len(b.Tokens))
@@ -142,8 +149,8 @@ func (in *instance) macsOf(b *engine.Batch) (n int64) {
 func (in *instance) copyBatchIn(p *pinnedBatch) error {
 	b := p.batch
 	for _, part := range [][]byte{
-		bytesOf(unsafe.Slice(p.counts, 1)), bytesOf(b.Tokens), bytesOf(b.Positions), bytesOf(b.Pages), bytesOf(b.Sequences),
-		bytesOf(b.Outputs), bytesOf(b.Penalties), bytesOf(b.Biases),
+		bytesOf(unsafe.Slice(p.counts, 1)), bytesOf(b.Tokens), bytesOf(b.Positions), bytesOf(b.Vectors), bytesOf(b.Pages), bytesOf(b.Sequences),
+		bytesOf(b.Tables), bytesOf(b.Outputs), bytesOf(b.Penalties), bytesOf(b.Biases), bytesOf(b.Targets),
 	} {
 		if len(part) == 0 {
 			continue
@@ -158,7 +165,7 @@ func (in *instance) copyBatchIn(p *pinnedBatch) error {
 // copyResultsOut queues the way back of what the outputs asked for.
 func (in *instance) copyResultsOut(p *pinnedBatch) error {
 	b := p.batch
-	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.Logits)}
+	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.TargetLogits), bytesOf(b.Logits)}
 	for _, o := range b.Outputs {
 		if o.Top > 0 {
 			parts[1] = bytesOf(b.Top)
@@ -194,15 +201,16 @@ func (in *instance) bucketOf(b *engine.Batch) bucket {
 		outputs: roundUp(len(b.Outputs), in.limits.MaxOutputs),
 	}
 	longest := 0
-	for _, s := range b.Sequences {
+	for i, s := range b.Sequences {
 		if s.TokenCount > 1 {
 			k.many = true
 			continue
 		}
-		longest = max(longest, int(s.PageCount))
+		for _, t := range b.Tables[i*len(in.groups):][:len(in.groups)] {
+			longest = max(longest, int(t.Length))
+		}
 	}
-	const pagesPerSplit = C.SPLIT_TOKENS / C.PAGE_TOKENS
-	k.splits = roundUp((longest+pagesPerSplit-1)/pagesPerSplit, int(splits(in.options)))
+	k.splits = roundUp((longest+C.SPLIT_TOKENS-1)/C.SPLIT_TOKENS, int(splits(in.options)))
 	return k
 }
 

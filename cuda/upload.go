@@ -34,9 +34,6 @@ func (in *instance) upload(w engine.Weights) error {
 		if done += to.bytes; in.options.Progress != nil {
 			in.options.Progress(done, total)
 		}
-		if !in.Program.Shares(in.Program.Weights[i]) {
-			w.Release(in.Program.Weights[i].Name)
-		}
 	}
 	for i := 0; err == nil && i < len(in.Ropes); i++ {
 		err = in.uploadFrequencies(s, w, i)
@@ -129,7 +126,7 @@ func (in *instance) uploadFrequencies(s *stager, w engine.Weights, i int) error 
 		low: C.double(r.Low), high: C.double(r.High),
 	}
 	if r.Factors != engine.NoWeight {
-		factors, err := plainValues(w, in.Program.Weights[r.Factors])
+		factors, err := plainValues(w, in.Program.Weight(r.Factors))
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,12 @@ const PageTokens = 16
 // i of the batch submitted before this one sampled. Only backends with Depth 2 accept it.
 func PreviousRow(i int) int32 { return int32(-1 - i) }
 
+// IsPreviousRow tells whether token is a mark that PreviousRow made.
+func IsPreviousRow(token int32) bool {
+	_, vector := vectorOf(token)
+	return token < 0 && !vector
+}
+
 // VectorRow marks an input row that is given as a vector (an image's patch, a soft prompt): row i of
 // Batch.Vectors stands in place of a token's embedding.
 func VectorRow(i int) int32 { return math.MinInt32 + int32(i) }
