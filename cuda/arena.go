@@ -38,7 +38,6 @@ func (a *arena) take(bytes int64) Pointer {
 type buffers struct {
 	values             []Pointer // per value: (MaxTokens or MaxOutputs, width) floats
 	q, d, sum, halfSum Pointer   // struct device_acts
-	frequencies        []Pointer // per rope: (dim / 2)
 	cosines, sines     []Pointer // per rope: (MaxTokens, dim / 2)
 	logits             Pointer   // (headRows, vocab)
 	scratch            Pointer   // (headRows, sampleScratch)
@@ -48,7 +47,6 @@ type buffers struct {
 	batch              Pointer   // struct device_batch
 	mirror             Pointer   // the arrays of a batch, laid out as in pinned memory
 	copyPairs          Pointer   // struct copy_pages_args and its pairs
-	phases             Pointer   // (launches) struct phase
 }
 
 // copyPairs is how many pages one launch of copy_pages moves.
@@ -82,11 +80,10 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	for _, v := range l.Program.Values {
 		b.values = append(b.values, a.take(int64(lowering.RowsOf(v.Rows, o)*v.Width)*4))
 	}
-	n := max(tokens, outputs) * l.blocks()
+	n := max(tokens, outputs, int64(o.MaxSequences)) * l.blocks()
 	b.q, b.d, b.sum, b.halfSum = a.take(n*actBlock), a.take(n*4), a.take(n*4), a.take(n*8)
 	for i := range l.Ropes {
 		half := l.ropeHalf(i) * 4
-		b.frequencies = append(b.frequencies, a.take(half))
 		b.cosines, b.sines = append(b.cosines, a.take(tokens*half)), append(b.sines, a.take(tokens*half))
 	}
 	vocab := int64(l.Program.Vocab)
@@ -96,8 +93,6 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	b.batch = a.take(C.sizeof_struct_device_batch)
 	b.mirror = a.take(batchBytes(l.Program, o))
 	b.copyPairs = a.take(C.sizeof_struct_copy_pages_args + copyPairs*8)
-	f := filler{lowered: l, options: o}
-	b.phases = a.take(int64(len(f.launches())) * C.sizeof_struct_phase)
 	return b
 }
 
@@ -118,7 +113,7 @@ func carveWeights(a *arena, l *lowered) []weight {
 			weights[i].plain = a.take(weights[i].bytes)
 			continue
 		}
-		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Types[i])))}
+		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Tensors[i].Type)))}
 		m.rows, m.cols = C.int32_t(w.Rows), C.int32_t(w.Cols)
 		m.groups = C.int32_t((w.Rows + group - 1) / group)
 		m.group_bytes = C.pack_group_bytes(C.int(m.form), C.int(w.Cols))

@@ -18,10 +18,11 @@ import (
 // filler knows where everything of an instance lies.
 type filler struct {
 	*lowered
-	options engine.LoadOptions
-	buffers *buffers
-	weights []weight
-	groups  []groupCache
+	options     engine.LoadOptions
+	buffers     *buffers
+	weights     []weight
+	frequencies []Pointer // per rope
+	groups      []groupCache
 }
 
 // opOf is the launch's structure of its own kind.

@@ -5,7 +5,10 @@ package cuda
 // #include "layout.h"
 import "C"
 
-import "chimera/engine"
+import (
+	"chimera/engine"
+	"chimera/engine/lowering"
+)
 
 // This file owns the pages of KV groups on a device: their layouts and where they lie.
 
@@ -53,9 +56,10 @@ func planGroups(groups []groupCache) (rows []engine.PlanGroup) {
 	return rows
 }
 
-func limitsOf(groups []groupCache) (limits []engine.GroupLimits) {
-	for _, g := range groups {
-		limits = append(limits, engine.GroupLimits{Name: g.Name, Pages: g.pages, PageBytes: g.pageBytes, Slots: g.State > 0, Mask: g.Mask, Window: g.Window})
+func groupLimits(p *engine.Program, o engine.LoadOptions) []engine.GroupLimits {
+	var bytes []int64
+	for _, g := range carveGroups(&arena{}, p, o) {
+		bytes = append(bytes, g.pageBytes)
 	}
-	return limits
+	return lowering.GroupLimits(p, o, bytes)
 }

@@ -2,14 +2,12 @@
 
 package cuda
 
-// #include <string.h>
 // #include "plan.h"
 import "C"
 
 import (
-	"fmt"
-	"time"
-	"unsafe"
+	"errors"
+	"sync"
 
 	"gorgonia.org/cu"
 
@@ -23,28 +21,32 @@ import (
 // instance is a loaded program. Its owner's goroutine hands calls to the device's thread; kernels of all
 // steps run in order on one stream, which is what lets two steps be under way over single buffers.
 type instance struct {
-	*lowered
-	device  *device
-	options engine.LoadOptions
-	limits  engine.Limits
-	plan    *engine.Plan
+	*lowered // for the first generation; program, ropes and sizes are those of all
+	backend  *Backend
+	device   *device
+	options  engine.LoadOptions
+	limits   engine.Limits
+	plan     *engine.Plan // with the first generation
 
-	weightsAt, actsAt, kvAt Pointer // the three allocations
-	weights                 []weight
-	groups                  []groupCache
-	buffers                 *buffers
+	cache       *cache // nil before it is there and after Close
+	groups      []groupCache
+	generations generations
+	actsAt      Pointer
+	buffers     *buffers
 
-	stream    *cu.Stream // nil before it is made
+	stream    *cu.Stream // the backend's; nil before anything is queued on it
 	module    *cu.Module
-	launches  []launch
-	functions map[string]cu.Function
+	functions map[string]cu.Function // the device's thread owns it
 	graphs    *graphCache
 
 	batches  map[*engine.Batch]*pinnedBatch
 	underway []*pinnedBatch  // submitted and not waited for, oldest first
 	outputs  int             // of the step that was submitted last: what PreviousRow may name
-	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages
-	draft    *hostmem.Region // the launches' structs on their way; nil before and after
+	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages; the device's thread owns it
+
+	replacing sync.Mutex     // one Replace at a time, and none beside Close
+	transfers sync.WaitGroup // tickets that are not done
+	closing   sync.Once
 }
 
 // bounceBytes is the size of what pages bounce through.
@@ -64,52 +66,60 @@ func (in *instance) limitsOf() engine.Limits {
 	return engine.Limits{
 		MaxTokens: o.MaxTokens, MaxVectors: o.MaxVectors, VectorWidth: in.Program.VectorWidth(), MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
 		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext,
-		Groups: limitsOf(carveGroups(&arena{}, in.Program, o)), Vocab: in.Program.Vocab, Depth: depth,
+		Groups: groupLimits(in.Program, o), Vocab: in.Program.Vocab, Depth: depth,
 	}
 }
 
 func (in *instance) Limits() engine.Limits { return in.limits }
 
-func (in *instance) Plan() *engine.Plan { return in.plan }
-
-// slowestMACs is how many multiply-accumulates a second the slowest GPU gives at worst: attention over 128k
-// positions on a small one. A chunk of a large model behind such a context takes minutes, which is no hang.
-const slowestMACs = 100e9
-
-// patience is how long the device may take: what is queued before is waited for too.
-func (in *instance) patience() time.Duration {
-	limit := in.device.limit
-	for _, p := range in.underway {
-		limit += time.Duration(float64(p.macs) / slowestMACs * float64(time.Second))
-	}
-	return limit
-}
-
 // do is device.do between load and close: whatever fails there leaves an unknown state on the device, which is
 // poisoned, whatever the driver would still do.
 func (in *instance) do(what string, f func() error) error {
-	if err := in.device.doWithin(in.patience(), what, f); err != nil {
+	if err := in.device.do(what, f); err != nil {
 		return in.device.condemn(err)
+	}
+	return nil
+}
+
+var errClosed = errors.New("the instance is closed")
+
+// ready refuses what a poisoned device or a closed instance can't do.
+func (in *instance) ready() error {
+	if err := in.device.poisoned(); err != nil {
+		return err
+	}
+	if in.cache == nil {
+		return errClosed
 	}
 	return nil
 }
 
 // Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with
 // the process; what it may still write to stays mapped.
-func (in *instance) Close() error { return in.abandon(nil) }
+func (in *instance) Close() (err error) {
+	in.closing.Do(func() {
+		in.replacing.Lock()
+		defer in.replacing.Unlock()
+		in.transfers.Wait()
+		err = in.abandon(nil)
+	})
+	return err
+}
 
 // abandon frees what has been taken so far and returns cause with what went wrong on the way.
 func (in *instance) abandon(cause error) error {
-	err := oneCause(cause, in.device.doWithin(in.patience(), "closing", in.release))
+	err := oneCause(cause, in.device.do("closing", in.release))
+	for _, p := range in.underway {
+		in.device.owed.Add(-p.macs)
+	}
+	in.underway = nil
 	for _, b := range in.batches {
 		err = oneCause(err, in.device.giveBack(b.region))
 	}
-	for _, r := range []*hostmem.Region{in.bounce, in.draft} {
-		if r != nil {
-			err = oneCause(err, in.device.giveBack(r))
-		}
+	if in.bounce != nil {
+		err = oneCause(err, in.device.giveBack(in.bounce))
 	}
-	in.batches, in.bounce, in.draft = nil, nil, nil
+	in.batches, in.bounce = nil, nil
 	return err
 }
 
@@ -130,15 +140,13 @@ func (in *instance) release() (err error) {
 	if in.module != nil {
 		err = oneCause(err, d.unload(*in.module))
 	}
-	for _, at := range []*Pointer{&in.kvAt, &in.actsAt, &in.weightsAt} {
-		if *at != 0 {
-			err = oneCause(err, d.memFree(*at))
-			*at = 0
-		}
+	err = oneCause(err, in.freeGenerations())
+	if in.actsAt != 0 {
+		err = oneCause(err, d.memFree(in.actsAt))
 	}
-	if in.stream != nil {
-		err = oneCause(err, d.destroyStream(*in.stream))
+	if in.cache != nil {
+		err = oneCause(err, in.cache.release())
 	}
-	in.stream, in.module, in.graphs = nil, nil, nil
+	in.stream, in.module, in.graphs, in.cache, in.actsAt = nil, nil, nil, nil, 0
 	return err
 }

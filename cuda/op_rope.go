@@ -18,7 +18,7 @@ func ropeLaunches(f *filler, ph lowering.Phase) []launch {
 // rope describes one of the program's distinct ropes.
 func (f *filler) rope(i int) (c C.struct_device_rope) {
 	r := f.Ropes[i]
-	point(&c.frequency, f.buffers.frequencies[i])
+	point(&c.frequency, f.frequencies[i])
 	point(&c.cosine, f.buffers.cosines[i])
 	point(&c.sine, f.buffers.sines[i])
 	c.dim, c.style, c.magnitude = C.int32_t(r.Dim), C.int32_t(r.Style), C.float(r.Magnitude)

@@ -14,17 +14,21 @@ import (
 // This file owns the plan that people read: the same launches and sizes that Load uses.
 
 func planOf(l *lowered, o engine.LoadOptions, d *device) *engine.Plan {
-	weightsArena, acts, kv := &arena{}, &arena{}, &arena{}
-	weights := carveWeights(weightsArena, l)
+	weights, acts, kv := &arena{}, &arena{}, &arena{}
+	g := carveGeneration(weights, l, o)
 	carveBuffers(acts, l, o)
+	groups := carveGroups(kv, l.Program, o)
+	if o.Share != nil {
+		kv.at = 0 // another's
+	}
 	plan := &engine.Plan{
 		Backend: "cuda", ISA: fmt.Sprintf("sm_%d%d", d.info.Major, d.info.Minor), Threads: 1,
-		WeightBytes: weightsArena.at, BatchBytes: batchBytes(l.Program, o), StagingBytes: stagerBytes(l.longest()),
-		Groups: planGroups(carveGroups(kv, l.Program, o)), KVBytes: kv.at,
+		WeightBytes: weights.at, BatchBytes: batchBytes(l.Program, o), StagingBytes: stagerBytes(l.longest()),
+		Groups: planGroups(groups), KVBytes: kv.at,
 	}
 	plan.ActBytes = acts.at - plan.BatchBytes // the mirror is carved with the activations
 	plan.HostBytes = depth*plan.BatchBytes + plan.StagingBytes + bounceBytes(plan)
-	show := &showing{l, weights}
+	show := &showing{l, g.weights}
 	for _, ph := range l.Phases {
 		row := engine.Phase{Name: ph.Name, Backend: plan.Backend, Chunks: "1 row"}
 		phaseKinds[ph.Kind].show(show, ph, &row)

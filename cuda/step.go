@@ -6,7 +6,6 @@ package cuda
 import "C"
 
 import (
-	"fmt"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -32,7 +31,9 @@ type pinnedBatch struct {
 	counts *C.struct_step_counts
 	batch  *engine.Batch
 	done   cu.Event
-	macs   int64 // multiply-accumulates of the step under way
+	// Of the step under way.
+	generation *generation
+	macs       int64 // multiply-accumulates
 }
 
 // NewBatch carves a batch out of a pinned region of its own.
@@ -57,7 +58,7 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 
 // Submit queues a step.
 func (in *instance) Submit(b *engine.Batch) error {
-	if err := in.device.poisoned(); err != nil {
+	if err := in.ready(); err != nil {
 		return err
 	}
 	p := in.batches[b]
@@ -70,20 +71,24 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
-	case b.Generation != in.Generation():
-		return &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("generation %d is not there", b.Generation)}
 	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return engine.IsPreviousRow(t) && int(t) < -in.outputs }):
 		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
-	p.macs = in.macsOf(b)
-	in.underway = append(in.underway, p)
-	err := in.do(stepping, func() error { return in.submit(p) })
-	if err != nil {
-		in.underway = in.underway[:len(in.underway)-1]
-	} else {
-		in.outputs = len(b.Outputs)
+	g, err := in.generations.find(b.Generation)
+	if err == nil {
+		err = in.checkStep(b)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	p.generation, p.macs = g, in.macsOf(b)
+	in.device.owed.Add(p.macs)
+	if err = in.do(stepping, func() error { return in.submit(p) }); err != nil {
+		in.device.owed.Add(-p.macs)
+		return err
+	}
+	in.underway, in.outputs = append(in.underway, p), len(b.Outputs)
+	return nil
 }
 
 func (in *instance) submit(p *pinnedBatch) error {
@@ -92,7 +97,7 @@ func (in *instance) submit(p *pinnedBatch) error {
 		tokens: C.int32_t(len(b.Tokens)), sequences: C.int32_t(len(b.Sequences)),
 		outputs: C.int32_t(len(b.Outputs)), max_top: C.int32_t(in.limits.MaxTop),
 	}
-	graph, err := in.graphs.of(in.bucketOf(b))
+	graph, err := in.graphs.of(graphKey{p.generation, in.bucketOf(b)})
 	if err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (in *instance) submit(p *pinnedBatch) error {
 
 // Wait blocks until the oldest step's results are in its batch.
 func (in *instance) Wait() error {
-	if err := in.device.poisoned(); err != nil {
+	if err := in.ready(); err != nil {
 		return err
 	}
 	if len(in.underway) == 0 {
@@ -119,6 +124,7 @@ func (in *instance) Wait() error {
 	p := in.underway[0]
 	err := in.do(stepping, func() error { return in.device.await(p.done) })
 	in.underway = in.underway[1:]
+	in.device.owed.Add(-p.macs)
 	return err
 }
 

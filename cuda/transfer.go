@@ -17,7 +17,7 @@ import (
 
 // group is a group's pages. On a poisoned device there are none.
 func (in *instance) group(id engine.GroupID) (*groupCache, error) {
-	if err := in.device.poisoned(); err != nil {
+	if err := in.ready(); err != nil {
 		return nil, err
 	}
 	if id <= 0 || int(id) > len(in.groups) {
@@ -40,12 +40,8 @@ func (in *instance) CopyPages(id engine.GroupID, copies []engine.PageCopy) error
 	if err != nil {
 		return err
 	}
-	for _, c := range copies {
-		for _, page := range []int32{c.From, c.To} {
-			if _, err := g.page(page); err != nil {
-				return err
-			}
-		}
+	if err := in.cache.checkCopies(g, copies); err != nil {
+		return err
 	}
 	return in.do("copying pages of", func() error {
 		for ; len(copies) > 0; copies = copies[min(len(copies), copyPairs):] {
@@ -76,58 +72,54 @@ func (in *instance) copyPages(g *groupCache, copies []engine.PageCopy) error {
 	return in.device.synchronize(*in.stream) // the bounce region is free again
 }
 
-// Export copies a page out through pinned memory, behind the steps that are under way: the ticket is done when it is
-// returned, so a page in transfer is never met by a step.
+// Export copies a page out, behind the steps that are under way.
 func (in *instance) Export(id engine.GroupID, page int32, dst []byte) (*engine.Ticket, error) {
-	g, at, err := in.transferred(id, page, len(dst))
-	if err != nil {
-		return nil, err
-	}
-	err = in.do("exporting a page of", func() error {
-		if err := in.device.copyOut(in.bounce.Pointer(), at, g.pageBytes, *in.stream); err != nil {
-			return err
+	return in.transfer(id, page, dst, false, func(at Pointer) error {
+		err := in.device.copyOut(in.bounce.Pointer(), at, int64(len(dst)), *in.stream)
+		if err == nil {
+			err = in.device.synchronize(*in.stream)
 		}
-		return in.device.synchronize(*in.stream)
+		if err == nil {
+			copy(dst, in.bounce.Bytes())
+		}
+		return err
 	})
-	if err == nil {
-		copy(dst, in.bounce.Bytes())
-	}
-	return ended(err)
 }
 
-// Import copies a page in through pinned memory; see Export.
+// Import copies a page in, behind the steps that are under way.
 func (in *instance) Import(id engine.GroupID, page int32, src []byte) (*engine.Ticket, error) {
-	g, at, err := in.transferred(id, page, len(src))
-	if err != nil {
-		return nil, err
-	}
-	copy(in.bounce.Bytes(), src)
-	return ended(in.do("importing a page of", func() error {
-		if err := in.device.copyIn(at, in.bounce.Pointer(), g.pageBytes, *in.stream); err != nil {
-			return err
+	return in.transfer(id, page, src, true, func(at Pointer) error {
+		copy(in.bounce.Bytes(), src)
+		err := in.device.copyIn(at, in.bounce.Pointer(), int64(len(src)), *in.stream)
+		if err == nil {
+			err = in.device.synchronize(*in.stream) // the bounce region is free again
 		}
-		return in.device.synchronize(*in.stream)
-	}))
+		return err
+	})
 }
 
-// ended is the ticket of a transfer that has ended.
-func ended(err error) (*engine.Ticket, error) {
-	if err != nil {
-		return nil, err
-	}
-	t, end := engine.NewTicket()
-	end(nil)
-	return t, nil
-}
-
-func (in *instance) transferred(id engine.GroupID, page int32, bytes int) (*groupCache, Pointer, error) {
+// transfer moves a page between the pool and a buffer, through pinned memory, by a task of the device's thread that the
+// caller does not wait for.
+func (in *instance) transfer(id engine.GroupID, page int32, buffer []byte, isImport bool, move func(at Pointer) error) (*engine.Ticket, error) {
 	g, err := in.group(id)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	at, err := g.page(page)
-	if err == nil && int64(bytes) != g.pageBytes {
-		err = &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
+	if err != nil {
+		return nil, err
 	}
-	return g, at, err
+	if int64(len(buffer)) != g.pageBytes {
+		return nil, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("a buffer of %d bytes for pages of %d", len(buffer), g.pageBytes)}
+	}
+	if err := in.cache.begin(g, page, isImport); err != nil {
+		return nil, err
+	}
+	ticket, end := engine.NewTicket()
+	in.transfers.Go(func() {
+		err := in.do("moving a page of", func() error { return move(at) })
+		in.cache.end(g, page)
+		end(err)
+	})
+	return ticket, nil
 }
