@@ -56,9 +56,16 @@ func (l *lowered) blocks() int64 { return int64(l.ActCols+actBlock-1) / actBlock
 
 func (l *lowered) ropeHalf(i int) int64 { return int64(l.Ropes[i].Dim) / 2 }
 
-// splits is how many attention splits the longest context has.
-func splits(o engine.LoadOptions) int64 {
-	return int64(o.MaxContext+C.SPLIT_TOKENS-1) / C.SPLIT_TOKENS
+// splits is how many attention splits the longest sequence has: what another program wrote may be longer than this
+// one's context, the pool bounds it.
+func (l *lowered) splits(o engine.LoadOptions) int64 {
+	longest := o.MaxContext
+	for i, g := range l.Program.Groups {
+		if g.Mask == engine.Cross {
+			longest = max(longest, o.Pages[i]*engine.PageTokens)
+		}
+	}
+	return int64(longest+C.SPLIT_TOKENS-1) / C.SPLIT_TOKENS
 }
 
 // partialFloats is what the splits of one sequence leave of any attention, at most.
@@ -66,7 +73,7 @@ func (l *lowered) partialFloats(o engine.LoadOptions) (n int64) {
 	for _, ph := range l.Phases {
 		if a, ok := ph.Op.(engine.Attend); ok && ph.Kind == lowering.Attend {
 			layout := kvLayout(l.Program.Group(a.Group), o.Policy.KV)
-			n = max(n, int64(a.Heads)*splits(o)*int64(layout.value_pad+2))
+			n = max(n, int64(a.Heads)*l.splits(o)*int64(layout.value_pad+2))
 		}
 	}
 	return n

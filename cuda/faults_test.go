@@ -294,13 +294,15 @@ func (x *table) dead(what string, r *ride) {
 	}
 	again := map[string]func() error{"Load": func() error { return (&ride{program: r.program, weights: r.weights, backend: r.backend}).load() }}
 	if in := r.in; in != nil {
-		page := make([]byte, in.Limits().PageBytes)
+		page := make([]byte, in.Limits().Groups[0].PageBytes)
 		again["NewBatch"] = func() error { _, err := in.NewBatch(); return err }
 		again["Submit"] = func() error { return in.Submit(r.batch[0]) }
 		again["Wait"] = in.Wait
-		again["CopyPages"] = func() error { return in.CopyPages([]engine.PageCopy{{From: 1, To: 2}}) }
-		again["ExportPage"] = func() error { return in.ExportPage(1, page) }
-		again["ImportPage"] = func() error { return in.ImportPage(1, page) }
+		again["CopyPages"] = func() error { return in.CopyPages(1, []engine.PageCopy{{From: 1, To: 2}}) }
+		again["Export"] = func() error { return waited(in.Export(1, 1, page)) }
+		again["Import"] = func() error { return waited(in.Import(1, 1, page)) }
+		again["Replace"] = func() error { _, err := in.Replace(r.weights, nil); return err }
+		again["Retire"] = func() error { return in.Retire(1) }
 		again["Close"] = in.Close
 	}
 	for name, call := range again {

@@ -23,7 +23,7 @@ func attendLaunches(f *filler, ph lowering.Phase) []launch {
 		p.q, p.out, p.turn = f.value(o.Q), f.value(o.Out), f.turn(o.Norm, o.Epsilon, ph.Rope)
 		p.group, p.layer, p.heads = f.group(o.Group), C.int32_t(o.Layer-1), C.int32_t(o.Heads)
 		p.scale, p.softcap = C.float(o.Scale), C.float(o.Softcap)
-		p.splits = C.int32_t(splits(f.options))
+		p.splits = C.int32_t(f.splits(f.options))
 		point(&p.partials, f.buffers.partials)
 	}
 	return []launch{

@@ -216,7 +216,7 @@ func (in *instance) bucketOf(b *engine.Batch) bucket {
 			longest = max(longest, int(t.Length))
 		}
 	}
-	k.splits = roundUp((longest+C.SPLIT_TOKENS-1)/C.SPLIT_TOKENS, int(splits(in.options)))
+	k.splits = roundUp((longest+C.SPLIT_TOKENS-1)/C.SPLIT_TOKENS, int(in.splits(in.options)))
 	return k
 }
 

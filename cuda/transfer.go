@@ -21,7 +21,7 @@ func (in *instance) group(id engine.GroupID) (*groupCache, error) {
 		return nil, err
 	}
 	if id <= 0 || int(id) > len(in.groups) {
-		return nil, &engine.BatchError{Field: "group", Reason: fmt.Sprintf("group %d of %d", id, len(in.groups))}
+		return nil, &engine.BatchError{Field: "groups", Reason: fmt.Sprintf("group %d of %d", id, len(in.groups))}
 	}
 	return &in.groups[id-1], nil
 }
