@@ -102,7 +102,6 @@ func rankLogprob(rank int) float32 { return -float32(rank)/2 - logSumExp }
 
 func (in *echoInstance) Limits() engine.Limits { return in.limits }
 func (in *echoInstance) Plan() *engine.Plan    { return &engine.Plan{} }
-func (in *echoInstance) Digest() string        { return "00" }
 func (in *echoInstance) NewBatch() (*engine.Batch, error) {
 	l := in.limits
 	return engine.NewBatch(l, engine.BatchArrays{

@@ -43,6 +43,7 @@ type instance struct {
 	underway []*pinnedBatch  // submitted and not waited for, oldest first
 	outputs  int             // of the step that was submitted last: what PreviousRow may name
 	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages; the device's thread owns it
+	draft    *hostmem.Region // the batch's addresses on their way; nil before and after
 
 	replacing sync.Mutex     // one Replace at a time, and none beside Close
 	transfers sync.WaitGroup // tickets that are not done
@@ -66,7 +67,7 @@ func (in *instance) limitsOf() engine.Limits {
 	return engine.Limits{
 		MaxTokens: o.MaxTokens, MaxVectors: o.MaxVectors, VectorWidth: in.Program.VectorWidth(), MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
 		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext,
-		Groups: groupLimits(in.Program, o), Vocab: in.Program.Vocab, Depth: depth,
+		Groups: groupLimits(in.Program, o), Vocab: in.Program.Vocab, Depth: depth, BackgroundRows: backgroundRows,
 	}
 }
 
@@ -116,10 +117,12 @@ func (in *instance) abandon(cause error) error {
 	for _, b := range in.batches {
 		err = oneCause(err, in.device.giveBack(b.region))
 	}
-	if in.bounce != nil {
-		err = oneCause(err, in.device.giveBack(in.bounce))
+	for _, r := range []*hostmem.Region{in.bounce, in.draft} {
+		if r != nil {
+			err = oneCause(err, in.device.giveBack(r))
+		}
 	}
-	in.batches, in.bounce = nil, nil
+	in.batches, in.bounce, in.draft = nil, nil, nil
 	return err
 }
 

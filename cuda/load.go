@@ -58,7 +58,7 @@ func (in *instance) allocate() error {
 		return err
 	}
 	in.batches, in.graphs = map[*engine.Batch]*pinnedBatch{}, newGraphCache(in)
-	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan), hostmem.Pinned)
+	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan))
 	return err
 }
 
@@ -100,17 +100,24 @@ func (in *instance) filler(g *generation) *filler {
 
 // writeBatch writes the batch's addresses to the device.
 func (in *instance) writeBatch() error {
-	r, err := in.device.pinned(writing, hostmem.Staging, max(C.sizeof_struct_device_batch, in.plan.BatchBytes), hostmem.Pinned) // pointBatch carves a batch in it
+	r, err := in.device.pinned(writing, hostmem.Staging, max(C.sizeof_struct_device_batch, in.plan.BatchBytes)) // pointBatch carves a batch in it
 	if err != nil {
 		return err
 	}
+	in.draft = r
 	batch := &hostmem.Slice[C.struct_device_batch](r, 0, 1)[0]
 	in.pointBatch(batch, r)
 	err = in.device.do(writing, func() error {
-		err := in.device.copyIn(in.buffers.batch, unsafe.Pointer(batch), C.sizeof_struct_device_batch, *in.stream)
-		return oneCause(err, in.device.synchronize(*in.stream)) // after an error too: nothing may read the region any more
+		if err := in.device.copyIn(in.buffers.batch, unsafe.Pointer(batch), C.sizeof_struct_device_batch, *in.stream); err != nil {
+			return err
+		}
+		return in.device.synchronize(*in.stream)
 	})
-	return oneCause(err, in.device.giveBack(r))
+	if err != nil {
+		return err // the copy may be under way: release waits for it, then the draft goes
+	}
+	in.draft = nil
+	return in.device.giveBack(r)
 }
 
 // pointBatch says where the arrays of the current step lie: in the mirror, at the offsets that they have in a

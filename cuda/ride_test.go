@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,18 +21,21 @@ var tinyOptions = engine.LoadOptions{Policy: engine.Policy{KV: engine.F16},
 
 // The legs of a ride.
 const (
-	opening = "opening the device"
-	loaded  = "loading the model"
-	batched = "making batches"
-	stepped = "steps"
-	paged   = "moving pages"
-	closing = "closing"
+	opening  = "opening the device"
+	loaded   = "loading the model"
+	batched  = "making batches"
+	stepped  = "steps"
+	paged    = "moving pages"
+	replaced = "replacing the weights"
+	retired  = "retiring the old weights"
+	closing  = "closing"
 )
 
 // ride is one run. It ends with the first error.
 type ride struct {
 	program *engine.Program
 	weights enginetest.Tensors
+	others  enginetest.Tensors // of the second generation
 
 	backend *Backend
 	pinner  *Pinner
@@ -51,7 +55,7 @@ func (r *ride) run() *ride {
 	for _, leg := range []struct {
 		name string
 		do   func() error
-	}{{opening, r.open}, {loaded, r.load}, {batched, r.makeBatches}, {stepped, r.steps}, {paged, r.pages}, {closing, r.close}} {
+	}{{opening, r.open}, {loaded, r.load}, {batched, r.makeBatches}, {stepped, r.steps}, {paged, r.pages}, {replaced, r.replace}, {retired, r.retire}, {closing, r.close}} {
 		r.leg, r.subject = leg.name, "tiny"
 		begin := time.Now()
 		r.err = leg.do()
@@ -90,7 +94,7 @@ func (r *ride) makeBatches() (err error) {
 	return nil
 }
 
-// submit puts tokens into one of the batches, asks for all there is of the last row, and submits it.
+// submit puts tokens into one of the batches, asks for all there is of the last row, and submits it to the newest generation.
 func (r *ride) submit(which int, tokens []int32, first int, page int32) error {
 	b := r.batch[which]
 	b.Reset()
@@ -149,6 +153,25 @@ func (r *ride) pages() error {
 		return err
 	}
 	return r.wait(0)
+}
+
+func (r *ride) replace() error {
+	g, err := r.in.Replace(r.others, nil)
+	if err == nil && g != 2 {
+		err = fmt.Errorf("generation %d", g)
+	}
+	return err
+}
+
+// retire computes with the new weights, which have a graph of their own, and gives the old ones back.
+func (r *ride) retire() error {
+	if err := r.submit(1, []int32{7, 8}, 0, 6); err != nil {
+		return err
+	}
+	if err := r.wait(1); err != nil {
+		return err
+	}
+	return r.in.Retire(1)
 }
 
 // waited is what became of a transfer.

@@ -6,6 +6,7 @@ package cuda
 import "C"
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -25,6 +26,11 @@ const (
 	stepping = "computing a step of"
 )
 
+// backgroundRows bounds a background step: kernels that run can't be asked to give way, so what waits behind such a step
+// must not wait long. Sixteen rows read the weights as often as one, and of a model for which a small GPU takes a
+// millisecond a row, they take about two.
+const backgroundRows = 16
+
 // pinnedBatch is a batch in memory that the GPU reads and writes itself.
 type pinnedBatch struct {
 	region *hostmem.Region
@@ -38,7 +44,7 @@ type pinnedBatch struct {
 
 // NewBatch carves a batch out of a pinned region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes, hostmem.Pinned)
+	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +75,10 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return &engine.BatchError{Field: "depth", Reason: "two steps are under way"}
 	case len(in.underway) == 1 && in.underway[0] == p:
 		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
+	case b.Background && len(in.underway) > 0:
+		return &engine.BatchError{Field: "depth", Reason: "a background step behind another step"}
+	case b.Background && len(b.Tokens) > backgroundRows:
+		return &engine.BatchError{Field: "tokens", Reason: fmt.Sprintf("%d rows of a background step, which has at most %d", len(b.Tokens), backgroundRows)}
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
 	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return engine.IsPreviousRow(t) && int(t) < -in.outputs }):

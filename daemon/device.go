@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -78,10 +77,7 @@ func (cpuBackend) GPUs() []string { return nil }
 
 // openCPU starts the CPU's workers.
 func (o EngineOptions) openCPU() (heldBackend, error) {
-	threads := o.Threads
-	if threads == 0 {
-		threads = runtime.NumCPU()
-	}
+	threads, _ := o.threads()
 	b, err := cgo.Open(cgo.Options{Threads: threads, ISA: o.ISA})
 	if err != nil {
 		return nil, err

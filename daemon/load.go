@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"chimera/cgo"
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/hostmem"
 	"chimera/model"
@@ -94,6 +95,14 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 		options.Pages = append(options.Pages, o.pages(g, context))
 	}
 	return options, nil
+}
+
+// threads is how many to compute with, and what says so.
+func (o EngineOptions) threads() (n int, bound string) {
+	if o.Threads > 0 {
+		return o.Threads, "the setting"
+	}
+	return cores.Available()
 }
 
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
@@ -184,7 +193,7 @@ func (l *Loaded) NumericsID() string {
 	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
-// Close stops the instance, gives its device back and unmaps the file.
+// Close stops the instance, gives its device back and closes the file.
 func (l *Loaded) Close() error {
 	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
 }

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"chimera/api"
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/scheduler"
 	"chimera/socket"
@@ -92,13 +92,14 @@ func (s *server) loadModel() error {
 		NumericsID: s.loaded.NumericsID(),
 	}
 	plan := s.loaded.Instance.Plan()
+	_, boundBy := s.config.Engine().threads()
 	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
+		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
 	_, bound := s.loaded.backend.Available()
 	logGroups(plan)
 	logDeviceMemory(bound, plan)
-	if cores := runtime.NumCPU(); plan.Threads > cores {
-		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", cores)
+	if n, bound := cores.Available(); plan.Threads > n {
+		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
 	}
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil

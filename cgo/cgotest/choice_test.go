@@ -70,7 +70,7 @@ func penalised(logits []float32, o engine.Output, penalties []engine.Penalty, bi
 func plainSample(logits []float32, o engine.Output, position int, penalties []engine.Penalty, biases []engine.Bias) int32 {
 	x := penalised(logits, o, penalties, biases)
 	peak := plainPeak(x)
-	if o.Temperature <= 0 || math.IsInf(float64(peak), 0) {
+	if !(o.Temperature > 0) || math.IsInf(float64(peak), 0) {
 		return int32(slices.IndexFunc(x, func(v float32) bool { return low(v) == peak }))
 	}
 	all := choicesOf(x, peak, o.Temperature)
@@ -172,7 +172,7 @@ func TestSampleAgainstReference(t *testing.T) {
 func oddSampling(r *rand.Rand) engine.Output {
 	return engine.Output{
 		Mode: engine.Sample, Repetition: 1, Seed: r.Uint64(), Choice: int32(r.IntN(3)),
-		Temperature: []float32{0, 0.3, 1, 2, 100, 1e-30, 1e30}[r.IntN(7)],
+		Temperature: []float32{0, 0.3, 1, 2, 100, 1e-30, 1e30, float32(math.NaN())}[r.IntN(8)],
 		TopK:        []int32{0, 0, 0, 1, 2, 40, 300, 1 << 30, -1}[r.IntN(9)],
 		TopP:        []float32{1, 1, 0.95, 0.999, 1 - 0x1p-24, 0.5, 0, 1e-9, -1, 2}[r.IntN(10)],
 		MinP:        []float32{0, 0, 0, 0.05, 0.5, 1, 1e-6, 2, -1}[r.IntN(9)],
