@@ -125,31 +125,22 @@ func (f *fixture) replace(t *testing.T) engine.Generation {
 // collect reads a sequence to its end.
 func collect(t *testing.T, seq *Sequence) (tokens []int32, scored []Event, last Event) {
 	t.Helper()
-	for _, last = range events(t, seq) {
-		switch {
-		case last.Prompt:
-			scored = append(scored, last)
-		case last.HasToken:
-			tokens = append(tokens, last.Token)
-		}
-	}
-	return tokens, scored, last
-}
-
-// events reads a sequence to its end.
-func events(t *testing.T, seq *Sequence) (all []Event) {
-	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
 			t.Errorf("no event: %v", err)
-			return append(all, Event{Finish: Failed})
+			return tokens, scored, Event{Finish: Failed}
 		}
-		all = append(all, e)
+		switch {
+		case e.Prompt:
+			scored = append(scored, e)
+		case e.HasToken:
+			tokens = append(tokens, e.Token)
+		}
 		if e.Finish != Running {
-			return all
+			return tokens, scored, e
 		}
 	}
 }

@@ -46,14 +46,10 @@ type Request struct {
 	Choice    int     // which of n answers: chooses the random stream
 	Ends      []int32 // tokens that end the answer
 	IgnoreEnd bool    // end tokens are ordinary
-	Logprobs  bool    // report log-probability and rank of the answer's tokens
-	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
-	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
+	Top       int     // how many of the most likely tokens to report
+	// ScorePrompt asks for an Event per prompt token from the second on.
 	ScorePrompt bool
 }
-
-// reportsLogprobs tells whether the engine must make the passes over a sampled row that only they need.
-func (r *Request) reportsLogprobs() bool { return r.Logprobs || r.Top > 0 }
 
 // Finish says why a sequence ended.
 type Finish int
@@ -78,9 +74,9 @@ type Alternative struct {
 type Event struct {
 	Token    int32
 	HasToken bool
-	Prompt   bool    // a token of the prompt, scored
-	Logprob  float32 // 0 unless the request asked, as is Rank
-	Rank     int32   // how many tokens are more likely
+	Prompt   bool // a token of the prompt, scored
+	Logprob  float32
+	Rank     int32
 	Top      []Alternative
 	Finish   Finish
 	Err      error
