@@ -86,6 +86,9 @@ fuzz: tools-check ## each fuzz target for FUZZTIME
 		set -x; go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${file%/*}" || exit 1; \
 	done
 
+mutants: tools-check ## small changes to a copy of the code, each with tests that must fail (M="NAME ..." for some)
+	go run ./internal/mutants $(M)
+
 lint: $(VENV)/installed ## gofmt, go vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'lint: run gofmt -w on the files above' >&2; exit 1; }
 	go vet ./...
@@ -102,4 +105,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

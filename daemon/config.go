@@ -56,7 +56,7 @@ func DefaultConfig() Config {
 
 // EngineFlags binds the settings that every verb which loads a model has to c.
 func EngineFlags(f *pflag.FlagSet, c *Config) {
-	f.Var(number{&c.Threads, 0, 1024}, "threads", "compute threads; 0: one per core")
+	f.Var(number{&c.Threads, 0, 1024}, "threads", "compute threads; 0: one per physical core that affinity and the control group's CPU quota leave")
 	f.Var(choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, "kv-type", "type of the KV cache: f32, f16 or q8_0")
 	f.Var(choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, "isa", "instruction set: auto, scalar, avx2 or avx512")
 	f.Var(device{&c.Device}, "device", "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, or the CPU where there is none")

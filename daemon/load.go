@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 
 	"chimera/cgo"
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/hostmem"
 	"chimera/model"
@@ -87,24 +87,36 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	if context > p.Context {
 		return engine.LoadOptions{}, &ConfigError{fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
 	}
-	threads := o.Threads
-	if threads == 0 {
-		threads = runtime.NumCPU()
+	options := engine.LoadOptions{
+		Policy: engine.Policy{KV: kv}, MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
+		MaxTop: o.MaxLogprobs, MaxContext: context, Progress: o.Progress,
 	}
-	return engine.LoadOptions{
-		Policy: engine.Policy{KV: kv}, Threads: threads, ISA: o.ISA,
-		MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
-		MaxTop: o.MaxLogprobs, MaxContext: context, Pages: pagesFor(context, o.MaxSequences), Progress: o.Progress,
-	}, nil
+	for _, g := range p.Groups {
+		options.Pages = append(options.Pages, o.pages(g, context))
+	}
+	return options, nil
 }
 
-// pooledContexts is how many full contexts the pool holds: most sequences are short, and what they
+// threads is how many to compute with, and what says so.
+func (o EngineOptions) threads() (n int, bound string) {
+	if o.Threads > 0 {
+		return o.Threads, "the setting"
+	}
+	return cores.Available()
+}
+
+// pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
 // leave is the prefix cache.
 const pooledContexts = 4
 
-func pagesFor(context, sequences int) int {
-	pages := (context + engine.PageTokens - 1) / engine.PageTokens
-	return pages*min(sequences, pooledContexts) + sequences
+// pages is how many pages a group's pool holds: those of full contexts, of which a windowed group needs few, and one for each
+// sequence to write in. Slots are as many as all sequences take.
+func (o EngineOptions) pages(g engine.Group, context int) int {
+	most := g.PagesFor(context, o.StepTokens)
+	if g.State > 0 {
+		return most * o.MaxSequences
+	}
+	return most*min(o.MaxSequences, pooledContexts) + o.MaxSequences
 }
 
 // Load brings up the model at path.
@@ -176,7 +188,12 @@ func fits(plan *engine.Plan, b engine.Backend) error {
 	return nil
 }
 
-// Close stops the instance, gives its device back and unmaps the file.
+// NumericsID is what the answers of the weights that are served are named by.
+func (l *Loaded) NumericsID() string {
+	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
+}
+
+// Close stops the instance, gives its device back and closes the file.
 func (l *Loaded) Close() error {
 	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
 }

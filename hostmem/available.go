@@ -1,10 +1,13 @@
 package hostmem
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
+
+	"chimera/cgroup"
 )
 
 // This file owns the question how much memory there is to take.
@@ -13,7 +16,7 @@ import (
 // (MemAvailable) or the control group (memory.max of any level of cgroup v2).
 func Available() (bytes int64, bound string) {
 	bytes, bound = memAvailable("/proc/meminfo"), "the machine's free memory"
-	if left, ok := cgroupLeft("/sys/fs/cgroup", ownCgroup("/proc/self/cgroup")); ok && (bytes == 0 || left < bytes) {
+	if left, ok := cgroupLeft(os.DirFS("/")); ok && (bytes == 0 || left < bytes) {
 		return left, "the control group's memory.max"
 	}
 	return bytes, bound
@@ -33,31 +36,17 @@ func memAvailable(path string) int64 {
 	return 0
 }
 
-// ownCgroup is this process's path in the unified hierarchy.
-func ownCgroup(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "/"
-	}
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if rest, ok := strings.CutPrefix(line, "0::"); ok {
-			return rest
-		}
-	}
-	return "/"
-}
-
-// cgroupLeft is the smallest memory.max - memory.current from the group up to the root. Page cache is
+// cgroupLeft is the smallest memory.max - memory.current from the process's group up to the root. Page cache is
 // charged to the group but given back when it is needed, so it counts as left: a model file that was
 // just read or copied must not stand in its own way.
-func cgroupLeft(root, group string) (left int64, found bool) {
-	for dir := filepath.Join(root, group); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
-		limit, errLimit := readInt(filepath.Join(dir, "memory.max"))
-		used, errUsed := readInt(filepath.Join(dir, "memory.current"))
+func cgroupLeft(fsys fs.FS) (left int64, found bool) {
+	for _, folder := range cgroup.Unified(fsys) {
+		limit, errLimit := readInt(fsys, path.Join(folder, "memory.max"))
+		used, errUsed := readInt(fsys, path.Join(folder, "memory.current"))
 		if errLimit != nil || errUsed != nil {
 			continue // "max", or no such controller
 		}
-		used -= pageCache(filepath.Join(dir, "memory.stat"))
+		used -= pageCache(fsys, path.Join(folder, "memory.stat"))
 		if free := min(max(limit-used, 0), limit); !found || free < left {
 			left, found = free, true
 		}
@@ -66,8 +55,8 @@ func cgroupLeft(root, group string) (left int64, found bool) {
 }
 
 // pageCache is what a group's memory.stat says of file pages on its reclaim lists; 0 if it does not.
-func pageCache(path string) (bytes int64) {
-	text, err := os.ReadFile(path)
+func pageCache(fsys fs.FS, name string) (bytes int64) {
+	text, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return 0
 	}
@@ -80,8 +69,8 @@ func pageCache(path string) (bytes int64) {
 	return bytes
 }
 
-func readInt(path string) (int64, error) {
-	text, err := os.ReadFile(path)
+func readInt(fsys fs.FS, name string) (int64, error) {
+	text, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return 0, err
 	}

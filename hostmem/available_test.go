@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 )
 
 // This file owns tests of what the machine and control groups leave, over folders like theirs.
@@ -37,25 +38,8 @@ func TestMemAvailable(t *testing.T) {
 	}
 }
 
-func TestOwnCgroup(t *testing.T) {
-	dir := t.TempDir()
-	for _, c := range []struct{ text, want string }{
-		{"0::/system.slice/chimera.service\n", "/system.slice/chimera.service"},
-		{"12:memory:/docker/x\n1:name=systemd:/docker/x\n0::/docker/x\n", "/docker/x"},
-		{"0::/\n", "/"}, {"12:memory:/docker/x\n", "/"}, {"", "/"},
-	} {
-		if got := ownCgroup(write(t, filepath.Join(dir, "cgroup"), c.text)); got != c.want {
-			t.Errorf("%q: %s, want %s", c.text, got, c.want)
-		}
-	}
-	if got := ownCgroup(filepath.Join(dir, "none")); got != "/" {
-		t.Errorf("no file: %s", got)
-	}
-}
-
 // The tightest level bounds, wherever it is; "max", missing files and a process above its limit are borne.
 func TestCgroupLeft(t *testing.T) {
-	const group = "/a.slice/b.service"
 	for _, c := range []struct {
 		name  string
 		files map[string]string
@@ -78,15 +62,15 @@ func TestCgroupLeft(t *testing.T) {
 		{"no current", map[string]string{"a.slice/memory.max": "100\n"}, 0, false},
 		{"nonsense", map[string]string{"a.slice/memory.max": "x\n", "a.slice/memory.current": "1\n"}, 0, false},
 	} {
-		root := t.TempDir()
+		fsys := fstest.MapFS{
+			"proc/self/cgroup":                 {Data: []byte("0::/a.slice/b.service\n")},
+			"sys/fs/cgroup/cgroup.controllers": {Data: []byte("memory\n")},
+		}
 		for name, text := range c.files {
-			write(t, filepath.Join(root, name), text)
+			fsys["sys/fs/cgroup/"+name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		if left, found := cgroupLeft(root, group); left != c.want || found != c.found {
+		if left, found := cgroupLeft(fsys); left != c.want || found != c.found {
 			t.Errorf("%s: %d %v, want %d %v", c.name, left, found, c.want, c.found)
-		}
-		if left, found := cgroupLeft(root, "/../../elsewhere"); c.files == nil && (found || left != 0) {
-			t.Errorf("%s: a path outside: %d", c.name, left)
 		}
 	}
 }

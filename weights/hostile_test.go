@@ -115,10 +115,13 @@ func TestHostile(t *testing.T) {
 		{"offset 2^64-32", "tensor w", tensorOf(F32, 1<<64-32, 1)},
 		{"misaligned offset", "tensor w", tensorOf(F32, 4, 1)},
 		{"overlap", "tensor b", one(begin(3, 2, 0).tensor("a", F32, 0, 9).tensor("b", F32, 32, 1))},
+		{"overlap by one byte", "tensor b", one(begin(3, 2, 0).tensor("a", 24, 0, 33).tensor("b", 24, 32, 1))},
 		{"the same bytes", "tensor", one(begin(3, 2, 0).tensor("a", F32, 32, 2).tensor("b", F32, 32, 2))},
 		{"duplicate tensor", "tensor a", one(begin(3, 2, 0).tensor("a", F32, 0, 1).tensor("a", F32, 32, 1))},
 		{"alignment 0", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(0) })},
 		{"alignment 48", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(48) })},
+		{"alignment 4", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(4) })},
+		{"alignment 2^21", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(1 << 21) })},
 		{"alignment 2^31", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(1 << 31) })},
 		{"alignment 2^63", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Uint64).u64(1 << 63) })},
 		{"alignment a string", "key general.alignment", keyOf(func(r *raw) { r.key("general.alignment", Text).text("32") })},
@@ -133,6 +136,23 @@ func TestHostile(t *testing.T) {
 		{"long names of many tensors", "tensor", manyTensors(60000)},
 	} {
 		refused(t, c.name, write(t, "m.gguf", c.data), c.field)
+	}
+}
+
+// TestAtTheLimits: what the table of hostile files goes beyond by one is read.
+func TestAtTheLimits(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"neighbours without a gap": one(begin(3, 2, 0).tensor("a", 24, 0, 32).tensor("b", 24, 32, 32)),
+		"alignment 8":              keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(8) }),
+		"alignment 2^20":           keyOf(func(r *raw) { r.key("general.alignment", Uint32).u32(1 << 20) }),
+	} {
+		f, err := Open(write(t, "m.gguf", data))
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -227,7 +247,9 @@ func usable(f *File) {
 	}
 	for _, t := range f.Tensors() {
 		values := make([]float32, t.Values())
-		_ = Dequantize(t.Type, t.Data, values)
+		_ = f.Pieces(t, func(rows []byte) error {
+			return Dequantize(t.Type, rows, values[:len(rows)/int(t.RowBytes())*int(t.Shape[0])])
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package lowering
 
 import (
+	"slices"
 	"testing"
 
 	"chimera/engine"
@@ -30,5 +31,63 @@ func TestPlainWeights(t *testing.T) {
 		if plain != want[engine.WeightID(i+1)] {
 			t.Errorf("%s: plain is %v", p.Weights[i].Name, plain)
 		}
+	}
+}
+
+// typed gives each weight a type; nothing else of it is asked for.
+type typed struct {
+	engine.Weights
+	types map[string]engine.DType
+}
+
+func (w typed) Tensor(name string) (engine.Tensor, error) {
+	return engine.Tensor{Name: name, Type: w.types[name]}, nil
+}
+
+// A value is rounded once for all products that read it, and again once something has written it: a stale
+// rounding would be the value of the op before. Weights of floats ask for none.
+func TestRoundingFollowsWrites(t *testing.T) {
+	b := engine.NewBuilder("test", 8, 1)
+	x, y, rows := b.Value("x", 32), b.Value("y", 32), b.OutputValue("rows", 32)
+	q8, f32 := b.Weight("q8", 32, 32), b.Weight("f32", 32, 32)
+	product := func(w engine.WeightID, in, out engine.ValueID) {
+		b.Add(engine.Linears{In: in, Outputs: []engine.Linear{{Weight: w, Out: out}}})
+	}
+	b.Add(engine.Embed{Table: b.Weight("table", 8, 32), Scale: 1, Out: x})
+	product(f32, x, y)
+	product(q8, x, y) // rounds x
+	product(q8, x, y) // has it
+	product(q8, y, x) // rounds y, writes x
+	product(q8, x, y) // rounds x anew
+	b.Add(engine.Add{A: x, B: y, Out: x})
+	product(q8, x, y) // and again
+	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("gamma", 32), In: y, Out: x})
+	product(q8, x, y) // the norm rounds it
+	b.Add(engine.Rows{In: x, Out: rows})
+	b.Add(engine.Head{In: rows, Weight: b.Weight("head", 8, 32), Scale: 1})
+	p, err := b.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Lower(p, typed{types: map[string]engine.DType{"q8": engine.Q8_0, "head": engine.Q8_0}}, Capacity{HeadDim: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[Kind]string{Embed: "embed", Norm: "norm", Linears: "linears", Add: "add", Rows: "rows", Head: "head"}
+	var got []string
+	for _, phase := range l.Phases {
+		switch {
+		case phase.Kind == Quantise:
+			got = append(got, phase.Name)
+		case phase.Quantise:
+			got = append(got, names[phase.Kind]+"+quantise")
+		default:
+			got = append(got, names[phase.Kind])
+		}
+	}
+	want := []string{"embed", "linears", "quantise x", "linears", "linears", "quantise y", "linears", "quantise x", "linears", "add",
+		"quantise x", "linears", "norm+quantise", "linears", "rows", "quantise rows", "head"}
+	if !slices.Equal(got, want) {
+		t.Errorf("phases\n%q, want\n%q", got, want)
 	}
 }

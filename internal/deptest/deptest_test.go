@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
 	"client":            {},
 	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
-	"daemon":            {"api", "cgo", "chat", "chat/jinja", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
+	"daemon":            {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":           {},
 	"paths":             {},
 	"socket":            {},
@@ -37,13 +37,16 @@ var allowed = map[string][]string{
 	"cuda":              {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as all below it
 	"cuda/cudatest":     {},
 	"cuda/kernels":      {}, // a test alone
-	"hostmem":           {},
+	"hostmem":           {"cgroup"},
+	"cores":             {"cgroup"},
+	"cgroup":            {},
 	"model":             {"engine", "weights"},
 	"weights":           {},
 	"tokenizer":         {},
 	"chat":              {"chat/jinja"},
 	"chat/jinja":        {},
 	"internal/deptest":  {},
+	"internal/mutants":  {},
 }
 
 type goPackage struct {

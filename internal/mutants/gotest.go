@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// This file owns running go test and reading what became of each test.
+
+// goTest runs tests of the module in dir.
+type goTest struct {
+	dir     string
+	timeout time.Duration // of one run's tests, without their building
+}
+
+// verdict tells which of the tests that were asked for failed. One that crashed or ran out of time has failed,
+// and so have those behind it, which never began.
+type verdict struct{ failed, passed []string }
+
+// baseline holds every test of the list to pass without a change: one that fails anyway proves nothing.
+func (g goTest) baseline(ctx context.Context, list []mutant) error {
+	type where struct{ pkg, tags string }
+	var order []where
+	tests := map[where][]string{}
+	for _, m := range list {
+		at := where{m.pkg, m.tags}
+		if tests[at] == nil {
+			order = append(order, at)
+		}
+		tests[at] = append(tests[at], m.tests...)
+	}
+	for _, at := range order {
+		slices.Sort(tests[at])
+		v, err := g.run(ctx, at.pkg, at.tags, slices.Compact(tests[at]))
+		if err != nil {
+			return fmt.Errorf("without a mutant: %w", err)
+		}
+		if len(v.failed) > 0 {
+			return fmt.Errorf("without a mutant: %s: %s", at.pkg, strings.Join(v.failed, " ")+" must pass")
+		}
+	}
+	return nil
+}
+
+// event is what of go test's events counts here (go doc test2json).
+type event struct {
+	Action      string
+	Test        string
+	FailedBuild string
+	Output      string
+}
+
+// run runs the tests. An error means that none was judged: they do not build, or one is skipped.
+func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verdict, error) {
+	// -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be tidy.
+	c := exec.CommandContext(ctx, "go", "test", "-json", "-trimpath", "-vet=off", "-tags", tags, "-timeout", g.timeout.String(),
+		"-run", "^("+strings.Join(tests, "|")+")$", "./"+pkg)
+	c.Dir = g.dir
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	failed := c.Run()
+	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
+		return verdict{}, failed
+	}
+	v, err := judgeEvents(&stdout, tests, failed != nil)
+	if err != nil {
+		return v, fmt.Errorf("%w\n%s", err, stderr.String())
+	}
+	return v, nil
+}
+
+// judgeEvents reads the events of one run; failed is what its exit code says.
+func judgeEvents(events *bytes.Buffer, tests []string, failed bool) (v verdict, err error) {
+	ended, began := map[string]string{}, false
+	var text strings.Builder
+	for d := json.NewDecoder(events); d.More(); {
+		var e event
+		if err := d.Decode(&e); err != nil {
+			return v, err
+		}
+		text.WriteString(e.Output)
+		began = began || e.Action == "run"
+		if e.FailedBuild != "" {
+			return v, fmt.Errorf("it does not compile:\n%s", text.String())
+		}
+		if e.Action == "pass" || e.Action == "fail" || e.Action == "skip" {
+			ended[e.Test] = e.Action
+		}
+	}
+	if !began {
+		return v, fmt.Errorf("no test ran:\n%s", text.String())
+	}
+	for _, test := range tests {
+		switch how := ended[test]; {
+		case how == "pass":
+			v.passed = append(v.passed, test)
+		case how == "fail" || (how == "" && failed):
+			v.failed = append(v.failed, test)
+		default:
+			return v, fmt.Errorf("%s is skipped or not built here", test)
+		}
+	}
+	return v, nil
+}

@@ -1,0 +1,157 @@
+// Command mutants proves that tests can fail: it makes small changes to a copy of the project, one at a
+// time, and runs the tests that must notice each. `make mutants` runs the whole list.
+//
+// It prints `NAME killed|survived` for each. The exit code is 0 if all were killed, 1 if one survived, and 2
+// if the list itself is wrong: a text that its file does not hold exactly once, a change that does not
+// compile, a test that fails or is skipped without any change.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// This file owns the run: the order of things, what is printed, and the exit code.
+
+const (
+	exitSurvived = 1
+	exitBadList  = 2
+)
+
+// wholeLimit ends a run that has not come to its end: a check that takes longer is not made.
+const wholeLimit = 35 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeout(ctx, wholeLimit)
+	code := run(ctx, ".", list, os.Args[1:], os.Stdout)
+	cancel()
+	stop()
+	os.Exit(code)
+}
+
+// run applies the mutants that args name, or all, to a copy of the module at root.
+func run(ctx context.Context, root string, list []mutant, args []string, out io.Writer) int {
+	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
+	flags.SetOutput(out)
+	// The slowest test of the list takes seconds; a mutant may send it round in circles.
+	timeout := flags.Duration("timeout", 3*time.Minute, "how long the tests of one mutant may run before they count as failed")
+	flags.Usage = func() {
+		fmt.Fprintln(out, "usage: mutants [-timeout D] [NAME ...]")
+		flags.PrintDefaults()
+	}
+	if flags.Parse(args) != nil {
+		return exitBadList
+	}
+	list, err := choose(list, flags.Args())
+	if err == nil {
+		err = check(root, list)
+	}
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return exitBadList
+	}
+	c, err := copyTree(root)
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return exitBadList
+	}
+	defer c.remove()
+	return judgeAll(ctx, goTest{dir: c.dir, timeout: *timeout}, c, list, out)
+}
+
+// choose picks the mutants by name; no name means all.
+func choose(list []mutant, names []string) ([]mutant, error) {
+	if len(names) == 0 {
+		return list, nil
+	}
+	var chosen []mutant
+	for _, name := range names {
+		before := len(chosen)
+		for _, m := range list {
+			if m.name == name {
+				chosen = append(chosen, m)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("no mutant is named %s", name)
+		}
+	}
+	return chosen, nil
+}
+
+// judgeAll runs the tests without a change, then with each.
+func judgeAll(ctx context.Context, g goTest, c *tree, list []mutant, out io.Writer) int {
+	began := time.Now()
+	if err := g.baseline(ctx, list); err != nil {
+		fmt.Fprintln(out, err)
+		return exitBadList
+	}
+	fmt.Fprintf(out, "%-*s %-8s %6.1fs\n", width(list), "(no mutant)", "passes", time.Since(began).Seconds())
+	survived, wrong := 0, 0
+	for _, m := range list {
+		began := time.Now()
+		v, err := judge(ctx, g, c, m)
+		switch {
+		case ctx.Err() != nil:
+			fmt.Fprintf(out, "stopped at %s: %v\n", m.name, context.Cause(ctx))
+			return exitBadList
+		case err != nil:
+			wrong++
+			fmt.Fprintf(out, "%s: %v\n", m.name, err)
+			continue
+		case len(v.passed) > 0:
+			survived++
+		}
+		fmt.Fprintf(out, "%-*s %-8s %6.1fs  %s\n", width(list), m.name, v, time.Since(began).Seconds(), v.reason())
+	}
+	fmt.Fprintf(out, "%d mutants, %d survived, %.0fs\n", len(list)-wrong, survived, time.Since(began).Seconds())
+	switch {
+	case wrong > 0:
+		return exitBadList
+	case survived > 0:
+		return exitSurvived
+	}
+	return 0
+}
+
+// judge applies m, runs its tests and takes it back.
+func judge(ctx context.Context, g goTest, c *tree, m mutant) (verdict, error) {
+	undo, err := c.apply(m)
+	if err != nil {
+		return verdict{}, err
+	}
+	v, err := g.run(ctx, m.pkg, m.tags, m.tests)
+	return v, errors.Join(err, undo())
+}
+
+func width(list []mutant) int {
+	n := len("(no mutant)")
+	for _, m := range list {
+		n = max(n, len(m.name))
+	}
+	return n
+}
+
+func (v verdict) String() string {
+	if len(v.passed) > 0 {
+		return "survived"
+	}
+	return "killed"
+}
+
+// reason names the tests that decided.
+func (v verdict) reason() string {
+	if len(v.passed) > 0 {
+		return strings.Join(v.passed, " ") + " did not notice"
+	}
+	return "by " + strings.Join(v.failed, " ")
+}

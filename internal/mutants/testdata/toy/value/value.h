@@ -1,0 +1,1 @@
+static inline int answer(void) { return 42; }
