@@ -181,6 +181,7 @@ func (in *instance) Close() error {
 	}
 	in.closed = true
 	if in.using != nil {
+		in.backend.queue.withdraw(&in.step)
 		_ = in.Wait() // nobody asks for the result any more
 	}
 	return in.free()

@@ -4,6 +4,7 @@ package cgo
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -61,6 +62,17 @@ func (q *queue) submit(s *step) {
 	q.changed.Signal()
 }
 
+// withdraw takes s out again as a step that gave way, unless it is under way or done: its owner leaves, and a
+// background step might wait for as long as others are served.
+func (q *queue) withdraw(s *step) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.background, s); i >= 0 {
+		q.background = slices.Delete(q.background, i, i+1)
+		s.done <- true
+	}
+}
+
 // run computes steps until the queue is closed, and works along: it stays on one thread, which is worker 0.
 func (q *queue) run() {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -102,9 +114,7 @@ func (q *queue) next() *step {
 // take takes the first step out of a list, which stays where it is.
 func take(steps *[]*step) *step {
 	first := (*steps)[0]
-	n := copy(*steps, (*steps)[1:])
-	(*steps)[n] = nil
-	*steps = (*steps)[:n]
+	*steps = slices.Delete(*steps, 0, 1)
 	return first
 }
 

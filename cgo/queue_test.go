@@ -40,6 +40,34 @@ func TestForegroundStepsGoFirst(t *testing.T) {
 	}
 }
 
+// A background step that waits can be withdrawn, as one that gave way; one that is under way or done is not touched.
+func TestWithdraw(t *testing.T) {
+	q := newQueue(func(bool) {})
+	begun, finish := make(chan struct{}), make(chan struct{})
+	running := newStep(true, func() bool { close(begun); <-finish; return false })
+	waiting := newStep(true, func() bool { t.Error("a step that was withdrawn ran"); return false })
+	behind := newStep(true, func() bool { return false })
+	q.submit(running)
+	go q.run()
+	<-begun
+	q.submit(waiting)
+	q.submit(behind)
+	q.withdraw(waiting)
+	q.withdraw(running)
+	if !<-waiting.done {
+		t.Error("a step that was withdrawn did not give way")
+	}
+	close(finish)
+	if <-running.done || <-behind.done {
+		t.Error("other steps gave way")
+	}
+	q.withdraw(behind)
+	q.close()
+	if len(behind.done) > 0 {
+		t.Error("a step that is done was withdrawn")
+	}
+}
+
 // A queue that is closed computes what it has taken.
 func TestCloseComputesWhatWaits(t *testing.T) {
 	q := newQueue(func(bool) {})
