@@ -229,6 +229,7 @@ func TestDrawsAreOfThePosition(t *testing.T) {
 	tokens := stepTokens(first + n)
 	runStep(t, in, b, tokens[:first], 0, stepPages(0), false)
 	b.Reset()
+	b.Generation = in.Generation()
 	if _, err := b.AddSequence(stepTokens(3), 0, both([]int32{63})); err != nil {
 		t.Fatal(err)
 	}
