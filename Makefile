@@ -78,8 +78,8 @@ race: tools-check ## the tests of concurrent packages under the race detector
 	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine
 
 asan: tools-check ## the C code under the address and undefined-behaviour sanitizers
-	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fno-omit-frame-pointer" go test -asan -timeout 20m ./cgo
-	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 20m ./cgo
+	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fno-omit-frame-pointer" go test -asan -timeout 20m ./cgo/...
+	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 20m ./cgo/...
 
 fuzz: tools-check ## each fuzz target for FUZZTIME
 	@grep -o '^func Fuzz[A-Za-z0-9]*' */*_test.go */*/*_test.go | while IFS=: read -r file name; do \

@@ -28,7 +28,7 @@ struct FN(split) {
 
 INLINE const uint8_t *FN(page_of)(const struct attend_args *a, int position)
 {
-	return a->base + (int64_t)a->pages[position / PAGE_TOKENS] * a->kv->page_bytes;
+	return a->base + (int64_t)a->pages[position / PAGE_TOKENS - a->first_page] * a->kv->page_bytes;
 }
 
 /* load_k is element d of the 16 positions of a page. */
@@ -43,16 +43,28 @@ INLINE vf FN(load_k)(const struct kv_layout *l, const uint8_t *page, int d, cons
 	             v_load_i8((const int8_t *)page + (int64_t)d * PAGE_TOKENS));
 }
 
-/* load_v is elements d to d+15 of one position of a page. */
+/* load_v is elements d to d+15 of V at one position of a page that holds V. */
 INLINE vf FN(load_v)(const struct kv_layout *l, const uint8_t *page, int slot, int d, const int type)
 {
-	int64_t at = (int64_t)slot * l->head_pad + d;
+	int64_t at = (int64_t)slot * l->value_pad + d;
 	if (type == KV_F32)
 		return v_load((const float *)(page + l->v) + at);
 	if (type == KV_F16)
 		return v_load_f16((const uint16_t *)(page + l->v) + at);
-	uint16_t scale = ((const uint16_t *)(page + l->v_scales))[slot * l->blocks + d / BLOCK];
+	uint16_t scale = ((const uint16_t *)(page + l->v_scales))[slot * l->value_blocks + d / BLOCK];
 	return v_mul(v_set1(half_to_float(scale)), v_load_i8((const int8_t *)(page + l->v) + at));
+}
+
+/* latent_v writes elements d to d+15 of V at all positions of a page whose V is the end of K, which lies transposed. */
+INLINE void FN(latent_v)(const struct kv_layout *l, const uint8_t *page, int d, float *v, const int type)
+{
+	int first = l->key_width - l->value_width + d, n = l->key_width - first < LANES ? l->key_width - first : LANES;
+	for (int i = 0; i < LANES; i++) {
+		float element[PAGE_TOKENS]; /* beyond V's width: nobody reads it, but it is computed with */
+		v_store(element, i < n ? FN(load_k)(l, page, first + i, type) : v_zero());
+		for (int slot = 0; slot < PAGE_TOKENS; slot++)
+			v[slot * LANES + i] = element[slot];
+	}
 }
 
 /* scores forms q.k of `rows` queries with the positions of `pages` pages. */
@@ -66,7 +78,7 @@ INLINE void FN(scores)(struct FN(split) * s, int position, int at, const int row
 	for (int r = 0; r < rows; r++)
 		for (int p = 0; p < pages; p++)
 			acc[r][p] = v_zero();
-	for (int d = 0; d < l->head_dim; d++) {
+	for (int d = 0; d < l->key_width; d++) {
 		vf k[ATTEND_PAGES];
 		for (int p = 0; p < pages; p++)
 			k[p] = FN(load_k)(l, page[p], d, type);
@@ -119,6 +131,8 @@ INLINE void FN(soften)(struct FN(split) * s, int r, int base)
 INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int d, int from, int to, int base,
                            const int type)
 {
+	const struct kv_layout *l = s->a->kv;
+	float latent[PAGE_TOKENS * LANES];
 	vf acc[ATTEND_ROWS];
 	for (int r = 0; r < rows; r++)
 		acc[r] = v_load(s->out[first + r] + d);
@@ -126,8 +140,11 @@ INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int 
 		const uint8_t *page = FN(page_of)(s->a, position);
 		int slot = position % PAGE_TOKENS, n = PAGE_TOKENS - slot;
 		n = n < to - position ? n : to - position;
+		if (l->latent)
+			FN(latent_v)(l, page, d, latent, type);
 		for (int i = 0; i < n; i++, position++) {
-			vf v = FN(load_v)(s->a->kv, page, slot + i, d, type);
+			vf v = l->latent ? v_load(latent + (slot + i) * LANES)
+			                 : FN(load_v)(l, page, slot + i, d, type);
 			for (int r = 0; r < rows; r++)
 				acc[r] = v_fma(v_set1(s->score[first + r][position - base]), v, acc[r]);
 		}
@@ -147,7 +164,7 @@ INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const in
 	}
 	if (high < low)
 		high = low;
-	for (int d = 0; d < s->a->kv->head_dim; d += LANES) {
+	for (int d = 0; d < s->a->kv->value_width; d += LANES) {
 		for (int r = 0; r < rows; r++) {
 			int to = s->high[r] < low ? s->high[r] : low;
 			v_store(s->out[r] + d, v_zero());
@@ -173,16 +190,18 @@ INLINE void FN(run_split)(struct FN(split) * s, int base, const int rows, const 
 	FN(outputs)(s, base, rows, type);
 }
 
-/* The running result of a query over the splits so far. */
+/* The running result of a query over the splits so far. That there were none is not told by the peak: a split of
+ * nothing but NaN has the peak -inf and a sum that is NaN, and must stay. */
 struct FN(merged) {
+	int splits;
 	float peak, sum;
 	float out[MAX_HEAD_DIM];
 };
 
-/* merge adds split i to the splits before it; the factors are exp(peak - new peak). */
+/* merge adds a split to those before it; the factors are exp(peak - new peak). */
 INLINE void FN(merge)(struct FN(merged) * m, const float *out, float peak, float sum, int n)
 {
-	if (m->peak == -INFINITY) {
+	if (m->splits++ == 0) {
 		m->peak = peak;
 		m->sum = sum;
 		memcpy(m->out, out, (size_t)n * sizeof *out);
@@ -200,15 +219,29 @@ INLINE void FN(merge)(struct FN(merged) * m, const float *out, float peak, float
 	m->peak = top;
 }
 
+/* The positions [low, high) that a query sees. */
+struct FN(seen) {
+	int low, high;
+};
+
+INLINE struct FN(seen) FN(seen)(const struct attend_args *a, int row)
+{
+	int position = a->first_position + row / a->heads;
+	if (a->mask == MASK_BIDIRECTIONAL || a->mask == MASK_CROSS)
+		return (struct FN(seen)){0, a->length};
+	if (a->mask == MASK_WINDOW && position >= a->window)
+		return (struct FN(seen)){position - a->window + 1, position + 1};
+	return (struct FN(seen)){0, position + 1};
+}
+
 /* prepare sets which positions of the split that begins at base each row sees. */
 INLINE int FN(prepare)(struct FN(split) * s, int base)
 {
-	const struct attend_args *a = s->a;
 	int begin = base + SPLIT_TOKENS, end = base;
 	for (int r = 0; r < s->rows; r++) {
-		int position = a->first_position + (s->first_row + r) / a->group;
-		int low = a->window > 0 && position - a->window + 1 > base ? position - a->window + 1 : base;
-		int high = position + 1 < base + SPLIT_TOKENS ? position + 1 : base + SPLIT_TOKENS;
+		struct FN(seen) seen = FN(seen)(s->a, s->first_row + r);
+		int low = seen.low > base ? seen.low : base;
+		int high = seen.high < base + SPLIT_TOKENS ? seen.high : base + SPLIT_TOKENS;
 		s->low[r] = low;
 		s->high[r] = high > low ? high : low;
 		if (high > low) {
@@ -238,46 +271,52 @@ INLINE void FN(dispatch_split)(struct FN(split) * s, int base, const int type)
 	}
 }
 
+INLINE void FN(one_split)(struct FN(split) * s, int base)
+{
+	switch (s->a->kv->type) {
+	case KV_F32:
+		FN(dispatch_split)(s, base, KV_F32);
+		break;
+	case KV_F16:
+		FN(dispatch_split)(s, base, KV_F16);
+		break;
+	default:
+		FN(dispatch_split)(s, base, KV_Q8_0);
+	}
+}
+
+/* write_row divides what the splits gave by the sum of their weights. */
+INLINE void FN(write_row)(const struct attend_args *a, int row, const struct FN(merged) * m)
+{
+	int n = a->kv->value_width;
+	float *out = a->out + row / a->heads * a->out_stride + (int64_t)(row % a->heads) * n;
+	for (int d = 0; d < n; d += LANES)
+		v_store_n(out + d, v_div(v_load(m->out + d), v_set1(m->sum)), n - d < LANES ? n - d : LANES);
+}
+
 /* attend_tile runs up to ATTEND_ROWS queries over all their splits. */
 static void FN(attend_tile)(const struct attend_args *a, int first_row, int rows)
 {
-	struct FN(split) s;
+	struct FN(split) s; /* large: what is not set here is set before it is read */
 	struct FN(merged) m[ATTEND_ROWS];
-	int n = a->kv->head_dim, pad = a->kv->head_pad;
-	int last = a->first_position + (first_row + rows - 1) / a->group;
-	int first = a->first_position + first_row / a->group - (a->window > 0 ? a->window - 1 : last);
+	int low = FN(seen)(a, first_row).low, high = FN(seen)(a, first_row + rows - 1).high; /* both ascend */
 	s.a = a;
 	s.first_row = first_row;
 	s.rows = rows;
 	for (int r = 0; r < rows; r++) {
-		int row = first_row + r;
-		s.q[r] = a->q + row / a->group * a->q_stride + (int64_t)(row % a->group) * n;
-		m[r].peak = -INFINITY;
+		s.q[r] = a->q + (int64_t)(first_row + r) * a->kv->key_width;
+		m[r].splits = 0;
 	}
-	for (int base = first > 0 ? first / SPLIT_TOKENS * SPLIT_TOKENS : 0; base <= last; base += SPLIT_TOKENS) {
+	for (int base = low / SPLIT_TOKENS * SPLIT_TOKENS; base < high; base += SPLIT_TOKENS) {
 		if (!FN(prepare)(&s, base))
 			continue;
-		switch (a->kv->type) {
-		case KV_F32:
-			FN(dispatch_split)(&s, base, KV_F32);
-			break;
-		case KV_F16:
-			FN(dispatch_split)(&s, base, KV_F16);
-			break;
-		default:
-			FN(dispatch_split)(&s, base, KV_Q8_0);
-		}
+		FN(one_split)(&s, base);
 		for (int r = 0; r < rows; r++)
 			if (s.high[r] > s.low[r])
-				FN(merge)(&m[r], s.out[r], s.peak[r], s.sum[r], pad);
+				FN(merge)(&m[r], s.out[r], s.peak[r], s.sum[r], a->kv->value_pad);
 	}
-	for (int r = 0; r < rows; r++) {
-		int row = first_row + r;
-		float *out = a->out + row / a->group * a->out_stride + (int64_t)(row % a->group) * n;
-		for (int d = 0; d < n; d += LANES)
-			v_store_n(out + d, v_div(v_load(m[r].out + d), v_set1(m[r].sum)),
-			          n - d < LANES ? n - d : LANES);
-	}
+	for (int r = 0; r < rows; r++)
+		FN(write_row)(a, first_row + r, &m[r]);
 }
 
 static void FN(attend)(const struct attend_args *a)
@@ -293,32 +332,50 @@ INLINE void FN(round_head)(const float *x, int n, int8_t *q, int q_step, uint16_
 		               q + (int64_t)b * BLOCK * q_step, q_step, scale + (int64_t)b * s_step);
 }
 
-static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const float *k, const float *v)
+INLINE void FN(store_k)(const struct kv_layout *l, uint8_t *head, int slot, const float *k)
 {
-	int n = l->head_dim;
+	int n = l->key_width;
 	if (l->type == KV_Q8_0) {
-		FN(round_head)
-		(k, n, (int8_t *)head + slot, PAGE_TOKENS, (uint16_t *)(head + l->k_scales) + slot, PAGE_TOKENS);
-		FN(round_head)
-		(v, n, (int8_t *)(head + l->v) + (int64_t)slot * l->head_pad, 1,
-		 (uint16_t *)(head + l->v_scales) + slot * l->blocks, 1);
-		return;
-	}
-	if (l->type == KV_F32) {
+		uint16_t *scales = (uint16_t *)(head + l->k_scales) + slot;
+		FN(round_head)(k, n, (int8_t *)head + slot, PAGE_TOKENS, scales, PAGE_TOKENS);
+	} else if (l->type == KV_F32) {
 		for (int d = 0; d < n; d++)
 			((float *)head)[d * PAGE_TOKENS + slot] = k[d];
-		memcpy((float *)(head + l->v) + (int64_t)slot * l->head_pad, v, (size_t)n * sizeof *v);
-		return;
+	} else {
+		for (int d = 0; d < n; d += LANES) {
+			uint16_t h[LANES];
+			int m = n - d < LANES ? n - d : LANES;
+			v_store_f16(h, v_load_n(k + d, m, 0.0f));
+			for (int i = 0; i < m; i++)
+				((uint16_t *)head)[(d + i) * PAGE_TOKENS + slot] = h[i];
+		}
 	}
-	for (int d = 0; d < n; d += LANES) {
-		uint16_t h[LANES];
-		int m = n - d < LANES ? n - d : LANES;
-		v_store_f16(h, v_load_n(k + d, m, 0.0f));
-		for (int i = 0; i < m; i++)
-			((uint16_t *)head)[(d + i) * PAGE_TOKENS + slot] = h[i];
-		v_store_f16(h, v_load_n(v + d, m, 0.0f));
-		memcpy((uint16_t *)(head + l->v) + (int64_t)slot * l->head_pad + d, h, (size_t)m * 2);
+}
+
+INLINE void FN(store_v)(const struct kv_layout *l, uint8_t *head, int slot, const float *v)
+{
+	int n = l->value_width;
+	int64_t at = (int64_t)slot * l->value_pad;
+	if (l->type == KV_Q8_0) {
+		uint16_t *scales = (uint16_t *)(head + l->v_scales) + slot * l->value_blocks;
+		FN(round_head)(v, n, (int8_t *)(head + l->v) + at, 1, scales, 1);
+	} else if (l->type == KV_F32) {
+		memcpy((float *)(head + l->v) + at, v, (size_t)n * sizeof *v);
+	} else {
+		for (int d = 0; d < n; d += LANES) {
+			uint16_t h[LANES];
+			int m = n - d < LANES ? n - d : LANES;
+			v_store_f16(h, v_load_n(v + d, m, 0.0f));
+			memcpy((uint16_t *)(head + l->v) + at + d, h, (size_t)m * 2);
+		}
 	}
+}
+
+static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const float *k, const float *v)
+{
+	FN(store_k)(l, head, slot, k);
+	if (v)
+		FN(store_v)(l, head, slot, v);
 }
 
 #define ATTEND_KERNELS \

@@ -4,10 +4,18 @@
 #define CHIMERA_BATCH_H
 #include <stdint.h>
 
+/* A token below this mark stands for a row of `vectors`: INT32_MIN + row. */
+#define VECTOR_ROWS (INT32_MIN + (1 << 30))
+
 enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4 };
 
 struct sequence_rows {
-	int32_t first_token, token_count, first_page, page_count;
+	int32_t first_token, token_count, adapter, reserved;
+};
+
+/* A sequence's page table in one group: pages[first + position / PAGE_TOKENS - base]. */
+struct table {
+	int32_t first, count, base, length;
 };
 
 struct output {
@@ -17,7 +25,7 @@ struct output {
 	float top_p, min_p, repetition, presence, frequency;
 	int32_t choice;
 	uint64_t seed;
-	int32_t first_penalty, penalty_count, first_bias, bias_count;
+	int32_t first_penalty, penalty_count, first_bias, bias_count, first_target, target_count, mask, reserved;
 };
 
 struct penalty {
@@ -40,5 +48,23 @@ struct result {
 struct top_token {
 	int32_t token;
 	float logit;
+};
+
+/* The batch as the step reads it; mirrors engine.Batch. */
+struct batch {
+	const int32_t *tokens, *positions; /* (token_count) */
+	const float *vectors;              /* (vector rows, width of the embedding) */
+	const struct sequence_rows *sequences;
+	const struct table *tables; /* (sequence_count, groups) */
+	const int32_t *pages;
+	const struct output *outputs;
+	const struct penalty *penalties;
+	const struct bias *biases;
+	const int32_t *targets;
+	struct result *results;
+	struct top_token *top; /* (output_count, max_top) */
+	float *target_logits;
+	float *logits; /* (whole rows, vocab) */
+	int32_t token_count, sequence_count, output_count, max_top;
 };
 #endif

@@ -3,6 +3,8 @@
 //
 // C lives in .c and .h files of this folder; each instruction set's file includes the kernel bodies
 // (*_body.h) once. Go hands C only off-heap memory and C structures, never Go pointers to Go pointers.
+//
+// An op is the files op_X.go, which fills its structure for C and says what the plan shows of it, op_X.h and op_X.c.
 package cgo
 
 // #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -O3 -Wall -Wextra -Wno-unused-parameter
@@ -31,16 +33,43 @@ const (
 	actBlock    = C.BLOCK
 )
 
-// Backend is the CPU backend.
-type Backend struct{}
+// Options are what a Backend is opened with.
+type Options struct {
+	Threads int    // workers, the caller's thread included
+	ISA     string // instruction set: auto, scalar, avx2 or avx512
+}
 
-var _ engine.Backend = Backend{}
+// Backend is the CPU.
+type Backend struct {
+	kernels *C.struct_kernels
+	threads int
+}
+
+var _ engine.Backend = (*Backend)(nil)
+
+// Open returns the CPU as a backend.
+func Open(o Options) (*Backend, error) {
+	if o.Threads < 1 {
+		return nil, fmt.Errorf("%d threads: at least one must compute", o.Threads)
+	}
+	kernels, err := kernelsFor(o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{kernels: kernels, threads: o.Threads}, nil
+}
 
 // Name returns "cpu".
-func (Backend) Name() string { return "cpu" }
+func (*Backend) Name() string { return "cpu" }
 
 // Available is what machine and control group leave.
-func (Backend) Available() (bytes int64, bound string) { return hostmem.Available() }
+func (*Backend) Available() (bytes int64, bound string) { return hostmem.Available() }
+
+// Close returns nothing: an instance holds its own threads.
+func (*Backend) Close() error { return nil }
+
+// isa names the instruction set.
+func (b *Backend) isa() string { return C.GoString(b.kernels.isa) }
 
 // kernelsFor returns the kernel table of an instruction set.
 func kernelsFor(isa string) (*C.struct_kernels, error) {

@@ -2,7 +2,6 @@ package cgo
 
 // #include <stdlib.h>
 // #include "step.h"
-// #include "rope.h"
 import "C"
 
 import (
@@ -13,147 +12,133 @@ import (
 )
 
 // This file owns writing the plan down for C: values, ropes, phases. All of it is allocated once, by
-// C, and freed with the instance.
+// C, and freed with the instance. What is written of a phase stands in its op's file.
 
-// calloc returns n zeroed C structures that live until the instance is freed.
-func calloc[T any](in *instance, n int) []T {
+// phaseKind is what Go knows of a kind of phase: how to write it down for C, and how to show it.
+type phaseKind struct {
+	fill func(*filling, *C.struct_phase, lowering.Phase)
+	show func(*showing, lowering.Phase, *engine.Phase)
+}
+
+// phaseKinds is in the order of lowering's kinds; step.c has the same table.
+var phaseKinds = [...]phaseKind{
+	lowering.RopeTable: {fillRope, showRope},
+	lowering.Embed:     {fillEmbed, showEmbed},
+	lowering.Norm:      {fillNorm, showNorm},
+	lowering.Quantise:  {fillQuantise, showQuantise},
+	lowering.Linears:   {fillLinears, showLinears},
+	lowering.Store:     {fillStore, showStore},
+	lowering.Attend:    {fillAttend, showAttend},
+	lowering.Add:       {fillAdd, showAdd},
+	lowering.Rows:      {fillRows, showRows},
+	lowering.Head:      {fillHead, showHead},
+}
+
+// callocs are C structures that live as long as their owner.
+type callocs struct{ blocks []unsafe.Pointer }
+
+// calloc returns n zeroed C structures that live until the memory is freed.
+func calloc[T any](m *callocs, n int) []T {
 	var zero T
 	p := C.calloc(C.size_t(max(n, 1)), C.size_t(unsafe.Sizeof(zero)))
-	in.callocs = append(in.callocs, p)
+	m.blocks = append(m.blocks, p)
 	return unsafe.Slice((*T)(p), n)
 }
 
-func (in *instance) fill(kernels *C.struct_kernels) {
-	in.c = &calloc[C.struct_instance](in, 1)[0]
-	in.values = calloc[C.struct_value](in, len(in.Program.Values))
-	for i, v := range in.Program.Values {
-		in.values[i] = C.struct_value{data: floats(in.buffers.values[i]), width: C.int32_t(v.Width)}
-		if v.Output {
-			in.values[i].per_output = 1
-		}
+func (m *callocs) free() {
+	for _, p := range m.blocks {
+		C.free(p)
 	}
-	in.fillRopes()
-	phases := calloc[C.struct_phase](in, len(in.Phases))
-	for i, ph := range in.Phases {
-		in.fillPhase(&phases[i], ph)
-	}
-	in.fillInstance(kernels, phases)
+	m.blocks = nil
 }
 
-func (in *instance) fillInstance(kernels *C.struct_kernels, phases []C.struct_phase) {
+// filling is what phases are written from.
+type filling struct {
+	memory *callocs
+	values []C.struct_value
+	packed []packedWeight
+	ropes  []C.struct_rope
+}
+
+// fillPlan writes the phases down for weights that are packed.
+func fillPlan(m *callocs, l *lowered, values []C.struct_value, angles [][2][]float32, packed []packedWeight) *C.struct_plan {
+	f := &filling{memory: m, values: values, packed: packed}
+	f.fillRopes(l.Ropes, angles)
+	phases := calloc[C.struct_phase](m, len(l.Phases))
+	for i, ph := range l.Phases {
+		phases[i].kind = C.int32_t(ph.Kind)
+		phaseKinds[ph.Kind].fill(f, &phases[i], ph)
+	}
+	plan := &calloc[C.struct_plan](m, 1)[0]
+	*plan = C.struct_plan{phases: unsafe.SliceData(phases), count: C.int32_t(len(phases))}
+	return plan
+}
+
+// opOf is the phase's structure of its own kind.
+func opOf[T any](c *C.struct_phase) *T { return (*T)(unsafe.Pointer(&c.op)) }
+
+// value is a value by id, or nil for NoValue.
+func (f *filling) value(id engine.ValueID) *C.struct_value {
+	if id == engine.NoValue {
+		return nil
+	}
+	return &f.values[id-1]
+}
+
+// matrix is a packed weight by id; without data for NoWeight.
+func (f *filling) matrix(id engine.WeightID) (none C.struct_packed) {
+	if id == engine.NoWeight {
+		return none
+	}
+	return f.packed[id-1].matrix
+}
+
+// plain is a vector by id, or nil for NoWeight.
+func (f *filling) plain(id engine.WeightID) *C.float {
+	if id == engine.NoWeight {
+		return nil
+	}
+	return floats(f.packed[id-1].plain)
+}
+
+// fillInstance writes down what steps write to.
+func (in *instance) fillInstance(kernels *C.struct_kernels) {
+	in.c = &calloc[C.struct_instance](&in.memory, 1)[0]
+	in.values = calloc[C.struct_value](&in.memory, len(in.Program.Values))
+	for i, v := range in.Program.Values {
+		in.values[i] = C.struct_value{data: floats(in.buffers.values[i]), width: C.int32_t(v.Width), domain: C.int32_t(v.Rows)}
+	}
 	b, c := in.buffers, in.c
 	c.kernels = kernels
-	c.kv = kvLayout(in.Program, in.sizes.Policy.KV)
-	c.pages = (*C.uint8_t)(in.kvRegion.Pointer())
-	c.phases, c.phase_count = unsafe.SliceData(phases), C.int32_t(len(phases))
-	c.vocab, c.threads = C.int32_t(in.Program.Vocab), C.int32_t(in.sizes.Threads)
+	c.groups, c.group_count = in.fillGroups(), C.int32_t(len(in.groups))
+	c.vocab, c.threads = C.int32_t(in.Program.Vocab), C.int32_t(in.sizes.threads)
 	c.acts = C.struct_acts{
 		q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(b.q))), d: floats(b.d), sum: floats(b.sum),
 		half_sum: floats(b.halfSum), offset: ints(b.offset), half_offset: ints(b.halfOff),
 		blocks: C.int32_t(in.blocks()),
 	}
-	c.tiles, c.logits = floats(b.tiles), floats(b.logits)
-	c.sample_scratch = (*C.uint8_t)(b.scratch)
-	c.sample_scratch_bytes = C.int64_t(scratchBytes(in.Program.Vocab))
+	c.logits = floats(b.logits)
+	c.scratch, c.scratch_bytes = (*C.uint8_t)(b.scratch), C.int64_t(scratchBytes(in.Program.Vocab))
 	c.query_tiles = unsafe.SliceData(b.tilesList)
 	c.whole_row = ints(b.wholeRow)
 }
 
-func (in *instance) fillRopes() {
-	in.ropeTables = calloc[C.struct_rope](in, len(in.Ropes))
-	for i, r := range in.Ropes {
-		scaling := C.struct_rope_scaling{
-			base: C.double(r.Base), scale: C.double(r.Scale), extension: C.double(r.Extension),
-			low: C.double(r.Low), high: C.double(r.High),
-		}
-		if r.Factors != engine.NoWeight {
-			scaling.factors = floats(in.packed[r.Factors].plain)
-		}
-		frequency := calloc[C.float](in, r.Dim/2)
-		C.rope_frequencies(&scaling, C.int(r.Dim), unsafe.SliceData(frequency))
-		in.ropeTables[i] = C.struct_rope{
-			frequency: unsafe.SliceData(frequency), cosine: floats(in.buffers.angles[i][0]),
-			sine: floats(in.buffers.angles[i][1]), dim: C.int32_t(r.Dim), style: C.int32_t(r.Style),
-			magnitude: C.float(r.Magnitude),
+func (in *instance) fillGroups() *C.struct_group_cache {
+	groups := calloc[C.struct_group_cache](&in.memory, len(in.groups))
+	for i, g := range in.groups {
+		groups[i] = C.struct_group_cache{
+			kv: g.layout, pages: (*C.uint8_t)(unsafe.SliceData(g.bytes)), mask: C.int32_t(g.Mask), window: C.int32_t(g.Window),
 		}
 	}
+	return unsafe.SliceData(groups)
 }
 
-func (in *instance) fillPhase(c *C.struct_phase, ph lowering.Phase) {
-	c.kind = C.int32_t(ph.Kind)
-	if ph.Kind == lowering.RopeTable {
-		c.rope = &in.ropeTables[ph.Rope]
-		return
+// flag is a truth for C.
+func flag(b bool) C.int32_t {
+	if b {
+		return 1
 	}
-	switch o := ph.Op.(type) {
-	case engine.Embed:
-		c.out, c.table, c.scale = in.value(o.Out), in.packed[o.Table].matrix, C.float(o.Scale)
-		c.positions = in.plainOf(o.Positions)
-	case engine.Norm:
-		c.in, c.out, c.residual = in.value(o.In), in.value(o.Out), in.value(o.Residual)
-		c.norm, c.epsilon = C.int32_t(o.Kind), C.float(o.Epsilon)
-		c.gamma, c.beta = in.plainOf(o.Gamma), in.plainOf(o.Beta)
-		if ph.Quantise {
-			c.quantise = 1
-		}
-	case engine.Linears:
-		in.fillLinears(c, o)
-	case engine.Attend:
-		in.fillAttend(c, ph, o)
-	case engine.Add:
-		c.in, c.in2, c.out = in.value(o.A), in.value(o.B), in.value(o.Out)
-	case engine.Rows:
-		c.in, c.out = in.value(o.In), in.value(o.Out)
-	case engine.Head:
-		c.in, c.scale, c.softcap = in.value(o.In), C.float(o.Scale), C.float(o.Softcap)
-		head := calloc[C.struct_linear](in, 1)
-		head[0].weight, head[0].bias = in.packed[o.Weight].matrix, in.plainOf(o.Bias)
-		c.linear, c.linears = unsafe.SliceData(head), 1
-	default:
-		c.in = in.value(ph.In)
-	}
-}
-
-func (in *instance) fillLinears(c *C.struct_phase, o engine.Linears) {
-	linears := calloc[C.struct_linear](in, len(o.Outputs))
-	for i, l := range o.Outputs {
-		linears[i] = C.struct_linear{
-			weight: in.packed[l.Weight].matrix, bias: in.plainOf(l.Bias), residual: in.value(l.Residual),
-			out: in.value(l.Out), activation: C.int32_t(l.Activation),
-		}
-		if l.Gate != engine.NoWeight {
-			linears[i].gate, linears[i].gate_bias = in.packed[l.Gate].matrix, in.plainOf(l.GateBias)
-		}
-	}
-	c.in, c.linear, c.linears = in.value(o.In), unsafe.SliceData(linears), C.int32_t(len(linears))
-}
-
-func (in *instance) fillAttend(c *C.struct_phase, ph lowering.Phase, o engine.Attend) {
-	c.layer, c.heads, c.window = C.int32_t(o.Layer), C.int32_t(o.Heads), C.int32_t(o.Window)
-	c.scale, c.softcap, c.epsilon = C.float(o.Scale), C.float(o.Softcap), C.float(o.Epsilon)
-	if ph.Rope >= 0 {
-		c.rope = &in.ropeTables[ph.Rope]
-	}
-	if ph.Kind == lowering.Attend {
-		c.in, c.out = in.value(o.Q), in.value(o.Out)
-		return
-	}
-	c.out, c.in, c.in2 = in.value(o.Q), in.value(o.K), in.value(o.V)
-	c.gamma, c.beta = in.plainOf(o.QNorm), in.plainOf(o.KNorm)
-}
-
-func (in *instance) value(id engine.ValueID) *C.struct_value {
-	if id == engine.NoValue {
-		return nil
-	}
-	return &in.values[id]
-}
-
-func (in *instance) plainOf(id engine.WeightID) *C.float {
-	if id == engine.NoWeight {
-		return nil
-	}
-	return floats(in.packed[id].plain)
+	return 0
 }
 
 func floats(s []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(s))) }

@@ -28,11 +28,12 @@ type instance struct {
 	batches                             []*hostmem.Region
 	packed                              []packedWeight
 	buffers                             *buffers
+	groups                              []groupPages
 
-	c          *C.struct_instance
-	values     []C.struct_value
-	ropeTables []C.struct_rope
-	callocs    []unsafe.Pointer
+	memory callocs
+	c      *C.struct_instance
+	values []C.struct_value
+	phases *C.struct_plan
 
 	submitted chan *engine.Batch
 	done      chan struct{}
@@ -61,6 +62,9 @@ func (in *instance) Submit(b *engine.Batch) error {
 	if len(b.Tokens) == 0 {
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
 	}
+	if b.Generation != loaded {
+		return &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is not there", b.Generation)}
+	}
 	in.running = true
 	in.submitted <- b
 	return nil
@@ -83,7 +87,7 @@ func (in *instance) execute() {
 	defer C.free(unsafe.Pointer(c))
 	for b := range in.submitted {
 		pointBatch(c, b, in.limits.MaxTop)
-		C.step_run(in.c, c)
+		C.step_run(in.c, in.phases, c)
 		in.done <- struct{}{}
 	}
 }
@@ -91,34 +95,39 @@ func (in *instance) execute() {
 // pointBatch writes the batch's arrays down for C. They lie off-heap, so C may read them as they are.
 func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
 	*c = C.struct_batch{
-		tokens: ints(b.Tokens), positions: ints(b.Positions), pages: ints(b.Pages),
-		sequences:   (*C.struct_sequence_rows)(unsafe.Pointer(unsafe.SliceData(b.Sequences))),
-		outputs:     (*C.struct_output)(unsafe.Pointer(unsafe.SliceData(b.Outputs))),
-		penalties:   (*C.struct_penalty)(unsafe.Pointer(unsafe.SliceData(b.Penalties))),
-		biases:      (*C.struct_bias)(unsafe.Pointer(unsafe.SliceData(b.Biases))),
-		results:     (*C.struct_result)(unsafe.Pointer(unsafe.SliceData(b.Results))),
-		top:         (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(b.Top))),
-		logits:      floats(b.Logits),
+		tokens: ints(b.Tokens), positions: ints(b.Positions), vectors: floats(b.Vectors),
+		sequences: (*C.struct_sequence_rows)(unsafe.Pointer(unsafe.SliceData(b.Sequences))),
+		tables:    (*C.struct_table)(unsafe.Pointer(unsafe.SliceData(b.Tables))), pages: ints(b.Pages),
+		outputs:   (*C.struct_output)(unsafe.Pointer(unsafe.SliceData(b.Outputs))),
+		penalties: (*C.struct_penalty)(unsafe.Pointer(unsafe.SliceData(b.Penalties))),
+		biases:    (*C.struct_bias)(unsafe.Pointer(unsafe.SliceData(b.Biases))), targets: ints(b.Targets),
+		results:       (*C.struct_result)(unsafe.Pointer(unsafe.SliceData(b.Results))),
+		top:           (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(b.Top))),
+		target_logits: floats(b.TargetLogits), logits: floats(b.Logits),
 		token_count: C.int32_t(len(b.Tokens)), sequence_count: C.int32_t(len(b.Sequences)),
 		output_count: C.int32_t(len(b.Outputs)), max_top: C.int32_t(maxTop),
 	}
 }
 
-func (in *instance) page(i int32) ([]byte, error) {
-	if i < 0 || int(i) >= in.limits.Pages {
-		return nil, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d", i, in.limits.Pages)}
+// page is the memory of one page or slot.
+func (in *instance) page(id engine.GroupID, i int32) ([]byte, error) {
+	if id < 1 || int(id) > len(in.groups) {
+		return nil, &engine.BatchError{Field: "groups", Reason: fmt.Sprintf("group %d of %d", id, len(in.groups))}
 	}
-	n := in.limits.PageBytes
-	return in.kvRegion.Bytes()[int64(i)*n:][:n], nil
+	g := in.limits.Groups[id-1]
+	if i < 0 || int(i) >= g.Pages {
+		return nil, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d in %s", i, g.Pages, g.Name)}
+	}
+	return in.groups[id-1].bytes[int64(i)*g.PageBytes:][:g.PageBytes], nil
 }
 
-func (in *instance) CopyPages(copies []engine.PageCopy) error {
+func (in *instance) CopyPages(g engine.GroupID, copies []engine.PageCopy) error {
 	for _, c := range copies {
-		from, err := in.page(c.From)
+		from, err := in.page(g, c.From)
 		if err != nil {
 			return err
 		}
-		to, err := in.page(c.To)
+		to, err := in.page(g, c.To)
 		if err != nil {
 			return err
 		}
@@ -127,29 +136,47 @@ func (in *instance) CopyPages(copies []engine.PageCopy) error {
 	return nil
 }
 
-func (in *instance) ExportPage(page int32, dst []byte) error {
-	p, err := in.page(page)
+func (in *instance) Export(g engine.GroupID, page int32, dst []byte) (*engine.Ticket, error) {
+	p, err := in.page(g, page)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(dst) != len(p) {
-		return &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
-	}
-	copy(dst, p)
-	return nil
+	return transfer(dst, p)
 }
 
-func (in *instance) ImportPage(page int32, src []byte) error {
-	p, err := in.page(page)
+func (in *instance) Import(g engine.GroupID, page int32, src []byte) (*engine.Ticket, error) {
+	p, err := in.page(g, page)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(src) != len(p) {
-		return &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
-	}
-	copy(p, src)
-	return nil
+	return transfer(p, src)
 }
+
+// transfer copies one page.
+func transfer(to, from []byte) (*engine.Ticket, error) {
+	if len(to) != len(from) {
+		return nil, &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
+	}
+	ticket, end := engine.NewTicket()
+	copy(to, from)
+	end(nil)
+	return ticket, nil
+}
+
+// loaded is the generation that Load makes, and so far the only one.
+const loaded engine.Generation = 1
+
+func (in *instance) Generation() engine.Generation { return loaded }
+
+func (in *instance) Replace(engine.Weights, func(done, total int64)) (engine.Generation, error) {
+	return 0, &engine.UnsupportedError{What: "a second generation of weights", Reason: "the CPU backend holds one"}
+}
+
+func (in *instance) Retire(engine.Generation) error {
+	return &engine.BatchError{Field: "generation", Reason: "the newest cannot be retired"}
+}
+
+func (in *instance) Digest(engine.Generation) string { return "" }
 
 // Close stops the executor and the workers and frees everything.
 func (in *instance) Close() error {
@@ -162,9 +189,7 @@ func (in *instance) free() error {
 	if in.c != nil && in.c.pool != nil {
 		C.pool_stop(in.c.pool)
 	}
-	for _, p := range in.callocs {
-		C.free(p)
-	}
+	in.memory.free()
 	var first error
 	for _, r := range append(in.batches, in.weightsRegion, in.actsRegion, in.kvRegion) {
 		if r == nil {
@@ -174,6 +199,6 @@ func (in *instance) free() error {
 			first = err
 		}
 	}
-	in.c, in.callocs, in.batches = nil, nil, nil
+	in.c, in.phases, in.batches = nil, nil, nil
 	return first
 }

@@ -1,11 +1,11 @@
 package cgo
 
 // #include "step.h"
-// #include "rope.h"
 // #include "isa.h"
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -20,38 +20,40 @@ import (
 // This file owns loading: memory, repacking of the weights, and the C structures of the plan.
 
 // Load builds an instance; see engine.Backend.
-func (Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
+func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
 	l, err := lower(p, w)
 	if err != nil {
 		return nil, err
 	}
-	kernels, err := kernelsFor(o.ISA)
-	if err != nil {
-		return nil, err
+	if len(o.Pages) != len(p.Groups) {
+		return nil, fmt.Errorf("pages of %d groups for a program with %d", len(o.Pages), len(p.Groups))
 	}
-	in := &instance{lowered: l, sizes: sizesOf(o), plan: planOf(l, sizesOf(o), C.GoString(kernels.isa))}
+	s := sizesOf(o, b.threads)
+	in := &instance{lowered: l, sizes: s, plan: planOf(l, s, b.isa())}
 	in.limits = limitsOf(in)
-	if err := in.allocate(); err != nil {
-		in.free()
-		return nil, err
-	}
-	if err := in.repack(w); err != nil {
-		in.free()
-		return nil, err
-	}
-	in.fill(kernels)
-	if err := in.start(); err != nil {
-		in.free()
-		return nil, err
+	if err := in.load(b.kernels, w); err != nil {
+		return nil, errors.Join(err, in.free())
 	}
 	return in, nil
 }
 
+func (in *instance) load(kernels *C.struct_kernels, w engine.Weights) error {
+	if err := in.allocate(); err != nil {
+		return err
+	}
+	if err := in.repack(w); err != nil {
+		return err
+	}
+	in.fillInstance(kernels)
+	in.phases = fillPlan(&in.memory, in.lowered, in.values, in.buffers.angles, in.packed)
+	return in.start()
+}
+
 func limitsOf(in *instance) engine.Limits {
 	return engine.Limits{
-		MaxTokens: in.sizes.MaxTokens, MaxSequences: in.sizes.MaxSequences, MaxOutputs: in.sizes.MaxOutputs,
-		MaxRows: lowering.WholeRows, MaxTop: in.sizes.MaxTop, MaxContext: in.sizes.MaxContext, Pages: in.sizes.Pages,
-		PageTokens: engine.PageTokens, PageBytes: in.plan.PageBytes, Vocab: in.Program.Vocab, Depth: 1,
+		MaxTokens: in.sizes.MaxTokens, MaxVectors: in.sizes.MaxVectors, VectorWidth: in.Program.VectorWidth(),
+		MaxSequences: in.sizes.MaxSequences, MaxOutputs: in.sizes.MaxOutputs, MaxRows: lowering.WholeRows, MaxTop: in.sizes.MaxTop,
+		MaxContext: in.sizes.MaxContext, Groups: groupLimits(in.Program, in.sizes.LoadOptions), Vocab: in.Program.Vocab, Depth: 1,
 	}
 }
 
@@ -75,6 +77,7 @@ func (in *instance) allocate() error {
 	}
 	in.packed = carveWeights(hostmem.NewCarver(in.weightsRegion), in.lowered)
 	in.buffers = carveBuffers(hostmem.NewCarver(in.actsRegion), in.lowered, in.sizes)
+	in.groups = carveGroups(hostmem.NewCarver(in.kvRegion), in.Program, in.sizes.LoadOptions)
 	return nil
 }
 
@@ -90,7 +93,7 @@ func (in *instance) repack(w engine.Weights) error {
 	tasks := make(chan int)
 	errs := make(chan error, len(in.packed))
 	var group sync.WaitGroup
-	for range min(in.sizes.Threads, runtime.NumCPU()) {
+	for range min(in.sizes.threads, runtime.NumCPU()) {
 		group.Go(func() {
 			for i := range tasks {
 				if err := in.repackOne(w, i); err != nil {
@@ -131,9 +134,6 @@ func (in *instance) repackOne(w engine.Weights, i int) error {
 		C.pack_groups(&packed.matrix, C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(src))),
 			C.int64_t(rowBytes), C.int(g), C.int(n))
 	}
-	if !in.Program.Shares(weight) {
-		w.Release(weight.Name)
-	}
 	return nil
 }
 
@@ -156,9 +156,9 @@ func copyPlain(w engine.Weights, weight engine.Weight, dst []float32) error {
 
 // start makes the worker threads and the executor.
 func (in *instance) start() error {
-	in.c.pool = C.pool_start(C.int(in.sizes.Threads))
+	in.c.pool = C.pool_start(C.int(in.sizes.threads))
 	if in.c.pool == nil {
-		return fmt.Errorf("starting %d compute threads failed: lower --threads or raise the limit on tasks", in.sizes.Threads)
+		return fmt.Errorf("starting %d compute threads failed: lower --threads or raise the limit on tasks", in.sizes.threads)
 	}
 	in.submitted = make(chan *engine.Batch, 1)
 	in.done = make(chan struct{}, 1)

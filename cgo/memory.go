@@ -18,24 +18,24 @@ import (
 // sizes are the options with derived counts.
 type sizes struct {
 	engine.LoadOptions
+	threads    int
 	queryTiles int
 }
 
-func sizesOf(o engine.LoadOptions) sizes {
-	return sizes{LoadOptions: o, queryTiles: o.MaxTokens/queryTokens + o.MaxSequences + 1}
+func sizesOf(o engine.LoadOptions, threads int) sizes {
+	return sizes{LoadOptions: o, threads: threads, queryTiles: o.MaxTokens/queryTokens + o.MaxSequences + 1}
 }
 
 // buffers are the activations and scratch of an instance.
 type buffers struct {
-	values    [][]float32 // per value: (MaxTokens or MaxOutputs, width)
+	values    [][]float32 // per value: (most rows of its domain, width)
 	q         []int8
 	d, sum    []float32
 	halfSum   []float32
 	offset    []int32
 	halfOff   []int32
-	tiles     []float32
 	logits    []float32
-	scratch   unsafe.Pointer
+	scratch   unsafe.Pointer // (threads, scratchBytes)
 	wholeRow  []int32
 	tilesList []C.struct_query_tile
 	angles    [][2][]float32 // per rope: cosine and sine, (MaxTokens, dim / 2)
@@ -43,25 +43,23 @@ type buffers struct {
 
 func (l *lowered) blocks() int { return (l.ActCols + actBlock - 1) / actBlock }
 
-func scratchBytes(vocab int) int64 { return int64(C.sample_scratch_bytes(C.int(vocab))) }
+// scratchBytes is what a worker needs at most for one chunk of any phase.
+func scratchBytes(vocab int) int64 {
+	sample := (int64(C.sample_scratch_bytes(C.int(vocab))) + 63) / 64 * 64
+	return max(sample, C.LINEARS_SCRATCH, C.ATTEND_SCRATCH, C.STORE_SCRATCH)
+}
 
 func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 	b := &buffers{}
 	for _, v := range l.Program.Values {
-		rows := s.MaxTokens
-		if v.Output {
-			rows = s.MaxOutputs
-		}
-		b.values = append(b.values, hostmem.Take[float32](c, rows*v.Width))
+		b.values = append(b.values, hostmem.Take[float32](c, lowering.RowsOf(v.Rows, s.LoadOptions)*v.Width))
 	}
-	rows := max(s.MaxTokens, s.MaxOutputs)
-	n := rows * l.blocks()
+	n := max(s.MaxTokens, s.MaxOutputs, s.MaxSequences) * l.blocks()
 	b.q = hostmem.Take[int8](c, n*actBlock)
 	b.d, b.sum = hostmem.Take[float32](c, n), hostmem.Take[float32](c, n)
 	b.halfSum, b.offset, b.halfOff = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
-	b.tiles = hostmem.Take[float32](c, s.Threads*2*tileTokens*tileGroups*group)
 	b.logits = hostmem.Take[float32](c, logitRows*padded(l.Program.Vocab))
-	b.scratch = c.Bytes(int64(s.Threads) * scratchBytes(l.Program.Vocab))
+	b.scratch = c.Bytes(int64(s.threads) * scratchBytes(l.Program.Vocab))
 	b.wholeRow = hostmem.Take[int32](c, s.MaxOutputs)
 	b.tilesList = hostmem.Take[C.struct_query_tile](c, s.queryTiles)
 	for _, r := range l.Ropes {

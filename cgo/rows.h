@@ -4,7 +4,7 @@
 #include "cpu.h"
 
 /* Values as in the engine package. */
-enum norm_kind { NORM_RMS, NORM_LAYER };
+enum norm_kind { NORM_RMS = 1, NORM_LAYER };
 enum activation { ACT_IDENTITY, ACT_SILU, ACT_GELU_TANH, ACT_GELU };
 enum rope_style { ROPE_ADJACENT, ROPE_HALVES };
 

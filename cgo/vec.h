@@ -60,6 +60,7 @@ INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 #define vi_sar(a, n) _mm512_srai_epi32(a, n)
 INLINE vm v_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE vm v_isnan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+INLINE int v_any(vm m) { return m != 0; } /* whether any lane is set */
 INLINE vf v_select(vm m, vf yes, vf no) { return _mm512_mask_blend_ps(m, no, yes); }
 INLINE vf v_load_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 INLINE void v_store_f16(uint16_t *p, vf a)
@@ -129,6 +130,7 @@ INLINE vi vi_xor(vi x, vi y) { return TWOI(_mm256_xor_si256, x, y); }
 #define vi_sar(x, n) ((vi){_mm256_srai_epi32((x).a, n), _mm256_srai_epi32((x).b, n)})
 INLINE vm v_lt(vf x, vf y) { return (vm){_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)}; }
 INLINE vm v_isnan(vf x) { return (vm){_mm256_cmp_ps(x.a, x.a, _CMP_UNORD_Q), _mm256_cmp_ps(x.b, x.b, _CMP_UNORD_Q)}; }
+INLINE int v_any(vm m) { return (_mm256_movemask_ps(m.a) | _mm256_movemask_ps(m.b)) != 0; }
 INLINE vf v_select(vm m, vf yes, vf no)
 {
 	return (vf){_mm256_blendv_ps(no.a, yes.a, m.a), _mm256_blendv_ps(no.b, yes.b, m.b)};
@@ -167,76 +169,58 @@ typedef struct {
 	uint8_t x[LANES];
 } vm;
 
+/* clang-format takes a MAP for the start of the next function's name. */
+/* clang-format off */
 #define EACH for (int i = 0; i < LANES; i++)
-#define MAP(type, expr) \
-	{ \
-		type r; \
-		EACH r.x[i] = (expr); \
-		return r; \
-	}
-INLINE vf v_set1(float x) MAP(vf, x) INLINE vf v_load(const float *p) MAP(vf, p[i]) INLINE void v_store(float *p, vf a)
-{
-	EACH p[i] = a.x[i];
-}
-INLINE vf v_add(vf a, vf b) MAP(vf, a.x[i] + b.x[i]) INLINE vf v_sub(vf a, vf b) MAP(vf, a.x[i] - b.x[i]) INLINE vf
-        v_mul(vf a, vf b) MAP(vf, a.x[i] * b.x[i]) INLINE vf v_div(vf a, vf b) MAP(vf, a.x[i] / b.x[i]) INLINE vf
-        v_sqrt(vf a) MAP(vf, sqrtf(a.x[i])) INLINE vf v_fma(vf a, vf b, vf c)
-                MAP(vf, fmaf(a.x[i], b.x[i], c.x[i])) INLINE vf v_max(vf a, vf b)
-                        MAP(vf, a.x[i] > b.x[i] ? a.x[i] : b.x[i]) INLINE vf v_min(vf a, vf b)
-                                MAP(vf, a.x[i] < b.x[i] ? a.x[i] : b.x[i]) INLINE int32_t s_bits(float x)
-{
-	int32_t r;
-	memcpy(&r, &x, 4);
-	return r;
-}
-INLINE float s_float(int32_t x)
-{
-	float r;
-	memcpy(&r, &x, 4);
-	return r;
-}
-INLINE vi v_bits(vf a) MAP(vi, s_bits(a.x[i])) INLINE vf v_float(vi a) MAP(vf, s_float(a.x[i])) INLINE vf v_round(vf a)
-        MAP(vf, rintf(a.x[i]))
-        /* Out of range and NaN give INT_MIN, as cvtps2dq does. */
-        INLINE int32_t s_to_int(float x)
+#define MAP(type, lane) { type r; EACH r.x[i] = (lane); return r; } /* a function's body: each lane of its result */
+
+INLINE vf v_set1(float x)              MAP(vf, x)
+INLINE vf v_load(const float *p)       MAP(vf, p[i])
+INLINE void v_store(float *p, vf a)    { EACH p[i] = a.x[i]; }
+INLINE vf v_add(vf a, vf b)            MAP(vf, a.x[i] + b.x[i])
+INLINE vf v_sub(vf a, vf b)            MAP(vf, a.x[i] - b.x[i])
+INLINE vf v_mul(vf a, vf b)            MAP(vf, a.x[i] * b.x[i])
+INLINE vf v_div(vf a, vf b)            MAP(vf, a.x[i] / b.x[i])
+INLINE vf v_sqrt(vf a)                 MAP(vf, sqrtf(a.x[i]))
+INLINE vf v_fma(vf a, vf b, vf c)      MAP(vf, fmaf(a.x[i], b.x[i], c.x[i]))
+INLINE vf v_max(vf a, vf b)            MAP(vf, a.x[i] > b.x[i] ? a.x[i] : b.x[i])
+INLINE vf v_min(vf a, vf b)            MAP(vf, a.x[i] < b.x[i] ? a.x[i] : b.x[i])
+
+INLINE int32_t s_bits(float x)         { int32_t r; memcpy(&r, &x, 4); return r; }
+INLINE float s_float(int32_t x)        { float r; memcpy(&r, &x, 4); return r; }
+INLINE int32_t s_to_int(float x) /* out of range and NaN give INT_MIN, as cvtps2dq does */
 {
 	return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)rintf(x) : INT32_MIN;
 }
-INLINE vi v_to_int(vf a) MAP(vi, s_to_int(a.x[i])) INLINE vf v_from_int(vi a) MAP(vf, (float)a.x[i]) INLINE vi
-        vi_set1(int32_t x) MAP(vi, x) INLINE vi vi_load(const int32_t *p) MAP(vi, p[i]) INLINE
-        void vi_store(int32_t *p, vi a)
-{
-	EACH p[i] = a.x[i];
-}
-INLINE vi vi_add(vi a, vi b) MAP(vi, (int32_t)((uint32_t)a.x[i] + (uint32_t)b.x[i])) INLINE vi vi_sub(vi a, vi b)
-        MAP(vi, (int32_t)((uint32_t)a.x[i] - (uint32_t)b.x[i])) INLINE vi vi_mul(vi a, vi b)
-                MAP(vi, (int32_t)((uint32_t)a.x[i] * (uint32_t)b.x[i])) INLINE vi vi_and(vi a, vi b)
-                        MAP(vi, a.x[i] & b.x[i]) INLINE vi vi_or(vi a, vi b) MAP(vi, a.x[i] | b.x[i]) INLINE vi
-        vi_xor(vi a, vi b) MAP(vi, a.x[i] ^ b.x[i]) INLINE vi
-        vi_shl(vi a, int n) MAP(vi, (int32_t)((uint32_t)a.x[i] << n)) INLINE vi vi_shr(vi a, int n)
-                MAP(vi, (int32_t)((uint32_t)a.x[i] >> n)) INLINE vi vi_sar(vi a, int n) MAP(vi, a.x[i] >> n) INLINE vm
-        v_lt(vf a, vf b) MAP(vm, a.x[i] < b.x[i]) INLINE vm v_isnan(vf a) MAP(vm, a.x[i] != a.x[i]) INLINE vf
-        v_select(vm m, vf yes, vf no) MAP(vf, m.x[i] ? yes.x[i] : no.x[i]) INLINE vf v_load_f16(const uint16_t *p)
-                MAP(vf, half_to_float(p[i])) INLINE void v_store_f16(uint16_t *p, vf a)
-{
-	EACH p[i] = float_to_half(a.x[i]);
-}
-INLINE vf v_load_bf16(const uint16_t *p) MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16))) INLINE vf
-        v_load_i8(const int8_t *p) MAP(vf, (float)p[i])
-#endif
+INLINE vi v_bits(vf a)                 MAP(vi, s_bits(a.x[i]))
+INLINE vf v_float(vi a)                MAP(vf, s_float(a.x[i]))
+INLINE vf v_round(vf a)                MAP(vf, rintf(a.x[i]))
+INLINE vi v_to_int(vf a)               MAP(vi, s_to_int(a.x[i]))
+INLINE vf v_from_int(vi a)             MAP(vf, (float)a.x[i])
 
-/* v_any tells whether any lane of a mask is set. */
-#if defined(ISA_AVX512)
-INLINE int v_any(vm m) { return m != 0; }
-#elif defined(ISA_AVX2)
-INLINE int v_any(vm m) { return (_mm256_movemask_ps(m.a) | _mm256_movemask_ps(m.b)) != 0; }
-#else
-                INLINE int v_any(vm m)
-{
-	int any = 0;
-	EACH any |= m.x[i];
-	return any;
-}
+/* Integers wrap around, which C defines for unsigned ones alone. */
+INLINE vi vi_set1(int32_t x)           MAP(vi, x)
+INLINE vi vi_load(const int32_t *p)    MAP(vi, p[i])
+INLINE void vi_store(int32_t *p, vi a) { EACH p[i] = a.x[i]; }
+INLINE vi vi_add(vi a, vi b)           MAP(vi, (int32_t)((uint32_t)a.x[i] + (uint32_t)b.x[i]))
+INLINE vi vi_sub(vi a, vi b)           MAP(vi, (int32_t)((uint32_t)a.x[i] - (uint32_t)b.x[i]))
+INLINE vi vi_mul(vi a, vi b)           MAP(vi, (int32_t)((uint32_t)a.x[i] * (uint32_t)b.x[i]))
+INLINE vi vi_and(vi a, vi b)           MAP(vi, a.x[i] & b.x[i])
+INLINE vi vi_or(vi a, vi b)            MAP(vi, a.x[i] | b.x[i])
+INLINE vi vi_xor(vi a, vi b)           MAP(vi, a.x[i] ^ b.x[i])
+INLINE vi vi_shl(vi a, int n)          MAP(vi, (int32_t)((uint32_t)a.x[i] << n))
+INLINE vi vi_shr(vi a, int n)          MAP(vi, (int32_t)((uint32_t)a.x[i] >> n))
+INLINE vi vi_sar(vi a, int n)          MAP(vi, a.x[i] >> n)
+
+INLINE vm v_lt(vf a, vf b)             MAP(vm, a.x[i] < b.x[i])
+INLINE vm v_isnan(vf a)                MAP(vm, a.x[i] != a.x[i])
+INLINE int v_any(vm m)                 { int any = 0; EACH any |= m.x[i]; return any; }
+INLINE vf v_select(vm m, vf yes, vf no)      MAP(vf, m.x[i] ? yes.x[i] : no.x[i])
+INLINE vf v_load_f16(const uint16_t *p)      MAP(vf, half_to_float(p[i]))
+INLINE void v_store_f16(uint16_t *p, vf a)   { EACH p[i] = float_to_half(a.x[i]); }
+INLINE vf v_load_bf16(const uint16_t *p)     MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16)))
+INLINE vf v_load_i8(const int8_t *p)         MAP(vf, (float)p[i])
+/* clang-format on */
 #endif
 
 INLINE vf v_zero(void) { return v_set1(0.0f); }

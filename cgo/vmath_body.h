@@ -1,6 +1,6 @@
 /* vmath_body.h owns the transcendental functions on vectors. libm picks its variant by CPU, so its
  * last bits differ between machines; these do not. Errors are stated in units in the last place and
- * held by vmath_test.go. */
+ * held by cgotest/vmath_test.go. */
 
 /* v_exp: e^x within 2 ulp. Above 88.72 it gives inf, below -103.97 zero, NaN for NaN. Range reduction by
  * ln 2 in two parts, then a polynomial of degree 6 (minimax, coefficients as in Cephes' expf, Moshier

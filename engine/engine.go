@@ -5,7 +5,8 @@
 // This file owns the seam itself: Backend, Instance and what they promise.
 package engine
 
-// Backend lowers a Program to a plan of phases and loads it.
+// Backend owns a device: one pool of workers and one queue of steps for all of its instances. Their steps run one
+// at a time, in the order of Submit, but that a step which is not background goes before one that is.
 type Backend interface {
 	// Name is how the backend is called in logs, plans and numerics ids: "cpu", "cuda".
 	Name() string
@@ -15,63 +16,98 @@ type Backend interface {
 	// Plan lowers the program without taking memory: what Load would run and how much it would need.
 	// It refuses with *UnsupportedError what the backend cannot run.
 	Plan(*Program, Weights, LoadOptions) (*Plan, error)
-	// Load takes the memory that Plan announced, repacks the weights and starts the instance's
-	// threads. Source pages of each weight are released as soon as it is repacked.
+	// Load takes the memory that Plan announced and repacks the weights, in background chunks: instances that
+	// serve meanwhile hardly notice.
 	Load(*Program, Weights, LoadOptions) (Instance, error)
+	// Close stops the workers and gives the device back, after its instances were closed.
+	Close() error
 }
 
 // LoadOptions are the sizes and choices an instance is built for. Nothing grows afterwards.
 type LoadOptions struct {
 	Policy       Policy
-	Threads      int    // compute threads, the submitting executor included; at least 1
-	ISA          string // "auto", "scalar", "avx2" or "avx512"; the CPU backend alone reads it
-	Pages        int    // KV pages in the pool, PageTokens positions each
-	MaxTokens    int    // rows of one step (T)
-	MaxSequences int    // sequences of one step
-	MaxOutputs   int    // output rows of one step
-	MaxTop       int    // highest Output.Top
-	MaxContext   int    // highest position + 1
+	Pages        []int // of each group of the program: KV pages in the pool, or slots
+	MaxTokens    int   // rows of one step (T)
+	MaxVectors   int   // rows of one step that are given as vectors
+	MaxSequences int   // sequences of one step
+	MaxOutputs   int   // output rows of one step
+	MaxTop       int   // highest Output.Top
+	MaxTargets   int   // listed targets of one step, all outputs together
+	MaxContext   int   // highest position + 1
+	// Share, if not nil, is an instance of the same backend whose pages this one uses instead of its own: each of
+	// the program's groups is, by name and geometry, one of that instance's. So a decoder reads what an encoder
+	// wrote. Pages then is that instance's.
+	Share Instance
 	// Progress, if not nil, is told how many of the weights' source bytes are repacked.
 	Progress func(done, total int64)
 }
 
-// Instance is a loaded program. One goroutine (the scheduler's loop, or an offline verb) owns it:
-// no method may be called concurrently with another, Close excepted after the last Wait.
+// Generation names the weights that an instance was loaded with (1) or that Replace gave it (2, 3 ...).
+type Generation int32
+
+// Instance is a loaded program. One goroutine (the scheduler's loop, or an offline verb) owns it: no method
+// may be called concurrently with another, except Replace, which runs beside all but Close.
+//
+// It is four parts: the backend's workers, pages (the cache), weights by generation, and for each generation its
+// plan. Generations share the pages; who keys what a page holds puts the generation's numerics id in the key.
 type Instance interface {
 	Limits() Limits
+	// Plan is that of the newest generation.
 	Plan() *Plan
 	// NewBatch returns an empty batch whose arrays have the capacities of Limits and lie where the
 	// backend reads them fastest. It lives until Close.
 	NewBatch() (*Batch, error)
 	// Submit starts a step. The batch belongs to the backend until the matching Wait. At most
-	// Limits.Depth steps are under way. A batch that breaks a rule of Batch is refused with
-	// *BatchError and leaves the instance usable.
+	// Limits.Depth steps are under way. A batch that breaks a rule of Batch, names a generation that is
+	// not there, or would write a page in transfer, is refused with *BatchError and leaves the instance usable.
 	Submit(*Batch) error
-	// Wait blocks until the oldest submitted step is done; its results are then in that batch.
-	// An error that satisfies errors.Is(err, ErrPoisoned) ends the instance.
+	// Wait blocks until the oldest submitted step is done; its results are then in that batch. ErrAborted:
+	// the background step gave way, and is to be planned again. An error that satisfies
+	// errors.Is(err, ErrPoisoned) ends the instance.
 	Wait() error
-	// CopyPages copies whole KV pages inside the pool, between steps.
-	CopyPages([]PageCopy) error
-	// ExportPage and ImportPage move one page's bytes (Limits.PageBytes) out of and into the pool.
-	ExportPage(page int32, dst []byte) error
-	ImportPage(page int32, src []byte) error
-	// Close stops the threads and frees all memory, batches included.
+	// CopyPages copies whole pages inside a group's pool, between steps.
+	CopyPages(GroupID, []PageCopy) error
+	// Export and Import move one page's bytes (GroupLimits.PageBytes) out of and into the pool, beside steps. Until
+	// the ticket is done the buffer is the backend's, and the page is neither written by a step nor given away.
+	Export(g GroupID, page int32, dst []byte) (*Ticket, error)
+	Import(g GroupID, page int32, src []byte) (*Ticket, error)
+	// Generation is the newest generation.
+	Generation() Generation
+	// Replace loads other weights for the same program, in background chunks, and returns their generation; steps of the
+	// others go on. Where both don't fit in memory it refuses with *NoRoomError, until Retire has made room.
+	Replace(Weights, func(done, total int64)) (Generation, error)
+	// Retire frees a generation that no sequence needs any more; the newest cannot be.
+	Retire(Generation) error
+	// Digest is that of a generation's tensors as they are served, the model's part of its numerics id.
+	Digest(Generation) string
+	// Close frees all memory, batches included. A second one is harmless.
 	Close() error
 }
 
 // Limits are the sizes of a loaded instance. Every batch stays within them.
 type Limits struct {
 	MaxTokens    int
+	MaxVectors   int
+	VectorWidth  int
 	MaxSequences int
 	MaxOutputs   int
 	MaxRows      int // outputs with WholeRow in one batch
 	MaxTop       int
 	MaxContext   int
-	Pages        int
-	PageTokens   int   // positions in a KV page
-	PageBytes    int64 // bytes of one page, all layers
+	Groups       []GroupLimits // in the order of Program.Groups
 	Vocab        int
 	Depth        int // steps that may be under way at once
+}
+
+// GroupLimits are the sizes of a group's pool.
+type GroupLimits struct {
+	Name      string
+	Pages     int   // ids are 0 to Pages-1; slots alike
+	PageBytes int64 // of one page or slot, all layers
+	Slots     bool
+	Mask      Mask
+	Window    int
+	Written   bool // the program has a Store to it: of mask Cross, it is the one that others read
 }
 
 // PageCopy names a copy of one whole page.

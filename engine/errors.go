@@ -15,6 +15,19 @@ var ErrPoisoned = errors.New("the instance is poisoned")
 // supported. The command line exits with 3.
 var ErrModelFile = errors.New("model file")
 
+// ErrAborted is what Wait returns for a background step that gave way: it is to be planned again.
+var ErrAborted = errors.New("the background step gave way")
+
+// NoRoomError refuses weights that don't fit beside those that are served.
+type NoRoomError struct {
+	Need, Available int64  // bytes
+	Bound           string // what sets the limit
+}
+
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("the weights need %d MiB, %s leaves %d MiB: retry when the generation before is no longer used", e.Need>>20, e.Bound, e.Available>>20)
+}
+
 // UnsupportedError tells what a model needs and a backend or the program lacks.
 type UnsupportedError struct {
 	What   string // "architecture \"mamba\"", "op MoE"

@@ -19,20 +19,22 @@ func gemma3(h *hyper) (*engine.Program, error) {
 	global := s.rope(engine.RopeHalves, h.base("rope.freq_base", 1e6))
 	local := &engine.Rope{
 		Style: engine.RopeHalves, Dim: global.Dim, Base: h.base("rope.freq_base_swa", 10000),
-		Scale: 1, Magnitude: 1, Factors: engine.NoWeight,
+		Scale: 1, Magnitude: 1,
 	}
 	window, windowed := h.countOr("attention.sliding_window", maxContext, 0), h.windowed(s.layers, 6)
 	s.Add(engine.Embed{
-		Table: s.Weight("token_embd.weight", s.vocab, s.width), Positions: engine.NoWeight,
-		Scale: float32(math.Sqrt(float64(s.width))), Out: s.x,
+		Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: float32(math.Sqrt(float64(s.width))), Out: s.x,
 	})
+	if window == 0 {
+		windowed = make([]bool, s.layers)
+	}
+	s.groups(count(windowed), window)
 	for i := range s.layers {
-		attend := s.gemmaAttend(i, epsilon)
-		attend.Rope = global
-		if windowed[i] && window > 0 {
-			attend.Rope, attend.Window = local, window
+		if windowed[i] {
+			s.gemmaLayer(i, epsilon, s.window, local)
+		} else {
+			s.gemmaLayer(i, epsilon, s.full, global)
 		}
-		s.gemmaLayer(i, epsilon, attend)
 	}
 	s.output(func(in, out engine.ValueID) engine.Norm {
 		return s.rms("output_norm.weight", epsilon, in, engine.NoValue, out)
@@ -40,12 +42,22 @@ func gemma3(h *hyper) (*engine.Program, error) {
 	return s.Program()
 }
 
-func (s *statement) gemmaLayer(i int, epsilon float32, attend engine.Attend) {
+// count is how many are true.
+func count(list []bool) (n int) {
+	for _, b := range list {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *statement) gemmaLayer(i int, epsilon float32, group engine.GroupID, rope *engine.Rope) {
 	s.Add(s.rms(block(i, "attn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))
 	s.qkv(i)
-	s.Add(attend)
+	s.gemmaAttend(i, epsilon, group, rope)
 	s.Add(engine.Linears{In: s.attended, Outputs: []engine.Linear{
-		s.linear(i, "attn_output", s.y, s.width, s.queryWidth),
+		s.linear(i, "attn_output", s.y, s.width, s.heads*s.value),
 	}})
 	s.Add(s.rms(block(i, "post_attention_norm.weight"), epsilon, s.y, s.x, s.x))
 	s.Add(s.rms(block(i, "ffn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))
@@ -57,15 +69,15 @@ func (s *statement) gemmaLayer(i int, epsilon float32, attend engine.Attend) {
 // instead of the head size, which no key of the file says.
 const gemma27Layers = 62
 
-func (s *statement) gemmaAttend(i int, epsilon float32) engine.Attend {
+func (s *statement) gemmaAttend(i int, epsilon float32, group engine.GroupID, rope *engine.Rope) {
 	scaled := float64(s.head)
 	if s.layers == gemma27Layers {
 		scaled = float64(s.width) / float64(s.heads)
 	}
-	return engine.Attend{
-		Layer: i, Q: s.q, K: s.k, V: s.v, Out: s.attended, Heads: s.heads,
-		Scale: float32(1 / math.Sqrt(scaled)), Epsilon: epsilon,
-		QNorm: s.Vector(block(i, "attn_q_norm.weight"), s.head),
-		KNorm: s.Vector(block(i, "attn_k_norm.weight"), s.head),
-	}
+	s.attend(group,
+		engine.Store{Norm: s.Vector(block(i, "attn_k_norm.weight"), s.head), Epsilon: epsilon, Rope: rope},
+		engine.Attend{
+			Norm: s.Vector(block(i, "attn_q_norm.weight"), s.head), Epsilon: epsilon, Rope: rope,
+			Scale: float32(1 / math.Sqrt(scaled)),
+		})
 }

@@ -18,21 +18,19 @@ func gpt2(h *hyper) (*engine.Program, error) {
 	norm := func(name string, in, out engine.ValueID) engine.Norm {
 		return engine.Norm{
 			Kind: engine.LayerNorm, Gamma: s.Vector(name+".weight", s.width), Beta: s.Vector(name+".bias", s.width),
-			Epsilon: epsilon, In: in, Residual: engine.NoValue, Out: out,
+			Epsilon: epsilon, In: in, Out: out,
 		}
 	}
 	s.Add(engine.Embed{
 		Table:     s.Weight("token_embd.weight", s.vocab, s.width),
 		Positions: s.Weight("position_embd.weight", s.context, s.width), Scale: 1, Out: s.x,
 	})
+	group := s.everyLayer(0)
 	for i := range s.layers {
 		s.Add(norm(block(i, "attn_norm"), s.x, s.y))
 		s.fusedQKV(i)
-		s.Add(engine.Attend{
-			Layer: i, Q: s.q, K: s.k, V: s.v, Out: s.attended, Heads: s.heads,
-			Scale: float32(1 / math.Sqrt(float64(s.head))), QNorm: engine.NoWeight, KNorm: engine.NoWeight,
-		})
-		out := s.linear(i, "attn_output", s.x, s.width, s.queryWidth)
+		s.attend(group, engine.Store{}, engine.Attend{Scale: float32(1 / math.Sqrt(float64(s.head)))})
+		out := s.linear(i, "attn_output", s.x, s.width, s.heads*s.value)
 		out.Residual = s.x
 		s.Add(engine.Linears{In: s.attended, Outputs: []engine.Linear{out}})
 		s.Add(norm(block(i, "ffn_norm"), s.x, s.y))

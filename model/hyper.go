@@ -24,7 +24,7 @@ const (
 	maxLayers  = 1024
 	maxContext = 1 << 30
 	maxVocab   = 1 << 22
-	maxHead    = 512 // backends size their scratch by it
+	maxHead    = 1024 // backends size their scratch by it
 )
 
 func (h *hyper) refuse(err error) error {

@@ -16,17 +16,13 @@ func llama(h *hyper) (*engine.Program, error) {
 	}
 	s := h.state(size)
 	rope := s.rope(engine.RopeAdjacent, h.base("rope.freq_base", 10000))
-	window := h.countOr("attention.sliding_window", maxContext, 0) // Mistral's, in every layer
-	s.Add(engine.Embed{Table: s.Weight("token_embd.weight", s.vocab, s.width), Positions: engine.NoWeight, Scale: 1, Out: s.x})
+	group := s.everyLayer(h.countOr("attention.sliding_window", maxContext, 0)) // Mistral's window
+	s.Add(engine.Embed{Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: 1, Out: s.x})
 	for i := range s.layers {
 		s.Add(s.rms(block(i, "attn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))
 		s.qkv(i)
-		s.Add(engine.Attend{
-			Layer: i, Q: s.q, K: s.k, V: s.v, Out: s.attended, Heads: s.heads,
-			Scale: float32(1 / math.Sqrt(float64(s.head))),
-			QNorm: engine.NoWeight, KNorm: engine.NoWeight, Rope: rope, Window: window,
-		})
-		out := s.linear(i, "attn_output", s.x, s.width, s.queryWidth)
+		s.attend(group, engine.Store{Rope: rope}, engine.Attend{Scale: float32(1 / math.Sqrt(float64(s.head))), Rope: rope})
+		out := s.linear(i, "attn_output", s.x, s.width, s.heads*s.value)
 		out.Residual = s.x
 		s.Add(engine.Linears{In: s.attended, Outputs: []engine.Linear{out}})
 		s.Add(s.rms(block(i, "ffn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))

@@ -27,8 +27,9 @@ func TestSoundModels(t *testing.T) {
 		if architecture == "gpt2" {
 			kvHeads = 4
 		}
-		if p.Layers != 2 || p.KVHeads != kvHeads || p.HeadDim != 4 || p.Vocab != 10 || p.Context != 32 || p.Architecture != architecture {
-			t.Errorf("%s: %d layers, %d KV heads of %d, %d tokens, context %d", architecture, p.Layers, p.KVHeads, p.HeadDim, p.Vocab, p.Context)
+		g := p.Groups[0]
+		if len(p.Groups) != 1 || g.Layers != 2 || g.Heads != kvHeads || g.KeyWidth != 4 || g.ValueWidth != 4 || p.Vocab != 10 || p.Context != 32 || p.Architecture != architecture {
+			t.Errorf("%s: %d layers, %d KV heads of %d, %d tokens, context %d", architecture, g.Layers, g.Heads, g.KeyWidth, p.Vocab, p.Context)
 		}
 		attends := 0
 		for _, op := range p.Ops {

@@ -58,8 +58,8 @@ func TestBiases(t *testing.T) {
 	for _, o := range ops[engine.Linears](p) {
 		if l := o.Outputs[0]; l.Gate != engine.NoWeight && l.GateBias != engine.NoWeight {
 			gated++
-			if p.Weights[l.GateBias].Name != "blk.0.ffn_gate.bias" || p.Weights[l.Bias].Name != "blk.0.ffn_up.bias" {
-				t.Errorf("the gate adds %s, the product %s", p.Weights[l.GateBias].Name, p.Weights[l.Bias].Name)
+			if p.Weight(l.GateBias).Name != "blk.0.ffn_gate.bias" || p.Weight(l.Bias).Name != "blk.0.ffn_up.bias" {
+				t.Errorf("the gate adds %s, the product %s", p.Weight(l.GateBias).Name, p.Weight(l.Bias).Name)
 			}
 		}
 	}
@@ -107,7 +107,7 @@ func TestLogitSoftcap(t *testing.T) {
 // windows lists the layers' windows.
 func windows(p *engine.Program) (list []int) {
 	for _, a := range ops[engine.Attend](p) {
-		list = append(list, a.Window)
+		list = append(list, p.Group(a.Group).Window)
 	}
 	return list
 }

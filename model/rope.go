@@ -14,7 +14,7 @@ func (s *statement) rope(style engine.RopeStyle, base float64) *engine.Rope {
 	h := s.h
 	r := &engine.Rope{
 		Style: style, Dim: h.countOr("rope.dimension_count", s.head, s.head), Base: base,
-		Scale: 1, Magnitude: 1, Factors: engine.NoWeight,
+		Scale: 1, Magnitude: 1,
 	}
 	if r.Dim%2 != 0 {
 		h.fail("key %s (by default %s) is %d, it must be even", h.key("rope.dimension_count"), h.key("attention.key_length"), r.Dim)

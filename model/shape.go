@@ -11,10 +11,10 @@ import (
 
 // shape holds the sizes of a decoder-only transformer.
 type shape struct {
-	layers, width, feed   int
-	heads, kvHeads, head  int
-	vocab, context        int
-	queryWidth, keyValues int // heads x head, kvHeads x head
+	layers, width, feed int
+	heads, kvHeads      int
+	head, value         int // elements of a head's queries and keys, and of its values
+	vocab, context      int
 }
 
 // shape reads the sizes under GGUF's common keys.
@@ -32,20 +32,20 @@ func (h *hyper) shape() shape {
 	}
 	s.kvHeads = h.countOr("attention.head_count_kv", maxWidth, s.heads)
 	s.head = h.countOr("attention.key_length", maxWidth, s.width/s.heads)
-	if v := h.countOr("attention.value_length", maxWidth, s.head); v != s.head {
-		h.fail("key %s is %d and %s is %d: different sizes are not supported",
-			h.key("attention.key_length"), s.head, h.key("attention.value_length"), v)
-	}
+	s.value = h.countOr("attention.value_length", maxWidth, s.head)
 	if s.heads%s.kvHeads != 0 {
 		h.fail("key %s is %d, which %s %d does not divide", h.key("attention.head_count"), s.heads,
 			h.key("attention.head_count_kv"), s.kvHeads)
 	}
-	if s.head < 2 || s.head > maxHead || s.heads*s.head > maxWidth {
-		h.fail("key %s: %d heads of %d elements; a head has 2 to %d, all together at most %d",
-			h.key("attention.key_length"), s.heads, s.head, maxHead, maxWidth)
-	}
-	s.queryWidth, s.keyValues = s.heads*s.head, s.kvHeads*s.head
+	h.checkHead("attention.key_length", s.heads, s.head)
+	h.checkHead("attention.value_length", s.heads, s.value)
 	return s
+}
+
+func (h *hyper) checkHead(key string, heads, elements int) {
+	if elements < 2 || elements > maxHead || heads*elements > maxWidth {
+		h.fail("key %s: %d heads of %d elements; a head has 2 to %d, all together at most %d", h.key(key), heads, elements, maxHead, maxWidth)
+	}
 }
 
 // statement is a program being stated, with the values that every layer reuses.
@@ -56,19 +56,52 @@ type statement struct {
 	// x is the residual stream, y what a block works on, q k v and attended belong to attention, inner
 	// to the feed-forward block.
 	x, y, q, k, v, attended, inner engine.ValueID
+	// Layers by what they see, and how many of each are stated so far.
+	full, window engine.GroupID
+	stated       map[engine.GroupID]int
 }
 
 func (h *hyper) state(s shape) *statement {
-	b := engine.NewBuilder(engine.Program{
-		Architecture: h.architecture, Layers: s.layers, KVHeads: s.kvHeads, HeadDim: s.head,
-		Vocab: s.vocab, Context: s.context,
-	})
+	b := engine.NewBuilder(h.architecture, s.vocab, s.context)
 	return &statement{
 		Builder: b, shape: s, h: h,
 		x: b.Value("x", s.width), y: b.Value("y", s.width),
-		q: b.Value("q", s.queryWidth), k: b.Value("k", s.keyValues), v: b.Value("v", s.keyValues),
-		attended: b.Value("attended", s.queryWidth), inner: b.Value("inner", s.feed),
+		q: b.Value("q", s.heads*s.head), k: b.Value("k", s.kvHeads*s.head), v: b.Value("v", s.kvHeads*s.value),
+		attended: b.Value("attended", s.heads*s.value), inner: b.Value("inner", s.feed),
+		stated: map[engine.GroupID]int{},
 	}
+}
+
+// groups declares the layers' memory: those that see all, and those that see a window.
+func (s *statement) groups(windowed, window int) {
+	g := engine.Group{Heads: s.kvHeads, KeyWidth: s.head, ValueWidth: s.value}
+	if full := s.layers - windowed; full > 0 {
+		g.Name, g.Layers, g.Mask = "full", full, engine.Causal
+		s.full = s.Group(g)
+	}
+	if windowed > 0 {
+		g.Name, g.Layers, g.Mask, g.Window = "window", windowed, engine.Window, window
+		s.window = s.Group(g)
+	}
+}
+
+// everyLayer declares one group for all layers, with a window or without (0).
+func (s *statement) everyLayer(window int) engine.GroupID {
+	if window > 0 {
+		s.groups(s.layers, window)
+		return s.window
+	}
+	s.groups(0, 0)
+	return s.full
+}
+
+// attend states that k and v are stored in the group's next layer, and attention over it.
+func (s *statement) attend(g engine.GroupID, store engine.Store, attend engine.Attend) {
+	s.stated[g]++
+	store.Group, store.Layer, store.K, store.V = g, s.stated[g], s.k, s.v
+	attend.Group, attend.Layer, attend.Q, attend.Out, attend.Heads = g, s.stated[g], s.q, s.attended, s.heads
+	s.Add(store)
+	s.Add(attend)
 }
 
 // block names a tensor of a layer.
@@ -87,15 +120,14 @@ func (s *statement) linear(layer int, name string, out engine.ValueID, rows, col
 	return engine.Linear{
 		Weight: s.Weight(block(layer, name+".weight"), rows, cols),
 		Bias:   s.bias(block(layer, name+".bias"), rows),
-		Gate:   engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out,
+		Out:    out,
 	}
 }
 
 // rms is out = rms norm of in.
 func (s *statement) rms(tensor string, epsilon float32, in, residual, out engine.ValueID) engine.Norm {
 	return engine.Norm{
-		Kind: engine.RMSNorm, Gamma: s.Vector(tensor, s.width), Beta: engine.NoWeight,
-		Epsilon: epsilon, In: in, Residual: residual, Out: out,
+		Kind: engine.RMSNorm, Gamma: s.Vector(tensor, s.width), Epsilon: epsilon, In: in, Residual: residual, Out: out,
 	}
 }
 
@@ -106,9 +138,9 @@ func (s *statement) qkv(layer int) {
 		return
 	}
 	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
-		s.linear(layer, "attn_q", s.q, s.queryWidth, s.width),
-		s.linear(layer, "attn_k", s.k, s.keyValues, s.width),
-		s.linear(layer, "attn_v", s.v, s.keyValues, s.width),
+		s.linear(layer, "attn_q", s.q, s.heads*s.head, s.width),
+		s.linear(layer, "attn_k", s.k, s.kvHeads*s.head, s.width),
+		s.linear(layer, "attn_v", s.v, s.kvHeads*s.value, s.width),
 	}})
 }
 
@@ -116,19 +148,17 @@ func (s *statement) qkv(layer int) {
 func (s *statement) fusedQKV(layer int) {
 	name, bias := block(layer, "attn_qkv.weight"), block(layer, "attn_qkv.bias")
 	part := func(first, rows int, out engine.ValueID) engine.Linear {
-		l := engine.Linear{
-			Weight: s.WeightRows(name, first, rows, s.width), Bias: engine.NoWeight,
-			Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out,
-		}
+		l := engine.Linear{Weight: s.WeightRows(name, first, rows, s.width), Out: out}
 		if s.h.has(bias) {
 			l.Bias = s.VectorPart(bias, first, rows)
 		}
 		return l
 	}
+	queries, keys := s.heads*s.head, s.kvHeads*s.head
 	s.Add(engine.Linears{In: s.y, Outputs: []engine.Linear{
-		part(0, s.queryWidth, s.q),
-		part(s.queryWidth, s.keyValues, s.k),
-		part(s.queryWidth+s.keyValues, s.keyValues, s.v),
+		part(0, queries, s.q),
+		part(queries, keys, s.k),
+		part(queries+keys, s.kvHeads*s.value, s.v),
 	}})
 }
 

@@ -4,6 +4,9 @@
 //
 // Backends share it because where activations are rounded is part of the numeric contract: two backends
 // that rounded at different places would not give the same bytes.
+//
+// An op's file here has the same name as its file in engine: how it becomes phases, and which weights it
+// reads as matrices.
 package lowering
 
 import (
@@ -17,13 +20,13 @@ type Kind int32
 
 // The kinds of phases.
 const (
-	RopeTable Kind = iota // sines and cosines of the step's positions
+	RopeTable Kind = iota + 1 // sines and cosines of the step's positions
 	Embed
 	Norm
 	Quantise // round a value's rows for the products that follow
 	Linears
-	Store // norm and turn queries and keys, write K and V to pages
-	Attend
+	Store  // norm and turn keys, write K and V to pages
+	Attend // norm and turn queries, attend to pages
 	Add
 	Rows
 	Head
@@ -36,17 +39,23 @@ type Phase struct {
 	Op       engine.Op
 	In       engine.ValueID // what Quantise rounds
 	Quantise bool           // Norm: round the result for the products that follow
-	Rope     int            // index into Ropes, or -1
+	Rope     int            // RopeTable, Store, Attend: index into Ropes, or NoRope
 }
 
-// Lowered is a program as phases.
+// NoRope stands for the absence of a rope.
+const NoRope = -1
+
+// Lowered is a program as phases, for weights of given types.
 type Lowered struct {
 	Program *engine.Program
 	Phases  []Phase
 	Ropes   []engine.Rope  // the distinct ones
-	Types   []engine.DType // of each weight
-	ActCols int            // widest quantised input, 0 if none is quantised
+	Types   []engine.DType // of each weight, in the order of Program.Weights
+	ActCols int            // widest input of a product: what its quantised form must hold, whatever the weights' types
 }
+
+// Type is the storage type of a weight.
+func (l *Lowered) Type(id engine.WeightID) engine.DType { return l.Types[id-1] }
 
 // Capacity is what a backend's kernels can take.
 type Capacity struct {
@@ -64,10 +73,9 @@ type lowering struct {
 
 // Lower turns the program into phases, or refuses with *engine.UnsupportedError, naming the op.
 func Lower(p *engine.Program, w engine.Weights, c Capacity) (*Lowered, error) {
-	l := &lowering{Lowered: Lowered{Program: p}, capacity: c, rounded: engine.NoValue}
-	if p.HeadDim > c.HeadDim {
-		return nil, &engine.UnsupportedError{What: fmt.Sprintf("a head of %d elements", p.HeadDim),
-			Reason: fmt.Sprintf("the %s backend takes up to %d", c.Backend, c.HeadDim)}
+	l := &lowering{Lowered: Lowered{Program: p}, capacity: c}
+	if err := l.groups(); err != nil {
+		return nil, err
 	}
 	for _, weight := range p.Weights {
 		t, err := w.Tensor(weight.Name)
@@ -78,7 +86,7 @@ func Lower(p *engine.Program, w engine.Weights, c Capacity) (*Lowered, error) {
 	}
 	for i, op := range p.Ops {
 		if err := l.op(op); err != nil {
-			return nil, fmt.Errorf("op %d: %w", i, err)
+			return nil, fmt.Errorf("op %d: %w", i+1, err)
 		}
 	}
 	l.foldRounding()
@@ -86,46 +94,40 @@ func Lower(p *engine.Program, w engine.Weights, c Capacity) (*Lowered, error) {
 	return &l.Lowered, nil
 }
 
-func (l *lowering) op(op engine.Op) error {
-	switch o := op.(type) {
-	case engine.Embed:
-		l.add(Phase{Kind: Embed, Name: l.weight(o.Table), Op: o}, o.Out)
-	case engine.Norm:
-		l.add(Phase{Kind: Norm, Name: l.weight(o.Gamma), Op: o}, o.Out)
-	case engine.Linears:
-		return l.linears(o)
-	case engine.Attend:
-		rope := l.ropeIndex(o.Rope)
-		name := fmt.Sprintf("blk.%d.", o.Layer)
-		l.add(Phase{Kind: Store, Name: name + "kv_store", Op: o, Rope: rope}, o.Q)
-		l.add(Phase{Kind: Attend, Name: name + "attend", Op: o, Rope: rope}, o.Out)
-	case engine.Add:
-		l.add(Phase{Kind: Add, Name: "add", Op: o}, o.Out)
-	case engine.Rows:
-		l.add(Phase{Kind: Rows, Name: "output rows", Op: o}, o.Out)
-	case engine.Head:
-		l.round(o.In, o.Weight)
-		l.add(Phase{Kind: Head, Name: l.weight(o.Weight), Op: o}, engine.NoValue)
-	default:
-		return &engine.UnsupportedError{What: fmt.Sprintf("op %T", op), Reason: "the " + l.capacity.Backend + " backend does not know it"}
+func (l *lowering) groups() error {
+	for _, g := range l.Program.Groups {
+		if n := max(g.KeyWidth, g.ValueWidth); n > l.capacity.HeadDim {
+			return l.refuse(fmt.Sprintf("a head of %d elements", n), "takes up to %d", l.capacity.HeadDim)
+		}
 	}
 	return nil
 }
 
-func (l *lowering) linears(o engine.Linears) error {
-	if most := l.capacity.Linears; most > 0 && len(o.Outputs) > most {
-		return &engine.UnsupportedError{What: fmt.Sprintf("%d products on one input", len(o.Outputs)),
-			Reason: fmt.Sprintf("the %s backend takes up to %d", l.capacity.Backend, most)}
-	}
-	for _, out := range o.Outputs {
-		l.round(o.In, out.Weight)
-		if out.Gate != engine.NoWeight {
-			l.round(o.In, out.Gate)
-		}
-	}
-	l.add(Phase{Kind: Linears, Name: l.weight(o.Outputs[0].Weight), Op: o}, engine.NoValue)
-	for _, out := range o.Outputs {
-		l.written(out.Out)
+// refuse says what the backend can't do.
+func (l *lowering) refuse(what, format string, args ...any) error {
+	return &engine.UnsupportedError{What: what, Reason: "the " + l.capacity.Backend + " backend " + fmt.Sprintf(format, args...)}
+}
+
+func (l *lowering) op(op engine.Op) error {
+	switch o := op.(type) {
+	case engine.Embed:
+		l.embed(o)
+	case engine.Norm:
+		l.norm(o)
+	case engine.Linears:
+		return l.linears(o)
+	case engine.Store:
+		l.store(o)
+	case engine.Attend:
+		l.attend(o)
+	case engine.Add:
+		l.sum(o)
+	case engine.Rows:
+		l.rows(o)
+	case engine.Head:
+		l.head(o)
+	default:
+		return l.refuse(fmt.Sprintf("op %T", op), "does not know it")
 	}
 	return nil
 }
@@ -136,75 +138,15 @@ func (l *lowering) add(p Phase, out engine.ValueID) {
 	l.written(out)
 }
 
+// written forgets the quantised form of a value that changes.
 func (l *lowering) written(v engine.ValueID) {
 	if v == l.rounded {
 		l.rounded = engine.NoValue
 	}
 }
 
-// round sees to it that the quantised form of v is at hand if weight w wants one.
-func (l *lowering) round(v engine.ValueID, w engine.WeightID) {
-	if !Quantised(l.Types[w]) {
-		return
-	}
-	l.ActCols = max(l.ActCols, l.Program.Values[v].Width)
-	if l.rounded == v {
-		return
-	}
-	l.Phases = append(l.Phases, Phase{Kind: Quantise, Name: "quantise " + l.Program.Values[v].Name, In: v})
-	l.rounded = v
-}
-
-// foldRounding lets a norm round its own rows where a rounding of its output stands right behind it:
-// one barrier less, and the row is still in cache.
-func (l *lowering) foldRounding() {
-	var out []Phase
-	for _, p := range l.Phases {
-		if n := len(out); p.Kind == Quantise && n > 0 && out[n-1].Kind == Norm {
-			if out[n-1].Op.(engine.Norm).Out == p.In {
-				out[n-1].Quantise = true
-				continue
-			}
-		}
-		out = append(out, p)
-	}
-	l.Phases = out
-}
-
-// ropeTables puts the phases that form sines and cosines first: they depend on positions alone.
-func (l *lowering) ropeTables() {
-	var tables []Phase
-	for i := range l.Ropes {
-		tables = append(tables, Phase{Kind: RopeTable, Name: fmt.Sprintf("rope table %d", i), Rope: i})
-	}
-	l.Phases = append(tables, l.Phases...)
-}
-
-// ropeIndex returns the place of r among the distinct ropes.
-func (l *lowering) ropeIndex(r *engine.Rope) int {
-	if r == nil {
-		return -1
-	}
-	for i, known := range l.Ropes {
-		if known == *r {
-			return i
-		}
-	}
-	l.Ropes = append(l.Ropes, *r)
-	return len(l.Ropes) - 1
-}
-
-func (l *lowering) weight(id engine.WeightID) string {
-	if id == engine.NoWeight {
-		return "norm"
-	}
-	return l.Program.Weights[id].Name
-}
-
-// Quantised tells whether products with weights of type t see int8 activations.
-func Quantised(t engine.DType) bool {
-	return t != engine.F32 && t != engine.F16 && t != engine.BF16
-}
+// weight names a weight in the plan.
+func (l *lowering) weight(id engine.WeightID) string { return l.Program.Weight(id).Name }
 
 // PlainWeights tells which weights are read as plain floats, row by row: vectors and learned positions. The
 // others are matrices of products and tables, be it of one row.
@@ -213,26 +155,27 @@ func PlainWeights(p *engine.Program) []bool {
 	for i := range plain {
 		plain[i] = true
 	}
-	matrices := func(ids ...engine.WeightID) {
-		for _, id := range ids {
-			if id != engine.NoWeight {
-				plain[id] = false
-			}
-		}
-	}
 	for _, op := range p.Ops {
-		switch o := op.(type) {
-		case engine.Embed:
-			matrices(o.Table)
-		case engine.Linears:
-			for _, out := range o.Outputs {
-				matrices(out.Weight, out.Gate)
+		for _, id := range matrices(op) {
+			if id != engine.NoWeight {
+				plain[id-1] = false
 			}
-		case engine.Head:
-			matrices(o.Weight)
 		}
 	}
 	return plain
+}
+
+// matrices are the weights that an op reads in packed form.
+func matrices(op engine.Op) []engine.WeightID {
+	switch o := op.(type) {
+	case engine.Embed:
+		return embedMatrices(o)
+	case engine.Linears:
+		return linearsMatrices(o)
+	case engine.Head:
+		return headMatrices(o)
+	}
+	return nil
 }
 
 // MACs is how many multiply-accumulates a product with the weight takes per row; 0 for NoWeight.
@@ -240,5 +183,6 @@ func (l *Lowered) MACs(id engine.WeightID) int64 {
 	if id == engine.NoWeight {
 		return 0
 	}
-	return int64(l.Program.Weights[id].Rows) * int64(l.Program.Weights[id].Cols)
+	w := l.Program.Weight(id)
+	return int64(w.Rows) * int64(w.Cols)
 }

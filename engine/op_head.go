@@ -1,0 +1,23 @@
+package engine
+
+// Head gives the logits of the output rows; the backend scores and samples where they are. It ends a program.
+type Head struct {
+	In      ValueID
+	Weight  WeightID // (Vocab, F)
+	Bias    WeightID // (Vocab) or NoWeight
+	Scale   float32  // multiplies the logits
+	Softcap float32  // c * tanh(logit / c); 0: none
+}
+
+func (o Head) reads() []ValueID  { return []ValueID{o.In} }
+func (o Head) writes() []ValueID { return nil }
+
+func (o Head) check(b *Builder) error {
+	return first(
+		b.rows(PerOutput, o.In),
+		b.shape(o.Weight, b.p.Vocab, b.width(o.In)),
+		b.optional(o.Bias, 1, b.p.Vocab),
+		holds(o.Scale != 0, "a scale of 0"),
+		holds(o.Softcap >= 0, "a soft cap of %g", o.Softcap),
+	)
+}
