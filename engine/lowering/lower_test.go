@@ -47,14 +47,13 @@ func (w typed) Tensor(name string) (engine.Tensor, error) {
 // A value is rounded once for all products that read it, and again once something has written it: a stale
 // rounding would be the value of the op before. Weights of floats ask for none.
 func TestRoundingFollowsWrites(t *testing.T) {
-	b := engine.NewBuilder(engine.Program{Layers: 1, KVHeads: 1, HeadDim: 32, Vocab: 8, Context: 1})
+	b := engine.NewBuilder("test", 8, 1)
 	x, y, rows := b.Value("x", 32), b.Value("y", 32), b.OutputValue("rows", 32)
 	q8, f32 := b.Weight("q8", 32, 32), b.Weight("f32", 32, 32)
 	product := func(w engine.WeightID, in, out engine.ValueID) {
-		b.Add(engine.Linears{In: in, Outputs: []engine.Linear{{Weight: w, Bias: engine.NoWeight, Gate: engine.NoWeight,
-			GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out}}})
+		b.Add(engine.Linears{In: in, Outputs: []engine.Linear{{Weight: w, Out: out}}})
 	}
-	b.Add(engine.Embed{Table: b.Weight("table", 8, 32), Positions: engine.NoWeight, Scale: 1, Out: x})
+	b.Add(engine.Embed{Table: b.Weight("table", 8, 32), Scale: 1, Out: x})
 	product(f32, x, y)
 	product(q8, x, y) // rounds x
 	product(q8, x, y) // has it
@@ -62,10 +61,10 @@ func TestRoundingFollowsWrites(t *testing.T) {
 	product(q8, x, y) // rounds x anew
 	b.Add(engine.Add{A: x, B: y, Out: x})
 	product(q8, x, y) // and again
-	b.Add(engine.Norm{Gamma: b.Vector("gamma", 32), Beta: engine.NoWeight, In: y, Residual: engine.NoValue, Out: x})
+	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("gamma", 32), In: y, Out: x})
 	product(q8, x, y) // the norm rounds it
 	b.Add(engine.Rows{In: x, Out: rows})
-	b.Add(engine.Head{In: rows, Weight: b.Weight("head", 8, 32), Bias: engine.NoWeight, Scale: 1})
+	b.Add(engine.Head{In: rows, Weight: b.Weight("head", 8, 32), Scale: 1})
 	p, err := b.Program()
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"engine/enginetest": {"engine"},
 	"engine/lowering":   {"engine", "hostmem"},
 	"cgo":               {"engine", "engine/lowering", "hostmem"},
-	"cgo/cgotest":       {"cgo", "engine", "engine/lowering"}, // its tests alone: nothing may import it
+	"cgo/cgotest":       {"cgo", "engine", "engine/lowering"},     // its tests alone: nothing may import it
 	"cuda":              {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as all below it
 	"cuda/cudatest":     {},
 	"cuda/kernels":      {}, // a test alone

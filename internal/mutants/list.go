@@ -34,8 +34,12 @@ var list = []mutant{
 	},
 	{
 		name: "qk-norms-swapped", file: "model/gemma3.go", pkg: "model", tests: []string{"TestQueryAndKeyNorms"},
-		old: "QNorm: s.Vector(block(i, \"attn_q_norm.weight\"), s.head),\n\t\tKNorm: s.Vector(block(i, \"attn_k_norm.weight\"), s.head)",
-		new: "KNorm: s.Vector(block(i, \"attn_q_norm.weight\"), s.head),\n\t\tQNorm: s.Vector(block(i, \"attn_k_norm.weight\"), s.head)",
+		old: `"attn_k_norm.weight"), s.head), Epsilon: epsilon, Rope: rope},
+		engine.Attend{
+			Norm: s.Vector(block(i, "attn_q_norm.weight")`,
+		new: `"attn_q_norm.weight"), s.head), Epsilon: epsilon, Rope: rope},
+		engine.Attend{
+			Norm: s.Vector(block(i, "attn_k_norm.weight")`,
 	},
 	{
 		name: "heads-of-file-uneven", file: "model/shape.go", pkg: "model", tests: []string{"TestHyperParameters"},
@@ -56,9 +60,42 @@ var list = []mutant{
 		old: "if v == l.rounded {", new: "if false {",
 	},
 
+	{
+		name: "page-beyond-pool", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestSequencesAreChecked"},
+		old: "int(p) >= g.Pages", new: "int(p) > g.Pages",
+	},
+	{
+		name: "id-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestSequencesAreChecked"},
+		old: "case int(t) >= b.limits.Vocab", new: "case int(t) > b.limits.Vocab",
+	},
+	{
+		name: "target-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
+		old: "int(o.Target) >= b.limits.Vocab", new: "int(o.Target) > b.limits.Vocab",
+	},
+	{
+		name: "listed-target-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
+		old: "t < 0 || int(t) >= b.limits.Vocab", new: "t < 0 || int(t) > b.limits.Vocab",
+	},
+	{
+		name: "position-beyond-context", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestSequencesAreChecked"},
+		old: "last > b.limits.MaxContext", new: "last > b.limits.MaxContext+1",
+	},
+	{
+		name: "top-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestTopOfASmallVocabulary"},
+		old: "min(b.limits.MaxTop, b.limits.Vocab)", new: "b.limits.MaxTop",
+	},
+	{
+		name: "heads-uneven", file: "engine/op_attend.go", pkg: "engine", tests: []string{"TestProgramsAreChecked"},
+		old: "o.Heads > 0 && o.Heads%g.Heads == 0", new: "o.Heads > 0",
+	},
+	{
+		name: "read-before-written", file: "engine/check.go", pkg: "engine", tests: []string{"TestProgramsAreChecked"},
+		old: "v != NoValue && !b.written[v]", new: "false",
+	},
+
 	// What a step computes.
 	{
-		name: "draw-position", file: "cgo/step.c", pkg: "cgo", tests: []string{"TestStepGivesTheSameBytes"},
+		name: "draw-position", file: "cgo/op_head.c", pkg: "cgo/cgotest", tests: []string{"TestStepGivesTheSameBytes"},
 		old: "b->positions[o->row],", new: "o->row,",
 	},
 
