@@ -233,7 +233,9 @@ func TestRefusedBeforeLoading(t *testing.T) {
 
 func TestMoreThreadsThanCores(t *testing.T) {
 	p := startProcess(t, chimera("serve", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--ctx", "128", "--threads", "300", "--model", fixture(t, "llama")))
-	if !strings.Contains(p.log.String(), "more threads than cores") {
-		t.Errorf("%s", p.log)
+	for _, part := range []string{"more threads than cores", `threads_bound_by="the setting"`} {
+		if !strings.Contains(p.log.String(), part) {
+			t.Errorf("no %s in\n%s", part, p.log)
+		}
 	}
 }
