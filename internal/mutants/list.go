@@ -99,6 +99,15 @@ var list = []mutant{
 		old: "b->positions[o->row],", new: "o->row,",
 	},
 
+	{
+		name: "draw-stream", file: "cgo/sample.c", pkg: "cgo/cgotest", tests: []string{"TestSampleAgainstReference"},
+		old: "(uint32_t)position)", new: "(uint32_t)position + 1)",
+	},
+	{
+		name: "slots-cleared-late", file: "cgo/kv.h", pkg: "cgo/cgotest", tests: []string{"TestClearAfter"},
+		old: "int from = slot + 1,", new: "int from = slot + 2,",
+	},
+
 	// What files may hold.
 	{
 		name: "tensors-overlap-by-one", file: "weights/tensor.go", pkg: "weights", tests: []string{"TestHostile"},
