@@ -125,11 +125,12 @@ func judgeAll(ctx context.Context, g goTest, c *tree, list []mutant, out io.Writ
 
 // judge applies m, runs its tests and takes it back.
 func judge(ctx context.Context, g goTest, c *tree, m mutant) (verdict, error) {
-	if err := c.apply(m); err != nil {
+	undo, err := c.apply(m)
+	if err != nil {
 		return verdict{}, err
 	}
 	v, err := g.run(ctx, m.pkg, m.tags, m.tests)
-	return v, errors.Join(err, c.undo(m))
+	return v, errors.Join(err, undo())
 }
 
 func width(list []mutant) int {

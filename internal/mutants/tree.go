@@ -16,8 +16,8 @@ import (
 // Rejected: go test -overlay. It replaces a header for the package of its own folder alone; a package that
 // includes it from beside would be built from the sound one, and its mutants would survive.
 type tree struct {
-	root, dir string
-	folders   []string // of packages that hold C
+	dir     string
+	folders []string // of packages that hold C
 }
 
 // marker is a header that nobody includes. Go's build cache looks at the files of a package's own folder, not
@@ -30,7 +30,7 @@ func copyTree(root string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{root: root, dir: dir}
+	t := &tree{dir: dir}
 	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func copyTree(root string) (*tree, error) {
 		if !entry.Type().IsRegular() {
 			return nil
 		}
-		return t.copyFile(name)
+		return t.copyFile(root, name)
 	})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -56,8 +56,8 @@ func copyTree(root string) (*tree, error) {
 	return t, nil
 }
 
-func (t *tree) copyFile(name string) error {
-	text, err := os.ReadFile(filepath.Join(t.root, name))
+func (t *tree) copyFile(root, name string) error {
+	text, err := os.ReadFile(filepath.Join(root, name))
 	if err != nil {
 		return err
 	}
@@ -69,34 +69,41 @@ func (t *tree) copyFile(name string) error {
 	return os.WriteFile(filepath.Join(t.dir, name), text, 0o644)
 }
 
-// apply makes the change of m in the copy.
-func (t *tree) apply(m mutant) error {
-	text, err := m.mutated(t.root)
+// apply makes the change of m in the copy; undo takes it back.
+func (t *tree) apply(m mutant) (undo func() error, err error) {
+	path := filepath.Join(t.dir, m.file)
+	sound, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(t.dir, m.file), []byte(text), 0o644); err != nil {
-		return err
+	text, err := m.mutated(t.dir)
+	if err != nil {
+		return nil, err
 	}
-	if strings.HasSuffix(m.file, ".go") {
-		return nil
+	undo = func() error { return errors.Join(os.WriteFile(path, sound, 0o644), t.mark("")) }
+	err = os.WriteFile(path, []byte(text), 0o644)
+	if err == nil && !strings.HasSuffix(m.file, ".go") {
+		err = t.mark(fmt.Sprintf("/* %s: %q */\n", m.name, m.new))
 	}
+	if err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
+}
+
+// mark writes the marker beside all C; without a text it removes it.
+func (t *tree) mark(text string) error {
 	for _, folder := range t.folders {
-		if err := os.WriteFile(filepath.Join(t.dir, folder, marker), fmt.Appendf(nil, "/* %s: %q */\n", m.name, m.new), 0o644); err != nil {
+		path := filepath.Join(t.dir, folder, marker)
+		if text == "" {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		} else if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// undo takes the change back.
-func (t *tree) undo(m mutant) error {
-	for _, folder := range t.folders {
-		if err := os.Remove(filepath.Join(t.dir, folder, marker)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return t.copyFile(m.file)
 }
 
 func (t *tree) remove() { _ = os.RemoveAll(t.dir) } // what is left of it is a temporary folder's
