@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -62,8 +63,7 @@ func (t *tree) copyFile(root, name string) error {
 		return err
 	}
 	folder := filepath.Dir(name)
-	held := len(t.folders) > 0 && t.folders[len(t.folders)-1] == folder
-	if strings.HasSuffix(name, ".go") && !held && strings.Contains(string(text), "\nimport \"C\"\n") {
+	if strings.HasSuffix(name, ".go") && !slices.Contains(t.folders, folder) && strings.Contains(string(text), "\nimport \"C\"\n") {
 		t.folders = append(t.folders, folder)
 	}
 	return os.WriteFile(filepath.Join(t.dir, name), text, 0o644)
