@@ -81,8 +81,9 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 
 // echoInstance keeps the tokens of each page instead of K and V, and answers with next of the history.
 type echoInstance struct {
-	limits engine.Limits
-	pages  [][engine.PageTokens]int32
+	engine.Instance // what a server that has one model doesn't ask for
+	limits          engine.Limits
+	pages           [][engine.PageTokens]int32
 
 	mu   sync.Mutex
 	next func(history []int32) int32
@@ -101,20 +102,21 @@ func rankLogprob(rank int) float32 { return -float32(rank)/2 - logSumExp }
 
 func (in *echoInstance) Limits() engine.Limits { return in.limits }
 func (in *echoInstance) Plan() *engine.Plan    { return &engine.Plan{} }
+func (in *echoInstance) Digest() string        { return "00" }
 func (in *echoInstance) NewBatch() (*engine.Batch, error) {
 	l := in.limits
 	return engine.NewBatch(l, engine.BatchArrays{
-		Tokens: make([]int32, l.MaxTokens), Positions: make([]int32, l.MaxTokens), Pages: make([]int32, l.MaxSequences*l.Pages),
-		Sequences: make([]engine.SequenceRows, l.MaxSequences), Outputs: make([]engine.Output, l.MaxOutputs),
+		Tokens: make([]int32, l.MaxTokens), Positions: make([]int32, l.MaxTokens), Pages: make([]int32, l.MaxSequences*l.Groups[0].Pages),
+		Sequences: make([]engine.SequenceRows, l.MaxSequences), Tables: make([]engine.Table, l.MaxSequences),
+		Outputs:   make([]engine.Output, l.MaxOutputs),
 		Penalties: make([]engine.Penalty, 4*l.MaxContext), Biases: make([]engine.Bias, maxBiases),
 		Results: make([]engine.Result, l.MaxOutputs), Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop),
 	}), nil
 }
-func (in *echoInstance) Submit(b *engine.Batch) error      { in.batch = b; return nil }
-func (in *echoInstance) CopyPages([]engine.PageCopy) error { return nil }
-func (in *echoInstance) ExportPage(int32, []byte) error    { return nil }
-func (in *echoInstance) ImportPage(int32, []byte) error    { return nil }
-func (in *echoInstance) Close() error                      { return nil }
+func (in *echoInstance) Submit(b *engine.Batch) error    { in.batch = b; return nil }
+func (in *echoInstance) Generation() engine.Generation   { return 1 }
+func (in *echoInstance) Digest(engine.Generation) string { return "echo" }
+func (in *echoInstance) Close() error                    { return nil }
 
 func (in *echoInstance) Wait() error {
 	in.mu.Lock()
@@ -133,8 +135,8 @@ func (in *echoInstance) Wait() error {
 	}
 	b := in.batch
 	histories := make([][]int32, len(b.Tokens)) // what each row has seen, itself included
-	for _, s := range b.Sequences {
-		table := b.Pages[s.FirstPage:][:s.PageCount]
+	for i, s := range b.Sequences {
+		table := b.Pages[b.Tables[i].First:][:b.Tables[i].Count]
 		for row := s.FirstToken; row < s.FirstToken+s.TokenCount; row++ {
 			at := b.Positions[row]
 			in.pages[table[at/engine.PageTokens]][at%engine.PageTokens] = b.Tokens[row]
@@ -209,9 +211,9 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	close(open)
 	in := &echoInstance{next: next, gate: open, limits: engine.Limits{
 		MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 20, MaxContext: benchContext,
-		Pages: 8 * benchContext / engine.PageTokens, PageTokens: engine.PageTokens, Vocab: vocab, Depth: 1,
+		Groups: []engine.GroupLimits{{Name: "full", Pages: 8 * benchContext / engine.PageTokens, Mask: engine.Causal}}, Vocab: vocab, Depth: 1,
 	}}
-	in.pages = make([][engine.PageTokens]int32, in.limits.Pages)
+	in.pages = make([][engine.PageTokens]int32, in.limits.Groups[0].Pages)
 	s, err := scheduler.New(in, scheduler.Config{StepTokens: 48, QueueLength: benchQueue})
 	if err != nil {
 		t.Fatal(err)

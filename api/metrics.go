@@ -49,9 +49,9 @@ func (m *Metrics) registerSnapshot(snapshot func() scheduler.Snapshot) {
 	}
 	gauge("chimera_requests_running", "Sequences in the batch.", func(s scheduler.Snapshot) float64 { return float64(s.Running) })
 	gauge("chimera_requests_waiting", "Sequences waiting for a place.", func(s scheduler.Snapshot) float64 { return float64(s.Waiting) })
-	gauge("chimera_kv_pages_used", "KV pages in use, cached prefixes not counted.", func(s scheduler.Snapshot) float64 { return float64(s.PagesUsed) })
+	gauge("chimera_kv_pages_used", "KV pages of all groups in use, cached prefixes not counted.", func(s scheduler.Snapshot) float64 { return float64(s.PagesUsed) })
 	gauge("chimera_kv_pages_cached", "KV pages that hold prefixes nobody uses at the moment.", func(s scheduler.Snapshot) float64 { return float64(s.PagesCached) })
-	gauge("chimera_kv_pages_total", "KV pages in the pool.", func(s scheduler.Snapshot) float64 { return float64(s.PagesTotal) })
+	gauge("chimera_kv_pages_total", "KV pages in the pools.", func(s scheduler.Snapshot) float64 { return float64(s.PagesTotal) })
 	const computed = "Tokens computed."
 	counter("chimera_tokens_computed_total", computed, prometheus.Labels{"phase": "prefill"}, func(s scheduler.Snapshot) uint64 { return s.PrefillTokens })
 	counter("chimera_tokens_computed_total", computed, prometheus.Labels{"phase": "decode"}, func(s scheduler.Snapshot) uint64 { return s.DecodeTokens })
@@ -59,6 +59,7 @@ func (m *Metrics) registerSnapshot(snapshot func() scheduler.Snapshot) {
 	counter("chimera_tokens_discarded_total", "Rows computed ahead of the token that ended, stopped or preempted their sequence.", nil, func(s scheduler.Snapshot) uint64 { return s.DiscardedTokens })
 	gauge("chimera_admission_limit", "Sequences that may run at once while a GPU's health cuts admission; 0: not cut.", func(s scheduler.Snapshot) float64 { return float64(s.Governance.MaxRunning) })
 	counter("chimera_preemptions_total", "Sequences sent back to the queue for lack of KV pages.", nil, func(s scheduler.Snapshot) uint64 { return s.Preemptions })
+	counter("chimera_aborts_total", "Background steps that gave way to others and were computed again.", nil, func(s scheduler.Snapshot) uint64 { return s.Aborts })
 	counter("chimera_steps_total", "Steps computed.", nil, func(s scheduler.Snapshot) uint64 { return s.Steps })
 }
 

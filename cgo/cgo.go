@@ -17,9 +17,6 @@ import "C"
 import (
 	"fmt"
 	"unsafe"
-
-	"chimera/engine"
-	"chimera/hostmem"
 )
 
 const (
@@ -32,44 +29,6 @@ const (
 	group       = C.GROUP
 	actBlock    = C.BLOCK
 )
-
-// Options are what a Backend is opened with.
-type Options struct {
-	Threads int    // workers, the caller's thread included
-	ISA     string // instruction set: auto, scalar, avx2 or avx512
-}
-
-// Backend is the CPU.
-type Backend struct {
-	kernels *C.struct_kernels
-	threads int
-}
-
-var _ engine.Backend = (*Backend)(nil)
-
-// Open returns the CPU as a backend.
-func Open(o Options) (*Backend, error) {
-	if o.Threads < 1 {
-		return nil, fmt.Errorf("%d threads: at least one must compute", o.Threads)
-	}
-	kernels, err := kernelsFor(o.ISA)
-	if err != nil {
-		return nil, err
-	}
-	return &Backend{kernels: kernels, threads: o.Threads}, nil
-}
-
-// Name returns "cpu".
-func (*Backend) Name() string { return "cpu" }
-
-// Available is what machine and control group leave.
-func (*Backend) Available() (bytes int64, bound string) { return hostmem.Available() }
-
-// Close returns nothing: an instance holds its own threads.
-func (*Backend) Close() error { return nil }
-
-// isa names the instruction set.
-func (b *Backend) isa() string { return C.GoString(b.kernels.isa) }
 
 // kernelsFor returns the kernel table of an instruction set.
 func kernelsFor(isa string) (*C.struct_kernels, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 // This file owns writing the plan down for C: values, ropes, phases. All of it is allocated once, by
-// C, and freed with the instance. What is written of a phase stands in its op's file.
+// C, and freed with the generation or the instance. What is written of a phase stands in its op's file.
 
 // phaseKind is what Go knows of a kind of phase: how to write it down for C, and how to show it.
 type phaseKind struct {
@@ -102,16 +102,16 @@ func (f *filling) plain(id engine.WeightID) *C.float {
 }
 
 // fillInstance writes down what steps write to.
-func (in *instance) fillInstance(kernels *C.struct_kernels) {
-	in.c = &calloc[C.struct_instance](&in.memory, 1)[0]
+func (in *instance) fillInstance() {
+	in.c, in.cBatch = &calloc[C.struct_instance](&in.memory, 1)[0], &calloc[C.struct_batch](&in.memory, 1)[0]
 	in.values = calloc[C.struct_value](&in.memory, len(in.Program.Values))
 	for i, v := range in.Program.Values {
 		in.values[i] = C.struct_value{data: floats(in.buffers.values[i]), width: C.int32_t(v.Width), domain: C.int32_t(v.Rows)}
 	}
 	b, c := in.buffers, in.c
-	c.kernels = kernels
+	c.kernels, c.pool = in.backend.kernels, in.backend.pool
 	c.groups, c.group_count = in.fillGroups(), C.int32_t(len(in.groups))
-	c.vocab, c.threads = C.int32_t(in.Program.Vocab), C.int32_t(in.sizes.threads)
+	c.vocab = C.int32_t(in.Program.Vocab)
 	c.acts = C.struct_acts{
 		q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(b.q))), d: floats(b.d), sum: floats(b.sum),
 		half_sum: floats(b.halfSum), offset: ints(b.offset), half_offset: ints(b.halfOff),
@@ -127,7 +127,8 @@ func (in *instance) fillGroups() *C.struct_group_cache {
 	groups := calloc[C.struct_group_cache](&in.memory, len(in.groups))
 	for i, g := range in.groups {
 		groups[i] = C.struct_group_cache{
-			kv: g.layout, pages: (*C.uint8_t)(unsafe.SliceData(g.bytes)), mask: C.int32_t(g.Mask), window: C.int32_t(g.Window),
+			kv: g.layout, pages: (*C.uint8_t)(unsafe.SliceData(g.bytes)),
+			mask: C.int32_t(in.Program.Groups[i].Mask), window: C.int32_t(in.Program.Groups[i].Window), // not of who shares the pages
 		}
 	}
 	return unsafe.SliceData(groups)

@@ -9,7 +9,7 @@ import (
 	"chimera/hostmem"
 )
 
-// This file owns the memory of KV groups: how large a page or slot is, and where the pages lie.
+// This file owns the memory of KV groups: how large a page or slot is, where the pages lie, and which a step uses.
 
 // slotAlign is the alignment of slots: a cache line.
 const slotAlign = 64
@@ -36,12 +36,21 @@ type groupPages struct {
 	bytes  []byte // (pages, page bytes)
 }
 
+// pages is how many pages or slots there are.
+func (g *groupPages) pages() int { return len(g.bytes) / int(g.layout.page_bytes) }
+
+// page is the memory of one page or slot.
+func (g *groupPages) page(i int32) []byte {
+	n := int(g.layout.page_bytes)
+	return g.bytes[int(i)*n:][:n]
+}
+
 // carveGroups hands out the pages of all groups.
-func carveGroups(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) []groupPages {
-	groups := make([]groupPages, len(p.Groups))
+func carveGroups(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) []*groupPages {
+	groups := make([]*groupPages, len(p.Groups))
 	for i, g := range p.Groups {
 		layout := groupLayout(g, o.Policy.KV)
-		groups[i] = groupPages{g, layout, hostmem.Take[byte](c, o.Pages[i]*int(layout.page_bytes))}
+		groups[i] = &groupPages{g, layout, hostmem.Take[byte](c, o.Pages[i]*int(layout.page_bytes))}
 	}
 	return groups
 }
@@ -62,4 +71,43 @@ func planGroups(p *engine.Program, o engine.LoadOptions) (rows []engine.PlanGrou
 		rows = append(rows, engine.PlanGroup{Name: g.Name, Layers: p.Groups[i].Layers, Pages: g.Pages, PageBytes: g.PageBytes})
 	}
 	return rows
+}
+
+// eachPage tells f of every page that the step of b uses, and whether the step writes it, until f returns an error.
+func (in *instance) eachPage(b *engine.Batch, f func(id pageID, written bool) error) error {
+	for s, rows := range b.Sequences {
+		first := b.Positions[rows.FirstToken]
+		for g, group := range in.groups {
+			t := b.Tables[s*len(in.groups)+g]
+			for i, page := range b.Pages[t.First:][:t.Count] {
+				if page == engine.NoSlot {
+					continue
+				}
+				if err := f(pageID{group, page}, in.writes(g, t.Base, i, first, first+rows.TokenCount-1)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// writes tells whether tokens at positions first to last write entry i of their sequence's table in group g.
+func (in *instance) writes(g int, base int32, i int, first, last int32) bool {
+	if in.groups[g].State > 0 {
+		return i == 1 // the first is read
+	}
+	page := base + int32(i)
+	return in.stores[g] && page >= first/engine.PageTokens && page <= last/engine.PageTokens
+}
+
+// storedGroups tells which groups the program writes: others were written by another program.
+func storedGroups(p *engine.Program) []bool {
+	stored := make([]bool, len(p.Groups))
+	for _, op := range p.Ops {
+		if s, ok := op.(engine.Store); ok {
+			stored[s.Group-1] = true
+		}
+	}
+	return stored
 }

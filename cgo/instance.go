@@ -5,8 +5,10 @@ package cgo
 import "C"
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
+	"log/slog"
+	"sync"
 	"unsafe"
 
 	"chimera/engine"
@@ -14,40 +16,49 @@ import (
 	"chimera/hostmem"
 )
 
-// This file owns the loaded instance: the executor thread, pages, and the end.
+// This file owns the loaded instance: how its parts make a step, and its end.
 
-// instance is a loaded program. The executor goroutine, locked to its thread, calls C and works along
-// as worker 0; the owner only hands batches over.
+// instance is a loaded program: the backend's workers, a cache, and generations of weights with their plans. What is
+// left for itself are the activations and the batches.
 type instance struct {
-	*lowered
-	sizes  sizes
-	limits engine.Limits
-	plan   *engine.Plan
+	*lowered // for the first generation; program, ropes and sizes are those of all
+	backend  *Backend
+	sizes    sizes
+	limits   engine.Limits
 
-	weightsRegion, actsRegion, kvRegion *hostmem.Region
-	batches                             []*hostmem.Region
-	packed                              []packedWeight
-	buffers                             *buffers
-	groups                              []groupPages
+	cache       *cache
+	groups      []*groupPages // of the cache, in the order of Program.Groups
+	stores      []bool        // which of them the program writes
+	generations generations
 
-	memory callocs
-	c      *C.struct_instance
-	values []C.struct_value
-	phases *C.struct_plan
+	acts    *hostmem.Region
+	buffers *buffers
+	batches []*hostmem.Region
+	memory  callocs
+	c       *C.struct_instance
+	cBatch  *C.struct_batch
+	values  []C.struct_value
 
-	submitted chan *engine.Batch
-	done      chan struct{}
-	exited    chan struct{}
-	running   bool
+	step  step
+	batch *engine.Batch // of the step under way; the cache's lock guards it
+	using *generation   // of the step under way, nil if there is none
+
+	replacing sync.Mutex // one Replace at a time, and none beside Close
+	closed    bool
 }
+
+var errClosed = errors.New("the instance is closed")
 
 func (in *instance) Limits() engine.Limits { return in.limits }
 
-func (in *instance) Plan() *engine.Plan { return in.plan }
-
 // NewBatch carves a batch out of a region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := hostmem.Alloc(hostmem.Batch, in.plan.BatchBytes, 0)
+	if in.closed {
+		return nil, errClosed
+	}
+	need := &hostmem.Carver{}
+	lowering.CarveBatch(need, in.Program, in.sizes.LoadOptions)
+	r, err := hostmem.Alloc(hostmem.Batch, need.Need())
 	if err != nil {
 		return nil, err
 	}
@@ -56,40 +67,47 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 }
 
 func (in *instance) Submit(b *engine.Batch) error {
-	if in.running {
+	switch {
+	case in.closed:
+		return errClosed
+	case in.using != nil:
 		return &engine.BatchError{Field: "depth", Reason: "a step is under way"}
-	}
-	if len(b.Tokens) == 0 {
+	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
 	}
-	if b.Generation != loaded {
-		return &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is not there", b.Generation)}
+	g, err := in.generations.begin(b.Generation)
+	if err != nil {
+		return err
 	}
-	in.running = true
-	in.submitted <- b
+	if err := in.cache.begin(in, b); err != nil {
+		return errors.Join(err, in.generations.end(g))
+	}
+	in.using = g
+	in.step.background = b.Background
+	in.backend.queue.submit(&in.step)
 	return nil
+}
+
+// compute runs the step on the executor's thread.
+func (in *instance) compute() (gaveWay bool) {
+	pointBatch(in.cBatch, in.batch, in.limits.MaxTop)
+	return C.step_run(in.c, in.using.phases, in.cBatch, C.int(in.backend.active.Load())) != 0
 }
 
 func (in *instance) Wait() error {
-	if !in.running {
+	if in.using == nil {
 		return &engine.BatchError{Field: "depth", Reason: "no step is under way"}
 	}
-	<-in.done
-	in.running = false
-	return nil
-}
-
-// execute runs steps until the instance is closed.
-func (in *instance) execute() {
-	runtime.LockOSThread()
-	defer close(in.exited)
-	c := (*C.struct_batch)(C.calloc(1, C.sizeof_struct_batch))
-	defer C.free(unsafe.Pointer(c))
-	for b := range in.submitted {
-		pointBatch(c, b, in.limits.MaxTop)
-		C.step_run(in.c, in.phases, c)
-		in.done <- struct{}{}
+	gaveWay := <-in.step.done
+	in.cache.end(in)
+	if err := in.generations.end(in.using); err != nil { // no fault of the step
+		slog.Error("weights that were retired were not freed", "error", err)
 	}
+	in.using = nil
+	if gaveWay {
+		return engine.ErrAborted
+	}
+	return nil
 }
 
 // pointBatch writes the batch's arrays down for C. They lie off-heap, so C may read them as they are.
@@ -109,96 +127,77 @@ func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
 	}
 }
 
-// page is the memory of one page or slot.
-func (in *instance) page(id engine.GroupID, i int32) ([]byte, error) {
-	if id < 1 || int(id) > len(in.groups) {
-		return nil, &engine.BatchError{Field: "groups", Reason: fmt.Sprintf("group %d of %d", id, len(in.groups))}
+// page checks the name of a page.
+func (in *instance) page(id engine.GroupID, i int32) (pageID, error) {
+	switch {
+	case in.closed:
+		return pageID{}, errClosed
+	case id < 1 || int(id) > len(in.groups):
+		return pageID{}, &engine.BatchError{Field: "groups", Reason: fmt.Sprintf("group %d of %d", id, len(in.groups))}
 	}
-	g := in.limits.Groups[id-1]
-	if i < 0 || int(i) >= g.Pages {
-		return nil, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d in %s", i, g.Pages, g.Name)}
+	g := in.groups[id-1]
+	if i < 0 || int(i) >= g.pages() {
+		return pageID{}, &engine.BatchError{Field: "pages", Reason: fmt.Sprintf("page %d of %d in %s", i, g.pages(), g.Name)}
 	}
-	return in.groups[id-1].bytes[int64(i)*g.PageBytes:][:g.PageBytes], nil
+	return pageID{g, i}, nil
 }
 
 func (in *instance) CopyPages(g engine.GroupID, copies []engine.PageCopy) error {
 	for _, c := range copies {
-		from, err := in.page(g, c.From)
-		if err != nil {
-			return err
+		for _, i := range []int32{c.From, c.To} {
+			if _, err := in.page(g, i); err != nil {
+				return err
+			}
 		}
-		to, err := in.page(g, c.To)
-		if err != nil {
-			return err
-		}
-		copy(to, from)
 	}
-	return nil
+	if len(copies) == 0 {
+		return nil
+	}
+	return in.cache.copyPages(in.groups[g-1], copies)
 }
 
 func (in *instance) Export(g engine.GroupID, page int32, dst []byte) (*engine.Ticket, error) {
-	p, err := in.page(g, page)
+	id, err := in.page(g, page)
 	if err != nil {
 		return nil, err
 	}
-	return transfer(dst, p)
+	return in.cache.transfer(id, false, dst)
 }
 
 func (in *instance) Import(g engine.GroupID, page int32, src []byte) (*engine.Ticket, error) {
-	p, err := in.page(g, page)
+	id, err := in.page(g, page)
 	if err != nil {
 		return nil, err
 	}
-	return transfer(p, src)
+	return in.cache.transfer(id, true, src)
 }
 
-// transfer copies one page.
-func transfer(to, from []byte) (*engine.Ticket, error) {
-	if len(to) != len(from) {
-		return nil, &engine.BatchError{Field: "pages", Reason: "a buffer of the wrong size"}
-	}
-	ticket, end := engine.NewTicket()
-	copy(to, from)
-	end(nil)
-	return ticket, nil
-}
-
-// loaded is the generation that Load makes, and so far the only one.
-const loaded engine.Generation = 1
-
-func (in *instance) Generation() engine.Generation { return loaded }
-
-func (in *instance) Replace(engine.Weights, func(done, total int64)) (engine.Generation, error) {
-	return 0, &engine.UnsupportedError{What: "a second generation of weights", Reason: "the CPU backend holds one"}
-}
-
-func (in *instance) Retire(engine.Generation) error {
-	return &engine.BatchError{Field: "generation", Reason: "the newest cannot be retired"}
-}
-
-func (in *instance) Digest(engine.Generation) string { return "" }
-
-// Close stops the executor and the workers and frees everything.
+// Close waits for a step under way and frees everything; the cache, if no other instance shares it.
 func (in *instance) Close() error {
-	close(in.submitted)
-	<-in.exited
+	in.replacing.Lock()
+	defer in.replacing.Unlock()
+	if in.closed {
+		return nil
+	}
+	in.closed = true
+	if in.using != nil {
+		_ = in.Wait() // nobody asks for the result any more
+	}
 	return in.free()
 }
 
+// free gives back what was taken, of an instance that failed to load too.
 func (in *instance) free() error {
-	if in.c != nil && in.c.pool != nil {
-		C.pool_stop(in.c.pool)
+	err := in.generations.free()
+	if in.cache != nil {
+		err = errors.Join(err, in.cache.release())
+	}
+	for _, r := range append(in.batches, in.acts) {
+		if r != nil {
+			err = errors.Join(err, r.Free())
+		}
 	}
 	in.memory.free()
-	var first error
-	for _, r := range append(in.batches, in.weightsRegion, in.actsRegion, in.kvRegion) {
-		if r == nil {
-			continue
-		}
-		if err := r.Free(); err != nil && first == nil {
-			first = err
-		}
-	}
-	in.c, in.phases, in.batches = nil, nil, nil
-	return first
+	in.backend.leave()
+	return err
 }

@@ -1,168 +1,114 @@
 package cgo
 
 // #include "step.h"
-// #include "isa.h"
 import "C"
 
 import (
 	"errors"
-	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
-	"unsafe"
 
 	"chimera/engine"
 	"chimera/engine/lowering"
 	"chimera/hostmem"
 )
 
-// This file owns loading: memory, repacking of the weights, and the C structures of the plan.
+// This file owns loading: an instance, and further weights for it.
 
 // Load builds an instance; see engine.Backend.
 func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
-	l, err := lower(p, w)
+	l, s, err := b.prepare(p, w, o)
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Pages) != len(p.Groups) {
-		return nil, fmt.Errorf("pages of %d groups for a program with %d", len(o.Pages), len(p.Groups))
+	if err := b.enter(); err != nil {
+		return nil, err
 	}
-	s := sizesOf(o, b.threads)
-	in := &instance{lowered: l, sizes: s, plan: planOf(l, s, b.isa())}
-	in.limits = limitsOf(in)
-	if err := in.load(b.kernels, w); err != nil {
+	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s), stores: storedGroups(p)}
+	in.generations.all = map[engine.Generation]*generation{}
+	in.step = step{compute: in.compute, done: make(chan bool, 1)}
+	if err := in.load(w); err != nil {
 		return nil, errors.Join(err, in.free())
 	}
 	return in, nil
 }
 
-func (in *instance) load(kernels *C.struct_kernels, w engine.Weights) error {
-	if err := in.allocate(); err != nil {
-		return err
+// prepare checks what Load and Plan are asked for, before any memory is taken.
+func (b *Backend) prepare(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*lowered, sizes, error) {
+	if err := o.Check(p); err != nil {
+		return nil, sizes{}, err
 	}
-	if err := in.repack(w); err != nil {
-		return err
-	}
-	in.fillInstance(kernels)
-	in.phases = fillPlan(&in.memory, in.lowered, in.values, in.buffers.angles, in.packed)
-	return in.start()
-}
-
-func limitsOf(in *instance) engine.Limits {
-	return engine.Limits{
-		MaxTokens: in.sizes.MaxTokens, MaxVectors: in.sizes.MaxVectors, VectorWidth: in.Program.VectorWidth(),
-		MaxSequences: in.sizes.MaxSequences, MaxOutputs: in.sizes.MaxOutputs, MaxRows: lowering.WholeRows, MaxTop: in.sizes.MaxTop,
-		MaxContext: in.sizes.MaxContext, Groups: groupLimits(in.Program, in.sizes.LoadOptions), Vocab: in.Program.Vocab, Depth: 1,
-	}
-}
-
-// allocate takes what the plan announced.
-func (in *instance) allocate() error {
-	for _, want := range []struct {
-		purpose hostmem.Purpose
-		bytes   int64
-		options hostmem.Option
-		region  **hostmem.Region
-	}{
-		{hostmem.Weights, in.plan.WeightBytes, hostmem.TryLock, &in.weightsRegion}, // every step reads all of them
-		{hostmem.Activations, in.plan.ActBytes, 0, &in.actsRegion},
-		{hostmem.KV, in.plan.KVBytes, 0, &in.kvRegion}, // locking would take pages that nobody uses yet
-	} {
-		r, err := hostmem.Alloc(want.purpose, want.bytes, want.options)
+	if o.Share != nil {
+		groups, err := b.sharedGroups(p, o)
 		if err != nil {
-			return err
+			return nil, sizes{}, err
 		}
-		*want.region = r
+		o.Pages = nil
+		for _, g := range groups {
+			o.Pages = append(o.Pages, g.pages())
+		}
 	}
-	in.packed = carveWeights(hostmem.NewCarver(in.weightsRegion), in.lowered)
-	in.buffers = carveBuffers(hostmem.NewCarver(in.actsRegion), in.lowered, in.sizes)
-	in.groups = carveGroups(hostmem.NewCarver(in.kvRegion), in.Program, in.sizes.LoadOptions)
-	return nil
+	l, err := lower(p, w)
+	return l, sizesOf(o, b.threads), err
 }
 
-// packGroups is how many groups of 16 rows a load task packs before source pages are given back.
-const packGroups = 64
-
-// repack interleaves the weights, one tensor per goroutine at a time.
-func (in *instance) repack(w engine.Weights) error {
-	var total, done atomic.Int64
-	for _, p := range in.packed {
-		total.Add(p.bytes())
+func limitsOf(p *engine.Program, s sizes) engine.Limits {
+	return engine.Limits{
+		MaxTokens: s.MaxTokens, MaxVectors: s.MaxVectors, VectorWidth: p.VectorWidth(),
+		MaxSequences: s.MaxSequences, MaxOutputs: s.MaxOutputs, MaxRows: lowering.WholeRows, MaxTop: s.MaxTop,
+		MaxContext: s.MaxContext, Groups: groupLimits(p, s.LoadOptions), Vocab: p.Vocab, Depth: 1,
 	}
-	tasks := make(chan int)
-	errs := make(chan error, len(in.packed))
-	var group sync.WaitGroup
-	for range min(in.sizes.threads, runtime.NumCPU()) {
-		group.Go(func() {
-			for i := range tasks {
-				if err := in.repackOne(w, i); err != nil {
-					errs <- err
-				}
-				n := done.Add(in.packed[i].bytes())
-				if in.sizes.Progress != nil {
-					in.sizes.Progress(n, total.Load())
-				}
-			}
-		})
-	}
-	for i := range in.packed {
-		tasks <- i
-	}
-	close(tasks)
-	group.Wait()
-	for _, weight := range in.Program.Weights {
-		w.Release(weight.Name)
-	}
-	close(errs)
-	return <-errs
 }
 
-func (in *instance) repackOne(w engine.Weights, i int) error {
-	weight, packed := in.Program.Weights[i], in.packed[i]
-	if packed.plain != nil {
-		return copyPlain(w, weight, packed.plain)
+// load takes what the plan announced and reads the weights.
+func (in *instance) load(w engine.Weights) (err error) {
+	if in.cache, in.groups, err = in.backend.cacheOf(in.Program, in.sizes.LoadOptions); err != nil {
+		return err
 	}
-	t, err := w.Tensor(weight.Name)
+	need := &hostmem.Carver{}
+	carveBuffers(need, in.lowered, in.sizes)
+	if in.acts, err = hostmem.Alloc(hostmem.Activations, need.Need()); err != nil {
+		return err
+	}
+	in.buffers = carveBuffers(hostmem.NewCarver(in.acts), in.lowered, in.sizes)
+	in.fillInstance()
+	_, err = in.addGeneration(in.lowered, w, in.sizes.Progress)
+	return err
+}
+
+// addGeneration loads weights and writes down the plan that reads them.
+func (in *instance) addGeneration(l *lowered, w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
+	weights, err := in.backend.loadWeights(l, w, progress)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	rowBytes := int64(len(t.Data)) / int64(t.Rows)
-	src := t.Data[int64(weight.FirstRow)*rowBytes:][:int64(weight.Rows)*rowBytes]
-	for g := 0; g < int(packed.matrix.groups); g += packGroups {
-		n := min(packGroups, int(packed.matrix.groups)-g)
-		C.pack_groups(&packed.matrix, C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(src))),
-			C.int64_t(rowBytes), C.int(g), C.int(n))
-	}
-	return nil
+	g := &generation{weights: weights, shown: planOf(l, in.sizes, in.backend.isa())}
+	g.phases = fillPlan(&g.memory, l, in.values, in.buffers.angles, weights.packed)
+	return in.generations.add(g), nil
 }
 
-// copyPlain dequantises a vector (FirstRow counts its elements) or the rows of a plain matrix.
-func copyPlain(w engine.Weights, weight engine.Weight, dst []float32) error {
-	t, err := w.Tensor(weight.Name)
+// Replace loads a further generation beside steps; see engine.Instance. Activations, batches and pages stay: their
+// sizes are the program's, whatever the types of its weights.
+func (in *instance) Replace(w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
+	in.replacing.Lock()
+	defer in.replacing.Unlock()
+	if in.closed {
+		return 0, errClosed
+	}
+	l, err := lower(in.Program, w)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if weight.Rows > 1 || t.Rows > 1 {
-		return w.Dequantize(weight.Name, weight.FirstRow, weight.Rows, dst)
+	plan := planOf(l, in.sizes, in.backend.isa())
+	need := plan.WeightBytes + plan.StagingBytes
+	if left, bound := in.backend.available(); left > 0 && need > left {
+		return 0, &engine.NoRoomError{Need: need, Available: left, Bound: bound}
 	}
-	whole := make([]float32, t.Cols)
-	if err := w.Dequantize(weight.Name, 0, 1, whole); err != nil {
-		return err
-	}
-	copy(dst, whole[weight.FirstRow:])
-	return nil
+	return in.addGeneration(l, w, progress)
 }
 
-// start makes the worker threads and the executor.
-func (in *instance) start() error {
-	in.c.pool = C.pool_start(C.int(in.sizes.threads))
-	if in.c.pool == nil {
-		return fmt.Errorf("starting %d compute threads failed: lower --threads or raise the limit on tasks", in.sizes.threads)
+// Retire frees a generation, if a step is under way with it behind that.
+func (in *instance) Retire(id engine.Generation) error {
+	if in.closed {
+		return errClosed
 	}
-	in.submitted = make(chan *engine.Batch, 1)
-	in.done = make(chan struct{}, 1)
-	in.exited = make(chan struct{})
-	go in.execute()
-	return nil
+	return in.generations.retire(id)
 }

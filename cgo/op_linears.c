@@ -5,7 +5,7 @@
 /* groups_per_chunk: enough to share the loads of activations, few enough to keep all threads busy. */
 static int groups_per_chunk(const struct run *r, int groups)
 {
-	int n = ceil_div(groups, 4 * r->in->threads);
+	int n = ceil_div(groups, 4 * pool_active(r->in->pool));
 	return n < 1 ? 1 : min_int(n, TILE_GROUPS);
 }
 

@@ -23,7 +23,7 @@ void pack_groups(const struct packed *w, uint32_t type, const uint8_t *src, int6
 		uint8_t *group = (uint8_t *)w->data + g * w->group_bytes;
 		memset(group, 0, (size_t)w->group_bytes);
 		for (int lane = 0; lane < GROUP && g * GROUP + lane < w->rows; lane++) {
-			const uint8_t *row = src + (int64_t)(g * GROUP + lane) * row_bytes;
+			const uint8_t *row = src + (int64_t)((g - first) * GROUP + lane) * row_bytes;
 			if (w->form < PACK_U4)
 				pack_float_row(w, row, group, lane);
 			else

@@ -98,11 +98,17 @@ static inline PORTABLE void put_block(int form, uint8_t *block, int lane, const 
 		if (p.m)
 			p.m[h * GROUP + lane] = b->m[h];
 	}
-	for (int k = 0; k < BLOCK; k++) {
-		if (form == PACK_U4)
-			p.q[k / 8 * 64 + lane * 4 + k % 4] |= (uint8_t)(b->q[k] << (k / 4 % 2 * 4));
-		else
-			p.q[k / 4 * 64 + lane * 4 + k % 4] = (uint8_t)b->q[k];
+	for (int k = 0; k < BLOCK; k += 8) { /* four bytes at a time: a lane's neighbours in a vector */
+		uint32_t low, high;
+		memcpy(&low, b->q + k, 4);
+		memcpy(&high, b->q + k + 4, 4);
+		if (form == PACK_U4) {
+			low |= high << 4;
+			memcpy(p.q + k / 8 * 64 + lane * 4, &low, 4);
+		} else {
+			memcpy(p.q + k / 4 * 64 + lane * 4, &low, 4);
+			memcpy(p.q + (k / 4 + 1) * 64 + lane * 4, &high, 4);
+		}
 	}
 }
 
@@ -122,19 +128,31 @@ static inline PORTABLE void get_block(int form, const uint8_t *block, int lane, 
 	}
 }
 
-/* unpack_float is value k of a lane of a float group. */
-static inline PORTABLE float unpack_float(int form, const uint8_t *group, int lane, int k)
+/* float_at is value `at` of floats in a file's type. */
+static inline PORTABLE float float_at(int form, const uint8_t *data, int64_t at)
 {
-	int64_t at = (int64_t)k * GROUP + lane;
 	uint32_t bits;
 	float value;
 	if (form == PACK_F32)
-		return ((const float *)group)[at];
+		return ((const float *)data)[at];
 	if (form == PACK_F16)
-		return half_to_float(((const uint16_t *)group)[at]);
-	bits = (uint32_t)((const uint16_t *)group)[at] << 16;
+		return half_to_float(((const uint16_t *)data)[at]);
+	bits = (uint32_t)((const uint16_t *)data)[at] << 16;
 	memcpy(&value, &bits, 4);
 	return value;
+}
+
+/* unpack_float is value k of a lane of a float group. */
+static inline PORTABLE float unpack_float(int form, const uint8_t *group, int lane, int k)
+{
+	return float_at(form, group, (int64_t)k * GROUP + lane);
+}
+
+/* block_value is value k of a block. */
+static inline PORTABLE float block_value(int form, const struct block32 *b, int k)
+{
+	float product = b->d[k / 16] * (float)b->q[k];
+	return has_minimum(form) ? product + b->m[k / 16] : product;
 }
 
 /* unpack_block writes the 32 values of block i of a lane of a quantised group. */
@@ -142,14 +160,30 @@ static inline PORTABLE void unpack_block(int form, const uint8_t *group, int lan
 {
 	struct block32 b;
 	get_block(form, group + i * block_bytes(form), lane, &b);
-	for (int k = 0; k < BLOCK; k++) {
-		float product = b.d[k / 16] * (float)b.q[k];
-		out[k] = has_minimum(form) ? product + b.m[k / 16] : product;
+	for (int k = 0; k < BLOCK; k++)
+		out[k] = block_value(form, &b, k);
+}
+
+/* plain_row writes the (cols) values of a row as the file has it. As with packed rows, zeros of quantised types have no
+ * sign. */
+static inline PORTABLE void plain_row(uint32_t type, const uint8_t *row, int cols, float *out)
+{
+	int form = pack_form(type);
+	struct block32 b;
+	if (form < PACK_U4) {
+		for (int k = 0; k < cols; k++)
+			out[k] = float_at(form, row, k);
+		return;
+	}
+	for (int i = 0; i < cols / BLOCK; i++) {
+		block32_read(type, row, i, &b);
+		for (int k = 0; k < BLOCK; k++)
+			out[i * BLOCK + k] = block_value(form, &b, k);
 	}
 }
 
 /* pack_groups packs groups [first, first + groups) of w->rows source rows of row_bytes each into
- * w->data; rows beyond the last are zeros. src is the first row of the matrix. */
+ * w->data; rows beyond the last are zeros. src is the first of these groups' rows. */
 void pack_groups(const struct packed *w, uint32_t type, const uint8_t *src, int64_t row_bytes, int first, int groups);
 /* unpack_row writes one row's (cols) values, equal to the format's own dequantisation (MXFP4's negative
  * zero becomes zero). */

@@ -25,22 +25,26 @@ func lower(p *engine.Program, w engine.Weights) (*lowered, error) {
 
 // Plan lowers the program and adds up its memory.
 func (b *Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*engine.Plan, error) {
-	l, err := lower(p, w)
+	l, s, err := b.prepare(p, w, o)
 	if err != nil {
 		return nil, err
 	}
-	return planOf(l, sizesOf(o, b.threads), b.isa()), nil
+	return planOf(l, s, b.isa()), nil
 }
 
 func planOf(l *lowered, s sizes, isa string) *engine.Plan {
-	weights, acts, kv, batch := &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}
+	weights, acts, kv := &hostmem.Carver{}, &hostmem.Carver{}, &hostmem.Carver{}
+	batch, staging := &hostmem.Carver{}, &hostmem.Carver{}
 	packed := carveWeights(weights, l)
 	carveBuffers(acts, l, s)
-	carveGroups(kv, l.Program, s.LoadOptions)
+	if s.Share == nil {
+		carveGroups(kv, l.Program, s.LoadOptions)
+	}
 	lowering.CarveBatch(batch, l.Program, s.LoadOptions)
+	carveStaging(staging, l, s.threads)
 	plan := &engine.Plan{
 		Backend: "cpu", ISA: isa, Threads: s.threads, WeightBytes: weights.Need(), ActBytes: acts.Need(),
-		BatchBytes: batch.Need(), KVBytes: kv.Need(), Groups: planGroups(l.Program, s.LoadOptions),
+		BatchBytes: batch.Need(), KVBytes: kv.Need(), StagingBytes: staging.Need(), Groups: planGroups(l.Program, s.LoadOptions),
 	}
 	show := &showing{l, packed, isa}
 	for _, ph := range l.Phases {

@@ -5,7 +5,6 @@
 #include "pool.h"
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,21 +21,28 @@ struct event {
 	_Atomic int32_t sleepers;
 };
 
+/* A worker but the caller's. Each has an event of its own: who is not active in a run neither wakes for it nor can
+ * be so late that it takes part in the next. */
+struct worker {
+	_Alignas(64) struct event start; /* one for each run that it is active in */
+	struct pool *pool;
+	pthread_t thread;
+	int number;
+};
+
 struct pool {
 	int threads;
-	pthread_t *workers; /* (threads - 1) */
+	struct worker *workers; /* (threads - 1) */
+	/* Of the run; written before its workers start. */
+	int active;
 	pool_fn *fn;
 	void *arg;
-	_Atomic int stopping;
-	_Alignas(64) struct event start;
+	int stopping;
+	int gave_way; /* what the last at a barrier decided; written before the others leave it */
+	_Alignas(64) _Atomic int give_way;
 	_Alignas(64) struct event released;
 	_Alignas(64) _Atomic int arrived;
 	_Alignas(64) _Atomic int next_chunk;
-};
-
-struct seat {
-	struct pool *pool;
-	int worker;
 };
 
 static void event_signal(struct event *e)
@@ -59,46 +65,53 @@ static void event_wait(struct event *e, uint32_t seen)
 	atomic_fetch_sub(&e->sleepers, 1);
 }
 
-static void *worker_main(void *arg)
+/* meet waits for all active workers. The last one, before it releases the others, sees every chunk done that was
+ * claimed; at a barrier inside the run it decides for all whether to go on. It sees the request if any worker was
+ * refused a chunk for it: that worker read the flag before it arrived. */
+static void meet(struct pool *p, int inside)
 {
-	struct seat seat = *(struct seat *)arg;
-	struct pool *p = seat.pool;
-	uint32_t seen = 0;
-	free(arg);
-	for (;;) {
-		event_wait(&p->start, seen);
-		seen++; /* one start is one step: the next begins only after all have met */
-		if (atomic_load(&p->stopping))
-			return NULL;
-		p->fn(p->arg, seat.worker);
-		pool_barrier(p);
+	uint32_t seen = atomic_load(&p->released.word);
+	int others = p->active - 1; /* read before arriving: behind the run's last barrier the next may be set up */
+	if (atomic_fetch_add(&p->arrived, 1) < others) {
+		event_wait(&p->released, seen);
+		return;
 	}
+	if (inside)
+		p->gave_way = atomic_load(&p->give_way);
+	atomic_store(&p->arrived, 0); /* all are here: nobody claims or arrives before the release */
+	atomic_store(&p->next_chunk, 0);
+	event_signal(&p->released);
 }
 
-static int start_worker(struct pool *p, int worker)
+static void *worker_main(void *arg)
 {
-	struct seat *seat = malloc(sizeof *seat);
-	if (!seat)
-		return 0;
-	*seat = (struct seat){p, worker};
-	if (pthread_create(&p->workers[worker - 1], NULL, worker_main, seat) == 0)
-		return 1;
-	free(seat);
-	return 0;
+	struct worker *w = arg;
+	struct pool *p = w->pool;
+	for (uint32_t seen = 0;; seen++) { /* a start is a run: the next begins only after all have met */
+		event_wait(&w->start, seen);
+		if (p->stopping)
+			return NULL;
+		p->fn(p->arg, w->number);
+		meet(p, 0);
+	}
 }
 
 struct pool *pool_start(int threads)
 {
 	sigset_t all, old;
-	struct pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
+	struct pool *p = aligned_alloc(64, sizeof *p);
 	if (!p)
 		return NULL;
 	*p = (struct pool){.threads = 1};
-	p->workers = calloc((size_t)threads, sizeof *p->workers);
+	p->workers = aligned_alloc(64, (size_t)threads * sizeof *p->workers);
 	sigfillset(&all); /* signals belong to the Go runtime's threads */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (p->workers && p->threads < threads && start_worker(p, p->threads))
-		p->threads++;
+	for (; p->workers && p->threads < threads; p->threads++) {
+		struct worker *w = &p->workers[p->threads - 1];
+		*w = (struct worker){.pool = p, .number = p->threads};
+		if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
+			break;
+	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (p->threads == threads)
 		return p;
@@ -108,34 +121,41 @@ struct pool *pool_start(int threads)
 
 void pool_stop(struct pool *p)
 {
-	atomic_store(&p->stopping, 1);
-	event_signal(&p->start);
+	p->stopping = 1;
 	for (int i = 0; i < p->threads - 1; i++)
-		pthread_join(p->workers[i], NULL);
+		event_signal(&p->workers[i].start);
+	for (int i = 0; i < p->threads - 1; i++)
+		pthread_join(p->workers[i].thread, NULL);
 	free(p->workers);
 	free(p);
 }
 
-void pool_run(struct pool *p, pool_fn *fn, void *arg)
+int pool_run(struct pool *p, int active, pool_fn *fn, void *arg)
 {
+	p->active = active;
 	p->fn = fn;
 	p->arg = arg;
-	if (p->threads > 1)
-		event_signal(&p->start);
+	p->gave_way = 0;
+	for (int i = 0; i < active - 1; i++)
+		event_signal(&p->workers[i].start);
 	fn(arg, 0);
-	pool_barrier(p);
+	meet(p, 0);
+	return p->gave_way;
 }
 
-int pool_claim(struct pool *p) { return atomic_fetch_add_explicit(&p->next_chunk, 1, memory_order_relaxed); }
+void pool_give_way(struct pool *p, int asked) { atomic_store(&p->give_way, asked); }
 
-void pool_barrier(struct pool *p)
+int pool_claim(struct pool *p)
 {
-	uint32_t seen = atomic_load(&p->released.word);
-	if (atomic_fetch_add(&p->arrived, 1) < p->threads - 1) {
-		event_wait(&p->released, seen);
-		return;
-	}
-	atomic_store(&p->arrived, 0); /* all are here: nobody claims or arrives before the release */
-	atomic_store(&p->next_chunk, 0);
-	event_signal(&p->released);
+	if (atomic_load_explicit(&p->give_way, memory_order_relaxed))
+		return POOL_NO_CHUNK;
+	return atomic_fetch_add_explicit(&p->next_chunk, 1, memory_order_relaxed);
 }
+
+int pool_barrier(struct pool *p)
+{
+	meet(p, 1);
+	return p->gave_way;
+}
+
+int pool_active(const struct pool *p) { return p->active; }

@@ -1,5 +1,5 @@
-/* pool.h owns the threads of an instance: all of them run the same step, phase by phase, claim chunks
- * from one counter and meet at a barrier. */
+/* pool.h owns the threads of a device: all of a run's workers walk the same phases, claim chunks from one
+ * counter and meet at a barrier. */
 #ifndef CHIMERA_POOL_H
 #define CHIMERA_POOL_H
 #include <stdint.h>
@@ -12,9 +12,19 @@ typedef void pool_fn(void *arg, int worker);
 /* pool_start makes a pool of `threads` workers, the caller included. NULL if a thread can't be made. */
 struct pool *pool_start(int threads);
 void pool_stop(struct pool *p);
-void pool_run(struct pool *p, pool_fn *fn, void *arg);
 
-/* Inside a run: pool_claim hands out 0, 1, 2 ... since the last barrier; pool_barrier waits for all. */
+/* pool_run runs fn on the first `active` workers; the others sleep through it. It tells whether the run gave way: fn
+ * was left at a barrier, with work undone. */
+int pool_run(struct pool *p, int active, pool_fn *fn, void *arg);
+
+/* pool_give_way asks the run under way to end early, or takes that back before the next. The caller orders it with
+ * the runs: a request that comes late would end the run behind. */
+void pool_give_way(struct pool *p, int asked);
+
+/* Inside a run. pool_claim hands out 0, 1, 2 ... since the last barrier, and POOL_NO_CHUNK to a run that gives way.
+ * pool_barrier waits for all and tells, to all alike, whether to leave fn now: the phase may be undone. */
+enum { POOL_NO_CHUNK = INT32_MAX };
 int pool_claim(struct pool *p);
-void pool_barrier(struct pool *p);
+int pool_barrier(struct pool *p);
+int pool_active(const struct pool *p);
 #endif

@@ -47,9 +47,9 @@ struct instance {
 	const struct group_cache *groups; /* (group_count) */
 	int32_t group_count;
 	int32_t vocab;
-	int32_t threads;
-	int32_t query_tile_count;
 	struct query_tile *query_tiles; /* of the current step */
+	int32_t query_tile_count;
+	int32_t reserved;
 	int32_t *whole_row;             /* per output: its row in batch.logits, or -1 */
 	struct acts acts;               /* the quantised input of the next products */
 	float *logits;                  /* (LOGIT_ROWS, vocab padded to whole groups) */

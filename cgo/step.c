@@ -1,5 +1,5 @@
 /* step.c owns the step: every worker walks the phases, claims chunks of each and meets the others at
- * its end. */
+ * its end, where a step that is to give way ends for all of them. */
 #include "step.h"
 
 static const struct runner *const runners[] = {
@@ -20,7 +20,8 @@ struct walk {
 	const struct plan *plan;
 };
 
-static void run_rows(const struct run *r, const struct phase *p, const struct runner *k, int worker)
+/* run_rows and run_rounds run a phase and tell whether the step gives way. */
+static int run_rows(const struct run *r, const struct phase *p, const struct runner *k, int worker)
 {
 	int rows = k->rows(r, p), chunk;
 	while ((chunk = pool_claim(r->in->pool)) < ceil_div(rows, ROW_CHUNK)) {
@@ -28,18 +29,20 @@ static void run_rows(const struct run *r, const struct phase *p, const struct ru
 		for (int row = chunk * ROW_CHUNK; row < end; row++)
 			k->row(r, p, row, worker);
 	}
-	pool_barrier(r->in->pool);
+	return pool_barrier(r->in->pool);
 }
 
-static void run_rounds(const struct run *r, const struct phase *p, const struct runner *k, int worker)
+static int run_rounds(const struct run *r, const struct phase *p, const struct runner *k, int worker)
 {
 	int rounds = k->rounds ? k->rounds(r, p) : 1;
 	for (int round = 0; round < rounds; round++) {
 		int chunks = k->chunks(r, p, round), chunk;
 		while ((chunk = pool_claim(r->in->pool)) < chunks)
 			k->chunk(r, p, round, chunk, worker);
-		pool_barrier(r->in->pool);
+		if (pool_barrier(r->in->pool))
+			return 1;
 	}
+	return 0;
 }
 
 static void walk(void *arg, int worker)
@@ -48,7 +51,8 @@ static void walk(void *arg, int worker)
 	for (int i = 0; i < w->plan->count; i++) {
 		const struct phase *p = &w->plan->phases[i];
 		const struct runner *k = runners[p->kind];
-		(k->row ? run_rows : run_rounds)(&w->run, p, k, worker);
+		if ((k->row ? run_rows : run_rounds)(&w->run, p, k, worker))
+			return;
 	}
 }
 
@@ -66,7 +70,7 @@ static void plan_batch(struct instance *in, const struct batch *b)
 		in->whole_row[i] = b->outputs[i].mode & OUTPUT_WHOLE_ROW ? rows++ : -1;
 }
 
-void step_run(struct instance *in, const struct plan *plan, const struct batch *b)
+int step_run(struct instance *in, const struct plan *plan, const struct batch *b, int workers)
 {
 	struct walk w = {
 	        .run = {.in = in,
@@ -77,5 +81,5 @@ void step_run(struct instance *in, const struct plan *plan, const struct batch *
 	        .plan = plan,
 	};
 	plan_batch(in, b);
-	pool_run(in->pool, walk, &w);
+	return pool_run(in->pool, workers, walk, &w);
 }

@@ -50,6 +50,7 @@ struct plan {
 	int32_t count;
 };
 
-/* step_run computes the batch. It cannot fail: Go has checked what C relies on. */
-void step_run(struct instance *in, const struct plan *plan, const struct batch *b);
+/* step_run computes the batch on so many workers of the instance's pool. It cannot fail: Go has checked what C relies
+ * on. It tells whether the step gave way, with an unknown part of it done. */
+int step_run(struct instance *in, const struct plan *plan, const struct batch *b, int workers);
 #endif

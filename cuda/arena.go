@@ -129,7 +129,7 @@ func carveWeights(a *arena, l *lowered) []weight {
 			weights[i].plain = a.take(weights[i].bytes)
 			continue
 		}
-		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Types[i])))}
+		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Tensors[i].Type)))}
 		m.rows, m.cols = C.int32_t(w.Rows), C.int32_t(w.Cols)
 		m.groups = C.int32_t((w.Rows + group - 1) / group)
 		m.group_bytes = C.pack_group_bytes(C.int(m.form), C.int(w.Cols))

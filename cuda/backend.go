@@ -63,6 +63,9 @@ func (b *Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Check(p); err != nil {
+		return nil, err
+	}
 	return planOf(l, o, b.device), nil
 }
 
@@ -70,6 +73,9 @@ func (b *Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions
 func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
 	l, err := lower(p, w)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.Check(p); err != nil {
 		return nil, err
 	}
 	in := &instance{lowered: l, device: b.device, options: o, plan: planOf(l, o, b.device)}

@@ -13,6 +13,7 @@ import (
 
 	"chimera/cuda/cudatest"
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/hostmem"
 )
 
@@ -103,7 +104,7 @@ func limits(d time.Duration) (restore func()) {
 type table struct {
 	t       *testing.T
 	program *engine.Program
-	weights memoryWeights
+	weights enginetest.Tensors
 	calls   []callAt
 	answers [][]byte
 	before  world

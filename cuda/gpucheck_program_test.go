@@ -11,34 +11,12 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/weights"
 )
 
 // This file owns what the GPU check computes with: tensors made from a seed, programs of one op, and the pair of
 // instances, one on each backend, that get the same batches.
-
-// checkTensors are weights in memory.
-type checkTensors map[string]engine.Tensor
-
-var _ engine.Weights = checkTensors{}
-
-func (w checkTensors) Tensor(name string) (engine.Tensor, error) {
-	t, ok := w[name]
-	if !ok {
-		return t, fmt.Errorf("no tensor %s", name)
-	}
-	return t, nil
-}
-
-func (w checkTensors) Has(name string) bool { _, ok := w[name]; return ok }
-
-func (w checkTensors) Release(string) {}
-
-func (w checkTensors) Dequantize(name string, first, rows int, dst []float32) error {
-	t := w[name]
-	n := len(t.Data) / t.Rows
-	return weights.Dequantize(weights.Type(t.Type), t.Data[first*n:(first+rows)*n], dst)
-}
 
 // blockForm is a type's block: where its half-precision scales lie, and about how far its values spread with a
 // scale of one, so that products keep the size of their inputs.
@@ -129,7 +107,7 @@ var inputKinds = []func(r *rand.Rand, i int) float64{
 // that the logits are the op's output.
 type miniProgram struct {
 	*engine.Builder
-	w     checkTensors
+	w     enginetest.Tensors
 	r     *rand.Rand
 	vocab int
 	names int
@@ -144,13 +122,13 @@ func newMini(seed uint64, geometry engine.Program) *miniProgram {
 	if geometry.Context == 0 {
 		geometry.Context = 64
 	}
-	return &miniProgram{Builder: engine.NewBuilder(geometry), w: checkTensors{}, r: seeded(seed), vocab: geometry.Vocab}
+	return &miniProgram{Builder: engine.NewBuilder(geometry), w: enginetest.Tensors{}, r: seeded(seed), vocab: geometry.Vocab}
 }
 
 func (m *miniProgram) tensor(t engine.DType, rows, cols int, data []byte) string {
 	m.names++
 	name := fmt.Sprintf("t%d", m.names)
-	m.w[name] = engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, Data: data}
+	m.w.Put(name, t, rows, cols, data)
 	return name
 }
 

@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"fmt"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -28,6 +29,7 @@ type instance struct {
 	options engine.LoadOptions
 	limits  engine.Limits
 	plan    *engine.Plan
+	digest  string
 
 	weightsAt, actsAt, kvAt Pointer // the three allocations
 	weights                 []weight
@@ -44,6 +46,7 @@ type instance struct {
 	outputs  int             // of the step that was submitted last: what PreviousRow may name
 	bounce   *hostmem.Region // one page on its way in or out, or the pairs of copy_pages
 	draft    *hostmem.Region // the launches' structs on their way; nil before and after
+	closing  sync.Once
 }
 
 // bounceBytes is the size of what pages bounce through.
@@ -66,6 +69,8 @@ func (in *instance) limitsOf() engine.Limits {
 func (in *instance) Limits() engine.Limits { return in.limits }
 
 func (in *instance) Plan() *engine.Plan { return in.plan }
+
+func (in *instance) Digest() string { return in.digest }
 
 // slowestMACs is how many multiply-accumulates a second the slowest GPU gives at worst: attention over 128k
 // positions on a small one. A chunk of a large model behind such a context takes minutes, which is no hang.
@@ -181,7 +186,10 @@ func (in *instance) checkPage(page int32, bytes int) (Pointer, error) {
 
 // Close waits for the device and frees everything. On a poisoned device the driver's objects are lost with
 // the process; what it may still write to stays mapped.
-func (in *instance) Close() error { return in.abandon(nil) }
+func (in *instance) Close() (err error) {
+	in.closing.Do(func() { err = in.abandon(nil) })
+	return err
+}
 
 // abandon frees what has been taken so far and returns cause with what went wrong on the way.
 func (in *instance) abandon(cause error) error {

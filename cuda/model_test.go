@@ -11,31 +11,11 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/weights"
 )
 
 // This file owns small models that are made here, with their weights in memory: no file is needed, and a load takes a few ms.
-
-// memoryWeights are tensors in memory.
-type memoryWeights map[string]engine.Tensor
-
-func (w memoryWeights) Tensor(name string) (engine.Tensor, error) {
-	t, ok := w[name]
-	if !ok {
-		return t, fmt.Errorf("no tensor %s", name)
-	}
-	return t, nil
-}
-
-func (w memoryWeights) Has(name string) bool { _, ok := w[name]; return ok }
-
-func (w memoryWeights) Release(string) {}
-
-func (w memoryWeights) Dequantize(name string, first, rows int, dst []float32) error {
-	t := w[name]
-	n := len(t.Data) / t.Rows
-	return weights.Dequantize(weights.Type(t.Type), t.Data[first*n:][:rows*n], dst)
-}
 
 // scales are a quantised block's halves, by offset, that make its values about as large as the others'.
 var scales = map[engine.DType]map[int]float32{
@@ -68,7 +48,7 @@ func fillWith(data []byte, t engine.DType, r *rand.Rand) {
 // maker makes a model: the builder of its program and the weights that it names.
 type maker struct {
 	*engine.Builder
-	weights memoryWeights
+	weights enginetest.Tensors
 	types   []engine.DType // of matrices, in turn
 }
 
@@ -78,7 +58,7 @@ func (m *maker) tensor(name string, t engine.DType, rows, cols int) engine.Weigh
 	values, block := weights.Type(t).Block()
 	data := make([]byte, rows*cols/int(values)*int(block))
 	fillWith(data, t, rand.New(rand.NewPCG(h.Sum64(), uint64(rows))))
-	m.weights[name] = engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, Data: data}
+	m.weights.Put(name, t, rows, cols, data)
 	return m.Weight(name, rows, cols)
 }
 
@@ -134,9 +114,9 @@ func (m *maker) feedForward(s shape, layer int, x, h, ff engine.ValueID) {
 }
 
 // made is a model of a shape, its matrices of the types in turn.
-func made(t testing.TB, s shape, types ...engine.DType) (*engine.Program, memoryWeights) {
+func made(t testing.TB, s shape, types ...engine.DType) (*engine.Program, enginetest.Tensors) {
 	t.Helper()
-	m := &maker{weights: memoryWeights{}, types: types, Builder: engine.NewBuilder(engine.Program{Architecture: "test",
+	m := &maker{weights: enginetest.Tensors{}, types: types, Builder: engine.NewBuilder(engine.Program{Architecture: "test",
 		Layers: s.layers, KVHeads: s.kvHeads, HeadDim: s.headDim, Vocab: s.vocab, Context: s.context})}
 	x, h := m.Value("x", s.width), m.Value("h", s.width)
 	q, a := m.Value("q", s.heads*s.headDim), m.Value("a", s.heads*s.headDim)
@@ -160,6 +140,6 @@ func made(t testing.TB, s shape, types ...engine.DType) (*engine.Program, memory
 	return p, m.weights
 }
 
-func odd(t *testing.T) (*engine.Program, memoryWeights) {
+func odd(t *testing.T) (*engine.Program, enginetest.Tensors) {
 	return made(t, oddShape, engine.Q8_0, engine.Q4_1, engine.BF16, engine.F16, engine.Q5_0, engine.Q4_0, engine.F32)
 }

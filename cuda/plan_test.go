@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/engine/lowering"
 )
 
@@ -53,16 +54,18 @@ func large(t *testing.T) *engine.Program {
 	return p
 }
 
-// allQ8 are weights of which only the type is known.
-type allQ8 struct{ engine.Weights }
-
-func (allQ8) Tensor(name string) (engine.Tensor, error) {
-	return engine.Tensor{Name: name, Type: engine.Q8_0}, nil
+// allQ8 are a program's weights without their values.
+func allQ8(p *engine.Program) engine.Weights {
+	tensors := enginetest.Tensors{}
+	for _, w := range p.Weights {
+		tensors[w.Name] = enginetest.Tensor{Tensor: engine.Tensor{Name: w.Name, Type: engine.Q8_0, Rows: w.Rows, Cols: w.Cols, RowBytes: w.Cols / 32 * 34}}
+	}
+	return tensors
 }
 
 func TestPlanOfLargeModel(t *testing.T) {
 	p := large(t)
-	l, err := lower(p, allQ8{})
+	l, err := lower(p, allQ8(p))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"chimera/cuda/cudatest"
 	"chimera/engine"
+	"chimera/engine/enginetest"
 	"chimera/hostmem"
 )
 
@@ -30,7 +31,7 @@ const (
 // ride is one run. It ends with the first error.
 type ride struct {
 	program *engine.Program
-	weights memoryWeights
+	weights enginetest.Tensors
 
 	backend *Backend
 	pinner  *Pinner

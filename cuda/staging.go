@@ -13,7 +13,7 @@ import (
 )
 
 // This file owns the way of weights from a file to the device: a ring of pinned buffers. While one is
-// filled from the mapped file, those before it are copied, and repacked, on two streams.
+// filled from the file, those before it are copied, and repacked, on two streams.
 
 const (
 	// stagingBytes is a copy that reaches the bus's full speed; with stagingSlots of them the disk, the
@@ -73,7 +73,7 @@ type transfer struct {
 // newStager takes the buffers, for transfers of at most longest bytes or whole units; others go in parts.
 func newStager(d *device, longest int64) (*stager, error) {
 	s := &stager{d: d, room: slotRoom(longest), free: make(chan *slot, stagingSlots)}
-	host, err := d.pinned(loading, hostmem.Staging, stagerBytes(longest), hostmem.WriteCombined) // the CPU never reads it
+	host, err := d.pinned(loading, hostmem.Staging, stagerBytes(longest), hostmem.Pinned) // not write-combined: what was read is summed up there
 	if err != nil {
 		return nil, err
 	}

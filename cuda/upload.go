@@ -7,45 +7,46 @@ package cuda
 import "C"
 
 import (
+	"runtime"
+	"slices"
+	"sync"
 	"unsafe"
 
 	"gorgonia.org/cu"
 
 	"chimera/engine"
+	"chimera/engine/lowering"
 )
 
-// This file owns the weights' way to the device: blocks go in as the file has them and are interleaved there;
-// vectors are turned to floats on the way.
+// This file owns the weights' way to the device: blocks are read from the file straight into the staging ring and go in as they
+// are, to be interleaved there; vectors are turned to floats on the way.
 
-// upload moves all weights and gives the file's pages back as they are done with.
+// uploading is a load under way.
+type uploading struct {
+	*lowering.Reader
+	in      *instance
+	ring    *stager
+	factors map[engine.WeightID][]float32 // of ropes, whose frequencies are made here
+}
+
+// upload moves all weights.
 func (in *instance) upload(w engine.Weights) error {
 	s, err := newStager(in.device, in.longest())
 	if err != nil {
 		return err
 	}
-	var total, done int64
-	for _, to := range in.weights {
-		total += to.bytes
-	}
-	for i, to := range in.weights {
-		if err = in.uploadOne(s, w, i); err != nil {
-			break
-		}
-		if done += to.bytes; in.options.Progress != nil {
-			in.options.Progress(done, total)
-		}
-		if !in.Program.Shares(in.Program.Weights[i]) {
-			w.Release(in.Program.Weights[i].Name)
-		}
+	u := &uploading{Reader: in.NewReader(w, in.options.Progress), in: in, ring: s, factors: map[engine.WeightID][]float32{}}
+	for i := 0; err == nil && i < len(in.weights); i++ {
+		err = u.weight(engine.WeightID(i))
 	}
 	for i := 0; err == nil && i < len(in.Ropes); i++ {
-		err = in.uploadFrequencies(s, w, i)
+		err = u.frequencies(i)
 	}
 	if err == nil {
 		err = s.finish()
 	}
-	for _, weight := range in.Program.Weights {
-		w.Release(weight.Name)
+	if err == nil {
+		in.digest = u.Digest()
 	}
 	return oneCause(err, s.close())
 }
@@ -59,33 +60,47 @@ func (l *lowered) longest() (bytes int64) {
 	return bytes
 }
 
-func (in *instance) uploadOne(s *stager, w engine.Weights, i int) error {
-	source, to := in.Program.Weights[i], in.weights[i]
-	if to.plain != 0 {
-		values, err := plainValues(w, source)
-		if err != nil {
-			return err
-		}
-		return sendFloats(s, to.plain, values)
+func (u *uploading) weight(id engine.WeightID) error {
+	if to := u.in.weights[id]; to.plain == 0 {
+		return u.matrix(id, to.matrix)
 	}
-	t, err := w.Tensor(source.Name)
-	if err != nil {
-		return err
-	}
-	rowBytes := int64(len(t.Data)) / int64(t.Rows)
-	data := t.Data[int64(source.FirstRow)*rowBytes:][:int64(source.Rows)*rowBytes]
-	return s.send(transfer{
-		bytes: int64(len(data)), unit: group * rowBytes,
-		fill: func(dst []byte, offset int64) error {
-			copy(dst, data[offset:])
-			return nil
-		},
-		arguments: func(c chunk, dst []byte) { repackArguments(to.matrix, t.Type, rowBytes, c, dst) },
+	return u.plain(id, u.in.weights[id].plain)
+}
+
+// matrix sends blocks in chunks of whole pieces.
+func (u *uploading) matrix(id engine.WeightID, to C.struct_packed) error {
+	first, _ := u.PiecesOf(id)
+	t := u.Tensors[id]
+	rowBytes, piece := int64(t.RowBytes), int64(u.Pieces[first].Rows)*int64(t.RowBytes)
+	return u.ring.send(transfer{
+		bytes: int64(u.Program.Weights[id].Rows) * rowBytes, unit: piece,
+		fill:      func(dst []byte, offset int64) error { return u.read(first+int(offset/piece), dst, int(piece)) },
+		arguments: func(c chunk, dst []byte) { repackArguments(to, t.Type, rowBytes, c, dst) },
 		each: func(c chunk, stream cu.Stream) error {
 			groups := int((c.bytes + group*rowBytes - 1) / (group * rowBytes))
-			return in.device.launch(in.functions["repack"], grid{groups, 1, 1}, grid{256, 1, 1}, stream, c.arguments)
+			return u.in.device.launch(u.in.functions["repack"], grid{groups, 1, 1}, grid{256, 1, 1}, stream, c.arguments)
 		},
 	})
+}
+
+// read fills dst with pieces of that size from the first on, several at a time: one thread sums up more slowly than a
+// bus copies.
+func (u *uploading) read(first int, dst []byte, size int) error {
+	var group sync.WaitGroup
+	free := make(chan struct{}, min(u.in.options.Threads, runtime.NumCPU()))
+	errs := make([]error, (len(dst)+size-1)/size)
+	for i := range errs {
+		free <- struct{}{}
+		group.Go(func() {
+			_, errs[i] = u.Read(first+i, dst[i*size:])
+			<-free
+		})
+	}
+	group.Wait()
+	if failed := slices.IndexFunc(errs, func(err error) bool { return err != nil }); failed >= 0 {
+		return errs[failed]
+	}
+	return nil
 }
 
 // repackArguments writes a struct repack_args into the staging buffer, before the rows it is about.
@@ -98,19 +113,40 @@ func repackArguments(to C.struct_packed, t engine.DType, rowBytes int64, c chunk
 	point(&a.from, c.data)
 }
 
-// plainValues are a vector's elements from FirstRow on, or a matrix's rows.
-func plainValues(w engine.Weights, source engine.Weight) ([]float32, error) {
-	t, err := w.Tensor(source.Name)
+// plain sends floats, piece by piece.
+func (u *uploading) plain(id engine.WeightID, to Pointer) error {
+	first, end := u.PiecesOf(id)
+	for i := first; i < end; i++ {
+		values, err := u.values(i)
+		if err == nil {
+			err = sendFloats(u.ring, to, values)
+		}
+		if err != nil {
+			return err
+		}
+		to += Pointer(4 * len(values))
+		if slices.ContainsFunc(u.Ropes, func(r engine.Rope) bool { return r.Factors == id }) {
+			u.factors[id] = append(u.factors[id], values...)
+		}
+	}
+	return nil
+}
+
+// values are a piece's elements as floats.
+func (u *uploading) values(i int) ([]float32, error) {
+	piece := u.Pieces[i]
+	t := u.Tensors[piece.Weight]
+	rows, err := u.Read(i, make([]byte, piece.Rows*t.RowBytes))
 	if err != nil {
 		return nil, err
 	}
-	if source.Rows > 1 || t.Rows > 1 {
-		values := make([]float32, source.Rows*source.Cols)
-		return values, w.Dequantize(source.Name, source.FirstRow, source.Rows, values)
+	from, to := u.Part(piece.Weight)
+	row, values := make([]float32, t.Cols), make([]float32, 0, piece.Rows*(to-from))
+	for r := range piece.Rows {
+		C.plain_row(C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(&rows[r*t.RowBytes])), C.int(t.Cols), (*C.float)(unsafe.Pointer(&row[0])))
+		values = append(values, row[from:to]...)
 	}
-	whole := make([]float32, t.Cols)
-	err = w.Dequantize(source.Name, 0, 1, whole)
-	return whole[source.FirstRow:][:source.Cols], err
+	return values, nil
 }
 
 func sendFloats(s *stager, to Pointer, values []float32) error {
@@ -121,23 +157,19 @@ func sendFloats(s *stager, to Pointer, values []float32) error {
 	})
 }
 
-// uploadFrequencies makes a rope's frequencies, in double precision as the CPU backend does.
-func (in *instance) uploadFrequencies(s *stager, w engine.Weights, i int) error {
-	r := in.Ropes[i]
+// frequencies makes a rope's, in double precision as the CPU backend does.
+func (u *uploading) frequencies(i int) error {
+	r := u.Ropes[i]
 	scaling := C.struct_rope_scaling{
 		base: C.double(r.Base), scale: C.double(r.Scale), extension: C.double(r.Extension),
 		low: C.double(r.Low), high: C.double(r.High),
 	}
 	if r.Factors != engine.NoWeight {
-		factors, err := plainValues(w, in.Program.Weights[r.Factors])
-		if err != nil {
-			return err
-		}
-		c := C.CBytes(bytesOf(factors)) // scaling may not hold a Go pointer
+		c := C.CBytes(bytesOf(u.factors[r.Factors])) // scaling may not hold a Go pointer
 		defer C.free(c)
 		scaling.factors = (*C.float)(c)
 	}
 	frequency := make([]float32, r.Dim/2)
 	C.rope_frequencies(&scaling, C.int(r.Dim), (*C.float)(unsafe.Pointer(&frequency[0])))
-	return sendFloats(s, in.buffers.frequencies[i], frequency)
+	return sendFloats(u.ring, u.in.buffers.frequencies[i], frequency)
 }

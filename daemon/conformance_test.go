@@ -302,7 +302,7 @@ func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
 			t.Errorf("tensor %s is missing", want.Name)
 			continue
 		}
-		if got, err := tensorSHA256(tensor); err != nil || got != want.SHA256 {
+		if got, err := tensorSHA256(f, tensor); err != nil || got != want.SHA256 {
 			t.Errorf("tensor %s (%s): sha256 %s, want %s (%v)", want.Name, tensor.Type, got, want.SHA256, err)
 		}
 	}

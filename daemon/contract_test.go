@@ -51,26 +51,24 @@ func runVariant(t *testing.T, path, kv string, v variant, ids []int32) []float32
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pages []int32 // in an order of their own: neighbours in the sequence are none in memory
-	for i := range 256 / engine.PageTokens {
-		pages = append(pages, int32(i*7%16))
-	}
+	limits := l.Instance.Limits()
 	var last []float32
 	others := make([]int, v.company)
 	for first := 0; first < len(ids); first += v.chunk {
 		n := min(v.chunk, len(ids)-first)
 		b.Reset()
+		b.Generation = l.Instance.Generation()
 		for s := range v.company { // companions: other tokens, some ahead and some behind
 			m := 1 + (s+first)%3
 			if others[s]+m > companionPageCount*engine.PageTokens {
 				continue
 			}
-			if _, err := b.AddSequence(companion(s, m, l.Program.Vocab), others[s], companionPages(s, l.Instance.Limits().Pages)); err != nil {
+			if _, err := b.AddSequence(companion(s, m, l.Program.Vocab), others[s], companionTables(limits, s)); err != nil {
 				t.Fatal(err)
 			}
 			others[s] += m
 		}
-		row, err := b.AddSequence(ids[first:first+n], first, pages)
+		row, err := b.AddSequence(ids[first:first+n], first, tables(limits, first, n, v.chunk))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,9 +98,27 @@ func companion(s, n, vocab int) []int32 {
 
 const companionPageCount = 2
 
-// companionPages come from the end of the pool, out of the prompt's way.
-func companionPages(s, pages int) []int32 {
-	return []int32{int32(pages - 1 - 2*s), int32(pages - 2 - 2*s)}
+// companionTables come from the end of each pool, out of the prompt's way.
+func companionTables(l engine.Limits, s int) (all []engine.PageTable) {
+	for _, g := range l.Groups {
+		last := int32(g.Pages - 1 - companionPageCount*s)
+		all = append(all, engine.PageTable{Pages: []int32{last, last - 1}})
+	}
+	return all
+}
+
+// tables are the prompt's pages for n tokens from first on. Of each group it has as few as it can do with in such chunks, so
+// that a window's are used again, in an order of their own: neighbours in the sequence are none in memory.
+func tables(l engine.Limits, first, n, chunk int) (all []engine.PageTable) {
+	for _, g := range l.Groups {
+		few := g.PagesFor(l.MaxContext, chunk)
+		t := engine.PageTable{Base: g.FirstSeen(first) / engine.PageTokens}
+		for page := t.Base; page*engine.PageTokens < first+n; page++ {
+			t.Pages = append(t.Pages, int32(few-1-page%few))
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 func sameBits(a, b []float32) int {

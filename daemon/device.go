@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strconv"
@@ -64,20 +63,27 @@ func gpuIndex(text string) (int, error) {
 	return int(n), nil
 }
 
-// heldBackend is a backend that holds a device until it is closed.
+// heldBackend is a backend, which holds its device until it is closed.
 type heldBackend interface {
 	engine.Backend
-	io.Closer
 	// GPUs are the bus addresses of what it computes on, by which their health is known: gpu.BusID.
 	GPUs() []string
 }
 
-// cpuBackend holds nothing.
-type cpuBackend struct{ cgo.Backend }
-
-func (cpuBackend) Close() error { return nil }
+// cpuBackend is the CPU.
+type cpuBackend struct{ *cgo.Backend }
 
 func (cpuBackend) GPUs() []string { return nil }
+
+// openCPU starts the CPU's workers.
+func (o EngineOptions) openCPU() (heldBackend, error) {
+	threads, _ := o.threads()
+	b, err := cgo.Open(cgo.Options{Threads: threads, ISA: o.ISA})
+	if err != nil {
+		return nil, err
+	}
+	return cpuBackend{b}, nil
+}
 
 // openBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why there
 // is none is logged. A GPU that is there and fails ends the start: after a fault, or at boot before its services are
@@ -88,7 +94,7 @@ func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 		return nil, &ConfigError{fmt.Errorf("device: %w", err)}
 	}
 	if index == cpuDevice {
-		return cpuBackend{}, nil
+		return o.openCPU()
 	}
 	b, err := openGPU(index, strings.TrimSuffix(filepath.Base(path), ".gguf"))
 	none := (*noGPUError)(nil)
@@ -98,10 +104,10 @@ func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 	case errors.Is(err, errNoGPUBuild) && index != autoDevice:
 		return nil, &ConfigError{fmt.Errorf("device: %s: %w", o.Device, err)}
 	case errors.Is(err, errNoGPUBuild):
-		return cpuBackend{}, nil
+		return o.openCPU()
 	case errors.As(err, &none):
 		slog.Warn("computing on the CPU", "cause", err)
-		return cpuBackend{}, nil
+		return o.openCPU()
 	case index == autoDevice:
 		return nil, fmt.Errorf("device: auto: %w (--device cpu computes without it)", err)
 	}

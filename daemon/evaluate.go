@@ -8,9 +8,9 @@ import (
 
 // evaluator feeds one sequence at a time to an instance.
 type evaluator struct {
-	in    engine.Instance
-	batch *engine.Batch
-	pages []int32
+	in     engine.Instance
+	batch  *engine.Batch
+	tables []engine.PageTable // (groups)
 }
 
 func newEvaluator(in engine.Instance) (*evaluator, error) {
@@ -18,21 +18,21 @@ func newEvaluator(in engine.Instance) (*evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluator{in: in, batch: b}
-	for i := range in.Limits().Pages {
-		e.pages = append(e.pages, int32(i))
-	}
-	return e, nil
+	return &evaluator{in: in, batch: b, tables: make([]engine.PageTable, len(in.Limits().Groups))}, nil
 }
 
 // step feeds tokens at positions first, first+1 ... and asks for outputs on the given rows.
 func (e *evaluator) step(tokens []int32, first int, outputs []engine.Output) error {
-	e.batch.Reset()
-	need := (first + len(tokens) + engine.PageTokens - 1) / engine.PageTokens
-	if need > len(e.pages) || first+len(tokens) > e.in.Limits().MaxContext {
-		return &engine.TooLongError{Tokens: first + len(tokens), MaxTokens: e.in.Limits().MaxContext}
+	l := e.in.Limits()
+	if first+len(tokens) > l.MaxContext {
+		return &engine.TooLongError{Tokens: first + len(tokens), MaxTokens: l.MaxContext}
 	}
-	if _, err := e.batch.AddSequence(tokens, first, e.pages[:need]); err != nil {
+	e.batch.Reset()
+	e.batch.Generation = e.in.Generation()
+	for g := range l.Groups {
+		tableInTurn(&e.tables[g], l.Groups[g], first, first+len(tokens))
+	}
+	if _, err := e.batch.AddSequence(tokens, first, e.tables); err != nil {
 		return err
 	}
 	for _, o := range outputs {
@@ -44,6 +44,15 @@ func (e *evaluator) step(tokens []int32, first int, outputs []engine.Output) err
 		return err
 	}
 	return e.in.Wait()
+}
+
+// tableInTurn gives a sequence that is alone the pool's pages in turn: those of a window come round again when nobody sees
+// them any more.
+func tableInTurn(t *engine.PageTable, g engine.GroupLimits, first, last int) {
+	t.Base, t.Pages = g.FirstSeen(first)/engine.PageTokens, t.Pages[:0]
+	for page := t.Base; page*engine.PageTokens < last; page++ {
+		t.Pages = append(t.Pages, int32(page%g.Pages))
+	}
 }
 
 // chunk is how many tokens a step takes.

@@ -278,7 +278,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Pages: 16, Vocab: 100})
+	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(16)}, Vocab: 100})
 	in.Fail = fail
 	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}}
 	s.config.StepTokens = 16

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"chimera/engine"
 	"chimera/model"
@@ -59,25 +60,29 @@ func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err
 func inspectTensor(f *weights.File, t weights.Tensor, sum bool) (row InspectedTensor, err error) {
 	row = InspectedTensor{Name: t.Name, Type: t.Type.String(), Shape: t.Shape}
 	if sum {
-		if row.SHA256, err = tensorSHA256(t); err != nil {
-			err = fmt.Errorf("%s: tensor %s: %w: %w", f.Name(), t.Name, err, ErrModelFile)
+		if row.SHA256, err = tensorSHA256(f, t); err != nil {
+			err = fmt.Errorf("%w: %w", err, ErrModelFile)
 		}
 	}
 	return row, err
 }
 
-// tensorSHA256 is the checksum of a tensor's values as little-endian float32, in pieces of bounded size.
-func tensorSHA256(t weights.Tensor) (string, error) {
+// tensorSHA256 is the checksum of a tensor's values as little-endian float32.
+func tensorSHA256(f *weights.File, t weights.Tensor) (string, error) {
 	hash := sha256.New()
-	values := make([]float32, t.Shape[0])
-	raw := make([]byte, 0, 4*len(values))
-	for row := range t.Rows() {
-		if err := weights.Dequantize(t.Type, t.Data[row*t.RowBytes():(row+1)*t.RowBytes()], values); err != nil {
-			return "", err
+	var values []float32
+	var raw []byte
+	err := f.Pieces(t, func(rows []byte) error {
+		n := len(rows) / int(t.RowBytes()) * int(t.Shape[0])
+		values = slices.Grow(values[:0], n)[:n]
+		if err := weights.Dequantize(t.Type, rows, values); err != nil {
+			return fmt.Errorf("%s: tensor %s: %w", f.Name(), t.Name, err)
 		}
-		hash.Write(weights.Quantize(weights.F32, values, raw[:0]))
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+		raw = weights.Quantize(weights.F32, values, raw[:0])
+		hash.Write(raw)
+		return nil
+	})
+	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // planFile is the plan that serving the file with these settings would have.

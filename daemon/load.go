@@ -87,15 +87,17 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	if context > p.Context {
 		return engine.LoadOptions{}, &ConfigError{fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
 	}
-	threads, _ := o.threads()
-	return engine.LoadOptions{
-		Policy: engine.Policy{KV: kv}, Threads: threads, ISA: o.ISA,
-		MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
-		MaxTop: o.MaxLogprobs, MaxContext: context, Pages: pagesFor(context, o.MaxSequences), Progress: o.Progress,
-	}, nil
+	options := engine.LoadOptions{
+		Policy: engine.Policy{KV: kv}, MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
+		MaxTop: o.MaxLogprobs, MaxContext: context, Progress: o.Progress,
+	}
+	for _, g := range p.Groups {
+		options.Pages = append(options.Pages, o.pages(g, context))
+	}
+	return options, nil
 }
 
-// threads is how many to compute with, and what says so.
+// threads is how many the CPU backend computes with, and what says so.
 func (o EngineOptions) threads() (n int, bound string) {
 	if o.Threads > 0 {
 		return o.Threads, "the setting"
@@ -103,13 +105,18 @@ func (o EngineOptions) threads() (n int, bound string) {
 	return cores.Available()
 }
 
-// pooledContexts is how many full contexts the pool holds: most sequences are short, and what they
+// pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
 // leave is the prefix cache.
 const pooledContexts = 4
 
-func pagesFor(context, sequences int) int {
-	pages := (context + engine.PageTokens - 1) / engine.PageTokens
-	return pages*min(sequences, pooledContexts) + sequences
+// pages is how many pages a group's pool holds: those of full contexts, of which a windowed group needs few, and one for each
+// sequence to write in. Slots are as many as all sequences take.
+func (o EngineOptions) pages(g engine.Group, context int) int {
+	most := g.PagesFor(context, o.StepTokens)
+	if g.State > 0 {
+		return most * o.MaxSequences
+	}
+	return most*min(o.MaxSequences, pooledContexts) + o.MaxSequences
 }
 
 // Load brings up the model at path.
@@ -179,6 +186,11 @@ func fits(plan *engine.Plan, b engine.Backend) error {
 			plan.HostBytes>>20, bound, available>>20)
 	}
 	return nil
+}
+
+// NumericsID is what the answers of the weights that are served are named by.
+func (l *Loaded) NumericsID() string {
+	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
 // Close stops the instance, gives its device back and unmaps the file.

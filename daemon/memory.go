@@ -18,13 +18,22 @@ func logFallbacks() {
 	})
 }
 
+// logGroups prints what each group's pages take: a window keeps few of a long context.
+func logGroups(p *engine.Plan) {
+	for _, g := range p.Groups {
+		slog.Info("kv group", "group", g.Name, "layers", g.Layers, "pages", g.Pages, "page_bytes", g.PageBytes, "mib", mib(int64(g.Pages)*g.PageBytes))
+	}
+}
+
+// mib is how the log gives sizes.
+func mib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
+
 // logDeviceMemory prints what the model takes of a GPU's memory, by purpose; what it takes of the machine's
 // is in logMemory.
 func logDeviceMemory(bound string, p *engine.Plan) {
 	if p.HostBytes == 0 {
 		return
 	}
-	mib := func(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
 	slog.Info("device memory", "device", bound, "weights_mib", mib(p.WeightBytes), "kv_mib", mib(p.KVBytes),
 		"activations_mib", mib(p.ActBytes), "batch_mib", mib(p.BatchBytes))
 }
@@ -38,7 +47,7 @@ func logMemory() {
 			bytes  int64
 		}{{"_mib", u.Bytes}, {"_huge_mib", u.HugeBytes}, {"_locked_mib", u.LockedBytes}, {"_pinned_mib", u.PinnedBytes}, {"_fallback_mib", u.FallbackBytes}} {
 			if part.bytes > 0 {
-				attrs = append(attrs, u.Purpose.String()+part.suffix, fmt.Sprintf("%.1f", float64(part.bytes)/(1<<20)))
+				attrs = append(attrs, u.Purpose.String()+part.suffix, mib(part.bytes))
 			}
 		}
 	}

@@ -174,7 +174,10 @@ func Quantize(ctx context.Context, in, out, target string, progress func(done, t
 	if err != nil {
 		return err
 	}
-	return errors.Join(weights.Convert(ctx, f, out, t, progress), f.Close())
+	if err = weights.Convert(ctx, f, out, t, progress); errors.Is(err, weights.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, engine.ErrModelFile) // it has lost what it held when it was opened
+	}
+	return errors.Join(err, f.Close())
 }
 
 // OpenTokenizer reads the tokenizer of a model file.

@@ -156,8 +156,9 @@ func moving(loop *scheduler.Scheduler) func() bool {
 	var last uint64
 	return func() bool {
 		now := loop.Snapshot()
-		moved := now.Steps != last
-		last = now.Steps
+		steps := now.Steps + now.Aborts
+		moved := steps != last
+		last = steps
 		return moved || now.Running+now.Waiting == 0
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // The watchdog is told of a loop that has requests and computes nothing, and of no other.
 func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
-	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Pages: 8, Vocab: 100}
+	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
 	loop, err := scheduler.New(enginetest.New(limits), scheduler.Config{StepTokens: 8, QueueLength: 4})
 	if err != nil {
 		t.Fatal(err)

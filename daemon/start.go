@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -90,13 +89,14 @@ func (s *server) loadModel() error {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
-		NumericsID: s.loaded.Policy.NumericsID(modelIdentity(s.loaded), s.loaded.Instance.Plan().Backend),
+		NumericsID: s.loaded.NumericsID(),
 	}
 	plan := s.loaded.Instance.Plan()
 	_, boundBy := s.config.Engine().threads()
 	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
 	_, bound := s.loaded.backend.Available()
+	logGroups(plan)
 	logDeviceMemory(bound, plan)
 	if n, bound := cores.Available(); plan.Threads > n {
 		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
@@ -135,15 +135,6 @@ func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Load
 		slog.Info("stopped while loading", "signal", sig.String())
 		return nil, errTerminated
 	}
-}
-
-// modelIdentity tells models apart without reading all their bytes: name, size and tensor table.
-func modelIdentity(l *Loaded) string {
-	id := filepath.Base(l.File.Name())
-	for _, t := range l.File.Tensors() {
-		id += fmt.Sprintf("|%s %s %d", t.Name, t.Type, t.Shape)
-	}
-	return id
 }
 
 func (s *server) startLoop() (err error) {

@@ -31,7 +31,8 @@ func vectorOf(token int32) (row int, ok bool) {
 type Batch struct {
 	Generation Generation // of the weights to compute with
 	// Background: a step of any instance on the device that is not background makes this one give way; Wait then
-	// says ErrAborted. What it wrote is what it would write again.
+	// says ErrAborted. What it wrote is what it would write again. Its instance has no other step under way: what stands
+	// on a step's samples and pages must not outlive it.
 	Background bool
 
 	Tokens    []int32   // (T) ids, PreviousRow or VectorRow

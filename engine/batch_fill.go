@@ -165,7 +165,7 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 		length = t.Length
 	}
 	switch {
-	case t.Base < 0 || t.Base > (Group{Mask: g.Mask, Window: g.Window}).FirstSeen(first)/PageTokens:
+	case t.Base < 0 || t.Base > g.FirstSeen(first)/PageTokens:
 		return &BatchError{Field: "pages", Reason: "positions that are seen were given away"}
 	case length < 0 || len(t.Pages) < pagesTo(length)-t.Base:
 		return &BatchError{Field: "pages", Reason: "fewer pages than positions"}

@@ -47,9 +47,12 @@ func (t DType) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
+// kvTypes are the types that KV pages may have.
+var kvTypes = []DType{F32, F16, Q8_0}
+
 // ParseKVType reads the name of a KV type: f32, f16 or q8_0.
 func ParseKVType(s string) (DType, error) {
-	for _, t := range []DType{F32, F16, Q8_0} {
+	for _, t := range kvTypes {
 		if t.String() == s {
 			return t, nil
 		}

@@ -38,7 +38,8 @@ type LoadOptions struct {
 	// the program's groups is, by name and geometry, one of that instance's. So a decoder reads what an encoder
 	// wrote. Pages then is that instance's.
 	Share Instance
-	// Progress, if not nil, is told how many of the weights' source bytes are repacked.
+	// Progress, if not nil, is told how many of the weights' source bytes have been read: rising, from one goroutine
+	// at a time.
 	Progress func(done, total int64)
 }
 
@@ -78,7 +79,9 @@ type Instance interface {
 	Replace(Weights, func(done, total int64)) (Generation, error)
 	// Retire frees a generation that no sequence needs any more; the newest cannot be.
 	Retire(Generation) error
-	// Digest is that of a generation's tensors as they are served, the model's part of its numerics id.
+	// Digest tells models apart by what is computed with them, for Policy.NumericsID: it covers the bytes of the
+	// generation's weights, as they were read while loading, and the program. Files that differ in name or in what a
+	// step never reads have the same.
 	Digest(Generation) string
 	// Close frees all memory, batches included. A second one is harmless.
 	Close() error
@@ -113,25 +116,26 @@ type GroupLimits struct {
 // PageCopy names a copy of one whole page.
 type PageCopy struct{ From, To int32 }
 
-// Weights hands a backend the tensors that a Program names. Implementations must be usable from
-// several goroutines.
+// Weights hands a backend the tensors that a Program names, by reading, never as memory: behind mapped memory
+// stands a file that may lose its end or its disk, and the kernel then ends the process with a signal.
+// Implementations must be usable from several goroutines.
 type Weights interface {
 	// Tensor returns the named tensor, or an error that names file and tensor.
 	Tensor(name string) (Tensor, error)
 	// Has tells whether the tensor exists.
 	Has(name string) bool
-	// Release gives the tensor's source pages back to the system; its Data may be read again, at
-	// the price of reading the file again.
-	Release(name string)
-	// Dequantize writes rows [first, first+rows) of the tensor as float32, (rows, Cols).
-	Dequantize(name string, first, rows int, dst []float32) error
+	// Read fills dst, a whole number of rows, with the tensor's bytes from row firstRow on. A file that has
+	// lost them, or fails, gives an error that names file and tensor and satisfies errors.Is(err, ErrModelFile).
+	Read(name string, firstRow int, dst []byte) error
+	// Ahead hints that rows [firstRow, firstRow+rows) are read soon.
+	Ahead(name string, firstRow, rows int)
 }
 
 // Tensor is a source tensor: Rows x Cols values of Type, row after row.
 type Tensor struct {
-	Name string
-	Type DType
-	Rows int // ne1 x ne2 x ne3 of the file, 1 for a vector
-	Cols int // ne0 of the file
-	Data []byte
+	Name     string
+	Type     DType
+	Rows     int // ne1 x ne2 x ne3 of the file, 1 for a vector
+	Cols     int // ne0 of the file
+	RowBytes int
 }

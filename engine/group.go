@@ -25,7 +25,7 @@ const maxHeadElements = 1024
 // page holds PageTokens positions of all the group's layers: page ids of one group mean nothing in another.
 //
 // A group with State is one of recurrent layers. It has slots instead of pages: what a slot holds of a
-// sequence does not grow. A step reads one slot and writes another (BatchTable), so that a step which was
+// sequence does not grow. A step reads one slot and writes another (Table), so that a step which was
 // aborted has changed nothing, and a slot that is kept is a snapshot.
 type Group struct {
 	Name   string
@@ -84,4 +84,21 @@ func (g Group) check() error {
 		return fmt.Errorf("V of %d elements as a part of K of %d", g.ValueWidth, g.KeyWidth)
 	}
 	return nil
+}
+
+// group is what of a Group counts for its pages.
+func (g GroupLimits) group() Group {
+	out := Group{Mask: g.Mask, Window: g.Window}
+	if g.Slots {
+		out.State = 1
+	}
+	return out
+}
+
+// FirstSeen is as Group.FirstSeen.
+func (g GroupLimits) FirstSeen(position int) int { return g.group().FirstSeen(position) }
+
+// PagesFor is as Group.PagesFor.
+func (g GroupLimits) PagesFor(positions, stepTokens int) int {
+	return g.group().PagesFor(positions, stepTokens)
 }

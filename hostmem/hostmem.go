@@ -117,6 +117,9 @@ func (r *Region) mapAnonymous(bytes int64, smallPages bool) error {
 // lock faults every page in and keeps it. The limit is looked at first for the sake of the error; what
 // the kernel says counts, and it compares before it touches a page.
 func (r *Region) lock() error {
+	if r.locked {
+		return nil
+	}
 	b, err := r.bytes, lockLimit(int64(len(r.bytes)))
 	if err == nil {
 		if err = unix.Mlock(b); err == nil {
@@ -126,6 +129,26 @@ func (r *Region) lock() error {
 		_ = unix.Munlock(b) // a failure half way through leaves pages locked
 	}
 	return fmt.Errorf("hostmem: locking %d bytes for %s: %w", len(b), r.purpose, err)
+}
+
+// Lock keeps a region's pages, which it faults in, from being paged out, like TryLock but when they have been written: memory
+// that is filled by several threads is not zeroed by one before. A refusal is returned, and counted: the region goes on as it was.
+func (r *Region) Lock() error {
+	if r.bytes == nil {
+		return fmt.Errorf("%w (%s)", ErrFreed, r.purpose)
+	}
+	return r.become(r.lock)
+}
+
+// become changes what the region is, in the accounts too. Why it could not is its fallback.
+func (r *Region) become(change func() error) error {
+	r.account(-1)
+	r.fallback = change()
+	r.account(1)
+	if r.fallback != nil {
+		r.fellBack()
+	}
+	return r.fallback
 }
 
 // enter counts the region and watches for its loss.

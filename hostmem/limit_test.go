@@ -50,7 +50,7 @@ func limited(text string) string {
 	if err := errors.Join(err, unix.Capset(&header, &none[0]), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: limit, Max: limit})); err != nil {
 		return "cannot give up the right to lock: " + err.Error()
 	}
-	for _, check := range []func(int64) error{fitsLimit, fallsBack, requires, registers} {
+	for _, check := range []func(int64) error{fitsLimit, fallsBack, locksLater, requires, registers} {
 		if err := check(int64(limit)); err != nil {
 			return err.Error()
 		}
@@ -103,6 +103,40 @@ func fallsBack(limit int64) error {
 	}
 	if taken != nil {
 		return taken.Free()
+	}
+	return nil
+}
+
+// locksLater locks regions that were written to before: what fits is locked, what does not goes on and is counted.
+func locksLater(limit int64) error {
+	before := use(Activations)
+	for _, bytes := range []int64{limit - 1, limit + 1} {
+		if bytes < 0 {
+			continue
+		}
+		r, err := Alloc(Activations, bytes)
+		if err != nil {
+			return err
+		}
+		r.Bytes()[bytes-1] = 7
+		err = errors.Join(r.Lock(), r.Lock())
+		u, fits := use(Activations), bytes < limit
+		if (err == nil) != fits || r.Locked() != fits || (r.Fallback() == nil) != fits || r.Bytes()[bytes-1] != 7 {
+			return fmt.Errorf("locking %d bytes later: %v, locked %v, fallback %v", bytes, err, r.Locked(), r.Fallback())
+		}
+		want := Use{Purpose: Activations, Regions: 1, Bytes: bytes, LockedBytes: bytes, Fallbacks: before.Fallbacks}
+		if !fits {
+			want.LockedBytes, want.FallbackBytes, want.Fallbacks = 0, bytes, before.Fallbacks+2
+		}
+		if u != want || !fits && !strings.Contains(err.Error(), "LimitMEMLOCK=") {
+			return fmt.Errorf("locking %d bytes later: %v, %+v", bytes, err, u)
+		}
+		if err := r.Free(); err != nil {
+			return err
+		}
+		if err := r.Lock(); !errors.Is(err, ErrFreed) {
+			return fmt.Errorf("locking what was freed: %w", err)
+		}
 	}
 	return nil
 }

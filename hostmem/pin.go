@@ -83,17 +83,10 @@ func (r *Region) Pin() error {
 	if r.pinned {
 		return nil
 	}
-	r.account(-1)
 	if p := currentPinner(); p != nil {
-		r.fallback = r.registerWith(p)
-	} else if r.fallback = nil; !r.locked {
-		r.fallback = r.lock()
+		return r.become(func() error { return r.registerWith(p) })
 	}
-	r.account(1)
-	if r.fallback != nil {
-		r.fellBack()
-	}
-	return r.fallback
+	return r.become(r.lock)
 }
 
 // registerWith asks the driver. The limit on locked memory is looked at before but does not decide:

@@ -15,18 +15,23 @@ func NewSource(f *weights.File) Source { return Source{f} }
 
 var _ engine.Weights = Source{}
 
-// Tensor returns the named tensor, if the file still holds its bytes: a backend's C code reads them.
+// Tensor returns the named tensor.
 func (s Source) Tensor(name string) (engine.Tensor, error) {
-	t, ok := s.file.Tensor(name)
-	if !ok {
-		return engine.Tensor{}, fail(s.file, "tensor %s is missing", name)
-	}
-	if err := s.file.Intact(t); err != nil {
-		return engine.Tensor{}, fmt.Errorf("%w: %w", err, engine.ErrModelFile)
+	t, err := s.find(name)
+	if err != nil {
+		return engine.Tensor{}, err
 	}
 	return engine.Tensor{
-		Name: name, Type: engine.DType(t.Type), Rows: int(t.Rows()), Cols: int(t.Shape[0]), Data: t.Data,
+		Name: name, Type: engine.DType(t.Type), Rows: int(t.Rows()), Cols: int(t.Shape[0]), RowBytes: int(t.RowBytes()),
 	}, nil
+}
+
+func (s Source) find(name string) (weights.Tensor, error) {
+	t, ok := s.file.Tensor(name)
+	if !ok {
+		return t, fail(s.file, "tensor %s is missing", name)
+	}
+	return t, nil
 }
 
 // Has tells whether the file has the tensor.
@@ -35,25 +40,21 @@ func (s Source) Has(name string) bool {
 	return ok
 }
 
-// Release gives the tensor's pages back to the system.
-func (s Source) Release(name string) {
-	if t, ok := s.file.Tensor(name); ok {
-		s.file.Release(t)
+// Read fills dst with whole rows from firstRow on.
+func (s Source) Read(name string, firstRow int, dst []byte) error {
+	t, err := s.find(name)
+	if err != nil {
+		return err
 	}
-}
-
-// Dequantize writes rows [first, first+rows) as float32.
-func (s Source) Dequantize(name string, first, rows int, dst []float32) error {
-	t, ok := s.file.Tensor(name)
-	if !ok {
-		return fail(s.file, "tensor %s is missing", name)
-	}
-	bytes := t.RowBytes()
-	if first < 0 || rows < 0 || uint64(first)+uint64(rows) > t.Rows() {
-		return fail(s.file, "tensor %s has no rows %d to %d", name, first, first+rows)
-	}
-	if err := weights.Dequantize(t.Type, t.Data[uint64(first)*bytes:uint64(first+rows)*bytes], dst); err != nil {
-		return fail(s.file, "tensor %s: %w", name, err)
+	if err := s.file.Read(t, uint64(firstRow), dst); err != nil { // a negative row lies beyond all
+		return fmt.Errorf("%w: %w", err, engine.ErrModelFile)
 	}
 	return nil
+}
+
+// Ahead hints that the rows are read soon.
+func (s Source) Ahead(name string, firstRow, rows int) {
+	if t, ok := s.file.Tensor(name); ok {
+		s.file.Ahead(t, uint64(firstRow), uint64(rows))
+	}
 }

@@ -25,10 +25,10 @@ func TestSource(t *testing.T) {
 	defer f.Close()
 	s, name := NewSource(f), "token_embd.weight"
 	got, err := s.Tensor(name)
-	if err != nil || got.Rows != 10 || got.Cols != 16 || got.Type != engine.F32 || len(got.Data) != 640 || !s.Has(name) || s.Has("none") {
+	if err != nil || got.Rows != 10 || got.Cols != 16 || got.Type != engine.F32 || got.RowBytes != 64 || !s.Has(name) || s.Has("none") {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if err := s.Dequantize(name, 8, 2, make([]float32, 32)); err != nil {
+	if err := s.Read(name, 8, make([]byte, 128)); err != nil {
 		t.Error(err)
 	}
 	bad := func(what string, err error, field string) {
@@ -38,14 +38,15 @@ func TestSource(t *testing.T) {
 	}
 	_, err = s.Tensor("none")
 	bad("no such tensor", err, "tensor none is missing")
-	bad("no such tensor", s.Dequantize("none", 0, 1, make([]float32, 16)), "tensor none is missing")
-	bad("rows beyond the end", s.Dequantize(name, 9, 2, make([]float32, 32)), "tensor "+name)
-	bad("rows before the start", s.Dequantize(name, -1, 2, make([]float32, 32)), "tensor "+name)
-	bad("another size", s.Dequantize(name, 0, 1, make([]float32, 15)), "tensor "+name)
-	s.Release(name)
+	row := make([]byte, got.RowBytes)
+	bad("no such tensor", s.Read("none", 0, row), "tensor none is missing")
+	bad("rows beyond the end", s.Read(name, 9, append(row, row...)), "tensor "+name)
+	bad("rows before the start", s.Read(name, -1, row), "tensor "+name)
+	bad("half a row", s.Read(name, 0, row[1:]), "tensor "+name)
+	s.Ahead(name, 0, 10)
+	s.Ahead("none", 0, 1)
 	if err := os.Truncate(path, 64); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Tensor(name)
-	bad("a file that shrank", err, "tensor "+name)
+	bad("a file that shrank", s.Read(name, 0, row), "tensor "+name)
 }

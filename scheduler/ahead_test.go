@@ -176,7 +176,7 @@ func TestRefusedStepWaitsForTheOneUnderWay(t *testing.T) {
 			if err := <-f.ended; !errors.Is(err, broken) || f.instance.UnderWay() != 0 {
 				t.Errorf("the loop ended with %v, and %d steps under way", err, f.instance.UnderWay())
 			}
-			if err := f.pool.check(nil); err != nil {
+			if err := f.check(); err != nil {
 				t.Error(err)
 			}
 		}

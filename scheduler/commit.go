@@ -29,6 +29,17 @@ func (s *Scheduler) commit(done *step) {
 	}
 }
 
+// undo takes back a background step that gave way: it is as if it had not been planned. It was the only one under way,
+// so nobody in it has left since.
+func (s *Scheduler) undo(aborted *step) {
+	for _, c := range aborted.chunks {
+		s.moveOn(c.seq, -c.tokens)
+		c.seq.tokens = c.seq.tokens[:c.seq.known()]
+	}
+	s.stats.Aborts++
+	s.budget = min(s.budget, max(s.budget/2, leastBudget))
+}
+
 // progress notes what is computed and publishes the pages that became full. Their tokens are known: those
 // that this step computed were sampled by earlier ones.
 func (s *Scheduler) progress(c chunk) {
@@ -39,9 +50,8 @@ func (s *Scheduler) progress(c chunk) {
 		s.stats.PrefillTokens += uint64(c.tokens)
 	}
 	seq.computed += c.tokens
-	for (seq.published+1)*engine.PageTokens <= seq.computed {
-		s.pool.publish(seq.pages[seq.published], seq.key(seq.published))
-		seq.published++
+	for g := range s.groups {
+		s.groups[g].publish(&seq.tables[g], seq)
 	}
 }
 

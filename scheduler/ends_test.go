@@ -212,7 +212,7 @@ func TestFinishReasons(t *testing.T) {
 }
 
 func TestBadConfig(t *testing.T) {
-	for _, c := range []Config{{0, 1}, {65, 1}, {32, 0}} {
+	for _, c := range []Config{{StepTokens: 0, QueueLength: 1}, {StepTokens: 65, QueueLength: 1}, {StepTokens: 32}} {
 		if _, err := New(enginetest.New(testLimits(1)), c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}

@@ -32,7 +32,8 @@ func atEachDepth(t *testing.T, test func(*testing.T, engine.Limits)) {
 }
 
 func testLimits(depth int) engine.Limits {
-	return engine.Limits{Depth: depth, MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 4, MaxContext: 512, Pages: 128, Vocab: vocab}
+	return engine.Limits{Depth: depth, MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 4, MaxContext: 512, Vocab: vocab,
+		Groups: []engine.GroupLimits{enginetest.Full(128)}}
 }
 
 func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Instance)) *fixture {
@@ -64,7 +65,7 @@ func (f *fixture) finish(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the loop did not end")
 	}
-	if err := f.pool.check(nil); err != nil {
+	if err := f.check(); err != nil {
 		t.Error(err)
 	}
 	if n := f.instance.UnderWay(); n != 0 {
@@ -91,12 +92,34 @@ func greedy(prompt []int32, n int) Request {
 	return Request{Prompt: prompt, MaxTokens: n, Sampling: Sampling{TopP: 1, Repetition: 1}}
 }
 
-// answer is the right one to a request that nothing ends early.
-func answer(r Request) []int32 {
+// answer is the right one to a request that nothing ends early, on an instance of testLimits.
+func answer(r Request) []int32 { return answerOn(testLimits(1), r) }
+
+func answerOn(l engine.Limits, r Request) []int32 { return answerBy(l, r, weightsOf(1)) }
+
+func answerBy(l engine.Limits, r Request, w enginetest.Weights) []int32 {
 	return enginetest.Want{
 		Prompt: r.Prompt, Tokens: r.MaxTokens, Temperature: r.Sampling.Temperature, Seed: r.Sampling.Seed, Choice: int32(r.Choice),
-		Penalises: r.Sampling.penalises(), Biases: r.Sampling.Biases,
-	}.Answer(vocab)
+		Penalises: r.Sampling.penalises(), Biases: r.Sampling.Biases, Weights: w,
+	}.Answer(l)
+}
+
+// weightsOf are those that replace made a generation of.
+func weightsOf(g engine.Generation) enginetest.Weights {
+	if g == 1 {
+		return enginetest.Weights{}
+	}
+	return enginetest.Weights{Text: fmt.Sprint("weights ", g)}
+}
+
+// replace installs other weights. One may call it at a time.
+func (f *fixture) replace(t *testing.T) engine.Generation {
+	t.Helper()
+	g, err := f.Replace(weightsOf(f.instance.Generation()+1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // collect reads a sequence to its end.
@@ -140,8 +163,8 @@ func (f *fixture) expect(t *testing.T, requests ...Request) {
 		all = append(all, f.submit(t, r))
 	}
 	for i, seq := range all {
-		if got, _, last := collect(t, seq); !slices.Equal(got, answer(requests[i])) || last.Finish != Length {
-			t.Errorf("request %d: %v (finish %d, %v), want %v", i, got, last.Finish, last.Err, answer(requests[i]))
+		if got, _, last := collect(t, seq); !slices.Equal(got, answerOn(f.limits, requests[i])) || last.Finish != Length {
+			t.Errorf("request %d: %v (finish %d, %v), want %v", i, got, last.Finish, last.Err, answerOn(f.limits, requests[i]))
 		}
 	}
 }

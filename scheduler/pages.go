@@ -4,16 +4,22 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 
 	"chimera/engine"
 )
 
-// This file owns the page pool: ids, reference counts and prefix keys, never memory.
+// This file owns the page pool of a group: ids, reference counts and prefix keys, never memory.
 
-// pageKey names the content of a full page: all tokens up to its end. It is a cut SHA-256, so that
+// pageKey names the content of a full page: the weights, and all tokens up to its end. It is a cut SHA-256, so that
 // nobody can make two prompts share a page by searching for a collision.
 type pageKey [16]byte
+
+// rootOf is the key before the first page of all that weights of this digest compute: what others computed is never found
+// behind it.
+func rootOf(digest string) pageKey {
+	sum := sha256.Sum256([]byte(digest))
+	return pageKey(sum[:16])
+}
 
 func keyOf(parent pageKey, tokens []int32) pageKey {
 	var text [16 + 4*engine.PageTokens]byte
@@ -125,33 +131,4 @@ func (p *pagePool) release(id int32) {
 		*pg = page{}
 		p.free = append(p.free, id)
 	}
-}
-
-// check returns an error if counts, lists and index contradict each other or the users' pages.
-func (p *pagePool) check(users []*Sequence) error {
-	references := make([]int, len(p.pages))
-	for _, s := range users {
-		for _, id := range s.pages {
-			references[id]++
-		}
-	}
-	seen := 0
-	for id, pg := range p.pages {
-		if pg.references != references[id] {
-			return fmt.Errorf("page %d: %d references, %d users", id, pg.references, references[id])
-		}
-		if (pg.cached != nil) != (pg.references == 0 && pg.ready) {
-			return fmt.Errorf("page %d: cached without being free and ready, or the reverse", id)
-		}
-		if pg.keyed {
-			seen++
-			if at, ok := p.index[pg.key]; !ok || at != int32(id) {
-				return fmt.Errorf("page %d: the index does not know it", id)
-			}
-		}
-	}
-	if seen != len(p.index) {
-		return fmt.Errorf("the index has %d entries for %d keyed pages", len(p.index), seen)
-	}
-	return nil
 }

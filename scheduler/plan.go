@@ -18,20 +18,37 @@ type chunk struct {
 	scored int // how many
 }
 
-// plan fills the next step: decoding sequences first, since each costs one row and someone waits for its
+// leastBudget is what repeated aborts leave of a background step: with less it would get on no faster, since the weights
+// are read for the first row as for the sixteenth.
+const leastBudget = 16
+
+// plan fills the next step with what one generation of weights computes, if there is anything to compute: where nothing is
+// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it.
+func (s *Scheduler) plan() {
+	s.dropStopped()
+	for range s.generations {
+		s.lastTurn = s.nextGeneration()
+		if s.fill(s.lastTurn); len(s.next.chunks) > 0 {
+			return
+		}
+	}
+}
+
+// fill plans a step of a generation: decoding sequences first, since each costs one row and someone waits for its
 // next word; then prompts share what is left of the budget, so that a long one starves nobody. A step that
 // is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
-func (s *Scheduler) plan() {
+func (s *Scheduler) fill(g engine.Generation) {
 	s.next = s.steps.next()
-	s.dropStopped()
-	budget := s.config.StepTokens
+	s.next.generation, s.next.batch.Generation, s.next.batch.Background = g, g, s.config.Background
+	budget := s.budget
 	for _, seq := range slices.Clone(s.running) {
-		if seq.pending() == 1 && budget > 0 && s.room(seq) {
+		if seq.generation.id == g && seq.pending() == 1 && budget > 0 && s.room(seq) {
 			budget -= s.schedule(seq, 1)
 		}
 	}
+	s.advanceRest()
 	s.admit()
-	prompts := slices.DeleteFunc(slices.Clone(s.running), s.isPlanned)
+	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.generation.id != g || s.isPlanned(seq) })
 	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
 	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
 		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
@@ -64,110 +81,41 @@ func (s *Scheduler) leaveQueue(n int) {
 	s.mu.Unlock()
 }
 
-// admit gives waiting sequences a place and all pages of their prompt, so that a prompt once begun is
-// never short of pages. One whose prefix is being computed by another waits for it and lets others
+// admit gives waiting sequences a place and the pages of their prompt: in a group whose positions see all before them
+// all, elsewhere as many as it ever holds. So a prompt once begun is short of pages only while what it let go is still
+// seen by another that shares it, and the one that is furthest behind never is. One whose prefix is being computed by another waits for it and lets others
 // pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
 func (s *Scheduler) admit() {
 	places := s.places()
 	for i := 0; i < len(s.waiting) && len(s.running) < places; {
 		seq := s.waiting[i]
-		shared, follow := s.prefix(seq)
+		s.join(seq)
+		prefix, follow := s.prefix(seq)
 		if follow {
 			i++
 			continue
 		}
-		if s.pagesFor(seq) > s.pool.available()-s.fromCache(shared)+len(shared) {
+		if !s.fits(seq, prefix) {
 			return
 		}
-		s.take(seq, shared)
+		s.take(seq, prefix)
+		seq.countPrompt()
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		s.leaveQueue(1)
 		s.running = append(s.running, seq)
 	}
 }
 
-// fromCache counts pages that sharing takes away from what take could give.
-func (s *Scheduler) fromCache(shared []int32) (n int) {
-	for _, id := range shared {
-		if s.pool.pages[id].references == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// pagesFor is how many pages the sequence's tokens need, with the one that the next token may open.
-func (s *Scheduler) pagesFor(seq *Sequence) int {
-	n := len(seq.tokens)/engine.PageTokens + 1
-	return min(n, s.limits.Pages)
-}
-
-// prefix lists the ready pages that begin the sequence. The last token is always computed, since its
-// logits are wanted; where the prompt is scored, every one is. follow says that the next page is being
-// computed by another sequence.
-func (s *Scheduler) prefix(seq *Sequence) (shared []int32, follow bool) {
-	usable := len(seq.tokens) - 1
-	if seq.request.ScorePrompt {
-		usable = min(usable, seq.scored)
-	}
-	for i := 0; (i+1)*engine.PageTokens <= usable; i++ {
-		id, ready, ok := s.pool.find(seq.key(i))
-		if !ok {
-			break
-		}
-		if !ready {
-			return nil, true
-		}
-		shared = append(shared, id)
-	}
-	return shared, false
-}
-
-// take gives the sequence its shared pages and new ones for the rest of its tokens, and announces the
-// full ones, so that followers wait instead of computing them again.
-func (s *Scheduler) take(seq *Sequence, shared []int32) {
-	for _, id := range shared {
-		s.pool.share(id)
-	}
-	seq.pages = append(seq.pages[:0], shared...)
-	seq.computed, seq.published = len(shared)*engine.PageTokens, len(shared)
-	seq.planned = seq.computed
-	if seq.generated == 0 {
-		seq.cached.Store(int32(seq.computed))
-	}
-	s.stats.PrefixTokens += uint64(seq.computed)
-	for len(seq.pages)*engine.PageTokens < len(seq.tokens) {
-		id, _ := s.pool.take() // admit has counted them
-		if full := len(seq.pages); (full+1)*engine.PageTokens <= len(seq.tokens) {
-			s.pool.announce(id, seq.key(full))
-		}
-		seq.pages = append(seq.pages, id)
-	}
-	if seq.penalties == nil && seq.request.Sampling.penalises() {
-		for _, t := range seq.tokens {
-			seq.count(t, 0)
-		}
-	}
-}
-
-// room sees to a page for the next position of a decoding sequence; where none is left the youngest
-// sequence gives up its own and is computed again later. False: the sequence itself was the youngest.
+// room sees to pages for the next position of a decoding sequence; where there are none left the youngest
+// sequence gives up its own and is computed again later. False: the sequence itself was preempted.
 func (s *Scheduler) room(seq *Sequence) bool {
-	if !slices.Contains(s.running, seq) {
-		return false // preempted a moment ago
-	}
-	for len(seq.pages)*engine.PageTokens < len(seq.tokens) {
-		if id, ok := s.pool.take(); ok {
-			seq.pages = append(seq.pages, id)
-			continue
+	for slices.Contains(s.running, seq) {
+		if s.advance(seq) {
+			return true
 		}
-		youngest := s.running[len(s.running)-1]
-		s.preempt(youngest)
-		if youngest == seq {
-			return false
-		}
+		s.preempt(s.running[len(s.running)-1])
 	}
-	return true
+	return false
 }
 
 // preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences
@@ -195,13 +143,13 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 	if n <= 0 || outputs == 0 {
 		return 0
 	}
-	row, err := batch.AddSequence(seq.tokens[seq.planned:seq.planned+n], seq.planned, seq.pages)
+	row, err := batch.AddSequence(seq.tokens[seq.planned:seq.planned+n], seq.planned, s.tables(seq))
 	if err != nil {
-		return 0 // the batch is full: the sequence is in the next one
+		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
 	c := chunk{seq: seq, stay: seq.stay, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)
-	seq.planned += n
+	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {
 		s.sample(&c, row+n-1)
 	}

@@ -14,8 +14,9 @@ import (
 
 // Config are the loop's settings.
 type Config struct {
-	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
-	QueueLength int // requests that may wait for a place
+	StepTokens  int  // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int  // requests that may wait for a place
+	Background  bool // its steps give way to those of the device's other instances, and get on in what these leave
 }
 
 // Governance is what the health of the machine asks of the loop. Its zero value asks nothing; Drain is
@@ -28,13 +29,14 @@ type Governance struct {
 // Snapshot is what the loop looks like from outside, a step old at most.
 type Snapshot struct {
 	Running, Waiting       int
-	PagesUsed, PagesCached int
+	PagesUsed, PagesCached int // of all groups
 	PagesTotal             int
 	PrefillTokens          uint64 // computed since the start, for sequences that still wanted them
 	DecodeTokens           uint64
 	DiscardedTokens        uint64 // computed for sequences that had ended or been preempted meanwhile; in no other count
 	PrefixTokens           uint64 // taken from the prefix cache instead
 	Steps, Preemptions     uint64
+	Aborts                 uint64     // background steps that gave way, and were planned again
 	Governance             Governance // what was asked last
 }
 
@@ -43,7 +45,8 @@ type Scheduler struct {
 	config   Config
 	limits   engine.Limits
 	instance engine.Instance
-	pool     *pagePool
+	groups   []group
+	longest  int // tokens of a sequence, prompt and answer, at most
 
 	mu         sync.Mutex
 	incoming   []*Sequence
@@ -58,7 +61,12 @@ type Scheduler struct {
 	running []*Sequence // oldest first
 	steps   steps
 	next    *step // the one being planned
+	budget  int   // rows of it
 	stats   Snapshot
+
+	generations []generation // oldest first
+	lastTurn    engine.Generation
+	told        []engine.PageTable // (groups), what the batch is told of a sequence
 }
 
 // New makes a scheduler; Run starts it.
@@ -70,12 +78,17 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
-	t, err := newSteps(in)
+	groups, longest, err := newGroups(l, c.StepTokens)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newSteps(in, c.Background)
 	if err != nil {
 		return nil, err
 	}
 	s := &Scheduler{
-		config: c, limits: l, instance: in, steps: t, pool: newPagePool(l.Pages), wakeup: make(chan struct{}, 1),
+		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, budget: c.StepTokens,
+		wakeup: make(chan struct{}, 1),
 	}
 	s.publishSnapshot()
 	return s, nil
@@ -122,9 +135,8 @@ func (s *Scheduler) admissible(r Request) error {
 	if len(r.Prompt) == 0 {
 		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
 	}
-	longest := min(s.limits.MaxContext, s.limits.Pages*engine.PageTokens)
-	if r.MaxTokens > longest-len(r.Prompt) || len(r.Prompt) > longest {
-		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: longest}
+	if r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest {
+		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
 	}
 	return nil
 }
@@ -234,18 +246,14 @@ func (s *Scheduler) endAll(e Event) {
 	s.publishSnapshot()
 }
 
-// letGo returns the sequence's pages. A step under way may still write them: whoever is given one is in
-// a later step, and the backend runs steps in the order of submission.
-func (s *Scheduler) letGo(seq *Sequence) {
-	for _, id := range seq.pages {
-		s.pool.release(id)
-	}
-	seq.leave()
-}
-
 func (s *Scheduler) publishSnapshot() {
 	snap := s.stats
 	snap.Running = len(s.running)
-	snap.PagesUsed, snap.PagesCached, snap.PagesTotal = s.pool.used(), s.pool.lru.Len(), len(s.pool.pages)
+	for g := range s.groups {
+		pool := s.groups[g].pool
+		snap.PagesUsed += pool.used()
+		snap.PagesCached += pool.lru.Len()
+		snap.PagesTotal += len(pool.pages)
+	}
 	s.snapshot.Store(&snap)
 }

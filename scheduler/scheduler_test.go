@@ -86,7 +86,7 @@ func TestPrefixSharing(t *testing.T) {
 // When free pages run out, cached prefixes go.
 func TestCachedPagesAreEvicted(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		l.Pages, l.MaxContext = 9, 128
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		f := start(t, l, config, nil)
 		for i := range 10 {
 			f.expect(t, greedy(prompt(i, 70, 0), 3))
@@ -100,7 +100,7 @@ func TestCachedPagesAreEvicted(t *testing.T) {
 // the same.
 func TestPreemption(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		l.Pages, l.MaxContext = 9, 128
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		gate := make(chan struct{})
 		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
 		var all []*Sequence
@@ -114,6 +114,19 @@ func TestPreemption(t *testing.T) {
 			}
 		}
 		f.eventually(t, "someone was preempted", func(s Snapshot) bool { return s.Preemptions > 0 })
+		f.finish(t)
+	})
+}
+
+// A prompt that fills its pages is admitted with the page that its answer opens: nobody is preempted for it.
+func TestAdmissionKeepsAPageForTheAnswer(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(8)}, 128
+		f := start(t, l, config, nil)
+		f.expect(t, greedy(prompt(1, 64, 0), 16), greedy(prompt(2, 64, 0), 16))
+		if s := f.Snapshot(); s.Preemptions != 0 {
+			t.Errorf("%+v", s)
+		}
 		f.finish(t)
 	})
 }

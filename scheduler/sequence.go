@@ -27,17 +27,17 @@ type Sequence struct {
 
 	// What follows belongs to the loop. A chunk, a preemption and a prefix hit are all the same
 	// subtraction: what is left to plan is tokens[planned:].
-	tokens    []int32 // prompt, then answer; behind what is known, engine.PreviousRow for what steps under way sample
-	planned   int     // positions that are computed or in steps under way
-	computed  int     // positions whose K and V are in pages
-	stay      int     // how often the pages have been returned; a chunk counts for the stay that it was planned in
-	scored    int     // prompt tokens reported
-	pages     []int32
-	keys      []pageKey // of the full pages of tokens, as far as needed
-	published int       // full pages that the index knows
-	generated int
-	penalties []engine.Penalty
-	penaltyAt map[int32]int
+	tokens     []int32    // prompt, then answer; behind what is known, engine.PreviousRow for what steps under way sample
+	planned    int        // positions that are computed or in steps under way
+	computed   int        // positions whose K and V are in pages
+	stay       int        // how often the pages have been returned; a chunk counts for the stay that it was planned in
+	scored     int        // prompt tokens reported
+	generation generation // whose weights compute it: the newest until it begins
+	tables     []table    // one in each group, while it runs
+	keys       []pageKey  // of the full pages of tokens, as far as needed
+	generated  int
+	penalties  []engine.Penalty
+	penaltyAt  map[int32]int
 }
 
 func newSequence(r Request, wake func()) *Sequence {
@@ -97,9 +97,12 @@ func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 // known is how many tokens are known; commit has seen them.
 func (s *Sequence) known() int { return len(s.request.Prompt) + s.generated }
 
+// begun tells whether the sequence runs, or ran and was preempted.
+func (s *Sequence) begun() bool { return s.tables != nil || s.stay > 0 }
+
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.pages, s.planned, s.computed, s.published = nil, 0, 0, 0
+	s.tables, s.planned, s.computed = nil, 0, 0
 	s.tokens = s.tokens[:s.known()]
 	s.stay++
 }
@@ -111,7 +114,7 @@ func (s *Sequence) sampling() bool { return s.request.MaxTokens > 0 }
 func (s *Sequence) key(i int) pageKey {
 	for len(s.keys) <= i {
 		n := len(s.keys)
-		var parent pageKey
+		parent := s.generation.root
 		if n > 0 {
 			parent = s.keys[n-1]
 		}
@@ -144,6 +147,15 @@ func (s *Sequence) append(token int32) {
 	s.generated++
 	if s.request.Sampling.penalises() {
 		s.count(token, 1)
+	}
+}
+
+// countPrompt notes what the sequence has so far, when it first begins.
+func (s *Sequence) countPrompt() {
+	if s.penalties == nil && s.request.Sampling.penalises() {
+		for _, t := range s.tokens {
+			s.count(t, 0)
+		}
 	}
 }
 

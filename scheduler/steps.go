@@ -21,9 +21,10 @@ var errNoProgress = errors.New("no running sequence could be planned")
 // step is a batch and whose rows are in it. From submit to wait the batch is the backend's, and the loop
 // neither reads nor writes it.
 type step struct {
-	batch     *engine.Batch
-	chunks    []chunk
-	penalised bool // it samples with penalties, which count what it samples
+	batch      *engine.Batch
+	chunks     []chunk
+	generation engine.Generation
+	penalised  bool // it samples with penalties, which count what it samples
 }
 
 // steps are the Depth steps in turn: the oldest under way, those submitted after it, then the next to be
@@ -34,8 +35,14 @@ type steps struct {
 	underWay int
 }
 
-func newSteps(in engine.Instance) (steps, error) {
-	t := steps{all: make([]step, min(in.Limits().Depth, maxDepth))}
+// newSteps makes the batches. Of background steps one is under way at a time: what gives way must have nothing behind it
+// that stands on what it samples.
+func newSteps(in engine.Instance, background bool) (steps, error) {
+	depth := min(in.Limits().Depth, maxDepth)
+	if background {
+		depth = 1
+	}
+	t := steps{all: make([]step, depth)}
 	for i := range t.all {
 		b, err := in.NewBatch()
 		if err != nil {
@@ -54,6 +61,16 @@ func (t *steps) next() *step {
 	return n
 }
 
+// names tells whether a step under way computes with the generation.
+func (t *steps) names(g engine.Generation) bool {
+	for i := range t.underWay {
+		if t.all[(t.oldest+i)%len(t.all)].generation == g {
+			return true
+		}
+	}
+	return false
+}
+
 // penalised tells whether a step under way samples with penalties.
 func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].penalised }
 
@@ -62,6 +79,9 @@ func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].pena
 // next one is planned while this one runs.
 func (s *Scheduler) turn() (worked bool, err error) {
 	defer s.publishSnapshot()
+	if err := s.renew(); err != nil {
+		return false, err
+	}
 	s.plan()
 	planned := len(s.next.chunks) > 0
 	if planned {
@@ -78,9 +98,14 @@ func (s *Scheduler) turn() (worked bool, err error) {
 		return true, nil
 	}
 	done, err := s.wait()
-	if err != nil {
+	switch {
+	case s.config.Background && errors.Is(err, engine.ErrAborted):
+		s.undo(done)
+		return true, nil
+	case err != nil:
 		return false, err
 	}
+	s.budget = min(2*s.budget, s.config.StepTokens)
 	s.commit(done)
 	return true, nil
 }
@@ -99,7 +124,7 @@ func (s *Scheduler) wait() (*step, error) {
 	done := &t.all[t.oldest]
 	t.oldest, t.underWay = (t.oldest+1)%len(t.all), t.underWay-1
 	if err := s.instance.Wait(); err != nil {
-		return nil, fmt.Errorf("step failed: %w", err)
+		return done, fmt.Errorf("step failed: %w", err)
 	}
 	s.stats.Steps++
 	return done, nil
@@ -109,7 +134,7 @@ func (s *Scheduler) wait() (*step, error) {
 // before. A poisoned one has nothing under way.
 func (s *Scheduler) settle() error {
 	for s.steps.underWay > 0 {
-		if _, err := s.wait(); err != nil {
+		if _, err := s.wait(); err != nil && !errors.Is(err, engine.ErrAborted) {
 			return err
 		}
 	}

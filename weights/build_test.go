@@ -97,6 +97,16 @@ func write(t testing.TB, name string, data []byte) string {
 	return path
 }
 
+// bytesOf are all bytes of a tensor.
+func bytesOf(t testing.TB, f *File, x Tensor) []byte {
+	t.Helper()
+	b := make([]byte, x.bytes())
+	if err := f.Read(x, 0, b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // fixture is a file of the conformance folder; without the folder the test is skipped.
 func fixture(t testing.TB, path string) string {
 	t.Helper()

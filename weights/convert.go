@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,11 +76,7 @@ func convertTo(out io.Writer, src *File, target Type, progress func(done, total 
 		total += t.Values()
 		to := targetOf(t, target)
 		tensors = append(tensors, OutTensor{Name: t.Name, Type: to, Shape: t.Shape, Write: func(w io.Writer) error {
-			err := src.Intact(t)
-			if err == nil {
-				err = convertTensor(w, t, to)
-			}
-			src.Release(t)
+			err := convertTensor(w, src, t, to)
 			done += t.Values()
 			if progress != nil {
 				progress(done, total)
@@ -114,31 +111,23 @@ func targetOf(t Tensor, target Type) Type {
 	return target
 }
 
-// valuesAtATime bounds memory: a chunk of this many values, or one row (of maxRowValues at most).
-const valuesAtATime = 1 << 18
-
-func convertTensor(w io.Writer, t Tensor, to Type) error {
-	if to == t.Type {
-		return guard(func() error {
-			_, err := w.Write(t.Data)
-			return err
-		})
-	}
-	rows := max(valuesAtATime/t.Shape[0], 1)
-	values := make([]float32, rows*t.Shape[0])
+func convertTensor(w io.Writer, src *File, t Tensor, to Type) error {
+	var values []float32
 	var out []byte
-	for first := uint64(0); first < t.Rows(); first += rows {
-		n := min(rows, t.Rows()-first)
-		chunk := values[:n*t.Shape[0]]
-		if err := Dequantize(t.Type, t.Data[first*t.RowBytes():(first+n)*t.RowBytes()], chunk); err != nil {
+	return src.Pieces(t, func(rows []byte) error {
+		if to == t.Type {
+			_, err := w.Write(rows)
 			return err
 		}
-		out = Quantize(to, chunk, out[:0])
-		if _, err := w.Write(out); err != nil {
+		n := len(rows) / int(t.RowBytes()) * int(t.Shape[0])
+		values = slices.Grow(values[:0], n)[:n]
+		if err := Dequantize(t.Type, rows, values); err != nil {
 			return err
 		}
-	}
-	return nil
+		out = Quantize(to, values, out[:0])
+		_, err := w.Write(out)
+		return err
+	})
 }
 
 // Quantize appends src as t, one of F32, F16 and Q8_0. Q8_0 takes multiples of 32 values.

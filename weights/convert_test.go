@@ -41,7 +41,7 @@ func TestWriteFile(t *testing.T) {
 	}
 	var tensors []OutTensor
 	for _, x := range f.Tensors() {
-		tensors = append(tensors, outTensor(x))
+		tensors = append(tensors, outTensor(t, f, x))
 	}
 	var out bytes.Buffer
 	if err := WriteFile(&out, f.Metadata(), tensors); err != nil {
@@ -55,7 +55,7 @@ func TestWriteFile(t *testing.T) {
 		t.Errorf("metadata changed: %v", back.metadata.values)
 	}
 	for i, x := range f.Tensors() {
-		if y := back.Tensors()[i]; x.Name != y.Name || x.Type != y.Type || !bytes.Equal(x.Data, y.Data) {
+		if y := back.Tensors()[i]; x.Name != y.Name || x.Type != y.Type || !bytes.Equal(bytesOf(t, f, x), bytesOf(t, back, y)) {
 			t.Errorf("tensor %s changed", x.Name)
 		}
 	}
@@ -149,7 +149,7 @@ func TestConvertConformance(t *testing.T) {
 			}
 			if got.Type == w.Type {
 				compared++
-				if !bytes.Equal(got.Data, w.Data) {
+				if !bytes.Equal(bytesOf(t, out, got), bytesOf(t, want, w)) {
 					t.Errorf("%s: tensor %s differs", c.to, w.Name)
 				}
 			}

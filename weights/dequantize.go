@@ -26,7 +26,7 @@ var blockReaders = map[Type]blockReader{
 }
 
 // Dequantize writes the values of src, whole blocks of type t, to dst. It fails if t is not one of the
-// listed types, the sizes do not fit each other, or src is mapped and its file has shrunk.
+// listed types or the sizes do not fit each other.
 func Dequantize(t Type, src []byte, dst []float32) error {
 	read, ok := blockReaders[t]
 	if !ok {
@@ -37,12 +37,10 @@ func Dequantize(t Type, src []byte, dst []float32) error {
 	if n*bytes != uint64(len(src)) || n*values != uint64(len(dst)) {
 		return fmt.Errorf("%s: %d bytes are not the blocks of %d values", t, len(src), len(dst))
 	}
-	return guard(func() error {
-		for i := range n {
-			read(src[i*bytes:][:bytes], dst[i*values:][:values])
-		}
-		return nil
-	})
+	for i := range n {
+		read(src[i*bytes:][:bytes], dst[i*values:][:values])
+	}
+	return nil
 }
 
 func half(b []byte) float32 { return HalfToFloat(binary.LittleEndian.Uint16(b)) }

@@ -125,7 +125,7 @@ func TestDequantizeConformance(t *testing.T) {
 					t.Fatalf("%s: tensor %s: %v %s %v", name, w.Name, ok, tensor.Type, tensor.Shape)
 				}
 				values := make([]float32, tensor.Values())
-				if err := Dequantize(tensor.Type, tensor.Data, values); err != nil {
+				if err := Dequantize(tensor.Type, bytesOf(t, f, tensor), values); err != nil {
 					t.Fatal(err)
 				}
 				sum := sha256.Sum256(Quantize(F32, values, nil))

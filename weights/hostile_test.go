@@ -247,7 +247,9 @@ func usable(f *File) {
 	}
 	for _, t := range f.Tensors() {
 		values := make([]float32, t.Values())
-		_ = Dequantize(t.Type, t.Data, values)
+		_ = f.Pieces(t, func(rows []byte) error {
+			return Dequantize(t.Type, rows, values[:len(rows)/int(t.RowBytes())*int(t.Shape[0])])
+		})
 	}
 }
 

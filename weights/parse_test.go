@@ -44,8 +44,8 @@ func TestParseEveryType(t *testing.T) {
 			{"first", []uint64{4, 2}, 0, 32, 2, 4, 16}, {"second", []uint64{3}, 64, 70, 1, 3, 6}, {"third", []uint64{32, 2}, 128, 196, 2, 32, 34},
 		} {
 			got, ok := f.Tensor(w.name)
-			if !ok || !reflect.DeepEqual(got.Shape, w.shape) || !bytes.Equal(got.Data, data[start+w.at:][:w.end-w.at]) {
-				t.Errorf("tensor %s: %v %v, %d bytes", w.name, ok, got.Shape, len(got.Data))
+			if !ok || !reflect.DeepEqual(got.Shape, w.shape) || !bytes.Equal(bytesOf(t, f, got), data[start+w.at:][:w.end-w.at]) {
+				t.Errorf("tensor %s: %v %v, %d bytes", w.name, ok, got.Shape, got.bytes())
 			}
 			if got.Rows() != w.rows || got.Values() != w.rows*w.cols || got.RowBytes() != w.size {
 				t.Errorf("tensor %s: %d rows, %d values, rows of %d bytes", w.name, got.Rows(), got.Values(), got.RowBytes())

@@ -63,22 +63,21 @@ func (f *File) firstShard(path string, count uint64) (stem string, err error) {
 }
 
 func (f *File) addShard(path string, no, count uint64) error {
-	s, err := openOne(path, f.spent)
+	s, h, err := openShard(path, f.spent)
 	if errors.Is(err, fs.ErrNotExist) {
 		return splitError(path, "split.count", "the file is missing: it is shard %d of %d", no+1, count)
 	}
 	if err != nil {
 		return err
 	}
-	f.mappings = append(f.mappings, s.mappings...)
-	f.spent = s.spent
-	gotNo, _, errNo := s.metadata.Uint("split.no")
-	gotCount, _, errCount := s.metadata.Uint("split.count")
+	f.shards, f.spent = append(f.shards, s), h.spent
+	gotNo, _, errNo := h.metadata.Uint("split.no")
+	gotCount, _, errCount := h.metadata.Uint("split.count")
 	if err := errors.Join(errNo, errCount); err != nil {
 		return err
 	}
 	if gotNo != no || gotCount != count {
 		return splitError(path, "split.no", "the file is shard %d of %d by its keys and %d of %d by its name", gotNo+1, gotCount, no+1, count)
 	}
-	return f.add(path, s.tensors, int(no))
+	return f.add(h.tensors)
 }

@@ -6,9 +6,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-// This file owns tests of files that change under their mapping.
+// This file owns tests of files that change while they are open.
 
 // large is a file with a tensor of many pages, in front of a small one.
 func large(t *testing.T) string {
@@ -16,7 +18,7 @@ func large(t *testing.T) string {
 	return write(t, "m.gguf", r.data(32, 4<<16+32))
 }
 
-// TestShrunkenFile: the process lives when the file under a mapping loses its end.
+// TestShrunkenFile: a file that loses its end gives an error where that is read, and its bytes elsewhere.
 func TestShrunkenFile(t *testing.T) {
 	path := large(t)
 	f, err := Open(path)
@@ -25,25 +27,80 @@ func TestShrunkenFile(t *testing.T) {
 	}
 	defer f.Close()
 	a, _ := f.Tensor("a")
-	values := make([]float32, a.Values())
-	if err := errors.Join(f.Intact(a), Dequantize(a.Type, a.Data, values)); err != nil {
+	want := bytesOf(t, f, a)
+	const left = 1 << 15
+	if err := os.Truncate(path, left); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(path, 1<<12); err != nil {
+	shrank := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), path+": tensor a: the file shrank") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	row := make([]byte, a.RowBytes())
+	for first := range a.Rows() {
+		err := f.Read(a, first, row)
+		if a.start+(first+1)*a.RowBytes() > left {
+			shrank("reading", err)
+		} else if err != nil || !bytes.Equal(row, want[first*a.RowBytes():][:a.RowBytes()]) {
+			t.Errorf("row %d: %v", first, err)
+		}
+	}
+	shrank("copying", convertTensor(new(bytes.Buffer), f, a, F32))
+	shrank("converting", convertTensor(new(bytes.Buffer), f, a, F16))
+}
+
+// TestShrunkenHeader: a header that the file loses while it is parsed gives an error.
+func TestShrunkenHeader(t *testing.T) {
+	path := large(t)
+	size := len(mustRead(t, path))
+	file, err := os.Open(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	err = f.Intact(a)
-	if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), path+": tensor a: the file shrank") {
-		t.Errorf("Intact: %v", err)
+	defer file.Close()
+	data, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := Dequantize(a.Type, a.Data, values); err == nil || !strings.Contains(err.Error(), "shrank") {
-		t.Errorf("Dequantize: %v", err)
+	defer unix.Munmap(data)
+	parsed := func() error { _, err := parseHeader(path, data, 0); return err }
+	if err := guard(parsed); err != nil {
+		t.Fatal(err)
 	}
-	if err := convertTensor(new(bytes.Buffer), a, F32); err == nil || !strings.Contains(err.Error(), "shrank") {
-		t.Errorf("copying: %v", err)
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
 	}
-	if err := convertTensor(new(bytes.Buffer), a, F16); err == nil || !strings.Contains(err.Error(), "shrank") {
-		t.Errorf("converting: %v", err)
+	if err := guard(parsed); !errors.Is(err, errShrunk) {
+		t.Error(err)
+	}
+}
+
+// TestReadRefuses: rows that the tensor does not have, and a file that can't be read.
+func TestReadRefuses(t *testing.T) {
+	f, err := Open(large(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := f.Tensor("a")
+	row := make([]byte, a.RowBytes())
+	for what, err := range map[string]error{
+		"half a row":               f.Read(a, 0, row[1:]),
+		"a row behind the last":    f.Read(a, a.Rows(), row),
+		"two rows, one there":      f.Read(a, a.Rows()-1, append(row, row...)),
+		"a row number without end": f.Read(a, 1<<63, row),
+	} {
+		if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "tensor a: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := errors.Join(f.Read(a, a.Rows(), nil), f.Close()); err != nil {
+		t.Error(err)
+	}
+	f.Ahead(a, 0, 1)
+	if err := f.Read(a, 0, row); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), f.Name()+": tensor a: file already closed") {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
@@ -59,8 +116,8 @@ func TestReplacedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, _ := f.Tensor("a")
-	if err := errors.Join(f.Intact(a), Dequantize(a.Type, a.Data, make([]float32, a.Values()))); err != nil {
-		t.Error(err)
+	if b := bytesOf(t, f, a); b[1] != 1 || b[len(b)-1] != 255 {
+		t.Errorf("the bytes changed: %d ... %d", b[1], b[len(b)-1])
 	}
 }
 

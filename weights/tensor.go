@@ -8,14 +8,14 @@ import (
 
 // This file owns the tensor table: shapes, types and where the data lies.
 
-// Tensor is one tensor of a file. Data is a view of the mapping, valid until the file is closed.
+// Tensor is one tensor of a file; File.Read gives its bytes, row after row.
 type Tensor struct {
 	Name  string
 	Type  Type
 	Shape []uint64 // ne0 first: the row length, then the numbers of rows
-	Data  []byte   // row after row
 
 	offset uint64 // from the start of the file's data
+	start  uint64 // from the file's first byte
 	shard  int    // which file of a sharded model holds it
 }
 
@@ -36,6 +36,9 @@ func (t Tensor) RowBytes() uint64 {
 	values, bytes := t.Type.Block()
 	return t.Shape[0] / values * bytes
 }
+
+// bytes is the size of all rows.
+func (t Tensor) bytes() uint64 { return t.RowBytes() * t.Rows() }
 
 const defaultAlignment = 32
 
@@ -131,7 +134,7 @@ func (p *parser) checkShape(t Tensor, field string) {
 	}
 }
 
-// place gives every tensor its bytes: inside the file, and none of them another's.
+// place finds every tensor's bytes: inside the file, and none of them another's.
 func (p *parser) place(h *header) {
 	if p.err != nil {
 		return
@@ -140,19 +143,18 @@ func (p *parser) place(h *header) {
 	for i := range h.tensors {
 		order[i] = i
 		t := &h.tensors[i]
-		size := t.RowBytes() * t.Rows()
-		end, carry := bits.Add64(h.dataStart, t.offset, 0)
-		if carry != 0 || end > uint64(len(p.data)) || size > uint64(len(p.data))-end {
+		start, carry := bits.Add64(h.dataStart, t.offset, 0)
+		if carry != 0 || start > uint64(len(p.data)) || t.bytes() > uint64(len(p.data))-start {
 			p.at = 0
-			p.fail("tensor "+t.Name, "its %d bytes at data offset %d lie beyond the file's end: it is truncated or the offset is wrong", size, t.offset)
+			p.fail("tensor "+t.Name, "its %d bytes at data offset %d lie beyond the file's end: it is truncated or the offset is wrong", t.bytes(), t.offset)
 			return
 		}
-		t.Data = p.data[end : end+size : end+size]
+		t.start = start
 	}
 	sort.Slice(order, func(a, b int) bool { return h.tensors[order[a]].offset < h.tensors[order[b]].offset })
 	for i := 1; i < len(order); i++ {
 		before, t := h.tensors[order[i-1]], h.tensors[order[i]]
-		if before.offset+uint64(len(before.Data)) > t.offset {
+		if before.offset+before.bytes() > t.offset {
 			p.at = 0
 			p.fail("tensor "+t.Name, "its bytes overlap those of %s", before.Name)
 		}

@@ -19,9 +19,7 @@ type OutTensor struct {
 	Write func(io.Writer) error // writes exactly the tensor's bytes
 }
 
-func (t OutTensor) bytes() uint64 {
-	return Tensor{Type: t.Type, Shape: t.Shape}.RowBytes() * Tensor{Shape: t.Shape}.Rows()
-}
+func (t OutTensor) bytes() uint64 { return Tensor{Type: t.Type, Shape: t.Shape}.bytes() }
 
 // writer encodes and counts; the first error sticks.
 type writer struct {

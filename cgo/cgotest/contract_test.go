@@ -213,6 +213,22 @@ func TestBarrierWaitsForAll(t *testing.T) {
 	}
 }
 
+// A run that gives way ends for all its workers at the same barrier, and leaves nothing behind for the next, which may have
+// fewer or more of them.
+func TestRunsGiveWay(t *testing.T) {
+	m := &probeMemory{}
+	defer m.free()
+	for _, threads := range []int{1, 2, 3, 8, 17} {
+		n := probeWays(m, threads, 500, uint64(threads))
+		if n < 0 || n == 500 {
+			t.Errorf("%d threads: %d runs of 500 gave way (-1: one did wrong)", threads, n)
+		}
+		if n == 0 && threads > 1 {
+			t.Errorf("%d threads: no run gave way: the test tests nothing", threads)
+		}
+	}
+}
+
 // Pools come and go without a run, too.
 func TestPoolStartsAndStops(t *testing.T) {
 	m := &probeMemory{}

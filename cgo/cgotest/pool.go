@@ -2,8 +2,11 @@ package cgotest
 
 /*
 #include "../pool.h"
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct probe_run {
 	struct pool *pool;
@@ -27,7 +30,7 @@ static int probe_pool(int threads, int runs, int phases, int chunks, int32_t *co
 	if (!p)
 		return -1;
 	for (int i = 0; i < runs; i++)
-		pool_run(p, probe_worker, &r);
+		pool_run(p, threads, probe_worker, &r);
 	pool_stop(p);
 	return 0;
 }
@@ -61,12 +64,92 @@ static int probe_barrier_run(int threads, int runs, int chunks, int phases, int3
 		struct probe_barriers r = {.pool = pool, .chunks = chunks, .phases = phases, .done = (_Atomic int32_t *)done};
 		for (int c = 0; c < chunks * phases; c++)
 			done[c] = 0;
-		pool_run(pool, probe_walk, &r);
+		pool_run(pool, threads, probe_walk, &r);
 		walks = atomic_load(&r.early) ? -1 : walks + atomic_load(&r.walks);
 	}
 	if (pool)
 		pool_stop(pool);
 	return pool ? walks : -2;
+}
+
+// Runs of random sizes on random numbers of workers, some of which another thread asks to give way at random times.
+struct probe_way {
+	struct pool *pool;
+	pthread_mutex_t lock; // orders requests with runs
+	int background, ended;
+	unsigned seed;
+	int phases, chunks;
+	int32_t *done; // (phases, chunks), plain: the barriers order what is written and read
+	_Atomic int32_t wrong, walked, left;
+};
+static void *probe_ask(void *arg)
+{
+	struct probe_way *r = arg;
+	for (unsigned seed = r->seed + 1, ended = 0; !ended; usleep(rand_r(&seed) % 50)) {
+		pthread_mutex_lock(&r->lock);
+		if (r->background)
+			pool_give_way(r->pool, 1);
+		ended = r->ended;
+		pthread_mutex_unlock(&r->lock);
+	}
+	return NULL;
+}
+static void probe_way_worker(void *arg, int worker)
+{
+	struct probe_way *r = arg;
+	for (int p = 0; p < r->phases; p++) {
+		int32_t *done = r->done + p * r->chunks;
+		for (int c; (c = pool_claim(r->pool)) < r->chunks; done[c]++)
+			;
+		if (pool_barrier(r->pool)) {
+			atomic_fetch_add(&r->left, 1);
+			return;
+		}
+		for (int c = 0; c < r->chunks; c++)
+			if (done[c] != 1)
+				atomic_fetch_add(&r->wrong, 1);
+	}
+	atomic_fetch_add(&r->walked, 1);
+}
+static void probe_set(struct probe_way *r, int background)
+{
+	pthread_mutex_lock(&r->lock);
+	r->background = background;
+	pool_give_way(r->pool, 0);
+	pthread_mutex_unlock(&r->lock);
+}
+// probe_way_run returns whether the run gave way, or -1: what a run must not do.
+static int probe_way_run(struct probe_way *r, int workers, int background)
+{
+	memset(r->done, 0, (size_t)r->phases * (size_t)r->chunks * sizeof *r->done);
+	r->walked = r->left = 0;
+	probe_set(r, background);
+	int gave_way = pool_run(r->pool, workers, probe_way_worker, r);
+	probe_set(r, 0);
+	if (r->wrong || r->walked + r->left != workers || (r->walked && r->left) || (gave_way ? !background : r->left != 0))
+		return -1;
+	return gave_way;
+}
+static int probe_ways(int threads, int runs, unsigned seed, int32_t *done, int phases, int most)
+{
+	struct probe_way r = {.pool = pool_start(threads), .seed = seed, .phases = phases, .done = done};
+	pthread_t asking;
+	int gave_way = 0;
+	if (!r.pool)
+		return -2;
+	pthread_mutex_init(&r.lock, NULL);
+	pthread_create(&asking, NULL, probe_ask, &r);
+	for (int i = 0; i < runs && gave_way >= 0; i++) {
+		r.chunks = rand_r(&seed) % most;
+		int way = probe_way_run(&r, 1 + rand_r(&seed) % threads, rand_r(&seed) % 2);
+		gave_way = way < 0 ? -1 : gave_way + way;
+	}
+	pthread_mutex_lock(&r.lock);
+	r.ended = 1;
+	pthread_mutex_unlock(&r.lock);
+	pthread_join(asking, NULL);
+	pool_stop(r.pool);
+	return gave_way;
 }
 */
 import "C"
@@ -88,4 +171,11 @@ func probePool(m *probeMemory, threads, runs, phases, chunks int) ([]int32, erro
 // came through in all, -1 if a chunk was not done just once when a barrier opened, -2 without threads.
 func probeBarriers(m *probeMemory, threads, runs, chunks, phases int) int {
 	return int(C.probe_barrier_run(C.int(threads), C.int(runs), C.int(chunks), C.int(phases), ints(probeTake[int32](m, chunks*phases))))
+}
+
+// probeWays runs a pool on random numbers of its workers, and has runs give way at random. It returns how many did, -1 if a
+// chunk was not done just once behind a barrier, workers disagreed on leaving, or a run left that was not asked to.
+func probeWays(m *probeMemory, threads, runs int, seed uint64) int {
+	const phases, chunks = 12, 64
+	return int(C.probe_ways(C.int(threads), C.int(runs), C.uint(seed), ints(probeTake[int32](m, phases*chunks)), phases, chunks))
 }

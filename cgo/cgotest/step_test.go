@@ -12,32 +12,14 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
-	"chimera/weights"
+	"chimera/engine/enginetest"
 )
 
 // This file runs whole steps of a small program that uses every op and odd sizes, with weights made
 // here: the sanitizers see the step's code through it, and no model file is needed.
 
 // stepWeights are tensors in memory.
-type stepWeights map[string]engine.Tensor
-
-func (w stepWeights) Tensor(name string) (engine.Tensor, error) {
-	t, ok := w[name]
-	if !ok {
-		return t, fmt.Errorf("no tensor %s", name)
-	}
-	return t, nil
-}
-
-func (w stepWeights) Has(name string) bool { _, ok := w[name]; return ok }
-
-func (w stepWeights) Release(string) {}
-
-func (w stepWeights) Dequantize(name string, first, rows int, dst []float32) error {
-	t := w[name]
-	n := len(t.Data) / t.Rows
-	return weights.Dequantize(weights.Type(t.Type), t.Data[first*n:(first+rows)*n], dst)
-}
+type stepWeights struct{ enginetest.Tensors }
 
 // add makes a random tensor; vectors are floats near one.
 func (w stepWeights) add(name string, b blockType, rows, cols int) {
@@ -48,7 +30,7 @@ func (w stepWeights) add(name string, b blockType, rows, cols int) {
 			binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(1+float32(r.NormFloat64())/8))
 		}
 	}
-	w[name] = engine.Tensor{Name: name, Type: engine.DType(b.dtype), Rows: rows, Cols: cols, Data: data}
+	w.Put(name, engine.DType(b.dtype), rows, cols, data)
 }
 
 const (
@@ -59,7 +41,7 @@ const (
 // stepProgram has one layer of full attention and one of a window, with adjacent and halved pairs.
 func stepProgram(t testing.TB) (*engine.Program, stepWeights) {
 	t.Helper()
-	w, p := stepWeights{}, engine.NewBuilder("test", stepVocab, stepContext)
+	w, p := stepWeights{enginetest.Tensors{}}, engine.NewBuilder("test", stepVocab, stepContext)
 	groups := []engine.GroupID{
 		p.Group(engine.Group{Name: "full", Layers: 1, Mask: engine.Causal, Heads: stepKVHeads, KeyWidth: stepHeadDim, ValueWidth: stepHeadDim}),
 		p.Group(engine.Group{Name: "window", Layers: 1, Mask: engine.Window, Window: stepWindow, Heads: stepKVHeads, KeyWidth: stepHeadDim, ValueWidth: stepHeadDim}),
@@ -332,7 +314,7 @@ func TestLoadRefuses(t *testing.T) {
 	if _, err := backend.Load(p, w, engine.LoadOptions{Pages: []int{1}}); err == nil {
 		t.Error("pages for one group of two were taken")
 	}
-	delete(w, "1.gate")
+	delete(w.Tensors, "1.gate")
 	if _, err := backend.Load(p, w, engine.LoadOptions{Pages: []int{1, 1}}); err == nil {
 		t.Error("a missing tensor was not noticed")
 	}

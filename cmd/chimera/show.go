@@ -63,6 +63,10 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 		for _, p := range s.Plan.Phases {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", p.Name, p.Kernel, p.Chunks, p.ReadBytes, p.MACs)
 		}
+		fmt.Fprintf(t, "\nGROUP\tLAYERS\tPAGES\tPAGE BYTES\tBYTES\n")
+		for _, g := range s.Plan.Groups {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", g.Name, g.Layers, g.Pages, g.PageBytes, int64(g.Pages)*g.PageBytes)
+		}
 		fmt.Fprintf(t, "\nmemory: weights %d, KV %d, activations %d, batch %d bytes\n", s.Plan.WeightBytes, s.Plan.KVBytes, s.Plan.ActBytes, s.Plan.BatchBytes)
 	}
 	return t.Flush()

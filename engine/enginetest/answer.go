@@ -4,9 +4,7 @@ import "chimera/engine"
 
 // This file owns the instance's arithmetic, as pure functions that tests call to know the right answer.
 
-const seedState uint64 = 0x9e3779b97f4a7c15
-
-// mix is the finaliser of splitmix64 over two words; it is never zero, which means an empty slot.
+// mix is the finaliser of splitmix64 over two words; it is never zero, which means an empty cell.
 func mix(a, b uint64) uint64 {
 	x := a + 0x9e3779b97f4a7c15*(b+1)
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -14,13 +12,33 @@ func mix(a, b uint64) uint64 {
 	return (x ^ x>>31) | 1
 }
 
-func extendState(state uint64, token int32) uint64 { return mix(state, uint64(token)) }
+// words folds a text.
+func words(text string) uint64 {
+	sum := uint64(1)
+	for _, b := range []byte(text) {
+		sum = mix(sum, uint64(b))
+	}
+	return sum
+}
 
-func logit(state uint64) float32 { return float32(state%1000) / 100 }
+// row is a position's hidden state while it is formed: from the weights, the token and the position, then from all that
+// the position sees in each group. What it leaves in a group is cell, so that no group's pages pass for another's.
+type row uint64
+
+func newRow(weights uint64, token int32, position int) row {
+	return row(mix(mix(weights, uint64(token)), uint64(position)))
+}
+
+func (r row) see(cell uint64) row { return row(mix(uint64(r), cell)) }
+
+func (r row) cell(group int) uint64 { return mix(uint64(r), uint64(group)) }
+
+func (r row) logit() float32 { return float32(r%1000) / 100 }
 
 // choose depends on all that may choose a token: the sequence, seed and choice unless greedy, penalties
 // in any order, biases.
-func choose(state uint64, o engine.Output, penalties []engine.Penalty, biases []engine.Bias, vocab int) int32 {
+func (r row) choose(o engine.Output, penalties []engine.Penalty, biases []engine.Bias, vocab int) int32 {
+	state := uint64(r)
 	if o.Temperature > 0 {
 		state = mix(state, mix(o.Seed, uint64(o.Choice)))
 	}
@@ -43,12 +61,16 @@ type Want struct {
 	Choice      int32
 	Penalises   bool
 	Biases      []engine.Bias
+	Weights     Weights // by default those of the first generation
 }
 
-// Answer is the right answer on an instance with that vocabulary.
-func (w Want) Answer(vocab int) (answer []int32) {
-	state, counts := seedState, map[int32]*engine.Penalty{}
-	see := func(token int32, generated int32) {
+// Answer is the right answer on an instance of these limits: what it would compute for a sequence that is alone, without
+// any page.
+func (w Want) Answer(l engine.Limits) (answer []int32) {
+	s, counts := newHistory(l, w.Weights), map[int32]*engine.Penalty{}
+	var last row
+	take := func(token int32, generated int32) {
+		last = s.extend(token)
 		if counts[token] == nil {
 			counts[token] = &engine.Penalty{Token: token}
 		}
@@ -56,8 +78,7 @@ func (w Want) Answer(vocab int) (answer []int32) {
 		counts[token].Generated += generated
 	}
 	for _, t := range w.Prompt {
-		state = extendState(state, t)
-		see(t, 0)
+		take(t, 0)
 	}
 	for range w.Tokens {
 		var penalties []engine.Penalty
@@ -66,10 +87,41 @@ func (w Want) Answer(vocab int) (answer []int32) {
 				penalties = append(penalties, *p)
 			}
 		}
-		t := choose(state, engine.Output{Temperature: w.Temperature, Seed: w.Seed, Choice: w.Choice}, penalties, w.Biases, vocab)
-		answer = append(answer, t)
-		state = extendState(state, t)
-		see(t, 1)
+		o := engine.Output{Temperature: w.Temperature, Seed: w.Seed, Choice: w.Choice}
+		answer = append(answer, last.choose(o, penalties, w.Biases, l.Vocab))
+		take(answer[len(answer)-1], 1)
 	}
 	return answer
+}
+
+// history is all cells of one sequence.
+type history struct {
+	groups  []engine.GroupLimits
+	weights uint64
+	cells   [][]uint64 // (groups, positions)
+}
+
+func newHistory(l engine.Limits, w Weights) *history {
+	return &history{l.Groups, w.sum(), make([][]uint64, len(l.Groups))}
+}
+
+func (h *history) extend(token int32) row {
+	position := 0
+	if len(h.cells) > 0 {
+		position = len(h.cells[0])
+	}
+	r := newRow(h.weights, token, position)
+	for g, limits := range h.groups {
+		first := limits.FirstSeen(position)
+		if limits.Slots { // a slot holds what the last position left
+			first = max(position-1, 0)
+		}
+		for _, cell := range h.cells[g][first:] {
+			r = r.see(cell)
+		}
+	}
+	for g := range h.groups {
+		h.cells[g] = append(h.cells[g], r.cell(g))
+	}
+	return r
 }

@@ -30,8 +30,9 @@ func launch(b *engine.Batch) flight {
 		b.Top[i] = engine.TopToken{Token: pastVocabulary, Logit: nan}
 	}
 	return flight{batch: b, given: engine.Batch{
+		Generation: b.Generation, Background: b.Background,
 		Tokens: slices.Clone(b.Tokens), Positions: slices.Clone(b.Positions), Sequences: slices.Clone(b.Sequences),
-		Pages: slices.Clone(b.Pages), Outputs: slices.Clone(b.Outputs), Penalties: slices.Clone(b.Penalties),
+		Tables: slices.Clone(b.Tables), Pages: slices.Clone(b.Pages), Outputs: slices.Clone(b.Outputs), Penalties: slices.Clone(b.Penalties),
 		Biases: slices.Clone(b.Biases), Results: slices.Clone(b.Results), Top: slices.Clone(b.Top),
 	}}
 }
@@ -40,8 +41,9 @@ func launch(b *engine.Batch) flight {
 func (f *flight) land() error {
 	b, g := f.batch, &f.given
 	for field, same := range map[string]bool{
+		"generation": b.Generation == g.Generation, "background": b.Background == g.Background,
 		"tokens": slices.Equal(b.Tokens, g.Tokens), "positions": slices.Equal(b.Positions, g.Positions),
-		"sequences": slices.Equal(b.Sequences, g.Sequences), "pages": slices.Equal(b.Pages, g.Pages),
+		"sequences": slices.Equal(b.Sequences, g.Sequences), "tables": slices.Equal(b.Tables, g.Tables), "pages": slices.Equal(b.Pages, g.Pages),
 		"outputs": slices.Equal(b.Outputs, g.Outputs), "penalties": slices.Equal(b.Penalties, g.Penalties),
 		"biases": slices.Equal(b.Biases, g.Biases), "results": slices.EqualFunc(b.Results, g.Results, untouched),
 		"top tokens": slices.EqualFunc(b.Top, g.Top, func(a, b engine.TopToken) bool { return a.Token == b.Token }),

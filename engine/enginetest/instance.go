@@ -1,26 +1,28 @@
 // Package enginetest is an engine without a model, for tests of what stands above the engine. Its next
-// token is a hash of the whole sequence as seen through the page table, so that a wrong page, a wrong
-// position or a lost prefix gives another answer; and it refuses batches that break a rule.
+// token is a hash of the whole sequence as seen through the page tables of every group, so that a wrong page, a
+// wrong position, a lost prefix or a page that was given away too early gives another answer; and it refuses
+// batches that break a rule.
 //
-// This file owns the instance: what it stores in pages, and the rules that a step keeps.
+// This file owns the instance: the steps it takes, and the rules that their order keeps.
 package enginetest
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"chimera/engine"
 )
-
-// slot is one position of a page: the state of the sequence up to it. Zero is empty.
-type slot struct{ state uint64 }
 
 // Step is what one step held.
 type Step struct {
 	Tokens, Outputs int
 	Rows            []int // tokens of each sequence
 	Ahead           int   // tokens that were engine.PreviousRow
+	Generation      engine.Generation
+	Background      bool
+	Aborted         bool
 }
 
 // Instance implements engine.Instance. Its fields must be set before the first Submit.
@@ -32,24 +34,53 @@ type Instance struct {
 	// Refuse, if not nil, is asked at every Submit, which returns its error and takes no step. An error that
 	// wraps engine.ErrPoisoned poisons the instance.
 	Refuse func(step int) error
+	// Abort, if not nil, is asked of every background step whether it gives way.
+	Abort func(step int) bool
+	// Transfer, if not nil, lets one page be moved per value received.
+	Transfer chan struct{}
 
 	limits  engine.Limits
-	pages   [][engine.PageTokens]slot
+	memory  [][]page // (groups, pages)
 	flights []flight // submitted, oldest first
 	sampled []int32  // by each output of the last computed step; -1: none
 	poison  error    // what ended the instance
 
-	mu        sync.Mutex
-	steps     []Step
-	submitted int
+	mu          sync.Mutex
+	steps       []Step
+	submitted   int
+	moving      map[pageOf]int // transfers under way
+	generations map[engine.Generation]Weights
+	newest      engine.Generation
+	retired     []engine.Generation
 }
 
 var _ engine.Instance = (*Instance)(nil)
 
 // New makes an instance of these sizes. Depth 0 is 1.
 func New(l engine.Limits) *Instance {
-	l.PageTokens, l.Depth = engine.PageTokens, max(l.Depth, 1)
-	return &Instance{limits: l, pages: make([][engine.PageTokens]slot, l.Pages)}
+	l.Depth, l.Groups = max(l.Depth, 1), slices.Clone(l.Groups)
+	for g := range l.Groups {
+		l.Groups[g].PageBytes = pageBytes
+	}
+	return &Instance{
+		limits: l, memory: newMemory(l), moving: map[pageOf]int{},
+		generations: map[engine.Generation]Weights{1: {}}, newest: 1,
+	}
+}
+
+// Full is a group in which a position sees all before it.
+func Full(pages int) engine.GroupLimits {
+	return engine.GroupLimits{Name: "full", Pages: pages, Mask: engine.Causal}
+}
+
+// Windowed is a group in which a position sees the last ones, itself among them.
+func Windowed(window, pages int) engine.GroupLimits {
+	return engine.GroupLimits{Name: fmt.Sprint("window ", window), Pages: pages, Mask: engine.Window, Window: window}
+}
+
+// Recurrent is a group of slots.
+func Recurrent(slots int) engine.GroupLimits {
+	return engine.GroupLimits{Name: "state", Pages: slots, Slots: true}
 }
 
 // Limits returns the sizes.
@@ -61,13 +92,16 @@ func (in *Instance) Plan() *engine.Plan { return &engine.Plan{Backend: "test"} }
 // NewBatch returns a batch of the limits' capacities.
 func (in *Instance) NewBatch() (*engine.Batch, error) {
 	l := in.limits
-	tables := l.MaxSequences * (l.MaxContext/engine.PageTokens + 1)
+	tables := 0
+	for _, g := range l.Groups {
+		tables += l.MaxSequences * g.PagesFor(l.MaxContext, l.MaxTokens)
+	}
 	return engine.NewBatch(l, engine.BatchArrays{
 		Tokens: make([]int32, l.MaxTokens), Positions: make([]int32, l.MaxTokens), Pages: make([]int32, tables),
-		Sequences: make([]engine.SequenceRows, l.MaxSequences), Outputs: make([]engine.Output, l.MaxOutputs),
-		Penalties: make([]engine.Penalty, l.MaxSequences*l.MaxContext), Biases: make([]engine.Bias, l.MaxSequences*8),
-		Results: make([]engine.Result, l.MaxOutputs), Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop),
-		Logits: make([]float32, l.MaxRows*l.Vocab),
+		Sequences: make([]engine.SequenceRows, l.MaxSequences), Tables: make([]engine.Table, l.MaxSequences*len(l.Groups)),
+		Outputs: make([]engine.Output, l.MaxOutputs), Penalties: make([]engine.Penalty, l.MaxSequences*l.MaxContext),
+		Biases: make([]engine.Bias, l.MaxSequences*8), Results: make([]engine.Result, l.MaxOutputs),
+		Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop), Logits: make([]float32, l.MaxRows*l.Vocab),
 	}), nil
 }
 
@@ -80,12 +114,10 @@ func (in *Instance) Submit(b *engine.Batch) error {
 	case len(in.flights) == in.limits.Depth:
 		return in.poisoned(step, errors.New("more steps under way than the depth"))
 	}
-	for _, f := range in.flights {
-		if f.batch == b {
-			return in.poisoned(step, errors.New("the batch is under way already"))
-		}
+	if err := in.alone(b); err != nil {
+		return in.poisoned(step, err)
 	}
-	if err := in.refusal(step); err != nil {
+	if err := in.refusal(step, b); err != nil {
 		return err
 	}
 	in.flights = append(in.flights, launch(b))
@@ -95,7 +127,27 @@ func (in *Instance) Submit(b *engine.Batch) error {
 	return nil
 }
 
-func (in *Instance) refusal(step int) error {
+// alone returns an error if the batch is under way already, or beside another step that one of them must not have.
+func (in *Instance) alone(b *engine.Batch) error {
+	for _, f := range in.flights {
+		switch {
+		case f.batch == b:
+			return errors.New("the batch is under way already")
+		case b.Background || f.given.Background:
+			return errors.New("a background step is not the only one under way")
+		}
+	}
+	return nil
+}
+
+// refusal is why the step is not taken, which leaves the instance usable.
+func (in *Instance) refusal(step int, b *engine.Batch) error {
+	if _, there := in.weights(b.Generation); !there {
+		return &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("there is no generation %d", b.Generation)}
+	}
+	if err := in.still(b); err != nil {
+		return err
+	}
 	if in.Refuse == nil {
 		return nil
 	}
@@ -112,7 +164,7 @@ func (in *Instance) poisoned(step int, err error) error {
 	return in.poison
 }
 
-// Wait computes the oldest step. Whatever breaks a rule poisons the instance.
+// Wait computes the oldest step, or lets it give way. Whatever breaks a rule poisons the instance.
 func (in *Instance) Wait() error {
 	switch {
 	case in.poison != nil:
@@ -126,10 +178,10 @@ func (in *Instance) Wait() error {
 	f := in.flights[0]
 	in.flights = in.flights[1:]
 	step, err := in.run(&f)
-	if err != nil {
+	if err != nil && !errors.Is(err, engine.ErrAborted) {
 		return in.poisoned(step, err)
 	}
-	return nil
+	return err
 }
 
 // run computes what was submitted, not what the batch holds now, and writes the results to the batch.
@@ -146,19 +198,37 @@ func (in *Instance) run(f *flight) (step int, err error) {
 	if err := in.resolve(f.given.Tokens); err != nil {
 		return step, err
 	}
-	states, err := in.compute(&f.given)
+	weights, _ := in.weights(f.given.Generation)
+	rows, err := in.compute(&f.given, weights)
 	if err != nil {
 		return step, err
 	}
+	if f.given.Background && in.Abort != nil && in.Abort(step) {
+		return step, in.giveWay(&f.given)
+	}
 	for i, o := range f.batch.Outputs {
-		in.result(f.batch, i, o, states[o.Row])
+		in.result(f.batch, i, o, rows[o.Row])
 	}
 	in.keep(f.batch)
 	return step, nil
 }
 
+// giveWay spoils what the step wrote. Its results stay as they are: senseless.
+func (in *Instance) giveWay(b *engine.Batch) error {
+	for i := range b.Sequences {
+		for g := range in.limits.Groups {
+			in.span(b, i, g).spoil()
+		}
+	}
+	in.sampled = in.sampled[:0]
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.steps[len(in.steps)-1].Aborted = true
+	return engine.ErrAborted
+}
+
 func (in *Instance) record(b *engine.Batch) int {
-	s := Step{Tokens: len(b.Tokens), Outputs: len(b.Outputs)}
+	s := Step{Tokens: len(b.Tokens), Outputs: len(b.Outputs), Generation: b.Generation, Background: b.Background}
 	for _, t := range b.Tokens {
 		if t < 0 {
 			s.Ahead++
@@ -190,84 +260,18 @@ func (in *Instance) Steps() []Step {
 	return append([]Step(nil), in.steps...)
 }
 
-// compute writes the states of all rows to the pages and returns them, one per row.
-func (in *Instance) compute(b *engine.Batch) ([]uint64, error) {
-	if len(b.Tokens) == 0 {
-		return nil, fmt.Errorf("an empty step")
-	}
-	writers := map[int32]int{} // page: the sequence that writes it in this step
-	for i, s := range b.Sequences {
-		first := int(b.Positions[s.FirstToken])
-		for at := first / engine.PageTokens; at < int(s.PageCount); at++ {
-			page := b.Pages[int(s.FirstPage)+at]
-			if other, taken := writers[page]; taken {
-				return nil, fmt.Errorf("sequences %d and %d both write page %d", other, i, page)
-			}
-			writers[page] = i
-		}
-	}
-	states := make([]uint64, len(b.Tokens))
-	for i, s := range b.Sequences {
-		table := b.Pages[s.FirstPage : s.FirstPage+s.PageCount]
-		for _, page := range table {
-			if w, written := writers[page]; written && w != i {
-				return nil, fmt.Errorf("sequence %d reads page %d, which sequence %d writes", i, page, w)
-			}
-		}
-		if err := in.extend(b, s, table, states); err != nil {
-			return nil, fmt.Errorf("sequence %d: %w", i, err)
-		}
-	}
-	return states, nil
-}
-
-// extend computes one sequence's rows behind what its pages hold.
-func (in *Instance) extend(b *engine.Batch, s engine.SequenceRows, table []int32, states []uint64) error {
-	for row := s.FirstToken; row < s.FirstToken+s.TokenCount; row++ {
-		position := int(b.Positions[row])
-		state := seedState
-		if position > 0 {
-			before := position - 1
-			if state = in.pages[table[before/engine.PageTokens]][before%engine.PageTokens].state; state == 0 {
-				return fmt.Errorf("position %d follows one that was never computed", position)
-			}
-		}
-		page := &in.pages[table[position/engine.PageTokens]]
-		if position%engine.PageTokens == 0 {
-			*page = [engine.PageTokens]slot{} // the page has a new owner
-		}
-		states[row] = extendState(state, b.Tokens[row])
-		page[position%engine.PageTokens].state = states[row]
-	}
-	return nil
-}
-
 // result fills in what output i asks for.
-func (in *Instance) result(b *engine.Batch, i int, o engine.Output, state uint64) {
+func (in *Instance) result(b *engine.Batch, i int, o engine.Output, at row) {
 	r := &b.Results[i]
-	*r = engine.Result{Logit: logit(state), TargetLogit: logit(state ^ uint64(o.Target)), LogSumExp: 10, Token: o.Target}
+	*r = engine.Result{Logit: at.logit(), TargetLogit: (at ^ row(o.Target)).logit(), LogSumExp: 10, Token: o.Target}
 	if o.Mode&engine.Sample != 0 {
-		r.Token = choose(state, o, b.Penalties[o.FirstPenalty:o.FirstPenalty+o.PenaltyCount], b.Biases[o.FirstBias:o.FirstBias+o.BiasCount], in.limits.Vocab)
+		r.Token = at.choose(o, b.Penalties[o.FirstPenalty:o.FirstPenalty+o.PenaltyCount], b.Biases[o.FirstBias:o.FirstBias+o.BiasCount], in.limits.Vocab)
 	}
 	top := b.TopOf(i)
 	for n := range top {
-		top[n] = engine.TopToken{Token: int32(mix(state, uint64(n)) % uint64(in.limits.Vocab)), Logit: float32(-n)}
+		top[n] = engine.TopToken{Token: int32(mix(uint64(at), uint64(n)) % uint64(in.limits.Vocab)), Logit: float32(-n)}
 	}
 }
-
-// CopyPages copies pages.
-func (in *Instance) CopyPages(copies []engine.PageCopy) error {
-	for _, c := range copies {
-		in.pages[c.To] = in.pages[c.From]
-	}
-	return nil
-}
-
-// ExportPage is not supported.
-func (in *Instance) ExportPage(int32, []byte) error { return fmt.Errorf("not supported") }
-
-// ImportPage is not supported.
-func (in *Instance) ImportPage(int32, []byte) error { return fmt.Errorf("not supported") }
 
 // Close does nothing.
 func (in *Instance) Close() error { return nil }

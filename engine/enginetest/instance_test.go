@@ -10,7 +10,11 @@ import (
 
 // This file owns the proof that the instance notices what it exists to notice.
 
-var limits = engine.Limits{MaxTokens: 8, MaxSequences: 4, MaxOutputs: 4, MaxTop: 2, MaxContext: 64, Pages: 8, Vocab: 100, Depth: 2}
+var limits = limitsOf(2, Full(8))
+
+func limitsOf(depth int, groups ...engine.GroupLimits) engine.Limits {
+	return engine.Limits{MaxTokens: 8, MaxSequences: 4, MaxOutputs: 4, MaxTop: 2, MaxContext: 64, Groups: groups, Vocab: 100, Depth: depth}
+}
 
 // newPair makes an instance with two batches.
 func newPair(t *testing.T) (in *Instance, a, b *engine.Batch) {
@@ -24,11 +28,17 @@ func newPair(t *testing.T) (in *Instance, a, b *engine.Batch) {
 	return in, a, b
 }
 
-// fill puts one sequence on page 0 into the batch, whose last row is sampled.
+// fill puts one sequence on page 0 and what follows into the batch, whose last row is sampled.
 func fill(t *testing.T, b *engine.Batch, tokens []int32, first int) {
 	t.Helper()
+	fillOn(t, b, tokens, first, engine.PageTable{Pages: []int32{0, 1, 2, 3}})
+}
+
+func fillOn(t *testing.T, b *engine.Batch, tokens []int32, first int, tables ...engine.PageTable) {
+	t.Helper()
 	b.Reset()
-	row, err := b.AddSequence(tokens, first, []int32{0, 1})
+	b.Generation = 1
+	row, err := b.AddSequence(tokens, first, tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +60,7 @@ func succeed(t *testing.T, errs ...error) {
 func TestUnseenTokensContinue(t *testing.T) {
 	in, a, b := newPair(t)
 	prompt := []int32{3, 5, 8}
-	want := Want{Prompt: prompt, Tokens: 3, Biases: []engine.Bias{{Token: 1}}}.Answer(limits.Vocab)
+	want := Want{Prompt: prompt, Tokens: 3, Biases: []engine.Bias{{Token: 1}}}.Answer(limits)
 	fill(t, a, prompt, 0)
 	succeed(t, in.Submit(a))
 	fill(t, b, []int32{engine.PreviousRow(0)}, 3)
@@ -72,7 +82,8 @@ func TestBatchUnderWayIsTheInstances(t *testing.T) {
 		"token":    func(b *engine.Batch) { b.Tokens[0]++ },
 		"position": func(b *engine.Batch) { b.Positions[0]++ },
 		"page":     func(b *engine.Batch) { b.Pages[0]++ },
-		"sequence": func(b *engine.Batch) { b.Sequences[0].PageCount++ },
+		"sequence": func(b *engine.Batch) { b.Sequences[0].TokenCount++ },
+		"table":    func(b *engine.Batch) { b.Tables[0].Base++ },
 		"output":   func(b *engine.Batch) { b.Outputs[0].Seed++ },
 		"bias":     func(b *engine.Batch) { b.Biases[0].Value++ },
 		"result":   func(b *engine.Batch) { b.Results[0].Token = 0 },
@@ -112,6 +123,23 @@ func TestBrokenRules(t *testing.T) {
 			a.Outputs[0].Mode = engine.Score
 			fill(t, b, []int32{engine.PreviousRow(0)}, 2)
 			return errors.Join(in.Submit(a), in.Submit(b), in.Wait(), in.Wait())
+		},
+		"a background step beside another": func(in *Instance, a, b *engine.Batch) error {
+			a.Background = true
+			return errors.Join(in.Submit(a), in.Submit(b))
+		},
+		"a step beside a background one": func(in *Instance, a, b *engine.Batch) error {
+			b.Background = true
+			return errors.Join(in.Submit(a), in.Submit(b))
+		},
+		"the newest generation retires": func(in *Instance, a, _ *engine.Batch) error { return in.Retire(1) },
+		"a generation retires twice": func(in *Instance, a, _ *engine.Batch) error {
+			_, err := in.Replace(Weights{Text: "second"}, nil)
+			return errors.Join(err, in.Retire(1), in.Retire(1))
+		},
+		"a generation retires that is needed": func(in *Instance, a, _ *engine.Batch) error {
+			_, err := in.Replace(Weights{Text: "second"}, nil)
+			return errors.Join(err, in.Submit(a), in.Retire(1))
 		},
 		"refused for good": func(in *Instance, a, _ *engine.Batch) error {
 			in.Refuse = func(int) error { return engine.ErrPoisoned }

@@ -1,6 +1,6 @@
 // Package lowering turns a Program into phases: what every backend of this project does alike, before it
-// gives each phase a kernel. It takes no memory and reads no weight, only their types, so that a plan can
-// be shown and paid for before anything loads.
+// gives each phase a kernel, and how the weights are read. Lower takes no memory and reads no weight, only
+// their types, so that a plan can be shown and paid for before anything loads.
 //
 // Backends share it because where activations are rounded is part of the numeric contract: two backends
 // that rounded at different places would not give the same bytes.
@@ -49,13 +49,17 @@ const NoRope = -1
 type Lowered struct {
 	Program *engine.Program
 	Phases  []Phase
-	Ropes   []engine.Rope  // the distinct ones
-	Types   []engine.DType // of each weight, in the order of Program.Weights
-	ActCols int            // widest input of a product: what its quantised form must hold, whatever the weights' types
+	Ropes   []engine.Rope   // the distinct ones
+	Tensors []engine.Tensor // of each weight, in the order of Program.Weights
+	Pieces  []Piece         // of all weights, in their order
+	ActCols int             // widest input of a product: what its quantised form must hold, whatever the weights' types
 }
 
+// Tensor is what a weight is read from.
+func (l *Lowered) Tensor(id engine.WeightID) engine.Tensor { return l.Tensors[id-1] }
+
 // Type is the storage type of a weight.
-func (l *Lowered) Type(id engine.WeightID) engine.DType { return l.Types[id-1] }
+func (l *Lowered) Type(id engine.WeightID) engine.DType { return l.Tensor(id).Type }
 
 // Capacity is what a backend's kernels can take.
 type Capacity struct {
@@ -77,12 +81,8 @@ func Lower(p *engine.Program, w engine.Weights, c Capacity) (*Lowered, error) {
 	if err := l.groups(); err != nil {
 		return nil, err
 	}
-	for _, weight := range p.Weights {
-		t, err := w.Tensor(weight.Name)
-		if err != nil {
-			return nil, err
-		}
-		l.Types = append(l.Types, t.Type)
+	if err := l.tensors(w); err != nil {
+		return nil, err
 	}
 	for i, op := range p.Ops {
 		if err := l.op(op); err != nil {

@@ -93,6 +93,16 @@ var list = []mutant{
 		old: "v != NoValue && !b.written[v]", new: "false",
 	},
 
+	// What is read of weights.
+	{
+		name: "vector-parts-from-0", file: "engine/lowering/pieces.go", pkg: "engine/lowering", tests: []string{"TestPieces"},
+		old: "return w.FirstRow, w.FirstRow + w.Cols", new: "return 0, w.Cols",
+	},
+	{
+		name: "row-parts-from-0", file: "engine/lowering/reader.go", pkg: "engine/lowering", tests: []string{"TestReadsItsRows"},
+		old: "w.FirstRow + p.First", new: "p.First",
+	},
+
 	// What a step computes.
 	{
 		name: "draw-position", file: "cgo/op_head.c", pkg: "cgo/cgotest", tests: []string{"TestStepGivesTheSameBytes"},
@@ -111,7 +121,7 @@ var list = []mutant{
 	// What files may hold.
 	{
 		name: "tensors-overlap-by-one", file: "weights/tensor.go", pkg: "weights", tests: []string{"TestHostile"},
-		old: "uint64(len(before.Data)) > t.offset", new: "uint64(len(before.Data)) > t.offset+1",
+		old: "before.bytes() > t.offset", new: "before.bytes() > t.offset+1",
 	},
 	{
 		name: "alignment-limit", file: "weights/tensor.go", pkg: "weights", tests: []string{"TestHostile"},

@@ -1,0 +1,82 @@
+package scheduler
+
+import (
+	"slices"
+	"testing"
+
+	"chimera/engine"
+	"chimera/engine/enginetest"
+)
+
+// This file owns the tests of steps that give way.
+
+// startBackground starts a loop whose steps give way as abort says.
+func startBackground(t *testing.T, l engine.Limits, stepTokens int, abort func(step int) bool) *fixture {
+	t.Helper()
+	l.Groups = []engine.GroupLimits{enginetest.Full(128), enginetest.Windowed(window, 64), enginetest.Recurrent(16)}
+	var f *fixture
+	f = start(t, l, Config{StepTokens: stepTokens, QueueLength: 16, Background: true}, func(in *enginetest.Instance) {
+		in.Abort, in.Refuse = abort, func(int) error { return f.check() }
+	})
+	return f
+}
+
+// What gave way is planned again, and shows in nothing but a count.
+func TestAbortedStepsAreComputedAgain(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := startBackground(t, l, 64, func(step int) bool { return step%3 != 0 })
+		requests := []Request{greedy(prompt(1, 200, 0), 30), greedy(prompt(2, 3, 0), 60), penalised(prompt(3, 50, 0), 20)}
+		requests[2].Ends, requests[2].IgnoreEnd = []int32{1}, true
+		scored := greedy(prompt(4, 60, 0), 5)
+		scored.ScorePrompt = true
+		seq := f.submit(t, scored)
+		f.expect(t, requests...)
+		if got, scores, _ := collect(t, seq); len(scores) != 59 || !slices.Equal(got, answerOn(f.limits, scored)) {
+			t.Errorf("%d scores, then %v", len(scores), got)
+		}
+		f.finish(t)
+		aborted, computed := 0, 0
+		for _, s := range f.instance.Steps() {
+			if !s.Background {
+				t.Errorf("a step that does not give way: %+v", s)
+			}
+			if s.Aborted {
+				aborted++
+			} else {
+				computed += s.Tokens
+			}
+		}
+		s := f.Snapshot()
+		if aborted < 50 || int(s.Aborts) != aborted || int(s.PrefillTokens+s.DecodeTokens) != computed || s.DiscardedTokens != 0 {
+			t.Errorf("%d steps gave way, %d rows were computed: %+v", aborted, computed, s)
+		}
+	})
+}
+
+// Each time a step gives way the next is half as large, down to 16 rows; each that is done doubles it again.
+func TestAbortsShrinkTheStep(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := startBackground(t, l, 64, func(step int) bool { return step < 4 })
+		f.expect(t, greedy(prompt(1, 300, 0), 0))
+		f.finish(t)
+		var rows []int
+		for _, s := range f.instance.Steps() {
+			rows = append(rows, s.Tokens)
+		}
+		if want := []int{64, 32, 16, 16, 16, 32, 64, 64, 64, 60}; !slices.Equal(rows, want) {
+			t.Errorf("rows %v, want %v", rows, want)
+		}
+	})
+}
+
+// A step that is small as it is stays so.
+func TestAbortsOfSmallSteps(t *testing.T) {
+	f := startBackground(t, testLimits(1), 8, func(step int) bool { return step == 1 })
+	f.expect(t, greedy(prompt(1, 20, 0), 0))
+	f.finish(t)
+	for i, s := range f.instance.Steps()[:3] {
+		if s.Tokens != 8 {
+			t.Errorf("step %d has %d rows", i, s.Tokens)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package scheduler
+
+import (
+	"slices"
+
+	"chimera/engine"
+)
+
+// This file owns a sequence's page tables, one in each group: what they hold and when they let go.
+//
+// When a page may be given away: when no position that is still to be planned sees it. Steps that are under way may
+// still read it, and the position that it ends with may not be computed yet; but whoever is given the page writes it in a
+// step that is planned later, and a backend runs steps in the order of their submission. A step that gives way is
+// planned again from where it began, which is why pages go when the next step is planned, and not with its own.
+
+// group is what the loop knows of a group of the program: its sizes, and its pages' ids.
+type group struct {
+	engine.GroupLimits
+	pool  *pagePool
+	most  int  // pages that one sequence holds at most
+	keyed bool // what its pages hold is shared
+}
+
+// newGroups makes the pools. longest is what a sequence may have for all of it to fit.
+//
+// A state is no page: what a recurrent group held at the end of a prefix is not kept, so programs with slots share none.
+func newGroups(l engine.Limits, stepTokens int) (groups []group, longest int, err error) {
+	longest = l.MaxContext
+	recurrent := slices.ContainsFunc(l.Groups, func(g engine.GroupLimits) bool { return g.Slots })
+	for _, g := range l.Groups {
+		most := g.PagesFor(l.MaxContext, stepTokens)
+		switch {
+		case !g.Slots && g.Mask != engine.Causal && g.Mask != engine.Window:
+			return nil, 0, &engine.UnsupportedError{What: "group " + g.Name, Reason: "only decoders can be scheduled: causal masks, windows and recurrent state"}
+		case g.Slots && g.Pages < most:
+			return nil, 0, &engine.BatchError{Field: "pages", Reason: "group " + g.Name + " has not the slots of one sequence"}
+		case g.Pages < most:
+			most, longest = g.Pages, min(longest, g.Pages*engine.PageTokens)
+		}
+		groups = append(groups, group{g, newPagePool(g.Pages), most, !recurrent})
+	}
+	return groups, longest, nil
+}
+
+// table is a sequence's pages in one group. Of slots it has two: the one that was written last, and the one that the
+// next step writes.
+type table struct {
+	pages     []int32
+	base      int // the page of the sequence that pages[0] is: those before were let go, or never held
+	published int // full pages that the index knows, those that were let go among them
+}
+
+// end is the page behind the last.
+func (t *table) end() int { return t.base + len(t.pages) }
+
+// pagesTo is how many pages hold so many positions.
+func pagesTo(positions int) int { return (positions + engine.PageTokens - 1) / engine.PageTokens }
+
+// firstPage is the first page of which a position sees anything.
+func (g *group) firstPage(position int) int { return g.FirstSeen(position) / engine.PageTokens }
+
+// slide lets go what no position from planned on sees.
+func (g *group) slide(t *table, planned int) {
+	for !g.Slots && t.base < g.firstPage(planned) {
+		g.pool.release(t.pages[0])
+		t.pages, t.base = t.pages[1:], t.base+1
+	}
+}
+
+// extend takes pages for the sequence's tokens, as many as it may hold: at least those of the next step. The full ones are
+// announced, so that followers wait instead of computing them again. It returns false if the pool ran out.
+func (g *group) extend(t *table, seq *Sequence) bool {
+	for t.end() < g.reach(t, len(seq.tokens)) {
+		id, ok := g.pool.take()
+		if !ok {
+			return false
+		}
+		if g.keyed && (t.end()+1)*engine.PageTokens <= seq.known() {
+			g.pool.announce(id, seq.key(t.end()))
+		}
+		t.pages = append(t.pages, id)
+	}
+	return true
+}
+
+// reach is the page before which a sequence of so many tokens holds all from the table's base on.
+func (g *group) reach(t *table, tokens int) int {
+	if g.Slots {
+		return g.most
+	}
+	return min(pagesTo(tokens), t.base+g.most)
+}
+
+// need is how many pages the sequence takes beside those of a prefix, the one that its next token may open among them.
+func (g *group) need(tokens, prefix int) int {
+	if g.Slots {
+		return g.most
+	}
+	first := g.firstPage(prefix * engine.PageTokens)
+	return min(tokens/engine.PageTokens+1-first, g.most) - (prefix - first)
+}
+
+// publish makes the pages ready that computed positions fill. What was let go meanwhile is another's.
+func (g *group) publish(t *table, seq *Sequence) {
+	for full := seq.computed / engine.PageTokens; g.keyed && t.published < full; t.published++ {
+		if t.published >= t.base {
+			g.pool.publish(t.pages[t.published-t.base], seq.key(t.published))
+		}
+	}
+}
+
+// letGo returns all pages, the last first: of a prefix that stays cached, what follows is given away before what it
+// follows.
+func (g *group) letGo(t *table) {
+	for _, id := range slices.Backward(t.pages) {
+		g.pool.release(id)
+	}
+	*t = table{}
+}
+
+// of is what a step that begins at position is told.
+func (g *group) of(t *table, position int) engine.PageTable {
+	switch {
+	case !g.Slots:
+		return engine.PageTable{Base: t.base, Pages: t.pages}
+	case position == 0:
+		return engine.PageTable{Pages: []int32{engine.NoSlot, t.pages[1]}}
+	}
+	return engine.PageTable{Pages: t.pages}
+}
+
+// swap says that the slot which was to be written holds the state now, or, once more, that it does not.
+func (g *group) swap(t *table) {
+	if g.Slots {
+		t.pages[0], t.pages[1] = t.pages[1], t.pages[0]
+	}
+}
+
+// ---- the same in all groups ----
+
+// advance lets go what the sequence, which is not in the planned step, sees no more, and takes what its next chunk needs.
+// False: a pool ran out.
+func (s *Scheduler) advance(seq *Sequence) bool {
+	whole := true
+	for g := range s.groups {
+		s.groups[g].slide(&seq.tables[g], seq.planned)
+		whole = s.groups[g].extend(&seq.tables[g], seq) && whole
+	}
+	return whole
+}
+
+// advanceRest advances those that are not in the step, the oldest first. Where one is short of pages nobody new finds any.
+func (s *Scheduler) advanceRest() {
+	for _, seq := range s.running {
+		if !s.isPlanned(seq) {
+			s.advance(seq)
+		}
+	}
+}
+
+// tables are what a step is told of the sequence. They are good until the next call.
+func (s *Scheduler) tables(seq *Sequence) []engine.PageTable {
+	s.told = s.told[:0]
+	for g := range s.groups {
+		s.told = append(s.told, s.groups[g].of(&seq.tables[g], seq.planned))
+	}
+	return s.told
+}
+
+// moveOn notes that the planned step computes n more positions, or, of a step that gave way, that it did not.
+func (s *Scheduler) moveOn(seq *Sequence, n int) {
+	seq.planned += n
+	for g := range s.groups {
+		s.groups[g].swap(&seq.tables[g])
+	}
+}
+
+// letGo returns the sequence's pages and slots.
+func (s *Scheduler) letGo(seq *Sequence) {
+	for g := range seq.tables {
+		s.groups[g].letGo(&seq.tables[g])
+	}
+	seq.leave()
+}
