@@ -20,6 +20,7 @@ require (
 	golang.org/x/term v0.47.0
 	golang.org/x/text v0.43.0
 	gorgonia.org/cu v0.9.6
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -121,7 +121,7 @@ func (r *chatRequest) job(m *Model, ids []int32) (*job, error) {
 		j.requests = append(j.requests, scheduler.Request{
 			Prompt: ids, MaxTokens: length, MinTokens: int(or(r.MinTokens, 0)),
 			Sampling: sampling, Choice: int(i), Ends: m.Tokenizer.EOG(), IgnoreEnd: or(r.IgnoreEOS, false),
-			Top: int(or(r.TopLogprobs, 0)),
+			Logprobs: or(r.Logprobs, false), Top: int(or(r.TopLogprobs, 0)),
 		})
 	}
 	return j, nil

@@ -52,6 +52,11 @@ func TestChatAnswer(t *testing.T) {
 	if u := r.Usage; u.PromptTokens != h.chatLength() || u.CompletionTokens != 6 || u.TotalTokens != u.PromptTokens+6 {
 		t.Errorf("usage %+v", u)
 	}
+	for _, token := range h.chat(`"max_tokens":9,"logprobs":true`).Choices[0].Logprobs.Content {
+		if len(token.Top) != 0 || token.Logprob != rankLogprob(0) {
+			t.Errorf("without top_logprobs the likeliest token is %+v, not of log-probability %g", token, rankLogprob(0))
+		}
+	}
 	if h.chat(`"max_completion_tokens":1`).Choices[0].FinishReason != "length" {
 		t.Error("max_completion_tokens does not end the answer")
 	}

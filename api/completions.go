@@ -151,7 +151,7 @@ func (r *completionRequest) request(m *Model, ids []int32, length int, sampling 
 	return scheduler.Request{
 		Prompt: ids, MaxTokens: length, MinTokens: int(or(r.MinTokens, 0)),
 		Sampling: sampling, Choice: choice, Ends: m.Tokenizer.EOG(), IgnoreEnd: or(r.IgnoreEOS, false),
-		Top: int(or(r.Logprobs, 0)), ScorePrompt: or(r.Echo, false) && r.Logprobs != nil,
+		Logprobs: r.Logprobs != nil, Top: int(or(r.Logprobs, 0)), ScorePrompt: or(r.Echo, false) && r.Logprobs != nil,
 	}
 }
 

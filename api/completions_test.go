@@ -144,6 +144,9 @@ func TestCompletionLogprobs(t *testing.T) {
 				if !ok || own < *l.TokenLogprobs[i] || len(top) > n+1 || len(top) == 0 {
 					t.Fatalf("%s: entry %d: %v for %q", what, i, top, l.Tokens[i])
 				}
+				if answered := i >= len(l.Tokens)-r.Usage.Completion; answered && *l.TokenLogprobs[i] != rankLogprob(0) {
+					t.Fatalf("%s: entry %d: the likeliest token's log-probability is %g, not %g", what, i, *l.TokenLogprobs[i], rankLogprob(0))
+				}
 			}
 		}
 	}

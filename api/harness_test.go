@@ -102,7 +102,6 @@ func rankLogprob(rank int) float32 { return -float32(rank)/2 - logSumExp }
 
 func (in *echoInstance) Limits() engine.Limits { return in.limits }
 func (in *echoInstance) Plan() *engine.Plan    { return &engine.Plan{} }
-func (in *echoInstance) Digest() string        { return "00" }
 func (in *echoInstance) NewBatch() (*engine.Batch, error) {
 	l := in.limits
 	return engine.NewBatch(l, engine.BatchArrays{
@@ -151,10 +150,13 @@ func (in *echoInstance) Wait() error {
 	}
 	for i, o := range b.Outputs {
 		best := in.next(histories[o.Row])
-		b.Results[i] = engine.Result{Token: best, LogSumExp: logSumExp}
+		b.Results[i] = engine.Result{Token: best}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
-			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, LogSumExp: logSumExp, TargetLogit: -float32(rank) / 2}
+			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, TargetLogit: -float32(rank) / 2}
+		}
+		if o.Mode&engine.LogSumExp != 0 {
+			b.Results[i].LogSumExp = logSumExp
 		}
 		for k := range b.TopOf(i) {
 			b.TopOf(i)[k] = engine.TopToken{Token: (best + int32(k)) % int32(vocab), Logit: -float32(k) / 2}

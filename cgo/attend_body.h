@@ -127,27 +127,41 @@ INLINE void FN(soften)(struct FN(split) * s, int r, int base)
 	s->sum[r] = v_sum(sum);
 }
 
+/* add_position adds p*v of one position to `rows` rows from `first`. */
+INLINE void FN(add_position)(const struct FN(split) * s, int first, const int rows, int at, vf v, vf *acc)
+{
+	for (int r = 0; r < rows; r++)
+		acc[r] = v_fma(v_set1(s->score[first + r][at]), v, acc[r]);
+}
+
+/* add_page does so with elements d to d+15 of n positions of a page from `slot` on. */
+INLINE void FN(add_page)(const struct FN(split) * s, int first, const int rows, int d, const uint8_t *page, int slot,
+                         int n, int at, vf *acc, const int type)
+{
+	const struct kv_layout *l = s->a->kv;
+	if (l->latent) {
+		float v[PAGE_TOKENS * LANES];
+		FN(latent_v)(l, page, d, v, type);
+		for (int i = 0; i < n; i++)
+			FN(add_position)(s, first, rows, at + i, v_load(v + (slot + i) * LANES), acc);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		FN(add_position)(s, first, rows, at + i, FN(load_v)(l, page, slot + i, d, type), acc);
+}
+
 /* accumulate adds p*v of positions [from, to) to elements d to d+15 of `rows` rows from `first`. */
 INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int d, int from, int to, int base,
                            const int type)
 {
-	const struct kv_layout *l = s->a->kv;
-	float latent[PAGE_TOKENS * LANES];
 	vf acc[ATTEND_ROWS];
 	for (int r = 0; r < rows; r++)
 		acc[r] = v_load(s->out[first + r] + d);
 	for (int position = from; position < to;) {
-		const uint8_t *page = FN(page_of)(s->a, position);
 		int slot = position % PAGE_TOKENS, n = PAGE_TOKENS - slot;
 		n = n < to - position ? n : to - position;
-		if (l->latent)
-			FN(latent_v)(l, page, d, latent, type);
-		for (int i = 0; i < n; i++, position++) {
-			vf v = l->latent ? v_load(latent + (slot + i) * LANES)
-			                 : FN(load_v)(l, page, slot + i, d, type);
-			for (int r = 0; r < rows; r++)
-				acc[r] = v_fma(v_set1(s->score[first + r][position - base]), v, acc[r]);
-		}
+		FN(add_page)(s, first, rows, d, FN(page_of)(s->a, position), slot, n, position - base, acc, type);
+		position += n;
 	}
 	for (int r = 0; r < rows; r++)
 		v_store(s->out[first + r] + d, acc[r]);

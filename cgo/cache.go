@@ -1,6 +1,7 @@
 package cgo
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -65,26 +66,39 @@ func (b *Backend) cacheOf(p *engine.Program, o engine.LoadOptions) (*cache, []*g
 		return nil, nil, err
 	}
 	c := o.Share.(*instance).cache
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.users++
+	if err := c.retain(); err != nil {
+		return nil, nil, err
+	}
 	return c, groups, nil
 }
 
 // sharedGroups are the groups of another instance that p's are.
 func (b *Backend) sharedGroups(p *engine.Program, o engine.LoadOptions) (groups []*groupPages, err error) {
 	in, ours := o.Share.(*instance)
-	if !ours || in.backend != b || in.closed {
-		return nil, fmt.Errorf("load option Share: not an open instance of this backend")
+	if !ours || in.backend != b {
+		return nil, errors.New("load option Share: not an instance of this backend")
 	}
 	for _, g := range p.Groups {
-		i := slices.IndexFunc(in.cache.groups, func(have *groupPages) bool { return have.Name == g.Name })
-		if i < 0 || in.cache.groups[i].State != g.State || in.cache.groups[i].layout != groupLayout(g, o.Policy.KV) {
+		i := slices.IndexFunc(in.cache.groups, func(have *groupPages) bool {
+			return have.Name == g.Name && have.Layers == g.Layers && have.State == g.State && have.layout == groupLayout(g, o.Policy.KV)
+		})
+		if i < 0 {
 			return nil, fmt.Errorf("load option Share: the other instance has no group %q of this geometry and KV type", g.Name)
 		}
 		groups = append(groups, in.cache.groups[i])
 	}
 	return groups, nil
+}
+
+// retain counts one more instance.
+func (c *cache) retain() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.users == 0 {
+		return errors.New("load option Share: the other instance is closed")
+	}
+	c.users++
+	return nil
 }
 
 // release drops one instance, and frees the memory behind the last.

@@ -189,7 +189,7 @@ func (c *checker) sample(v *verdict, vocab, kind int) error {
 // addSamplings asks for every way to choose, each of a row of its own.
 func addSamplings(b *engine.Batch, r *rand.Rand, vocab int) error {
 	for i, o := range samplings {
-		o.Row, o.Mode, o.Target, o.Seed, o.Choice = int32(i), engine.Sample|engine.Score, int32(r.IntN(vocab)), r.Uint64(), int32(i%3)
+		o.Row, o.Mode, o.Target, o.Seed, o.Choice = int32(i), engine.Sample|engine.Score|engine.LogSumExp|engine.Rank, int32(r.IntN(vocab)), r.Uint64(), int32(i%3)
 		o.Top = min(o.Top, int32(vocab))
 		if o.TopP == 0 {
 			o.TopP = 1

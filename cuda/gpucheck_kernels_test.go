@@ -113,7 +113,7 @@ func (c *checker) head(v *verdict, t engine.DType) error {
 					return err
 				}
 				for i := range outputs { // the last ones whole, all scored
-					o := engine.Output{Row: int32(i), Mode: engine.Score | engine.Sample, Target: int32(i), Top: 20, TopP: 1, Repetition: 1, Temperature: float32(i % 2)}
+					o := engine.Output{Row: int32(i), Mode: engine.Score | engine.Sample | engine.LogSumExp | engine.Rank, Target: int32(i), Top: 20, TopP: 1, Repetition: 1, Temperature: float32(i % 2)}
 					if outputs-i <= wholeRows {
 						o.Mode |= engine.WholeRow
 					}

@@ -287,7 +287,7 @@ func (q *pair) rows(v *verdict, what string, chunks ...part) error {
 
 func addRows(b *engine.Batch, from, to int) error {
 	for row := from; row < to; row++ {
-		o := engine.Output{Row: int32(row), Mode: engine.WholeRow | engine.Score, Target: 0, TopP: 1, Repetition: 1}
+		o := engine.Output{Row: int32(row), Mode: engine.WholeRow | engine.Score | engine.LogSumExp | engine.Rank, Target: 0, TopP: 1, Repetition: 1}
 		if _, err := b.AddOutput(o, nil, nil); err != nil {
 			return err
 		}

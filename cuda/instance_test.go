@@ -67,7 +67,7 @@ func ask(t *testing.T, b *engine.Batch, o engine.Output, penalties []engine.Pena
 
 // choice is how sequence i of the tests samples.
 func choice(i int) engine.Output {
-	return engine.Output{Mode: engine.Sample, Temperature: 0.7 + float32(i)/5, TopP: 1, Repetition: 1, Seed: uint64(100 + i)}
+	return engine.Output{Mode: engine.Sample | engine.LogSumExp, Temperature: 0.7 + float32(i)/5, TopP: 1, Repetition: 1, Seed: uint64(100 + i)}
 }
 
 // answers generates n tokens after each of three prompts, one step at a time, or always one step ahead. Every second
@@ -201,15 +201,15 @@ var sampling = []struct {
 	penalties []engine.Penalty
 	biases    []engine.Bias
 }{
-	{output: engine.Output{Mode: engine.Sample, TopP: 1, Repetition: 1, Top: 5}},
-	{output: engine.Output{Mode: engine.Sample | engine.Score, Target: 3, Temperature: 1.3, TopK: 7, TopP: 1, Repetition: 1, Seed: 1 << 40, Top: 1}},
-	{output: engine.Output{Mode: engine.Sample | engine.WholeRow, Temperature: 0.9, TopP: 0.6, Repetition: 1, Seed: 5, Choice: 2},
+	{output: engine.Output{Mode: engine.Sample | engine.LogSumExp | engine.Rank, TopP: 1, Repetition: 1, Top: 5}},
+	{output: engine.Output{Mode: engine.Sample | engine.Score | engine.LogSumExp | engine.Rank, Target: 3, Temperature: 1.3, TopK: 7, TopP: 1, Repetition: 1, Seed: 1 << 40, Top: 1}},
+	{output: engine.Output{Mode: engine.Sample | engine.WholeRow | engine.Rank, Temperature: 0.9, TopP: 0.6, Repetition: 1, Seed: 5, Choice: 2},
 		biases: []engine.Bias{{Token: 9, Value: 2}, {Token: 17, Value: -100}}},
 	{output: engine.Output{Mode: engine.Sample, Temperature: 2, TopP: 0.95, TopK: 60, MinP: 0.05, Repetition: 1.3, Presence: 0.5,
 		Frequency: 0.3, Seed: 77, Top: 3},
 		penalties: []engine.Penalty{{Token: 1, Seen: 2, Generated: 1}, {Token: 30, Seen: 1}, {Token: 202, Seen: 4, Generated: 4}},
 		biases:    []engine.Bias{{Token: 30, Value: 1.5}}},
-	{output: engine.Output{Mode: engine.Sample, Temperature: 1, TopP: 1, MinP: 0.2, Repetition: 1, Seed: 78, Top: 5}},
+	{output: engine.Output{Mode: engine.Sample | engine.LogSumExp, Temperature: 1, TopP: 1, MinP: 0.2, Repetition: 1, Seed: 78, Top: 5}},
 }
 
 // Sampled tokens, what is reported of them, and lists of the largest logits are the CPU's, token by token.
@@ -239,6 +239,9 @@ func TestSamplingAsOnTheCPU(t *testing.T) {
 		for s := range sampling {
 			if !slices.Equal(got.TopOf(s), want.TopOf(s)) {
 				t.Fatalf("step %d, sequence %d: the largest are %v, the CPU's %v", step, s, got.TopOf(s), want.TopOf(s))
+			}
+			if r := want.Results[s]; r.LogSumExp != 0 != (sampling[s].output.Mode&engine.LogSumExp != 0) || r.Rank != 0 && sampling[s].output.Mode&engine.Rank == 0 {
+				t.Fatalf("step %d, sequence %d: %+v is not what was asked for", step, s, r)
 			}
 			last[s] = want.Results[s].Token
 			chosen[last[s]] = true

@@ -98,7 +98,7 @@ func (r *ride) submit(which int, tokens []int32, first int, page int32) error {
 	if err != nil {
 		return err
 	}
-	o := engine.Output{Row: int32(row + len(tokens) - 1), Mode: engine.Sample | engine.WholeRow, Top: 2,
+	o := engine.Output{Row: int32(row + len(tokens) - 1), Mode: engine.Sample | engine.WholeRow | engine.LogSumExp | engine.Rank, Top: 2,
 		Temperature: 1, TopP: 1, Repetition: 1.1, Seed: 3}
 	if _, err := b.AddOutput(o, []engine.Penalty{{Token: 4, Seen: 1}}, []engine.Bias{{Token: 5, Value: 1}}); err != nil {
 		return err

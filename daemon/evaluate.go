@@ -95,7 +95,7 @@ func (e *evaluator) scores(ids []int32, from int) ([]float64, error) {
 		n := min(e.chunk(), len(ids)-1-first)
 		var outputs []engine.Output
 		for i := max(from-first, 0); i < n; i++ {
-			outputs = append(outputs, engine.Output{Row: int32(i), Mode: engine.Score, Target: ids[first+i+1]})
+			outputs = append(outputs, engine.Output{Row: int32(i), Mode: engine.Score | engine.LogSumExp, Target: ids[first+i+1]})
 		}
 		if err := e.step(ids[first:first+n], first, outputs); err != nil {
 			return nil, err

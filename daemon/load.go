@@ -97,7 +97,7 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	return options, nil
 }
 
-// threads is how many the CPU backend computes with, and what says so.
+// threads is how many to compute with, and what says so.
 func (o EngineOptions) threads() (n int, bound string) {
 	if o.Threads > 0 {
 		return o.Threads, "the setting"
@@ -193,7 +193,7 @@ func (l *Loaded) NumericsID() string {
 	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
-// Close stops the instance, gives its device back and unmaps the file.
+// Close stops the instance, gives its device back and closes the file.
 func (l *Loaded) Close() error {
 	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
 }

@@ -81,9 +81,11 @@ type OutputMode int32
 
 // The modes of an output row.
 const (
-	Sample   OutputMode = 1 << iota // choose a token by the sampling fields
-	Score                           // log-probability of Target
-	WholeRow                        // copy the raw logits to Batch.Logits
+	Sample    OutputMode = 1 << iota // choose a token by the sampling fields
+	Score                            // the raw logit of Target: Result.TargetLogit
+	WholeRow                         // copy the raw logits to Batch.Logits
+	LogSumExp                        // Result.LogSumExp, a pass of exponentials over the row
+	Rank                             // Result.Rank, a pass over the row
 )
 
 // Output asks for one row's logits. Layout is shared with C: all fields are 4 or 8 bytes wide.
@@ -129,13 +131,13 @@ type Bias struct {
 	Value float32
 }
 
-// Result is what a step found for one output row.
+// Result is what a step found for one output row. What the mode did not ask for is 0.
 type Result struct {
 	Token       int32   // the sampled token, or Target without Sample
 	Logit       float32 // its raw logit
-	LogSumExp   float32 // of the raw logits: log-probability = logit - LogSumExp
-	Rank        int32   // how many raw logits are larger than Token's
-	TargetLogit float32 // of Target, with Score
+	LogSumExp   float32 // with LogSumExp, of the raw logits: log-probability = logit - LogSumExp
+	Rank        int32   // with Rank: how many raw logits are larger than Token's
+	TargetLogit float32 // with Score: of Target
 	Reserved    int32
 }
 

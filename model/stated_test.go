@@ -122,9 +122,8 @@ func TestGemma27B(t *testing.T) {
 
 func TestQueryAndKeyNorms(t *testing.T) {
 	p := built(t, sound("gemma3"))
-	stores := ops[engine.Store](p)
 	for i, a := range ops[engine.Attend](p) {
-		if q, k := p.Weight(a.Norm).Name, p.Weight(stores[i].Norm).Name; q != block(i, "attn_q_norm.weight") || k != block(i, "attn_k_norm.weight") {
+		if q, k := p.Weight(a.Norm).Name, p.Weight(ops[engine.Store](p)[i].Norm).Name; q != block(i, "attn_q_norm.weight") || k != block(i, "attn_k_norm.weight") {
 			t.Errorf("layer %d: queries are normed by %s, keys by %s", i, q, k)
 		}
 	}

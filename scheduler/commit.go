@@ -78,7 +78,10 @@ func (s *Scheduler) result(b *engine.Batch, c chunk) (e Event, ended bool) {
 	}
 	r := b.Results[c.sample]
 	seq.append(r.Token)
-	e = Event{Token: r.Token, HasToken: true, Logprob: r.Logit - r.LogSumExp, Rank: r.Rank, Top: alternatives(b, c.sample)}
+	e = Event{Token: r.Token, HasToken: true, Rank: r.Rank, Top: alternatives(b, c.sample)}
+	if seq.request.reportsLogprobs() {
+		e.Logprob = r.Logit - r.LogSumExp
+	}
 	e.Finish = seq.finish(r.Token, s.limits.MaxContext)
 	return e, e.Finish != Running
 }

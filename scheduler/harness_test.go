@@ -125,22 +125,31 @@ func (f *fixture) replace(t *testing.T) engine.Generation {
 // collect reads a sequence to its end.
 func collect(t *testing.T, seq *Sequence) (tokens []int32, scored []Event, last Event) {
 	t.Helper()
+	for _, last = range events(t, seq) {
+		switch {
+		case last.Prompt:
+			scored = append(scored, last)
+		case last.HasToken:
+			tokens = append(tokens, last.Token)
+		}
+	}
+	return tokens, scored, last
+}
+
+// events reads a sequence to its end.
+func events(t *testing.T, seq *Sequence) (all []Event) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
 			t.Errorf("no event: %v", err)
-			return tokens, scored, Event{Finish: Failed}
+			return append(all, Event{Finish: Failed})
 		}
-		switch {
-		case e.Prompt:
-			scored = append(scored, e)
-		case e.HasToken:
-			tokens = append(tokens, e.Token)
-		}
+		all = append(all, e)
 		if e.Finish != Running {
-			return tokens, scored, e
+			return all
 		}
 	}
 }

@@ -192,7 +192,10 @@ func (s *Scheduler) scorePrompt(c *chunk, row int) {
 		if next <= seq.scored || next >= len(seq.request.Prompt) {
 			continue
 		}
-		o := engine.Output{Row: int32(row + i), Mode: engine.Score, Target: seq.tokens[next], Top: int32(seq.request.Top)}
+		o := engine.Output{
+			Row: int32(row + i), Mode: engine.Score | engine.LogSumExp | engine.Rank, Target: seq.tokens[next],
+			Top: int32(seq.request.Top),
+		}
 		at, err := s.next.batch.AddOutput(o, nil, nil)
 		if err != nil {
 			return
@@ -206,9 +209,12 @@ func (s *Scheduler) scorePrompt(c *chunk, row int) {
 
 // output is the sampled row's request to the engine.
 func (s *Sequence) output(row int) engine.Output {
-	p := s.request.Sampling
+	p, mode := s.request.Sampling, engine.Sample
+	if s.request.reportsLogprobs() {
+		mode |= engine.LogSumExp | engine.Rank
+	}
 	return engine.Output{
-		Row: int32(row), Mode: engine.Sample, Top: int32(s.request.Top), Temperature: p.Temperature,
+		Row: int32(row), Mode: mode, Top: int32(s.request.Top), Temperature: p.Temperature,
 		TopK: int32(p.TopK), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
 		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(s.request.Choice),
 	}

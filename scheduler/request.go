@@ -46,10 +46,14 @@ type Request struct {
 	Choice    int     // which of n answers: chooses the random stream
 	Ends      []int32 // tokens that end the answer
 	IgnoreEnd bool    // end tokens are ordinary
-	Top       int     // how many of the most likely tokens to report
-	// ScorePrompt asks for an Event per prompt token from the second on.
+	Logprobs  bool    // report log-probability and rank of the answer's tokens
+	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
+	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
 	ScorePrompt bool
 }
+
+// reportsLogprobs tells whether the engine must make the passes over a sampled row that only they need.
+func (r *Request) reportsLogprobs() bool { return r.Logprobs || r.Top > 0 }
 
 // Finish says why a sequence ended.
 type Finish int
@@ -74,9 +78,9 @@ type Alternative struct {
 type Event struct {
 	Token    int32
 	HasToken bool
-	Prompt   bool // a token of the prompt, scored
-	Logprob  float32
-	Rank     int32
+	Prompt   bool    // a token of the prompt, scored
+	Logprob  float32 // 0 unless the request asked, as is Rank
+	Rank     int32   // how many tokens are more likely
 	Top      []Alternative
 	Finish   Finish
 	Err      error

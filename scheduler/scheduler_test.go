@@ -151,14 +151,47 @@ func TestPromptScores(t *testing.T) {
 				if !slices.Equal(got, answer(r)) || len(scored) != 69 {
 					t.Fatalf("pass %d: %d tokens, %d scores", pass, len(got), len(scored))
 				}
+				ranks := 0
 				for i, e := range scored {
-					if e.Token != r.Prompt[i+1] || len(e.Top) != 2 {
-						t.Errorf("pass %d: score %d is of token %d with %d alternatives", pass, i, e.Token, len(e.Top))
+					ranks += int(e.Rank)
+					if e.Token != r.Prompt[i+1] || len(e.Top) != 2 || e.Logprob >= 0 {
+						t.Errorf("pass %d: score %d is of token %d, log-probability %g, with %d alternatives", pass, i, e.Token, e.Logprob, len(e.Top))
 					}
+				}
+				if ranks == 0 {
+					t.Errorf("pass %d: no score has a rank", pass)
 				}
 			}
 			f.finish(t)
 		}
+	})
+}
+
+// Log-probability and rank come where they were asked for, alone or by asking for alternatives, and are 0 elsewhere:
+// the instance gives them to outputs of that mode only.
+func TestLogprobsAreThoseAskedFor(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := start(t, l, config, nil)
+		for _, c := range []struct {
+			logprobs bool
+			top      int
+			reported bool
+		}{{false, 0, false}, {true, 0, true}, {false, 2, true}} {
+			r := greedy(prompt(2, 20, 0), 12)
+			r.Logprobs, r.Top = c.logprobs, c.top
+			ranks := 0
+			for i, e := range events(t, f.submit(t, r)) {
+				// All logits of the instance are below the logarithm of their sum.
+				if e.Logprob > 0 || e.Logprob < 0 != c.reported || len(e.Top) != c.top {
+					t.Errorf("%+v: token %d has log-probability %g, %d alternatives", c, i, e.Logprob, len(e.Top))
+				}
+				ranks += int(e.Rank)
+			}
+			if ranks > 0 != c.reported {
+				t.Errorf("%+v: ranks add up to %d", c, ranks)
+			}
+		}
+		f.finish(t)
 	})
 }
 

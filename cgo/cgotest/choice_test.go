@@ -4,147 +4,16 @@ package cgotest
 
 import (
 	"cmp"
-	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"chimera/engine"
 )
 
-// This file owns two proofs of sampling: each pass over a row of logits against plain Go, and the token
-// itself against a reference that sorts everything, draw by draw.
-
-func scalarISA() probeISA {
-	have, _ := probeISAs()
-	return have[0]
-}
-
-// oneNaN makes all NaNs the same: which of two an operation keeps is the compiler's choice, and no
-// result depends on it.
-func oneNaN(x ...float32) []float32 {
-	out := slices.Clone(x)
-	for i, v := range out {
-		if v != v {
-			out[i] = float32(math.NaN())
-		}
-	}
-	return out
-}
-
-// rowsOfLogits are rows of odd sizes: random, with ties, NaN, infinities, all equal, all NaN.
-func rowsOfLogits(seed uint64) [][]float32 {
-	r := random(seed)
-	nan, inf, negativeZero := float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1))
-	var rows [][]float32
-	for _, n := range []int{1, 2, 3, 15, 16, 17, 31, 33, 127, 1000} {
-		plain, ties, odd := make([]float32, n), make([]float32, n), make([]float32, n)
-		for i := range n {
-			plain[i] = float32(r.NormFloat64() * 8)
-			ties[i] = float32(r.IntN(4)) - 2
-			odd[i] = []float32{nan, -inf, negativeZero, 0, 3e38, -3e38, 1e-40, plain[i]}[r.IntN(8)]
-		}
-		rows = append(rows, plain, ties, odd, slices.Repeat([]float32{nan}, n), slices.Repeat([]float32{-inf}, n), make([]float32, n))
-	}
-	infinite := slices.Clone(rows[len(rows)-6])
-	infinite[500], infinite[501] = inf, inf
-	return append(rows, infinite)
-}
-
-// low is a logit as sampling sees it: a NaN counts as minus infinity.
-func low(x float32) float32 {
-	if x != x {
-		return float32(math.Inf(-1))
-	}
-	return x
-}
-
-func plainPeak(x []float32) float32 {
-	peak := float32(math.Inf(-1))
-	for _, v := range x {
-		peak = max(peak, low(v))
-	}
-	return peak
-}
-
-func plainTop(x []float32, n int) []engine.TopToken {
-	all := make([]engine.TopToken, len(x))
-	for i, v := range x {
-		all[i] = engine.TopToken{Token: int32(i), Logit: low(v)}
-	}
-	slices.SortStableFunc(all, func(a, b engine.TopToken) int { return cmp.Compare(b.Logit, a.Logit) })
-	return all[:min(n, len(all))]
-}
-
-func plainCountAbove(x []float32, value float32) (n int) {
-	for _, v := range x {
-		if low(v) > value {
-			n++
-		}
-	}
-	return n
-}
-
-func checkPasses(t *testing.T, k probeISA, x []float32) {
-	t.Helper()
-	peak := k.peak(x)
-	if want := plainPeak(x); peak != want {
-		t.Fatalf("peak of %d is %g, not %g", len(x), peak, want)
-	}
-	want := slices.IndexFunc(x, func(v float32) bool { return low(v) == peak })
-	if at := k.firstAt(x, peak); at != want {
-		t.Fatalf("the peak %g of %d is at %d, not %d", peak, len(x), at, want)
-	}
-	if at := k.firstAt(x, 12345.678); at != -1 {
-		t.Fatalf("found an absent value at %d", at)
-	}
-	for _, value := range []float32{peak, low(x[len(x)/2]), 0, -1.5} {
-		if n := k.countAbove(x, value); n != plainCountAbove(x, value) {
-			t.Fatalf("%d of %d above %g, not %d", n, len(x), value, plainCountAbove(x, value))
-		}
-	}
-	for _, n := range []int{1, 2, 5, 20} {
-		top := make([]engine.TopToken, min(n, len(x)))
-		k.top(x, top)
-		if want := plainTop(x, n); !slices.Equal(top, want) {
-			t.Fatalf("top %d of %d: %v, not %v", n, len(x), top, want)
-		}
-	}
-}
-
-func TestLogitPassesAgainstGo(t *testing.T) {
-	k := scalarISA()
-	for _, x := range rowsOfLogits(1) {
-		checkPasses(t, k, x)
-		peak := k.peak(x)
-		if math.IsInf(float64(peak), 0) {
-			continue // e^(inf - inf) has no value; sample_row never asks
-		}
-		sum := 0.0
-		for _, v := range x {
-			sum += math.Exp(float64(low(v)) - float64(peak))
-		}
-		if got := float64(k.sumExp(x, peak)); math.Abs(got-sum) > 1e-6*sum {
-			t.Fatalf("the sum of %d exponentials is %g, not %g", len(x), got, sum)
-		}
-	}
-}
-
-func TestLogitPassesAcrossISAs(t *testing.T) {
-	forEachISA(t, func(t *testing.T, oracle, k probeISA, _ *probeMemory) {
-		for i, x := range rowsOfLogits(2) {
-			checkPasses(t, k, x)
-			peak := k.peak(x)
-			same(t, fmt.Sprintf("sum of row %d", i), oneNaN(k.sumExp(x, peak)), oneNaN(oracle.sumExp(x, peak)))
-			for _, temperature := range []float32{1, 0.7, 1e-30, 100} {
-				a, b := slices.Clone(x), slices.Clone(x)
-				k.exponentials(a, peak, temperature)
-				oracle.exponentials(b, peak, temperature)
-				same(t, fmt.Sprintf("weights of row %d at %g", i, temperature), oneNaN(a...), oneNaN(b...))
-			}
-		}
-	})
-}
+// This file owns the proof of the token itself against a reference that sorts everything, draw by draw, with
+// every sum in the contract's order.
 
 // choice is one candidate of the reference.
 type choice struct {
@@ -152,9 +21,25 @@ type choice struct {
 	weight float64
 }
 
+// running is a sum in the contract's order: 256 weights at a time, then the sums of these.
+type running struct {
+	chunks, chunk float64
+	n             int
+}
+
+func (r *running) add(weight float64) (sum float64) {
+	if r.n == 256 {
+		r.chunks, r.chunk, r.n = r.chunks+r.chunk, 0, 0
+	}
+	r.chunk += weight
+	r.n++
+	return r.chunks + r.chunk
+}
+
 func massOf(c []choice) (sum float64) {
+	var r running
 	for _, v := range c {
-		sum += v.weight
+		sum = r.add(v.weight)
 	}
 	return sum
 }
@@ -182,40 +67,55 @@ func penalised(logits []float32, o engine.Output, penalties []engine.Penalty, bi
 
 // plainSample is the reference: all tokens sorted by weight, cut by top-k, then by top-p of what is
 // left, then by min-p, then one draw in that order; in order of ids if nothing is to be cut.
-func plainSample(k probeISA, logits []float32, o engine.Output, position int, penalties []engine.Penalty, biases []engine.Bias) int32 {
+func plainSample(logits []float32, o engine.Output, position int, penalties []engine.Penalty, biases []engine.Bias) int32 {
 	x := penalised(logits, o, penalties, biases)
 	peak := plainPeak(x)
-	if o.Temperature <= 0 {
-		return int32(slices.Index(x, peak))
+	if !(o.Temperature > 0) || math.IsInf(float64(peak), 0) {
+		return int32(slices.IndexFunc(x, func(v float32) bool { return low(v) == peak }))
 	}
-	k.exponentials(x, peak, o.Temperature)
+	all := choicesOf(x, peak, o.Temperature)
+	if o.TopK > 0 || o.TopP < 1 || o.MinP > 0 {
+		all = cut(all, o)
+	}
+	return draw(all, philoxUniform(o.Seed, uint32(o.Choice), uint32(position)))
+}
+
+// choicesOf are all tokens with the weights that the scalar kernel gives them.
+func choicesOf(logits []float32, peak, temperature float32) []choice {
+	x := slices.Clone(logits)
+	scalarISA().exponentials(x, peak, temperature)
 	all := make([]choice, len(x))
 	for i, w := range x {
 		all[i] = choice{int32(i), float64(w)}
 	}
-	if o.TopK > 0 || o.TopP < 1 || o.MinP > 0 {
-		all = cut(all, o)
-	}
-	u, sum := philoxUniform(o.Seed, uint32(o.Choice), uint32(position))*massOf(all), 0.0
-	for _, c := range all {
-		if sum += c.weight; sum > u {
-			return c.token
-		}
-	}
-	return all[len(all)-1].token
+	return all
 }
 
 func cut(all []choice, o engine.Output) []choice {
+	total, sum, kept := massOf(all), running{}, 0
+	all = slices.DeleteFunc(slices.Clone(all), func(c choice) bool { return c.weight == 0 })
 	slices.SortStableFunc(all, func(a, b choice) int { return cmp.Compare(b.weight, a.weight) })
-	if o.TopK > 0 && int(o.TopK) < len(all) {
+	if o.TopK > 0 && int(o.TopK) <= len(all) {
 		all = all[:o.TopK]
+		total = massOf(all)
 	}
-	total, sum, kept := massOf(all), 0.0, 0
-	for kept < len(all) && (kept == 0 || sum < total*float64(o.TopP) && float32(all[kept].weight) >= o.MinP) {
-		sum += all[kept].weight
-		kept++
+	for before := 0.0; kept < len(all) && (kept == 0 || before < total*float64(o.TopP) && float32(all[kept].weight) >= o.MinP); kept++ {
+		before = sum.add(all[kept].weight)
 	}
 	return all[:kept]
+}
+
+func draw(all []choice, u float64) (token int32) {
+	target, sum := u*massOf(all), running{}
+	for _, c := range all {
+		if c.weight > 0 {
+			token = c.token
+		}
+		if sum.add(c.weight) > target {
+			return c.token
+		}
+	}
+	return token
 }
 
 // philoxUniform is the draw by the published generator, written here a second time.
@@ -254,7 +154,7 @@ func TestSampleAgainstReference(t *testing.T) {
 								penalties = []engine.Penalty{{Token: int32(r.IntN(vocab)), Seen: 3, Generated: 2}}
 								biases = []engine.Bias{{Token: int32(r.IntN(vocab)), Value: 4}}
 							}
-							want := plainSample(k, logits, o, i, penalties, biases)
+							want := plainSample(logits, o, i, penalties, biases)
 							if got, _ := k.sample(m, logits, o, i, penalties, biases); got.Token != want {
 								t.Errorf("vocabulary %d, spread %g, %+v: token %d, not %d", vocab, spread, o, got.Token, want)
 							}
@@ -266,6 +166,109 @@ func TestSampleAgainstReference(t *testing.T) {
 		}
 	}
 	t.Logf("%d draws", cases)
+}
+
+// oddSampling draws every parameter from values that are usual, extreme, or mean nothing.
+func oddSampling(r *rand.Rand) engine.Output {
+	return engine.Output{
+		Mode: engine.Sample, Repetition: 1, Seed: r.Uint64(), Choice: int32(r.IntN(3)),
+		Temperature: []float32{0, 0.3, 1, 2, 100, 1e-30, 1e30, float32(math.NaN())}[r.IntN(8)],
+		TopK:        []int32{0, 0, 0, 1, 2, 40, 300, 1 << 30, -1}[r.IntN(9)],
+		TopP:        []float32{1, 1, 0.95, 0.999, 1 - 0x1p-24, 0.5, 0, 1e-9, -1, 2}[r.IntN(10)],
+		MinP:        []float32{0, 0, 0, 0.05, 0.5, 1, 1e-6, 2, -1}[r.IntN(9)],
+	}
+}
+
+// oddRows are those of the passes, and long ones: of many candidates, of few different ones, of all the same.
+func oddRows(r *rand.Rand) [][]float32 {
+	const long = 5000
+	return append(rowsOfLogits(4),
+		fill(long, func(int) float32 { return float32(r.NormFloat64() * 0.2) }),
+		fill(long, func(int) float32 { return float32(r.NormFloat64() * 30) }),
+		fill(long, func(int) float32 { return float32(r.IntN(3)) }),
+		make([]float32, long))
+}
+
+func chooseFromOddRows(t *testing.T, k probeISA) {
+	r, m, chosen := random(7), &probeMemory{}, map[int32]bool{}
+	for i, x := range oddRows(r) {
+		logits := probeCopy(m, x)
+		for range 150 {
+			o, position := oddSampling(r), r.IntN(1<<20)
+			want := plainSample(x, o, position, nil, nil)
+			if got, _ := k.sample(m, logits, o, position, nil, nil); got.Token != want {
+				t.Fatalf("row %d of %d, position %d, %+v: token %d, not %d", i, len(x), position, o, got.Token, want)
+			}
+			chosen[want] = true
+		}
+		m.free()
+	}
+	if len(chosen) < 300 {
+		t.Errorf("%d tokens were chosen: too few to show anything", len(chosen))
+	}
+}
+
+func TestOddRowsAgainstReference(t *testing.T) {
+	t.Run("scalar", func(t *testing.T) { chooseFromOddRows(t, scalarISA()) })
+	forEachISA(t, func(t *testing.T, _, k probeISA, _ *probeMemory) { chooseFromOddRows(t, k) })
+}
+
+// A row whose nucleus is decided by rounding: a peak of weight 1, heavy tokens of about 2^-30.6 each and light ones of
+// 2^-32. In order of weight, each heavy token of the first chunk loses 2^-54 when it is added to the peak: so peak and
+// heavy tokens fall short of a mass that they reach where each class of weights is added by itself.
+const (
+	edgeHeavy, edgeLight = 8191, 256
+	edgeTopP             = 1 - 0x1p-24
+)
+
+// edgeRow raises the light tokens, a step of a float each, until top-p asks for a mass between the two sums.
+func edgeRow(t *testing.T) (logits []float32, all []choice) {
+	t.Helper()
+	weight := func(x float32) float64 { return choicesOf([]float32{x}, 0, 1)[0].weight }
+	heavy := float32(-21.2)
+	for math.Mod(weight(heavy), 0x1p-52) != 0x1p-54 {
+		heavy = math.Nextafter32(heavy, -22)
+	}
+	exact := 1 + edgeHeavy*weight(heavy)
+	light := math.Nextafter32(float32(math.Log(exact*0x1p-24/edgeLight)), -23)
+	logits = slices.Concat([]float32{0}, slices.Repeat([]float32{heavy}, edgeHeavy), slices.Repeat([]float32{light}, edgeLight))
+	all = choicesOf(logits, 0, 1)
+	for step := range 8 * edgeLight {
+		if wanted := massOf(all) * edgeTopP; massOf(all[:1+edgeHeavy]) < wanted && wanted <= exact {
+			return logits, all
+		}
+		i := 1 + edgeHeavy + step%edgeLight
+		logits[i] = math.Nextafter32(logits[i], 0)
+		all[i].weight = weight(logits[i])
+	}
+	t.Fatal("no light tokens put the nucleus between the two sums")
+	return nil, nil
+}
+
+// Which tokens are sorted is decided by the sums of classes, with room for what rounding does to the sum in order of weight.
+func TestTopPCountsInOrderOfWeight(t *testing.T) {
+	x, all := edgeRow(t)
+	m := &probeMemory{}
+	defer m.free()
+	o := engine.Output{Mode: engine.Sample, Temperature: 1, TopP: edgeTopP, Repetition: 1, Seed: 9}
+	s, without, mass := newProbeSampler(m, scalarISA(), probeCopy(m, x), o, nil, nil), 0, massOf(all)
+	for position := range 1 << 21 {
+		u := philoxUniform(o.Seed, 0, uint32(position))
+		if u*mass < 1 {
+			continue // the peak, whatever the nucleus
+		}
+		want := plainSample(x, o, position, nil, nil)
+		if got := s.token(position); got != want {
+			t.Errorf("position %d: token %d, not %d", position, got, want)
+		}
+		if draw(all[:1+edgeHeavy], u) != want {
+			without++
+		}
+	}
+	if without == 0 {
+		t.Error("no draw depends on the light token of the nucleus")
+	}
+	t.Logf("%d draws depend on the light token of the nucleus", without)
 }
 
 // The draw is the first 53 bits of Philox with position and choice as counter and the seed as key.

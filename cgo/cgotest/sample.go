@@ -50,13 +50,39 @@ func (k probeISA) top(x []float32, out []engine.TopToken) {
 	C.probe_top(k.k, floats(x), C.int(len(x)), C.int(len(out)), (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(out))))
 }
 
-func (k probeISA) sample(m *probeMemory, logits []float32, o engine.Output, position int, p []engine.Penalty, b []engine.Bias) (engine.Result, []engine.TopToken) {
+// probeSampler is a row of logits with all that sampling it takes, so that a benchmark counts no allocation.
+type probeSampler struct {
+	k       probeISA
+	logits  []float32
+	o       *C.struct_output
+	p       *C.struct_penalty
+	b       *C.struct_bias
+	result  *engine.Result
+	top     []engine.TopToken
+	scratch []byte
+}
+
+func newProbeSampler(m *probeMemory, k probeISA, logits []float32, o engine.Output, p []engine.Penalty, b []engine.Bias) probeSampler {
 	o.PenaltyCount, o.BiasCount = int32(len(p)), int32(len(b))
-	r, top := &probeTake[engine.Result](m, 1)[0], probeTake[engine.TopToken](m, int(o.Top))
-	own := &probeCopy(m, []engine.Output{o})[0]
-	C.probe_sample(k.k, floats(logits), C.int(len(logits)), (*C.struct_output)(unsafe.Pointer(own)), C.int(position),
-		(*C.struct_penalty)(unsafe.Pointer(unsafe.SliceData(probeCopy(m, p)))), (*C.struct_bias)(unsafe.Pointer(unsafe.SliceData(probeCopy(m, b)))),
-		(*C.struct_result)(unsafe.Pointer(r)), (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(top))),
-		unsafe.Pointer(unsafe.SliceData(probeTake[byte](m, int(C.sample_scratch_bytes(C.int(len(logits))))))))
-	return *r, top
+	return probeSampler{
+		k: k, logits: logits, o: (*C.struct_output)(unsafe.Pointer(&probeCopy(m, []engine.Output{o})[0])),
+		p:      (*C.struct_penalty)(unsafe.Pointer(unsafe.SliceData(probeCopy(m, p)))),
+		b:      (*C.struct_bias)(unsafe.Pointer(unsafe.SliceData(probeCopy(m, b)))),
+		result: &probeTake[engine.Result](m, 1)[0], top: probeTake[engine.TopToken](m, int(o.Top)),
+		scratch: probeTake[byte](m, int(C.sample_scratch_bytes(C.int(len(logits))))),
+	}
+}
+
+// token samples the row as that of a position.
+func (s probeSampler) token(position int) int32 {
+	C.probe_sample(s.k.k, floats(s.logits), C.int(len(s.logits)), s.o, C.int(position), s.p, s.b,
+		(*C.struct_result)(unsafe.Pointer(s.result)), (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(s.top))),
+		unsafe.Pointer(unsafe.SliceData(s.scratch)))
+	return s.result.Token
+}
+
+func (k probeISA) sample(m *probeMemory, logits []float32, o engine.Output, position int, p []engine.Penalty, b []engine.Bias) (engine.Result, []engine.TopToken) {
+	s := newProbeSampler(m, k, logits, o, p, b)
+	s.token(position)
+	return *s.result, s.top
 }

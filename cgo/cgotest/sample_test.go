@@ -63,6 +63,7 @@ func TestSamplingEqualsScalar(t *testing.T) {
 				for i, o := range samplings {
 					o = plain(o)
 					o.Seed, o.Top = r.Uint64(), min(o.Top, int32(vocab))
+					o.Mode |= engine.Score | engine.LogSumExp | engine.Rank
 					p := []engine.Penalty{{Token: int32(r.IntN(vocab)), Seen: 2, Generated: 1}}
 					b := []engine.Bias{{Token: int32(r.IntN(vocab)), Value: 2.5}}
 					got, gotTop := k.sample(m, logits, o, i, p, b)
@@ -182,7 +183,7 @@ func TestGreedyAndScores(t *testing.T) {
 		logits := probeCopy(m, inputs[0].make(r, vocab))
 		p := []engine.Penalty{{Token: int32(r.IntN(vocab)), Seen: 1, Generated: 1}}
 		b := []engine.Bias{{Token: int32(r.IntN(vocab)), Value: 3}}
-		o := plain(engine.Output{Repetition: 1.2, Presence: 0.5, Mode: engine.Score, Target: int32(vocab / 2), Top: int32(min(5, vocab))})
+		o := plain(engine.Output{Repetition: 1.2, Presence: 0.5, Mode: engine.Score | engine.LogSumExp | engine.Rank, Target: int32(vocab / 2), Top: int32(min(5, vocab))})
 		got, top := have[0].sample(m, logits, o, 0, p, b)
 		x := adjusted(logits, o, p, b)
 		if want := slices.Index(x, slices.Max(x)); int(got.Token) != want {
@@ -204,6 +205,43 @@ func TestGreedyAndScores(t *testing.T) {
 			if c.Logit != order[i] || logits[c.Token] != c.Logit {
 				t.Errorf("vocabulary of %d: alternative %d is %+v, want %v", vocab, i, c, order[i])
 			}
+		}
+	}
+}
+
+// What was not asked for is 0, whatever else was; what was is the same, alone or not.
+func TestResultsAsAsked(t *testing.T) {
+	have, _ := probeISAs()
+	r, m := random(3), &probeMemory{}
+	defer m.free()
+	logits := probeCopy(m, inputs[0].make(r, 500))
+	const everything = engine.Sample | engine.Score | engine.LogSumExp | engine.Rank
+	o := plain(engine.Output{Temperature: 3, Seed: 3, Target: 77})
+	sample := func(mode engine.OutputMode) engine.Result {
+		o.Mode = mode
+		got, _ := have[0].sample(m, logits, o, 5, nil, nil)
+		return got
+	}
+	all, scored := sample(everything), sample(everything&^engine.Sample)
+	if all.Token == o.Target || all.LogSumExp == 0 || all.Rank == 0 || all.TargetLogit != logits[77] || scored.Token != 77 || scored.Rank == 0 {
+		t.Fatalf("%+v, without a draw %+v: they show nothing", all, scored)
+	}
+	for mode := range everything + 1 {
+		want := all
+		if mode&engine.Sample == 0 {
+			want = scored
+		}
+		if mode&engine.Score == 0 {
+			want.TargetLogit = 0
+		}
+		if mode&engine.LogSumExp == 0 {
+			want.LogSumExp = 0
+		}
+		if mode&engine.Rank == 0 {
+			want.Rank = 0
+		}
+		if got := sample(mode &^ engine.WholeRow); got != want {
+			t.Errorf("mode %b: %+v, not %+v", mode, got, want)
 		}
 	}
 }
@@ -233,5 +271,31 @@ func TestNothingButNaN(t *testing.T) {
 			}
 		}
 		m.free()
+	}
+}
+
+// BenchmarkSample is one row of a vocabulary of 152,064: what a step waits for, on one worker.
+func BenchmarkSample(b *testing.B) {
+	have, _ := probeISAs()
+	m := &probeMemory{}
+	defer m.free()
+	r := random(5)
+	logits := probeCopy(m, fill(152_064, func(int) float32 { return float32(r.NormFloat64() * 3) }))
+	for _, c := range []struct {
+		name string
+		o    engine.Output
+	}{
+		{"greedy", engine.Output{}},
+		{"all", engine.Output{Temperature: 1}},
+		{"top-k 40 of a flat row", engine.Output{Temperature: 100, TopK: 40}},
+		{"top-p 0.95", engine.Output{Temperature: 0.8, TopP: 0.95}},
+		{"top-p 0.999 at temperature 2", engine.Output{Temperature: 2, TopP: 0.999}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newProbeSampler(m, have[len(have)-1], logits, plain(c.o), nil, nil)
+			for i := 0; b.Loop(); i++ {
+				s.token(i)
+			}
+		})
 	}
 }

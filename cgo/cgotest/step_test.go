@@ -217,6 +217,42 @@ func TestStepGivesTheSameBytes(t *testing.T) {
 	}
 }
 
+// A row is drawn by its position in its sequence, whatever its place in the batch: the reference draws from the logits
+// of the step. Each of the rows, seeds and choices would draw something else with another's.
+func TestDrawsAreOfThePosition(t *testing.T) {
+	const first, n = 21, 7
+	in := loadStep(t, "auto", 2, engine.F32)
+	b, err := in.NewBatch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := stepTokens(first + n)
+	runStep(t, in, b, tokens[:first], 0, stepPages(0), false)
+	b.Reset()
+	if _, err := b.AddSequence(stepTokens(3), 0, []int32{63}); err != nil {
+		t.Fatal(err)
+	}
+	row, err := b.AddSequence(tokens[first:], first, stepPages(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range min(n, in.Limits().MaxRows) {
+		o := engine.Output{Row: int32(row + n - 1 - i), Mode: engine.Sample | engine.WholeRow, Temperature: 4, TopP: 1, Repetition: 1, Seed: uint64(i % 2), Choice: int32(i % 3)}
+		if _, err := b.AddOutput(o, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(in.Submit(b), in.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range b.Outputs {
+		position := first + n - 1 - i
+		if want := plainSample(b.Logits[i*stepVocab:][:stepVocab], o, position, nil, nil); b.Results[i].Token != want {
+			t.Errorf("position %d: token %d, not %d", position, b.Results[i].Token, want)
+		}
+	}
+}
+
 // A sequence goes on from pages that were copied, or exported and imported, as from its own.
 func TestPagesMove(t *testing.T) {
 	in := loadStep(t, "auto", 2, engine.F16)

@@ -46,7 +46,7 @@ static __device__ int choose(struct sampler *s, const struct row_scratch *r, int
 {
 	int id = peak_id(s, r->weights, vocab);
 	float peak = logit_at(r->weights, id);
-	if (o->temperature <= 0.0f || !(peak > -INFINITY) || peak == INFINITY)
+	if (!(o->temperature > 0.0f) || !(peak > -INFINITY) || peak == INFINITY)
 		return id;
 	__syncthreads();
 	for (int i = threadIdx.x; i < vocab; i += SAMPLE_THREADS)
@@ -57,13 +57,12 @@ static __device__ int choose(struct sampler *s, const struct row_scratch *r, int
 	return draws_from_all(o) ? draw_any(s, &all, u) : draw_cut(s, &all, o, u, r->list, r->other);
 }
 
-static __device__ int pick(struct sampler *s, const struct phase *p, const float *logits, const struct output *o,
-                           int highest)
+static __device__ int pick(struct sampler *s, const struct phase *p, const float *logits, const struct output *o)
 {
 	if (!(o->mode & OUTPUT_SAMPLE))
 		return o->target;
-	if (o->temperature <= 0.0f && !adjusts(o))
-		return highest;
+	if (!(o->temperature > 0.0f) && !adjusts(o))
+		return peak_id(s, logits, p->vocab);
 	struct row_scratch r = scratch_of(p);
 	for (int i = threadIdx.x; i < p->vocab; i += SAMPLE_THREADS)
 		r.weights[i] = logits[i];
@@ -71,6 +70,12 @@ static __device__ int pick(struct sampler *s, const struct phase *p, const float
 	if (adjusts(o))
 		adjust(r.weights, p->vocab, o, p->batch);
 	return choose(s, &r, p->vocab, o, p->batch->positions[o->row]);
+}
+
+static __device__ float log_sum_exp(struct sampler *s, const float *logits, int vocab)
+{
+	float peak = logit_at(logits, peak_id(s, logits, vocab));
+	return peak + (float)d_log(sum_exp(s, logits, vocab, peak));
 }
 
 KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
@@ -85,12 +90,11 @@ KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 	if (b->whole_row[row] >= 0)
 		for (int i = threadIdx.x; i < vocab; i += SAMPLE_THREADS)
 			b->logits[(int64_t)b->whole_row[row] * vocab + i] = logits[i];
-	int highest = peak_id(&s, logits, vocab), token = pick(&s, p, logits, o, highest);
+	int token = pick(&s, p, logits, o);
 	if (token < 0 || token >= vocab) /* a target that nobody asked for */
 		token = 0;
-	float peak = logit_at(logits, highest);
-	float log_sum = peak + (float)d_log(sum_exp(&s, logits, vocab, peak));
-	int rank = logits[token] == peak ? 0 : count_above(&s, logits, vocab, logits[token]);
+	float log_sum = o->mode & OUTPUT_LOG_SUM_EXP ? log_sum_exp(&s, logits, vocab) : 0.0f;
+	int rank = o->mode & OUTPUT_RANK ? count_above(&s, logits, vocab, logits[token]) : 0;
 	top(&s, logits, vocab, o->top, b->top + (int64_t)row * b->counts->max_top);
 	if (threadIdx.x != 0)
 		return;

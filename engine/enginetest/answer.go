@@ -21,6 +21,9 @@ func words(text string) uint64 {
 	return sum
 }
 
+// logSumExp is above every logit.
+const logSumExp = 10
+
 // row is a position's hidden state while it is formed: from the weights, the token and the position, then from all that
 // the position sees in each group. What it leaves in a group is cell, so that no group's pages pass for another's.
 type row uint64
@@ -34,6 +37,8 @@ func (r row) see(cell uint64) row { return row(mix(uint64(r), cell)) }
 func (r row) cell(group int) uint64 { return mix(uint64(r), uint64(group)) }
 
 func (r row) logit() float32 { return float32(r%1000) / 100 }
+
+func (r row) rank() int32 { return int32(r % 7) }
 
 // choose depends on all that may choose a token: the sequence, seed and choice unless greedy, penalties
 // in any order, biases.

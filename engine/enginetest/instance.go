@@ -263,7 +263,16 @@ func (in *Instance) Steps() []Step {
 // result fills in what output i asks for.
 func (in *Instance) result(b *engine.Batch, i int, o engine.Output, at row) {
 	r := &b.Results[i]
-	*r = engine.Result{Logit: at.logit(), TargetLogit: (at ^ row(o.Target)).logit(), LogSumExp: 10, Token: o.Target}
+	*r = engine.Result{Logit: at.logit(), Token: o.Target}
+	if o.Mode&engine.Score != 0 {
+		r.TargetLogit = (at ^ row(o.Target)).logit()
+	}
+	if o.Mode&engine.LogSumExp != 0 {
+		r.LogSumExp = logSumExp
+	}
+	if o.Mode&engine.Rank != 0 {
+		r.Rank = at.rank()
+	}
 	if o.Mode&engine.Sample != 0 {
 		r.Token = at.choose(o, b.Penalties[o.FirstPenalty:o.FirstPenalty+o.PenaltyCount], b.Biases[o.FirstBias:o.FirstBias+o.BiasCount], in.limits.Vocab)
 	}

@@ -19,10 +19,15 @@ const (
 	maxBiases       = 1024
 )
 
-// TablePages is how many entries all page tables of a batch have together.
+// TablePages is how many entries all page tables of a batch have together. What another program wrote may be longer
+// than this one's context: the pool bounds it.
 func TablePages(p *engine.Program, o engine.LoadOptions) (n int) {
-	for _, g := range p.Groups {
-		n += g.PagesFor(o.MaxContext, o.MaxTokens)
+	for i, g := range p.Groups {
+		if g.Mask == engine.Cross {
+			n += o.Pages[i]
+		} else {
+			n += g.PagesFor(o.MaxContext, o.MaxTokens)
+		}
 	}
 	return n * o.MaxSequences
 }

@@ -105,6 +105,30 @@ var list = []mutant{
 
 	// What a step computes.
 	{
+		name: "gate-bias", file: "cgo/op_linears.c", pkg: "cgo", tests: []string{"TestReference"},
+		old: "if (l->gate_bias)", new: "if (0)",
+	},
+	{
+		name: "head-scale", file: "cgo/op_head.go", pkg: "cgo", tests: []string{"TestReference"},
+		old: "scale: C.float(o.Scale)", new: "scale: 1",
+	},
+	{
+		name: "query-norm", file: "cgo/op_attend.go", pkg: "cgo", tests: []string{"TestReference"},
+		old: "f.turn(o.Norm,", new: "f.turn(engine.NoWeight,",
+	},
+	{
+		name: "key-norm", file: "cgo/op_store.go", pkg: "cgo", tests: []string{"TestReference"},
+		old: "f.turn(o.Norm,", new: "f.turn(engine.NoWeight,",
+	},
+	{
+		name: "slots-never-cleared", file: "cgo/op_store.c", pkg: "cgo", tests: []string{"TestReference"},
+		old: "last && opened && slot < PAGE_TOKENS - 1", new: "0 && last && opened",
+	},
+	{
+		name: "top-p-slack", file: "cgo/draw.h", pkg: "cgo/cgotest", tests: []string{"TestTopPCountsInOrderOfWeight"},
+		old: "(o->top_p + 0x1p-10)", new: "o->top_p",
+	},
+	{
 		name: "draw-position", file: "cgo/op_head.c", pkg: "cgo/cgotest", tests: []string{"TestStepGivesTheSameBytes"},
 		old: "b->positions[o->row],", new: "o->row,",
 	},

@@ -1,0 +1,142 @@
+package reference
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"chimera/engine"
+)
+
+// This file owns the comparison of one output row with what is expected.
+
+// answer is what a step found for one output.
+type answer struct {
+	*player
+	*job
+	request
+	b     *engine.Batch
+	index int
+}
+
+// fail ends the check with what was asked and where.
+func (a *answer) fail(format string, args ...any) {
+	a.Logf("%v", a.script)
+	a.Fatalf("%s: position %d of %d, tolerance %.3g, %+v: %s", a.backend.Name(), a.position, len(a.Tokens), a.tolerance[a.model], a.request.output, fmt.Sprintf(format, args...))
+}
+
+// check holds a whole row to the reference, and all else to the whole row if there is one: then it is exact.
+func (a *answer) check() {
+	logits, tolerance := a.want[a.position], a.tolerance[a.model]
+	if row := a.wholeRow(); row != nil {
+		a.checkRow(row, logits, tolerance)
+		logits, tolerance = widen(row), 0
+	}
+	r := a.b.Results[a.index]
+	a.checkToken(r.Token, logits, tolerance)
+	a.near("the token's logit", r.Logit, logits[r.Token], tolerance)
+	a.checkScores(r, logits, tolerance)
+	a.checkTop(a.b.TopOf(a.index), logits, tolerance)
+	for i, got := range a.b.TargetLogitsOf(a.index) {
+		a.near(fmt.Sprintf("target %d", i), got, logits[a.targets[i]], tolerance)
+	}
+}
+
+func (a *answer) near(what string, got float32, want, tolerance float64) {
+	if !(math.Abs(float64(got)-want) <= tolerance) {
+		a.fail("%s is %g, want %g +- %.3g", what, got, want, tolerance)
+	}
+}
+
+// wholeRow is the output's raw logits, if it asked for them.
+func (a *answer) wholeRow() []float32 {
+	if a.request.output.Mode&engine.WholeRow == 0 {
+		return nil
+	}
+	before := 0
+	for _, o := range a.b.Outputs[:a.index] {
+		if o.Mode&engine.WholeRow != 0 {
+			before++
+		}
+	}
+	vocab := len(a.want[a.position])
+	return a.b.Logits[before*vocab:][:vocab]
+}
+
+// checkRow compares with the reference, and with the bytes of the first backend.
+func (a *answer) checkRow(row []float32, want []float64, tolerance float64) {
+	for i, x := range row {
+		a.near(fmt.Sprintf("logit %d", i), x, want[i], tolerance)
+	}
+	name := fmt.Sprintf("%p %d", a.job, a.position)
+	first, known := a.rows[name]
+	if !known {
+		a.rows[name] = slices.Clone(row)
+	} else if !slices.EqualFunc(row, first, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
+		a.fail("other bytes than those of the first backend, by up to %.3g", distance(widen(row), widen(first)))
+	}
+}
+
+// disturbances is how often a choice is made again with logits that differ as much as they may: where it
+// comes out otherwise, the token is not held to it.
+const disturbances = 12
+
+func (a *answer) checkToken(token int32, logits []float64, tolerance float64) {
+	o := a.request.output
+	if o.Mode&engine.Sample == 0 {
+		if token != o.Target {
+			a.fail("token %d without a choice, want the target", token)
+		}
+		return
+	}
+	random := rand.New(rand.NewPCG(o.Seed, uint64(a.position)))
+	off := max(tolerance, leastTolerance*largest(logits)) // weights are float32
+	want := Choose(Adjusted(logits, o, a.penalties, a.biases), o, a.position)
+	for range disturbances {
+		x := slices.Clone(logits)
+		for i := range x {
+			x[i] += off * (2*random.Float64() - 1)
+		}
+		if Choose(Adjusted(x, o, a.penalties, a.biases), o, a.position) != want {
+			return
+		}
+	}
+	if token != want {
+		a.fail("token %d, want %d", token, want)
+	}
+}
+
+func (a *answer) checkScores(r engine.Result, logits []float64, tolerance float64) {
+	if a.request.output.Mode&engine.Score != 0 {
+		a.near("the target's logit", r.TargetLogit, logits[a.request.output.Target], tolerance)
+	}
+	peak, sum, least, most := slices.Max(logits), 0.0, 0, 0
+	for i, x := range logits {
+		sum += math.Exp(x - peak)
+		if i != int(r.Token) && x > logits[r.Token]+2*tolerance {
+			least++
+		}
+		if i != int(r.Token) && x > logits[r.Token]-2*tolerance {
+			most++
+		}
+	}
+	a.near("log-sum-exp", r.LogSumExp, peak+math.Log(sum), max(tolerance, 1e-6*max(1, largest(logits))))
+	if int(r.Rank) < least || int(r.Rank) > most {
+		a.fail("rank %d of token %d, want %d to %d", r.Rank, r.Token, least, most)
+	}
+}
+
+// checkTop wants the largest logits in order, ties by id.
+func (a *answer) checkTop(top []engine.TopToken, logits []float64, tolerance float64) {
+	sorted := slices.Clone(logits)
+	slices.SortFunc(sorted, func(x, y float64) int { return cmp.Compare(y, x) })
+	for i, got := range top {
+		a.near(fmt.Sprintf("top %d (token %d)", i, got.Token), got.Logit, logits[got.Token], tolerance)
+		a.near(fmt.Sprintf("top %d", i), got.Logit, sorted[i], tolerance)
+		if i > 0 && (got.Logit > top[i-1].Logit || got.Logit == top[i-1].Logit && got.Token <= top[i-1].Token) {
+			a.fail("top %v: not in order", top)
+		}
+	}
+}
