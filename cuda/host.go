@@ -14,13 +14,13 @@ import (
 // This file owns host memory that a device copies from and to: pinned if that can be had, and never given back while the
 // device may still reach it.
 
-// pinned takes host memory for a device, Pinned or WriteCombined. Where it can't be pinned copies are slower and hostmem has counted it. But a
+// pinned takes host memory for a device. Where it can't be pinned copies are slower and hostmem has counted it. But a
 // pinner that finds the context lost, or gets no answer, speaks for the device too.
-func (d *device) pinned(phase string, purpose hostmem.Purpose, bytes int64, how hostmem.Option) (*hostmem.Region, error) {
+func (d *device) pinned(phase string, purpose hostmem.Purpose, bytes int64) (*hostmem.Region, error) {
 	if err := d.start(phase); err != nil {
 		return nil, err
 	}
-	r, err := hostmem.Alloc(purpose, bytes, how)
+	r, err := hostmem.Alloc(purpose, bytes, hostmem.Pinned)
 	if err != nil {
 		return nil, err
 	}

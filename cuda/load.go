@@ -52,7 +52,7 @@ func (in *instance) allocate() error {
 	in.weights = carveWeights(&arena{base: in.weightsAt}, in.lowered)
 	in.buffers = carveBuffers(&arena{base: in.actsAt}, in.lowered, in.options)
 	in.batches, in.graphs = map[*engine.Batch]*pinnedBatch{}, newGraphCache(in)
-	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan), hostmem.Pinned)
+	in.bounce, err = in.device.pinned(allocating, hostmem.Staging, bounceBytes(in.plan))
 	return err
 }
 
@@ -93,7 +93,7 @@ func (in *instance) writePhases() error {
 	f := in.filler()
 	bytes := int64(len(in.launches)) * C.sizeof_struct_phase
 	size := max(bytes+C.sizeof_struct_device_batch, in.plan.BatchBytes) // pointBatch carves a batch in it
-	r, err := in.device.pinned(writing, hostmem.Staging, size, hostmem.Pinned)
+	r, err := in.device.pinned(writing, hostmem.Staging, size)
 	if err != nil {
 		return err
 	}

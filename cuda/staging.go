@@ -73,7 +73,7 @@ type transfer struct {
 // newStager takes the buffers, for transfers of at most longest bytes or whole units; others go in parts.
 func newStager(d *device, longest int64) (*stager, error) {
 	s := &stager{d: d, room: slotRoom(longest), free: make(chan *slot, stagingSlots)}
-	host, err := d.pinned(loading, hostmem.Staging, stagerBytes(longest), hostmem.Pinned) // not write-combined: what was read is summed up there
+	host, err := d.pinned(loading, hostmem.Staging, stagerBytes(longest)) // not write-combined, as what was read is summed up there
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type pinnedBatch struct {
 
 // NewBatch carves a batch out of a pinned region of its own.
 func (in *instance) NewBatch() (*engine.Batch, error) {
-	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes, hostmem.Pinned)
+	r, err := in.device.pinned(batching, hostmem.Batch, in.plan.BatchBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -229,10 +229,10 @@ func TestDrawsAreOfThePosition(t *testing.T) {
 	tokens := stepTokens(first + n)
 	runStep(t, in, b, tokens[:first], 0, stepPages(0), false)
 	b.Reset()
-	if _, err := b.AddSequence(stepTokens(3), 0, []int32{63}); err != nil {
+	if _, err := b.AddSequence(stepTokens(3), 0, both([]int32{63})); err != nil {
 		t.Fatal(err)
 	}
-	row, err := b.AddSequence(tokens[first:], first, stepPages(0))
+	row, err := b.AddSequence(tokens[first:], first, both(stepPages(0)))
 	if err != nil {
 		t.Fatal(err)
 	}

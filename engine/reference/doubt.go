@@ -29,8 +29,8 @@ const (
 
 const (
 	// sumDoubt is what may be wrong with a sum, as a part of its terms' magnitudes: float32 rounds each step by up to
-	// 2^-25 of the sum so far, and the errors of some hundred steps add up to less than a tenth of this.
-	sumDoubt = 0x1p-21
+	// 2^-25 of the sum so far, and the errors of some hundred steps add up to a fraction of this.
+	sumDoubt = 0x1p-22
 	// valueDoubt is of the largest of a rounded value's neighbours: it, its scale, the scale's inverse and their
 	// product are all float32.
 	valueDoubt = 0x1p-20

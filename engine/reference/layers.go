@@ -32,7 +32,7 @@ func randomModels(t *rapid.T) []Model {
 		a.context = long
 	}
 	groups := a.ownGroups()
-	if !a.chance("cross", 0) {
+	if !a.chance("cross", 20) {
 		return []Model{a.model(false, groups)}
 	}
 	cross := a.group("cross")

@@ -48,10 +48,12 @@ func readWeight(w engine.Weights, weight engine.Weight) (tensor, error) {
 }
 
 func readRows(w engine.Weights, t engine.Tensor) ([][]float64, error) {
-	values, rows := make([]float32, t.Cols), make([][]float64, t.Rows)
-	rowBytes := len(t.Data) / t.Rows
+	bytes, values, rows := make([]byte, t.RowBytes), make([]float32, t.Cols), make([][]float64, t.Rows)
 	for i := range rows {
-		if err := weights.Dequantize(weights.Type(t.Type), t.Data[i*rowBytes:][:rowBytes], values); err != nil {
+		if err := w.Read(t.Name, i, bytes); err != nil {
+			return nil, err
+		}
+		if err := weights.Dequantize(weights.Type(t.Type), bytes, values); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 		rows[i] = widen(values)

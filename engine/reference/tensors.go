@@ -13,29 +13,36 @@ import (
 // This file owns tensors in memory, of random numbers in each format.
 
 // Tensors are weights in memory; they implement engine.Weights.
-type Tensors map[string]engine.Tensor
+type Tensors map[string]memoryTensor
+
+type memoryTensor struct {
+	engine.Tensor
+	data []byte // (Rows, RowBytes)
+}
 
 // Tensor returns the named tensor.
 func (w Tensors) Tensor(name string) (engine.Tensor, error) {
 	t, ok := w[name]
 	if !ok {
-		return t, fmt.Errorf("no tensor %s", name)
+		return engine.Tensor{}, fmt.Errorf("no tensor %s", name)
 	}
-	return t, nil
+	return t.Tensor, nil
 }
 
 // Has tells whether the tensor exists.
 func (w Tensors) Has(name string) bool { _, ok := w[name]; return ok }
 
-// Release does nothing: the tensors stay.
-func (w Tensors) Release(string) {}
-
-// Dequantize writes rows of the tensor as float32.
-func (w Tensors) Dequantize(name string, first, rows int, dst []float32) error {
+// Read copies rows.
+func (w Tensors) Read(name string, firstRow int, dst []byte) error {
 	t := w[name]
-	n := len(t.Data) / t.Rows
-	return weights.Dequantize(weights.Type(t.Type), t.Data[first*n:(first+rows)*n], dst)
+	if n := copy(dst, t.data[firstRow*t.RowBytes:]); n < len(dst) {
+		return fmt.Errorf("tensor %s ends after %d of %d bytes", name, n, len(dst))
+	}
+	return nil
 }
+
+// Ahead does nothing: the tensors are there.
+func (w Tensors) Ahead(string, int, int) {}
 
 // format is what must be known of a type to make random blocks of it: all bits are random, but that its scales
 // have one size and their products with the integers are centred.
@@ -78,7 +85,7 @@ func (w Tensors) add(r *rand.Rand, name string, t engine.DType, rows, cols int, 
 			data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(x)>>16))
 		}
 	}
-	w[name] = engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, Data: data}
+	w[name] = memoryTensor{engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, RowBytes: len(data) / rows}, data}
 }
 
 func (f format) appendBlock(data []byte, r *rand.Rand, bytes int, deviation float64) []byte {

@@ -13,7 +13,7 @@ func TestRandomTensors(t *testing.T) {
 	for _, dtype := range typesFor(256, false) {
 		w := Tensors{}
 		w.add(rand.New(rand.NewPCG(1, 2)), "x", dtype, 40, 256, 0, 0.25)
-		rows, err := readRows(w, w["x"])
+		rows, err := readRows(w, w["x"].Tensor)
 		if err != nil {
 			t.Fatal(err)
 		}

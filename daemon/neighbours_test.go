@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"chimera/engine"
+	"chimera/model"
+	"chimera/scheduler"
+)
+
+// This file owns the proof that loops which share a device do not show in one another's answers, be it that one gives way,
+// be it that weights are replaced meanwhile.
+
+// neighbour is a loop over an instance of its own.
+type neighbour struct {
+	*scheduler.Scheduler
+	under []*scheduler.Sequence
+	ended chan error
+}
+
+func startNeighbour(t *testing.T, in engine.Instance, c scheduler.Config, requests []scheduler.Request) *neighbour {
+	t.Helper()
+	loop, err := scheduler.New(in, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &neighbour{Scheduler: loop, ended: make(chan error, 1)}
+	for _, r := range requests {
+		seq, err := loop.Submit(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.under = append(n.under, seq)
+	}
+	go func() { n.ended <- loop.Run(t.Context()) }()
+	return n
+}
+
+// finish compares all answers with those that the requests have alone.
+func (n *neighbour) finish(t *testing.T, name string, want [][]scheduler.Event) {
+	t.Helper()
+	for i, seq := range n.under {
+		if got := events(t, seq); !slices.EqualFunc(got, want[i], sameEvent) {
+			t.Errorf("%s: request %d beside a neighbour: %v, alone: %v", name, i, got, want[i])
+		}
+	}
+	n.Drain()
+	if err := <-n.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNeighboursOnOneDevice(t *testing.T) {
+	path := filepath.Join("testdata", "parts", "gemma3_softcap", "gemma3_softcap-f16.gguf")
+	var requests []scheduler.Request
+	for i := range 12 {
+		requests = append(requests, scheduler.Request{
+			Prompt: companion(i, 40+10*i, 40), MaxTokens: 80, Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
+		})
+	}
+	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", Device: "cpu", StepTokens: 64, MaxSequences: 8, MaxLogprobs: 1}
+	want, _ := serve(t, path, o, requests, true)
+
+	f, p, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	options, err := o.options(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := o.openCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	var both [2]engine.Instance
+	for i := range both {
+		if both[i], err = loadOn(device, f, p, options); err != nil {
+			t.Fatal(err)
+		}
+		defer both[i].Close()
+	}
+	front := startNeighbour(t, both[0], scheduler.Config{StepTokens: 64, QueueLength: 16}, requests)
+	back := startNeighbour(t, both[1], scheduler.Config{StepTokens: 64, QueueLength: 16, Background: true}, requests)
+	for _, n := range []*neighbour{front, back} {
+		if g, err := n.Replace(model.NewSource(f), nil); err != nil || g != 2 { // the same bytes: who begins later answers the same
+			t.Errorf("generation %d, %v", g, err)
+		}
+	}
+	front.finish(t, "in front", want)
+	back.finish(t, "in the background", want)
+	if s := back.Snapshot(); s.Aborts == 0 {
+		t.Errorf("the background never gave way: %+v", s)
+	}
+	if s := front.Snapshot(); s.Aborts != 0 {
+		t.Errorf("the front gave way: %+v", s)
+	}
+}
