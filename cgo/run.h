@@ -50,11 +50,11 @@ struct instance {
 	struct query_tile *query_tiles; /* of the current step */
 	int32_t query_tile_count;
 	int32_t reserved;
-	int32_t *whole_row;             /* per output: its row in batch.logits, or -1 */
-	struct acts acts;               /* the quantised input of the next products */
-	float *logits;                  /* (LOGIT_ROWS, vocab padded to whole groups) */
-	uint8_t *scratch;               /* per worker: what one chunk of any phase needs */
-	int64_t scratch_bytes;          /* of one worker; a multiple of 64 */
+	int32_t *whole_row;    /* per output: its row in batch.logits, or -1 */
+	struct acts acts;      /* the quantised input of the next products */
+	float *logits;         /* (LOGIT_ROWS, vocab padded to whole groups) */
+	uint8_t *scratch;      /* per worker: what one chunk of any phase needs */
+	int64_t scratch_bytes; /* of one worker; a multiple of 64 */
 };
 
 /* A step under way. */

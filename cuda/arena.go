@@ -38,17 +38,15 @@ func (a *arena) take(bytes int64) Pointer {
 type buffers struct {
 	values             []Pointer // per value: (MaxTokens or MaxOutputs, width) floats
 	q, d, sum, halfSum Pointer   // struct device_acts
-	frequencies        []Pointer // per rope: (dim / 2)
 	cosines, sines     []Pointer // per rope: (MaxTokens, dim / 2)
 	logits             Pointer   // (headRows, vocab)
 	scratch            Pointer   // (headRows, sampleScratch)
-	partials           Pointer   // (MaxSequences, heads, splits, head_pad + 2)
+	partials           Pointer   // (MaxSequences, heads, splits, value_pad + 2)
 	ids, sequenceOf    Pointer   // (MaxTokens)
 	wholeRow           Pointer   // (MaxOutputs)
 	batch              Pointer   // struct device_batch
 	mirror             Pointer   // the arrays of a batch, laid out as in pinned memory
 	copyPairs          Pointer   // struct copy_pages_args and its pairs
-	phases             Pointer   // (launches) struct phase
 }
 
 // copyPairs is how many pages one launch of copy_pages moves.
@@ -58,16 +56,24 @@ func (l *lowered) blocks() int64 { return int64(l.ActCols+actBlock-1) / actBlock
 
 func (l *lowered) ropeHalf(i int) int64 { return int64(l.Ropes[i].Dim) / 2 }
 
-// splits is how many attention splits the longest context has.
-func splits(o engine.LoadOptions) int64 {
-	return int64(o.MaxContext+C.SPLIT_TOKENS-1) / C.SPLIT_TOKENS
+// splits is how many attention splits the longest sequence has: what another program wrote may be longer than this
+// one's context, the pool bounds it.
+func (l *lowered) splits(o engine.LoadOptions) int64 {
+	longest := o.MaxContext
+	for i, g := range l.Program.Groups {
+		if g.Mask == engine.Cross {
+			longest = max(longest, o.Pages[i]*engine.PageTokens)
+		}
+	}
+	return int64(longest+C.SPLIT_TOKENS-1) / C.SPLIT_TOKENS
 }
 
-// heads is the largest number of query heads of any attention.
-func (l *lowered) heads() (n int64) {
+// partialFloats is what the splits of one sequence leave of any attention, at most.
+func (l *lowered) partialFloats(o engine.LoadOptions) (n int64) {
 	for _, ph := range l.Phases {
-		if a, ok := ph.Op.(engine.Attend); ok {
-			n = max(n, int64(a.Heads))
+		if a, ok := ph.Op.(engine.Attend); ok && ph.Kind == lowering.Attend {
+			layout := kvLayout(l.Program.Group(a.Group), o.Policy.KV)
+			n = max(n, int64(a.Heads)*l.splits(o)*int64(layout.value_pad+2))
 		}
 	}
 	return n
@@ -79,37 +85,22 @@ func carveBuffers(a *arena, l *lowered, o engine.LoadOptions) *buffers {
 	b := &buffers{}
 	tokens, outputs := int64(o.MaxTokens), int64(o.MaxOutputs)
 	for _, v := range l.Program.Values {
-		rows := tokens
-		if v.Output {
-			rows = outputs
-		}
-		b.values = append(b.values, a.take(rows*int64(v.Width)*4))
+		b.values = append(b.values, a.take(int64(lowering.RowsOf(v.Rows, o)*v.Width)*4))
 	}
-	n := max(tokens, outputs) * l.blocks()
+	n := max(tokens, outputs, int64(o.MaxSequences)) * l.blocks()
 	b.q, b.d, b.sum, b.halfSum = a.take(n*actBlock), a.take(n*4), a.take(n*4), a.take(n*8)
 	for i := range l.Ropes {
 		half := l.ropeHalf(i) * 4
-		b.frequencies = append(b.frequencies, a.take(half))
 		b.cosines, b.sines = append(b.cosines, a.take(tokens*half)), append(b.sines, a.take(tokens*half))
 	}
 	vocab := int64(l.Program.Vocab)
 	b.logits, b.scratch = a.take(headRows*vocab*4), a.take(headRows*sampleScratch(l.Program.Vocab))
-	layout := kvLayout(l.Program, o.Policy.KV)
-	b.partials = a.take(int64(o.MaxSequences) * l.heads() * splits(o) * int64(layout.head_pad+2) * 4)
+	b.partials = a.take(int64(o.MaxSequences) * l.partialFloats(o) * 4)
 	b.ids, b.sequenceOf, b.wholeRow = a.take(tokens*4), a.take(tokens*4), a.take(outputs*4)
 	b.batch = a.take(C.sizeof_struct_device_batch)
 	b.mirror = a.take(batchBytes(l.Program, o))
 	b.copyPairs = a.take(C.sizeof_struct_copy_pages_args + copyPairs*8)
-	f := filler{lowered: l, options: o}
-	b.phases = a.take(int64(len(f.launches())) * C.sizeof_struct_phase)
 	return b
-}
-
-func kvLayout(p *engine.Program, kv engine.DType) C.struct_kv_layout {
-	kind := map[engine.DType]C.int{engine.F32: C.KV_F32, engine.F16: C.KV_F16, engine.Q8_0: C.KV_Q8_0}[kv]
-	var layout C.struct_kv_layout
-	C.kv_layout_init(&layout, kind, C.int(p.Layers), C.int(p.KVHeads), C.int(p.HeadDim))
-	return layout
 }
 
 // weight is where a weight lies: interleaved for products and tables, plain for vectors and learned

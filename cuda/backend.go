@@ -6,7 +6,7 @@ package cuda
 import "C"
 
 import (
-	"fmt"
+	"gorgonia.org/cu"
 
 	"chimera/engine"
 	"chimera/engine/lowering"
@@ -22,7 +22,10 @@ const (
 )
 
 // Backend runs programs on one GPU, whose context it holds until Close.
-type Backend struct{ device *device }
+type Backend struct {
+	device *device
+	stream *cu.Stream // of the steps of all instances: they run in the order of Submit, and what one has written another may read
+}
 
 var _ engine.Backend = (*Backend)(nil)
 
@@ -32,7 +35,16 @@ func New(index int, model string) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{d}, nil
+	b := &Backend{device: d}
+	err = d.do("opening the device for", func() error {
+		s, err := d.makeStream()
+		b.stream = &s
+		return err
+	})
+	if err != nil {
+		return nil, oneCause(err, d.close())
+	}
+	return b, nil
 }
 
 // Name returns "cuda".
@@ -42,7 +54,10 @@ func (*Backend) Name() string { return "cuda" }
 func (b *Backend) BusID() string { return b.device.info.PCIBusID }
 
 // Close gives the GPU back, after the instances. An error names what was not given back before.
-func (b *Backend) Close() error { return b.device.close() }
+func (b *Backend) Close() error {
+	err := b.device.do("closing", func() error { return b.device.destroyStream(*b.stream) })
+	return oneCause(err, b.device.close())
+}
 
 // Available is how much of the GPU's memory is free, and which GPU that is.
 func (b *Backend) Available() (bytes int64, bound string) {
@@ -59,39 +74,43 @@ func (b *Backend) Available() (bytes int64, bound string) {
 
 // Plan lowers the program and adds up its memory.
 func (b *Backend) Plan(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*engine.Plan, error) {
-	l, err := lower(p, w)
+	l, o, err := b.prepare(p, w, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.Check(p); err != nil {
 		return nil, err
 	}
 	return planOf(l, o, b.device), nil
 }
 
+// prepare checks what Load and Plan are asked for, before any memory is taken.
+func (b *Backend) prepare(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*lowered, engine.LoadOptions, error) {
+	if err := o.Check(p); err != nil {
+		return nil, o, err
+	}
+	if o.Share != nil {
+		groups, err := b.sharedGroups(p, o)
+		if err != nil {
+			return nil, o, err
+		}
+		o.Pages = nil
+		for _, g := range groups {
+			o.Pages = append(o.Pages, g.pages)
+		}
+	}
+	l, err := lower(p, w)
+	return l, o, err
+}
+
 // Load builds an instance; see engine.Backend.
 func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
-	l, err := lower(p, w)
+	l, o, err := b.prepare(p, w, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Check(p); err != nil {
-		return nil, err
-	}
-	in := &instance{lowered: l, device: b.device, options: o, plan: planOf(l, o, b.device)}
+	in := &instance{lowered: l, backend: b, device: b.device, options: o, plan: planOf(l, o, b.device)}
 	in.limits = in.limitsOf()
-	for _, step := range []struct {
-		what string
-		run  func() error
-	}{
-		{"allocating memory", in.allocate},
-		{"loading kernels", in.loadKernels},
-		{"loading weights", func() error { return in.upload(w) }},
-		{"writing the plan", in.writePhases},
-	} {
-		if err := step.run(); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.what, in.abandon(err))
-		}
+	in.generations.all = map[engine.Generation]*generation{}
+	if err := in.load(w); err != nil {
+		return nil, in.abandon(err)
 	}
 	return in, nil
 }

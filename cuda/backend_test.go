@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"chimera/cgo"
@@ -23,9 +24,36 @@ import (
 func options(p *engine.Program, kv engine.DType) engine.LoadOptions {
 	context := min(p.Context, 640)
 	return engine.LoadOptions{
-		Policy: engine.Policy{KV: kv}, Threads: 1, ISA: "auto", MaxTokens: 64, MaxSequences: 5, MaxOutputs: 48,
-		MaxTop: 5, MaxContext: context, Pages: 5 * (context/engine.PageTokens + 1),
+		Policy: engine.Policy{KV: kv}, MaxTokens: 64, MaxVectors: 8, MaxSequences: 5, MaxOutputs: 48,
+		MaxTop: 5, MaxTargets: 12, MaxContext: context, Pages: pagesEach(p, 5*(context/engine.PageTokens+1)),
 	}
+}
+
+// pagesEach is a pool of n pages for each group.
+func pagesEach(p *engine.Program, n int) []int { return slices.Repeat([]int{n}, len(p.Groups)) }
+
+// tables are a sequence's page tables: the same page ids in each group, but those that nobody sees any more.
+func tables(l engine.Limits, first int, pages []int32) (all []engine.PageTable) {
+	for _, g := range l.Groups {
+		base := min(g.FirstSeen(first)/engine.PageTokens, len(pages))
+		all = append(all, engine.PageTable{Base: base, Pages: pages[base:]})
+	}
+	return all
+}
+
+// onCPU is the backend that the GPU's is held to.
+func onCPU(t *testing.T) engine.Backend {
+	t.Helper()
+	b, err := cgo.Open(cgo.Options{Threads: 1, ISA: "auto"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
 }
 
 // gpu takes the emulated GPU for a test, and checks at its end that nothing is left and no order was broken.
@@ -100,7 +128,7 @@ func rowsOf(t *testing.T, in engine.Instance, tokens []int32, chunks []int) []fl
 	at := 0
 	for _, n := range chunks {
 		b.Reset()
-		row, err := b.AddSequence(tokens[at:at+n], at, pages)
+		row, err := b.AddSequence(tokens[at:at+n], at, tables(b.Limits(), at, pages))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,6 +146,7 @@ func rowsOf(t *testing.T, in engine.Instance, tokens []int32, chunks []int) []fl
 
 func run(t *testing.T, in engine.Instance, b *engine.Batch) {
 	t.Helper()
+	b.Generation = in.Generation()
 	if err := in.Submit(b); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +173,7 @@ func TestModelsAsOnTheCPU(t *testing.T) {
 }
 
 func sameAsOnTheCPU(t *testing.T, name string, p *engine.Program, w engine.Weights, kv engine.DType) {
-	cpu := load(t, cgo.Backend{}, p, w, options(p, kv))
+	cpu := load(t, onCPU(t), p, w, options(p, kv))
 	on := load(t, gpu(t, name), p, w, options(p, kv))
 	tokens := make([]int32, 45)
 	for i := range tokens {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gorgonia.org/cu"
@@ -40,9 +41,11 @@ type device struct {
 	info  DeviceInfo
 	model string // in errors
 	limit time.Duration
-	work  chan task
-	gone  chan struct{} // closed by close
-	dead  chan struct{} // closed when it is poisoned
+	// owed is how many multiply-accumulates the steps under way take: whoever wants the thread waits for them too.
+	owed atomic.Int64
+	work chan task
+	gone chan struct{} // closed by close
+	dead chan struct{} // closed when it is poisoned
 
 	mu     sync.Mutex
 	phase  string // of the do under way
@@ -137,7 +140,16 @@ func (d *device) leave() error {
 //
 // If f does not come back in time the device is poisoned and do returns with the call that hangs; what f
 // shares with its caller must then be left alone.
-func (d *device) do(phase string, f func() error) error { return d.doWithin(d.limit, phase, f) }
+func (d *device) do(phase string, f func() error) error { return d.doWithin(d.patience(), phase, f) }
+
+// slowestMACs is how many multiply-accumulates a second the slowest GPU gives at worst: attention over 128k
+// positions on a small one. A chunk of a large model behind such a context takes minutes, which is no hang.
+const slowestMACs = 100e9
+
+// patience is how long a task may take: the steps before it are waited for too.
+func (d *device) patience() time.Duration {
+	return d.limit + time.Duration(float64(d.owed.Load())/slowestMACs*float64(time.Second))
+}
 
 // doWithin is do with a limit of its own, for what is known to take long.
 func (d *device) doWithin(limit time.Duration, phase string, f func() error) error {

@@ -69,6 +69,8 @@ func (r row) does() string {
 		return "`--device cuda:N`: exit 1; `auto`: warns, computes on the CPU"
 	case r.leg == opening:
 		return "`--device cuda:N`: exit 10; `auto`: warns, computes on the CPU"
+	case r.leg == replaced && r.verdict == refused:
+		return "goes on with the weights before"
 	case r.verdict == refused:
 		return "does not start: exit 1"
 	}

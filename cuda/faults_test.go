@@ -57,7 +57,7 @@ type callAt struct {
 var giveBacks = []string{"cuMemFree", "cuMemFreeHost", "cuStreamDestroy", "cuEventDestroy", "cuModuleUnload", "cuGraphExecDestroy",
 	"cuGraphDestroy", "cuDevicePrimaryCtxRelease"}
 
-// verdict is what a fault must lead to. Memory that is short at the start ends the start alone; without pinned memory copies are slower;
+// verdict is what a fault must lead to. Memory that is short at the start ends the start alone, while weights are replaced the replacing; without pinned memory copies are slower;
 // whatever fails once there is an instance has left steps half done. At the end only the wait for what is under way counts as that.
 func (c callAt) verdict(f faultKind) string {
 	switch {
@@ -65,7 +65,7 @@ func (c callAt) verdict(f faultKind) string {
 		return poisoned
 	case c.call == "cuMemHostAlloc", c.call == instantiating && c.later:
 		return served
-	case c.leg == opening, c.leg == loaded, c.leg == closing && c.call != "cuStreamSynchronize":
+	case c.leg == opening, c.leg == loaded, c.leg == replaced, c.leg == closing && c.call != "cuStreamSynchronize":
 		return refused
 	}
 	return poisoned
@@ -105,6 +105,7 @@ type table struct {
 	t       *testing.T
 	program *engine.Program
 	weights enginetest.Tensors
+	others  enginetest.Tensors
 	calls   []callAt
 	answers [][]byte
 	before  world
@@ -120,14 +121,15 @@ func clean(t *testing.T) *table {
 	}
 	x := &table{t: t}
 	x.program, x.weights = made(t, tinyShape, engine.Q8_0, engine.F32)
+	_, x.others = made(t, tinyShape, engine.F32, engine.F16)
 	x.before = now()
 	cudatest.Reset()
-	r := (&ride{program: x.program, weights: x.weights}).run()
+	r := (&ride{program: x.program, weights: x.weights, others: x.others}).run()
 	if r.err != nil {
 		t.Fatal(r.leg, r.err)
 	}
 	x.answers = r.answers
-	legs := []string{opening, loaded, batched, stepped, paged, closing}
+	legs := []string{opening, loaded, batched, stepped, paged, replaced, retired, closing}
 	graphs := 0
 	for _, line := range cudatest.Log() {
 		if strings.HasPrefix(line, " ") {
@@ -191,7 +193,7 @@ func (x *table) ride(fault string, n int, f faultKind, call string) *ride {
 	for limit := deadline; ; limit *= 3 {
 		cudatest.Reset()
 		x.before = now()
-		r := &ride{program: x.program, weights: x.weights}
+		r := &ride{program: x.program, weights: x.weights, others: x.others}
 		if f.hang == 0 {
 			cudatest.Fault(x.t, fault, n, f.code, 0)
 			return r.run()
@@ -258,6 +260,11 @@ func (x *table) afterwards(what string, r *ride, left bool) {
 		} else if err := errors.Join(r.makeBatches(), r.steps()); err != nil || !slices.EqualFunc(r.answers, x.answers[:4], bytes.Equal) {
 			x.errorf("%s: then a second load answers otherwise: %v", what, err)
 		}
+	case verdict == refused && r.leg == replaced: // the weights before are as they were
+		before := len(r.answers)
+		if err := r.steps(); err != nil || !slices.EqualFunc(r.answers[before:], x.answers[:4], bytes.Equal) {
+			x.errorf("%s: then the weights before answer otherwise: %v", what, err)
+		}
 	case verdict == poisoned && r.leg != opening && r.leg != closing:
 		x.dead(what, r)
 	}
@@ -294,13 +301,15 @@ func (x *table) dead(what string, r *ride) {
 	}
 	again := map[string]func() error{"Load": func() error { return (&ride{program: r.program, weights: r.weights, backend: r.backend}).load() }}
 	if in := r.in; in != nil {
-		page := make([]byte, in.Limits().PageBytes)
+		page := make([]byte, in.Limits().Groups[0].PageBytes)
 		again["NewBatch"] = func() error { _, err := in.NewBatch(); return err }
 		again["Submit"] = func() error { return in.Submit(r.batch[0]) }
 		again["Wait"] = in.Wait
-		again["CopyPages"] = func() error { return in.CopyPages([]engine.PageCopy{{From: 1, To: 2}}) }
-		again["ExportPage"] = func() error { return in.ExportPage(1, page) }
-		again["ImportPage"] = func() error { return in.ImportPage(1, page) }
+		again["CopyPages"] = func() error { return in.CopyPages(1, []engine.PageCopy{{From: 1, To: 2}}) }
+		again["Export"] = func() error { return waited(in.Export(1, 1, page)) }
+		again["Import"] = func() error { return waited(in.Import(1, 1, page)) }
+		again["Replace"] = func() error { _, err := in.Replace(r.weights, nil); return err }
+		again["Retire"] = func() error { return in.Retire(1) }
 		again["Close"] = in.Close
 	}
 	for name, call := range again {
@@ -330,7 +339,7 @@ func TestFaultTable(t *testing.T) {
 		}
 	}
 	x.kernels()
-	order := map[string]int{opening: 1, loaded: 2, batched: 3, stepped: 4, paged: 5, closing: 6}
+	order := map[string]int{opening: 1, loaded: 2, batched: 3, stepped: 4, paged: 5, replaced: 6, retired: 7, closing: 8}
 	slices.SortStableFunc(x.rows, func(a, b row) int { return order[a.leg] - order[b.leg] })
 	t.Logf("%d calls, %d kinds of fault", len(x.calls), len(faultKinds))
 	if !testing.Short() {

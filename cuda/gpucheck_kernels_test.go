@@ -44,7 +44,7 @@ func (c *checker) with(m *miniProgram, p *engine.Program, err error, kv engine.D
 	if err != nil {
 		return err
 	}
-	q, err := c.pair(p, m.w, checkOptions(p, kv, c.threads()))
+	q, err := c.pair(p, m.w, checkOptions(p, kv))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func checkProducts(c *checker) {
 }
 
 func (c *checker) product(v *verdict, t engine.DType, rows, cols int) error {
-	m := newMini(uint64(rows*cols)+uint64(t), engine.Program{Vocab: checkVocab})
+	m := newMini(uint64(rows*cols)+uint64(t), checkVocab, miniContext)
 	x, y := m.input(cols, len(inputKinds)), m.Value("y", rows)
 	m.Add(engine.Linears{In: x, Outputs: []engine.Linear{plainLinear(m.matrix(t, rows, cols), y)}})
 	p, err := m.observe(y, rows)
@@ -101,7 +101,7 @@ func (c *checker) product(v *verdict, t engine.DType, rows, cols int) error {
 // head has more output rows than the head's buffer takes at a time, a bias, a scale and a cap.
 func (c *checker) head(v *verdict, t engine.DType) error {
 	width := c.columns(t)[len(c.columns(t))-1]
-	m := newMini(uint64(width)+uint64(t), engine.Program{Vocab: checkVocab + 7})
+	m := newMini(uint64(width)+uint64(t), checkVocab+7, miniContext)
 	rows := m.OutputValue("rows", width)
 	m.Add(engine.Rows{In: m.input(width, 5), Out: rows})
 	m.Add(engine.Head{In: rows, Weight: m.matrix(t, m.vocab, width), Bias: m.vector(m.vocab, 0), Scale: 0.7, Softcap: 30})
@@ -109,7 +109,7 @@ func (c *checker) head(v *verdict, t engine.DType) error {
 	return c.with(m, p, err, engine.F32, func(q *pair) error {
 		for _, outputs := range []int{33, 9, 1, 7, 40}[:c.size(5, 2)] {
 			err := q.step(v, fmt.Sprintf("%d outputs", outputs), func(b *engine.Batch) error {
-				if _, err := b.AddSequence(consecutive(outputs, m.vocab), 0, q.tablesOf(0)); err != nil {
+				if _, err := q.add(b, part{0, 0, consecutive(outputs, m.vocab)}); err != nil {
 					return err
 				}
 				for i := range outputs { // the last ones whole, all scored
@@ -135,7 +135,7 @@ func (c *checker) head(v *verdict, t engine.DType) error {
 func (c *checker) epilogue(v *verdict, activation engine.Activation, options int) error {
 	const cols, rows = 64, 50
 	t := []engine.DType{engine.F16, engine.Q8_0}[options%2]
-	m := newMini(uint64(options), engine.Program{Vocab: checkVocab})
+	m := newMini(uint64(options), checkVocab, miniContext)
 	x, y, other := m.input(cols, 6), m.Value("y", rows), m.Value("other", rows)
 	m.Add(engine.Linears{In: x, Outputs: []engine.Linear{plainLinear(m.matrix(t, rows, cols), other)}})
 	l := plainLinear(m.matrix(t, rows, cols), y)
@@ -146,7 +146,7 @@ func (c *checker) epilogue(v *verdict, activation engine.Activation, options int
 	if options&2 != 0 {
 		l.Gate = m.matrix(t, rows, cols)
 	}
-	if options&4 != 0 {
+	if options&6 == 6 {
 		l.GateBias = m.vector(rows, -0.5)
 	}
 	if options&8 != 0 {
@@ -163,7 +163,7 @@ func checkRows(c *checker) {
 		widths = []int{17, 100}
 	}
 	for _, kind := range []engine.NormKind{engine.RMSNorm, engine.LayerNorm} {
-		c.check([]string{"RMS norm", "layer norm"}[kind], func(v *verdict) error {
+		c.check(map[engine.NormKind]string{engine.RMSNorm: "RMS norm", engine.LayerNorm: "layer norm"}[kind], func(v *verdict) error {
 			for i, width := range widths {
 				if err := c.norm(v, kind, width, i); err != nil {
 					return err
@@ -181,9 +181,9 @@ func checkRows(c *checker) {
 
 // norm has, by the bits of options, no gamma, a beta, a residual.
 func (c *checker) norm(v *verdict, kind engine.NormKind, width, options int) error {
-	m := newMini(uint64(width), engine.Program{Vocab: max(width, checkVocab)})
+	m := newMini(uint64(width), max(width, checkVocab), miniContext)
 	x, y := m.input(width, len(inputKinds)), m.Value("y", width)
-	o := engine.Norm{Kind: kind, Gamma: engine.NoWeight, Beta: engine.NoWeight, Epsilon: 1e-5, In: x, Residual: engine.NoValue, Out: y}
+	o := engine.Norm{Kind: kind, Epsilon: 1e-5, In: x, Out: y}
 	if options&1 == 0 {
 		o.Gamma = m.vector(width, 1)
 	}
@@ -201,9 +201,9 @@ func (c *checker) norm(v *verdict, kind engine.NormKind, width, options int) err
 // normThenProduct: the norm's kernel rounds its own rows.
 func (c *checker) normThenProduct(v *verdict) error {
 	const width, rows = 96, 33
-	m := newMini(1, engine.Program{Vocab: checkVocab})
+	m := newMini(1, checkVocab, miniContext)
 	x, y, z := m.input(width, len(inputKinds)), m.Value("y", width), m.Value("z", rows)
-	m.Add(engine.Norm{Gamma: m.vector(width, 1), Beta: engine.NoWeight, Epsilon: 1e-6, In: x, Residual: engine.NoValue, Out: y})
+	m.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: m.vector(width, 1), Epsilon: 1e-6, In: x, Out: y})
 	m.Add(engine.Linears{In: y, Outputs: []engine.Linear{plainLinear(m.matrix(engine.Q5_1, rows, width), z)}})
 	p, err := m.observe(z, rows)
 	return c.with(m, p, err, engine.F32, c.allCounts(v, "norm and product"))
@@ -211,7 +211,7 @@ func (c *checker) normThenProduct(v *verdict) error {
 
 func (c *checker) add(v *verdict) error {
 	const width = 33
-	m := newMini(2, engine.Program{Vocab: checkVocab})
+	m := newMini(2, checkVocab, miniContext)
 	x, y, z := m.input(width, len(inputKinds)), m.Value("y", width), m.Value("z", width)
 	m.Add(engine.Linears{In: x, Outputs: []engine.Linear{plainLinear(m.matrix(engine.F32, width, width), y)}})
 	m.Add(engine.Add{A: x, B: y, Out: z})
@@ -219,12 +219,36 @@ func (c *checker) add(v *verdict) error {
 	return c.with(m, p, err, engine.F32, c.allCounts(v, "x + y"))
 }
 
-// embedding reads a table of a type, with a scale, and with learned positions.
+// embedding reads a table of a type, with a scale, and with learned positions; then rows that are given as vectors.
 func (c *checker) embedding(v *verdict, t engine.DType) error {
 	width := c.columns(t)[0]
-	m := newMini(uint64(t)+3, engine.Program{Vocab: max(width, checkVocab)})
+	m := newMini(uint64(t)+3, max(width, checkVocab), miniContext)
 	x := m.Value("x", width)
 	m.Add(engine.Embed{Table: m.matrix(t, m.vocab, width), Positions: m.matrix(engine.F16, 64, width), Scale: 5.5, Out: x})
 	p, err := m.observe(x, width)
-	return c.with(m, p, err, engine.F32, c.allCounts(v, fmt.Sprintf("%d values", width)))
+	return c.with(m, p, err, engine.F32, func(q *pair) error {
+		return errors.Join(c.allCounts(v, fmt.Sprintf("%d values", width))(q), m.vectors(v, q, width))
+	})
+}
+
+// vectors has a vector between tokens, and another behind.
+func (m *miniProgram) vectors(v *verdict, q *pair, width int) error {
+	rows := [2][]float32{make([]float32, width), make([]float32, width)}
+	for i := range width {
+		rows[0][i], rows[1][i] = float32(m.r.NormFloat64()), float32(i)
+	}
+	return q.step(v, "vectors", func(b *engine.Batch) error {
+		first, err := b.AddVector(rows[0])
+		if err != nil {
+			return err
+		}
+		second, err := b.AddVector(rows[1])
+		if err != nil {
+			return err
+		}
+		if _, err := q.add(b, part{0, 0, []int32{1, first, 2, second}}); err != nil {
+			return err
+		}
+		return addRows(b, 0, 4)
+	})
 }

@@ -224,9 +224,9 @@ func (c *checker) fixture(v *verdict, s modelShape, kv engine.DType) error {
 
 // sameModel computes prompts in chunks, prompts and decode together, and compares every row.
 func (c *checker) sameModel(v *verdict, p *engine.Program, w engine.Weights, kv engine.DType) error {
-	o := checkOptions(p, kv, c.threads())
+	o := checkOptions(p, kv)
 	o.MaxContext = min(p.Context, 320)
-	o.Pages = 34 * pagesFor(o.MaxContext)
+	o.Pages = checkPages(p, o.MaxContext)
 	q, err := c.pair(p, w, o)
 	if err != nil {
 		return err
@@ -257,7 +257,7 @@ func (c *checker) converse(v *verdict, q *pair, context int) error {
 	if err := q.rows(v, "decode behind it", part{0, at, tokens[at : at+1]}); err != nil {
 		return err
 	}
-	return q.pages(v, 0, at+1)
+	return q.pages(v, 0, 0, at+1)
 }
 
 // meaningful refuses logits that would be the same whatever was computed.
@@ -277,7 +277,7 @@ func (c *checker) company(v *verdict) error {
 	if err != nil {
 		return err
 	}
-	q, err := c.pair(p, w, checkOptions(p, engine.F16, c.threads()))
+	q, err := c.pair(p, w, checkOptions(p, engine.F16))
 	if err != nil {
 		return err
 	}
@@ -295,11 +295,11 @@ func (c *checker) aloneAndNot(v *verdict, q *pair) error {
 			}
 			q.on.Reset()
 			for s := range others {
-				if _, err := q.on.AddSequence(tokens[s%8:s%8+1], i, q.tablesOf(s+1)); err != nil {
+				if _, err := q.add(q.on, part{s + 1, i, tokens[s%8 : s%8+1]}); err != nil {
 					return err
 				}
 			}
-			row, err := q.on.AddSequence(tokens[at:at+n], at, q.tablesOf(0))
+			row, err := q.add(q.on, part{0, at, tokens[at : at+n]})
 			if err == nil {
 				err = addRows(q.on, row+n-1, row+n)
 			}

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
-	"chimera/cgo"
 	"chimera/engine"
 	"chimera/engine/enginetest"
 	"chimera/weights"
@@ -113,16 +113,12 @@ type miniProgram struct {
 	names int
 }
 
+// miniContext is the context of programs that do not say otherwise.
+const miniContext = 64
+
 // newMini is a program for inputs of so many values; observed values may be as wide as vocab.
-func newMini(seed uint64, geometry engine.Program) *miniProgram {
-	geometry.Architecture = "check"
-	if geometry.Layers == 0 {
-		geometry.Layers, geometry.KVHeads, geometry.HeadDim = 1, 1, 2
-	}
-	if geometry.Context == 0 {
-		geometry.Context = 64
-	}
-	return &miniProgram{Builder: engine.NewBuilder(geometry), w: enginetest.Tensors{}, r: seeded(seed), vocab: geometry.Vocab}
+func newMini(seed uint64, vocab, context int) *miniProgram {
+	return &miniProgram{Builder: engine.NewBuilder("check", vocab, context), w: enginetest.Tensors{}, r: seeded(seed), vocab: vocab}
 }
 
 func (m *miniProgram) tensor(t engine.DType, rows, cols int, data []byte) string {
@@ -149,7 +145,7 @@ func (m *miniProgram) input(width int, kinds int) engine.ValueID {
 	data := floatData(engine.F32, m.vocab*width, func(i int) float32 {
 		return float32(inputKinds[i/width%kinds](m.r, i%width))
 	})
-	m.Add(engine.Embed{Table: m.Weight(m.tensor(engine.F32, m.vocab, width, data), m.vocab, width), Positions: engine.NoWeight, Scale: 1, Out: x})
+	m.Add(engine.Embed{Table: m.Weight(m.tensor(engine.F32, m.vocab, width, data), m.vocab, width), Scale: 1, Out: x})
 	return x
 }
 
@@ -163,13 +159,13 @@ func (m *miniProgram) observe(v engine.ValueID, width int) (*engine.Program, err
 		return 0
 	})
 	m.Add(engine.Rows{In: v, Out: rows})
-	m.Add(engine.Head{In: rows, Weight: m.Weight(m.tensor(engine.F32, m.vocab, width, data), m.vocab, width), Bias: engine.NoWeight, Scale: 1})
+	m.Add(engine.Head{In: rows, Weight: m.Weight(m.tensor(engine.F32, m.vocab, width, data), m.vocab, width), Scale: 1})
 	return m.Program()
 }
 
 // plainLinear is out = weight.x.
 func plainLinear(w engine.WeightID, out engine.ValueID) engine.Linear {
-	return engine.Linear{Weight: w, Bias: engine.NoWeight, Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out}
+	return engine.Linear{Weight: w, Out: out}
 }
 
 // pair is a program on both backends.
@@ -179,21 +175,37 @@ type pair struct {
 	vocab    int
 }
 
-func checkOptions(p *engine.Program, kv engine.DType, threads int) engine.LoadOptions {
+func checkOptions(p *engine.Program, kv engine.DType) engine.LoadOptions {
 	return engine.LoadOptions{
-		Policy: engine.Policy{KV: kv}, Threads: threads, ISA: "auto", MaxTokens: 64, MaxSequences: 33, MaxOutputs: 64, MaxTop: 20,
-		MaxContext: p.Context, Pages: 34 * pagesFor(p.Context),
+		Policy: engine.Policy{KV: kv}, MaxTokens: 64, MaxVectors: 4, MaxSequences: 33, MaxOutputs: 64, MaxTop: 20, MaxTargets: 128,
+		MaxContext: p.Context, Pages: checkPages(p, p.Context),
 	}
+}
+
+// checkPages are enough for every sequence to have the context.
+func checkPages(p *engine.Program, context int) []int {
+	return slices.Repeat([]int{34 * pagesFor(context)}, len(p.Groups))
 }
 
 func pagesFor(positions int) int { return (positions + engine.PageTokens - 1) / engine.PageTokens }
 
 func (c *checker) pair(p *engine.Program, w engine.Weights, o engine.LoadOptions) (*pair, error) {
-	cpu, err := cgo.Backend{}.Load(p, w, o)
+	return c.sharing(p, w, o, nil)
+}
+
+// sharing is a pair that uses the pages of another.
+func (c *checker) sharing(p *engine.Program, w engine.Weights, o engine.LoadOptions, other *pair) (*pair, error) {
+	if other != nil {
+		o.Share = other.cpu
+	}
+	cpu, err := c.cpu.Load(p, w, o)
 	if err != nil {
 		return nil, err
 	}
 	q := &pair{cpu: cpu, vocab: p.Vocab}
+	if other != nil {
+		o.Share = other.gpu
+	}
 	if q.gpu, err = c.backend.Load(p, w, o); err == nil {
 		q.on, err = q.gpu.NewBatch()
 	}
@@ -214,8 +226,8 @@ func (q *pair) close() error {
 	return err
 }
 
-// tablesOf gives sequence s pages of its own, which are no neighbours in memory.
-func (q *pair) tablesOf(s int) []int32 {
+// pagesOf gives sequence s pages of its own, which are no neighbours in memory.
+func (q *pair) pagesOf(s int) []int32 {
 	l := q.gpu.Limits()
 	pages := make([]int32, pagesFor(l.MaxContext))
 	for i := range pages {
@@ -224,8 +236,25 @@ func (q *pair) tablesOf(s int) []int32 {
 	return pages
 }
 
+// tablesOf are sequence s's page tables for n tokens from position first on: the same pages in each group, of a window's without those that
+// nobody sees any more.
+func (q *pair) tablesOf(s, first, n int) (all []engine.PageTable) {
+	pages := q.pagesOf(s)[:pagesFor(first+n)]
+	for _, g := range q.gpu.Limits().Groups {
+		base := g.FirstSeen(first) / engine.PageTokens
+		all = append(all, engine.PageTable{Base: base, Pages: pages[base:]})
+	}
+	return all
+}
+
+// add adds a part's tokens to a batch.
+func (q *pair) add(b *engine.Batch, c part) (row int, err error) {
+	return b.AddSequence(c.tokens, c.first, q.tablesOf(c.sequence, c.first, len(c.tokens)))
+}
+
 // run computes one step on an instance.
 func runOn(in engine.Instance, b *engine.Batch) error {
+	b.Generation = in.Generation()
 	if err := in.Submit(b); err != nil {
 		return err
 	}
@@ -247,6 +276,7 @@ func (q *pair) step(v *verdict, what string, build func(*engine.Batch) error) er
 		}
 	}
 	v.floats(what, q.off.Logits, q.on.Logits)
+	v.floats(what+", targets", q.off.TargetLogits, q.on.TargetLogits)
 	v.results(what, q.off.Results, q.on.Results)
 	for i := range q.off.Outputs {
 		v.tops(what, q.off.TopOf(i), q.on.TopOf(i))
@@ -272,7 +302,7 @@ func (q *pair) rows(v *verdict, what string, chunks ...part) error {
 	for from := 0; from < total; from += wholeRows {
 		err := q.step(v, what, func(b *engine.Batch) error {
 			for _, c := range chunks {
-				if _, err := b.AddSequence(c.tokens, c.first, q.tablesOf(c.sequence)); err != nil {
+				if _, err := q.add(b, c); err != nil {
 					return err
 				}
 			}

@@ -37,9 +37,9 @@ func checkSpeed(c *checker) {
 		if err != nil {
 			return err
 		}
-		o := checkOptions(p, engine.F16, c.threads())
+		o := checkOptions(p, engine.F16)
 		o.MaxTokens, o.MaxContext = s.prefill, s.context
-		o.Pages = 34 * pagesFor(s.context)
+		o.Pages = checkPages(p, s.context)
 		began := time.Now()
 		in, err := c.backend.Load(p, w, o)
 		if err != nil {
@@ -86,7 +86,7 @@ func (c *checker) measure(v *verdict, q *pair, s speedShape) error {
 
 func (c *checker) timePrefill(q *pair, s speedShape) error {
 	q.on.Reset()
-	row, err := q.on.AddSequence(tokensFrom(1, s.prefill, q.vocab), 0, q.tablesOf(0))
+	row, err := q.add(q.on, part{0, 0, tokensFrom(1, s.prefill, q.vocab)})
 	if err == nil {
 		_, err = q.on.AddOutput(engine.Output{Row: int32(row + s.prefill - 1), Mode: engine.Sample, TopP: 1, Repetition: 1}, nil, nil)
 	}
@@ -111,7 +111,7 @@ func (q *pair) addDecode(b *engine.Batch, s speedShape, n, at int, unknown bool)
 		if unknown {
 			token = engine.PreviousRow(i)
 		}
-		if _, err := b.AddSequence([]int32{token}, at, q.tablesOf(i)); err != nil {
+		if _, err := q.add(b, part{i, at, []int32{token}}); err != nil {
 			return err
 		}
 		if _, err := b.AddOutput(engine.Output{Row: int32(i), Mode: engine.Sample, TopP: 1, Repetition: 1}, nil, nil); err != nil {
@@ -156,6 +156,7 @@ func (c *checker) timeUnderWay(q *pair, s speedShape, n int) error {
 		if err := q.addDecode(batches[i%2], s, n, s.context/2+i, i > 0); err != nil {
 			return err
 		}
+		batches[i%2].Generation = 1
 		if err := q.gpu.Submit(batches[i%2]); err != nil {
 			return err
 		}
@@ -197,9 +198,13 @@ const kernelRepeats = 10
 // kernel. What it computes meanwhile is of no use to anyone.
 func (c *checker) kernelTimes(q *pair, what string) error {
 	in := q.gpu.(*instance)
+	g, err := in.generations.find(q.on.Generation)
+	if err != nil {
+		return err
+	}
 	k, sums := in.bucketOf(q.on), map[string]float64{}
 	var names []string
-	for i, l := range in.launches {
+	for i, l := range g.launches {
 		size := l.size(k)
 		if size.empty() {
 			continue
@@ -208,7 +213,7 @@ func (c *checker) kernelTimes(q *pair, what string) error {
 		err := in.do("timing a kernel of", func() error {
 			began := time.Now()
 			for range c.size(kernelRepeats, 1) {
-				if err := in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, in.phaseAt(i)); err != nil {
+				if err := in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, g.phaseAt(i)); err != nil {
 					return err
 				}
 			}

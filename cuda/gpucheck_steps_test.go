@@ -34,7 +34,7 @@ func checkSteps(c *checker) {
 			if err != nil {
 				return err
 			}
-			q, err := c.pair(p, w, checkOptions(p, engine.F16, c.threads()))
+			q, err := c.pair(p, w, checkOptions(p, engine.F16))
 			if err != nil {
 				return err
 			}
@@ -81,6 +81,7 @@ func (q *pair) decode(in engine.Instance, batches []*engine.Batch, steps int) (a
 				return nil, err
 			}
 		}
+		b.Generation = in.Generation()
 		if err := in.Submit(b); err != nil {
 			return nil, err
 		}
@@ -110,7 +111,7 @@ func (q *pair) addTurn(b *engine.Batch, s, n int, all [][]engine.Result, unknown
 			tokens = []int32{all[n-1][s].Token}
 		}
 	}
-	row, err := b.AddSequence(tokens, first, q.tablesOf(s))
+	row, err := q.add(b, part{s, first, tokens})
 	if err == nil {
 		_, err = b.AddOutput(engine.Output{Row: int32(row + len(tokens) - 1), Mode: engine.Sample, Temperature: float32(s) * 0.6, TopP: 0.95,
 			Repetition: 1, Seed: uint64(s), TopK: 50}, nil, nil)
@@ -149,7 +150,7 @@ func (c *checker) graphs(v *verdict, q *pair) error {
 func (q *pair) fill(sequences, n int) error {
 	q.on.Reset()
 	for s := range sequences {
-		if _, err := q.on.AddSequence(tokensFrom(s, n, q.vocab), 0, q.tablesOf(s)); err != nil {
+		if _, err := q.add(q.on, part{s, 0, tokensFrom(s, n, q.vocab)}); err != nil {
 			return err
 		}
 	}
@@ -160,11 +161,15 @@ func (q *pair) fill(sequences, n int) error {
 // launchSingly computes a step without a graph. The counts are those of the step before, which was the same.
 func launchSingly(in *instance, b *engine.Batch) error {
 	p := in.batches[b]
+	g, err := in.generations.find(b.Generation)
+	if err != nil {
+		return err
+	}
 	return in.do(stepping, func() error {
 		if err := in.copyBatchIn(p); err != nil {
 			return err
 		}
-		if err := in.launchAll(in.bucketOf(b)); err != nil {
+		if err := in.launchAll(g, in.bucketOf(b)); err != nil {
 			return err
 		}
 		if err := in.copyResultsOut(p); err != nil {
@@ -182,16 +187,21 @@ func (c *checker) pagesMove(v *verdict, q *pair) error {
 		b        *engine.Batch
 	}{{q.gpu, q.cpu, q.on}, {q.cpu, q.gpu, q.off}} {
 		side.b.Reset()
-		if _, err := side.b.AddSequence(prompt, 0, q.tablesOf(s)); err != nil {
+		if _, err := q.add(side.b, part{s, 0, prompt}); err != nil {
 			return err
 		}
 		if err := runOn(side.from, side.b); err != nil {
 			return err
 		}
-		page := make([]byte, q.gpu.Limits().PageBytes)
-		for _, id := range q.tablesOf(s)[:pagesFor(len(prompt))] {
-			if err := errors.Join(side.from.ExportPage(id, page), side.to.ImportPage(id, page)); err != nil {
-				return err
+		for i, g := range q.gpu.Limits().Groups {
+			page := make([]byte, g.PageBytes)
+			for _, id := range q.pagesOf(s)[:pagesFor(len(prompt))] {
+				if err := waited(side.from.Export(engine.GroupID(i+1), id, page)); err != nil {
+					return err
+				}
+				if err := waited(side.to.Import(engine.GroupID(i+1), id, page)); err != nil {
+					return err
+				}
 			}
 		}
 		if err := q.rows(v, "the step behind", part{s, len(prompt), prompt[:1]}); err != nil {
@@ -208,11 +218,13 @@ func (c *checker) pagesCopied(v *verdict, q *pair) error {
 		return err
 	}
 	var copies []engine.PageCopy
-	for i, from := range q.tablesOf(0)[:pagesFor(len(prompt))] {
-		copies = append(copies, engine.PageCopy{From: from, To: q.tablesOf(5)[i]})
+	for i, from := range q.pagesOf(0)[:pagesFor(len(prompt))] {
+		copies = append(copies, engine.PageCopy{From: from, To: q.pagesOf(5)[i]})
 	}
-	if err := errors.Join(q.cpu.CopyPages(copies), q.gpu.CopyPages(copies)); err != nil {
-		return err
+	for i := range q.gpu.Limits().Groups {
+		if err := errors.Join(q.cpu.CopyPages(engine.GroupID(i+1), copies), q.gpu.CopyPages(engine.GroupID(i+1), copies)); err != nil {
+			return err
+		}
 	}
 	return q.rows(v, "the step behind", part{5, len(prompt), prompt[:1]})
 }

@@ -18,6 +18,7 @@ import (
 
 	"gorgonia.org/cu"
 
+	"chimera/cgo"
 	"chimera/cuda/cudatest"
 	"chimera/engine"
 	"chimera/hostmem"
@@ -56,6 +57,7 @@ var checkGroups = []checkGroup{
 type checker struct {
 	small   bool
 	backend *Backend
+	cpu     *cgo.Backend
 	part    checkPart
 	path    string
 	skip    int // checks that a process before this one has done
@@ -127,9 +129,12 @@ func (c *checker) onGPU(v *verdict, name string) (err error) {
 	if c.backend, err = New(0, "the check"); err != nil {
 		return err
 	}
+	if c.cpu, err = cgo.Open(cgo.Options{Threads: c.threads(), ISA: "auto"}); err != nil {
+		return errors.Join(err, c.backend.Close())
+	}
 	pinner, err := OpenPinner(0)
 	if err != nil {
-		return errors.Join(err, c.backend.Close())
+		return errors.Join(err, c.cpu.Close(), c.backend.Close())
 	}
 	hostmem.UsePinner(pinner)
 	for _, g := range checkGroups {
@@ -138,7 +143,7 @@ func (c *checker) onGPU(v *verdict, name string) (err error) {
 		}
 	}
 	hostmem.UsePinner(nil)
-	err = errors.Join(pinner.Close(), c.backend.Close())
+	err = errors.Join(pinner.Close(), c.cpu.Close(), c.backend.Close())
 	for _, u := range hostmem.Usage() {
 		v.equal(u.Purpose.String()+" regions left", int64(0), u.Regions)
 		if u.Purpose == hostmem.Batch || u.Purpose == hostmem.Staging { // the others are the CPU backend's, which may be refused a lock

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// This file owns captured graphs: one per bucket, made when the bucket is first met.
+// This file owns captured graphs: one per generation and bucket, made when both are first met.
 
 // maxGraphs bounds what graphs take of the device. A server meets a few dozen buckets; the least recently
 // used one is made again when it comes back, which costs about as much as one step.
@@ -17,21 +17,26 @@ const maxGraphs = 64
 type graphCache struct {
 	in    *instance
 	most  int
-	byKey map[bucket]*list.Element
+	byKey map[graphKey]*list.Element
 	used  *list.List // of cachedGraph, most recently used first
 }
 
+type graphKey struct {
+	generation *generation
+	bucket     bucket
+}
+
 type cachedGraph struct {
-	key   bucket
+	key   graphKey
 	graph graph
 }
 
 func newGraphCache(in *instance) *graphCache {
-	return &graphCache{in: in, most: maxGraphs, byKey: map[bucket]*list.Element{}, used: list.New()}
+	return &graphCache{in: in, most: maxGraphs, byKey: map[graphKey]*list.Element{}, used: list.New()}
 }
 
-// of returns the graph of a bucket. Where the device has no room for one the others go: they are made again when they are met.
-func (c *graphCache) of(k bucket) (graph, error) {
+// of returns a bucket's graph of a generation. Where the device has no room for one the others go: they are made again when they are met.
+func (c *graphCache) of(k graphKey) (graph, error) {
 	if e, ok := c.byKey[k]; ok {
 		c.used.MoveToFront(e)
 		return e.Value.(cachedGraph).graph, nil
@@ -48,21 +53,34 @@ func (c *graphCache) of(k bucket) (graph, error) {
 		}
 	}
 	if err != nil {
-		return graph{}, fmt.Errorf("graph of %d rows, %d outputs: %w", k.rows, k.outputs, err)
+		return graph{}, fmt.Errorf("graph of %d rows, %d outputs: %w", k.bucket.rows, k.bucket.outputs, err)
 	}
 	c.byKey[k] = c.used.PushFront(cachedGraph{k, g})
 	return g, nil
 }
 
-func (c *graphCache) capture(k bucket) (graph, error) {
-	return c.in.device.capture(*c.in.stream, func() error { return c.in.launchAll(k) })
+func (c *graphCache) capture(k graphKey) (graph, error) {
+	return c.in.device.capture(*c.in.stream, func() error { return c.in.launchAll(k.generation, k.bucket) })
 }
 
 // evict gives the graph back that was used least recently. No step that uses it may be under way.
-func (c *graphCache) evict() error {
-	g := c.used.Remove(c.used.Back()).(cachedGraph)
+func (c *graphCache) evict() error { return c.remove(c.used.Back()) }
+
+func (c *graphCache) remove(e *list.Element) error {
+	g := c.used.Remove(e).(cachedGraph)
 	delete(c.byKey, g.key)
 	return c.in.device.destroyGraph(g.graph)
+}
+
+// evictOf evicts a generation's.
+func (c *graphCache) evictOf(g *generation) error {
+	var err error
+	for key, e := range c.byKey {
+		if key.generation == g {
+			err = oneCause(err, c.remove(e))
+		}
+	}
+	return err
 }
 
 // clear evicts all.
@@ -74,14 +92,14 @@ func (c *graphCache) clear() error {
 	return err
 }
 
-// launchAll queues the launches of a bucket, in order.
-func (in *instance) launchAll(k bucket) error {
-	for i, l := range in.launches {
+// launchAll queues a generation's launches of a bucket, in order.
+func (in *instance) launchAll(g *generation, k bucket) error {
+	for i, l := range g.launches {
 		size := l.size(k)
 		if size.empty() {
 			continue
 		}
-		if err := in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, in.phaseAt(i)); err != nil {
+		if err := in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, g.phaseAt(i)); err != nil {
 			return fmt.Errorf("%s (%s): %w", l.name, l.kernel, err)
 		}
 	}

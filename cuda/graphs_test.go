@@ -89,6 +89,7 @@ func TestNoRoomForAnyGraph(t *testing.T) {
 		place(t, batch, []int32{1, 2}, 0, []int32{0})
 		cudatest.Fault(t, instantiating, 0, 2, 0)
 		calls := cudatest.Calls(instantiating)
+		batch.Generation = 1
 		err = in.Submit(batch)
 		if !errors.Is(err, engine.ErrPoisoned) || !errors.Is(err, ErrOutOfMemory) {
 			t.Errorf("cached %v: %v", cached, err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"chimera/cgo"
 	"chimera/engine"
 )
 
@@ -19,7 +18,7 @@ import (
 func both(t *testing.T, kv engine.DType) (cpu engine.Instance, on *instance) {
 	t.Helper()
 	p, w := odd(t)
-	return load(t, cgo.Backend{}, p, w, options(p, kv)), load(t, gpu(t, "odd"), p, w, options(p, kv)).(*instance)
+	return load(t, onCPU(t), p, w, options(p, kv)), load(t, gpu(t, "odd"), p, w, options(p, kv)).(*instance)
 }
 
 func prompt(n, vocab int) []int32 {
@@ -51,7 +50,7 @@ func newBatch(t *testing.T, in engine.Instance) *engine.Batch {
 // place adds tokens of a sequence and returns the row of the last.
 func place(t *testing.T, b *engine.Batch, tokens []int32, first int, pages []int32) int32 {
 	t.Helper()
-	row, err := b.AddSequence(tokens, first, pages)
+	row, err := b.AddSequence(tokens, first, tables(b.Limits(), first, pages))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +97,7 @@ func answers(t *testing.T, in engine.Instance, n int, ahead bool) (results [3][]
 			o.Row = place(t, now, tokens, first, pagesFrom(10*s, 8, 3))
 			ask(t, now, o, nil, nil)
 		}
+		now.Generation = 1
 		if err := in.Submit(now); err != nil {
 			t.Fatal(err)
 		}
@@ -252,6 +252,13 @@ func TestSamplingAsOnTheCPU(t *testing.T) {
 	}
 }
 
+func exported(t *testing.T, in engine.Instance, g engine.GroupID, page int32, dst []byte) {
+	t.Helper()
+	if err := waited(in.Export(g, page, dst)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Pages hold the CPU's bytes, and a sequence goes on from pages that were computed there.
 func TestPagesAsOnTheCPU(t *testing.T) {
 	for _, kv := range []engine.DType{engine.F32, engine.F16, engine.Q8_0} {
@@ -260,17 +267,23 @@ func TestPagesAsOnTheCPU(t *testing.T) {
 			tokens, pages, other := prompt(42, cpu.Limits().Vocab), pagesFrom(0, 3, 2), pagesFrom(50, 3, 1)
 			lastRow(t, cpu, tokens[:41], []int{41}, pages, false)
 			lastRow(t, on, tokens[:41], []int{1, 40}, pages, false)
-			want, got := make([]byte, cpu.Limits().PageBytes), make([]byte, on.Limits().PageBytes)
-			for i, page := range pages {
-				if err := errors.Join(cpu.ExportPage(page, want), on.ExportPage(page, got), on.ImportPage(other[i], want)); err != nil {
+			for i, limits := range on.Limits().Groups {
+				g := engine.GroupID(i + 1)
+				want, got := make([]byte, limits.PageBytes), make([]byte, limits.PageBytes)
+				first := limits.FirstSeen(len(tokens)-1) / engine.PageTokens
+				for i, page := range pages[first:] {
+					exported(t, cpu, g, page, want)
+					exported(t, on, g, page, got)
+					if err := waited(on.Import(g, other[i+first], want)); err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(got, want) {
+						t.Errorf("group %d: page %d differs", g, i)
+					}
+				}
+				if err := on.CopyPages(g, []engine.PageCopy{{From: other[0], To: 60}, {From: other[1], To: 61}, {From: other[2], To: 62}}); err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(got, want) {
-					t.Errorf("page %d differs", i)
-				}
-			}
-			if err := on.CopyPages([]engine.PageCopy{{From: other[0], To: 60}, {From: other[1], To: 61}, {From: other[2], To: 62}}); err != nil {
-				t.Fatal(err)
 			}
 			next := func(in engine.Instance, pages []int32) []float32 {
 				b := newBatch(t, in)
@@ -292,7 +305,8 @@ func TestPagesAsOnTheCPU(t *testing.T) {
 func TestRefused(t *testing.T) {
 	_, on := both(t, engine.F16)
 	b, other := newBatch(t, on), newBatch(t, on)
-	buffer := make([]byte, on.Limits().PageBytes)
+	group := on.Limits().Groups[0]
+	buffer, beyond := make([]byte, group.PageBytes), int32(group.Pages)
 	refused := func(what, field string, err error) {
 		t.Helper()
 		if e := new(engine.BatchError); !errors.As(err, &e) || e.Field != field {
@@ -302,13 +316,18 @@ func TestRefused(t *testing.T) {
 	refused("an empty step", "tokens", on.Submit(b))
 	refused("waiting for nothing", "depth", on.Wait())
 	refused("a stranger", "batch", on.Submit(engine.NewBatch(on.Limits(), engine.BatchArrays{})))
-	place(t, b, []int32{engine.PreviousRow(0)}, 0, []int32{0})
+	place(t, b, []int32{1}, 0, []int32{0})
+	refused("no generation", "generation", on.Submit(b))
+	b.Generation = 2
+	refused("a generation that is not there", "generation", on.Submit(b))
+	b.Generation, b.Tokens[0] = 1, engine.PreviousRow(0)
 	refused("a token of no step", "tokens", on.Submit(b))
 	for _, now := range []*engine.Batch{b, other} {
 		now.Reset()
 		o := choice(0)
 		o.Row = place(t, now, []int32{1}, 0, []int32{0})
 		ask(t, now, o, nil, nil)
+		now.Generation = 1
 	}
 	if err := on.Submit(b); err != nil {
 		t.Fatal(err)
@@ -321,10 +340,13 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("a third step", "depth", on.Submit(other))
-	refused("no such page", "pages", on.ExportPage(-1, buffer))
-	refused("no such page", "pages", on.ImportPage(int32(on.Limits().Pages), buffer))
-	refused("a short buffer", "pages", on.ExportPage(0, buffer[1:]))
-	refused("no such page", "pages", on.CopyPages([]engine.PageCopy{{From: 0, To: int32(on.Limits().Pages)}}))
+	moved := func(_ *engine.Ticket, err error) error { return err }
+	refused("no such page", "pages", moved(on.Export(1, -1, buffer)))
+	refused("no such page", "pages", moved(on.Import(1, beyond, buffer)))
+	refused("no such group", "groups", moved(on.Import(3, 0, buffer)))
+	refused("a short buffer", "pages", moved(on.Export(1, 0, buffer[1:])))
+	refused("no such page", "pages", on.CopyPages(1, []engine.PageCopy{{From: 0, To: beyond}}))
+	refused("no such group", "groups", on.CopyPages(0, nil))
 	if err := errors.Join(on.Wait(), on.Wait()); err != nil {
 		t.Error(err)
 	}

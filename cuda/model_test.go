@@ -70,7 +70,7 @@ func (m *maker) vector(name string, n int) engine.WeightID { return m.tensor(nam
 
 // plain is a product without bias, gate and residual.
 func plain(w engine.WeightID, out engine.ValueID) engine.Linear {
-	return engine.Linear{Weight: w, Bias: engine.NoWeight, Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out}
+	return engine.Linear{Weight: w, Out: out}
 }
 
 func (m *maker) linears(in engine.ValueID, outputs ...engine.Linear) {
@@ -85,17 +85,28 @@ var (
 	oddShape  = shape{layers: 2, width: 96, heads: 6, kvHeads: 2, headDim: 20, ff: 160, vocab: 203, context: 640}
 )
 
+// oddWindow is that of every second layer.
+const oddWindow = 33
+
+// group is the one of a layer: every second layer has a window.
+func (m *maker) group(s shape, layer int) engine.GroupID {
+	g := engine.Group{Name: fmt.Sprintf("group %d", layer), Layers: 1, Mask: engine.Causal, Heads: s.kvHeads, KeyWidth: s.headDim, ValueWidth: s.headDim}
+	if layer%2 == 1 {
+		g.Mask, g.Window = engine.Window, oddWindow
+	}
+	return m.Group(g)
+}
+
 // attention adds a layer's first half to x; layers differ in norm, window, softcap and the pairs of the rope.
 func (m *maker) attention(s shape, layer int, x, h, q, k, v, a engine.ValueID) {
 	n := func(name string) string { return fmt.Sprintf("%d.%s", layer, name) }
-	m.Add(engine.Norm{Kind: engine.NormKind(layer % 2), Gamma: m.vector(n("norm"), s.width), Beta: engine.NoWeight, Epsilon: 1e-5,
-		In: x, Residual: engine.NoValue, Out: h})
+	m.Add(engine.Norm{Kind: engine.NormKind(layer%2 + 1), Gamma: m.vector(n("norm"), s.width), Epsilon: 1e-5, In: x, Out: h})
 	biased := plain(m.matrix(n("q"), s.heads*s.headDim, s.width), q)
 	biased.Bias = m.vector(n("q.bias"), s.heads*s.headDim)
 	m.linears(h, biased, plain(m.matrix(n("k"), s.kvHeads*s.headDim, s.width), k), plain(m.matrix(n("v"), s.kvHeads*s.headDim, s.width), v))
-	m.Add(engine.Attend{Layer: layer, Q: q, K: k, V: v, Out: a, Heads: s.heads, Scale: 2, Window: 33 * layer, Softcap: 20 * float32(layer),
-		QNorm: engine.NoWeight, KNorm: m.vector(n("knorm"), s.headDim), Epsilon: 1e-6,
-		Rope: &engine.Rope{Style: engine.RopeStyle(layer % 2), Dim: 16, Base: 10000, Scale: 1, Factors: engine.NoWeight, Magnitude: 1}})
+	group, rope := m.group(s, layer), &engine.Rope{Style: engine.RopeStyle(layer % 2), Dim: 16, Base: 10000, Scale: 1, Magnitude: 1}
+	m.Add(engine.Store{Group: group, Layer: 1, K: k, V: v, Norm: m.vector(n("knorm"), s.headDim), Epsilon: 1e-6, Rope: rope})
+	m.Add(engine.Attend{Group: group, Layer: 1, Q: q, Out: a, Heads: s.heads, Scale: 2, Softcap: 20 * float32(layer), Rope: rope})
 	out := plain(m.tensor(n("o"), engine.F32, s.width, s.heads*s.headDim), x)
 	out.Residual = x
 	m.linears(a, out)
@@ -105,7 +116,7 @@ func (m *maker) attention(s shape, layer int, x, h, q, k, v, a engine.ValueID) {
 func (m *maker) feedForward(s shape, layer int, x, h, ff engine.ValueID) {
 	n := func(name string) string { return fmt.Sprintf("%d.%s", layer, name) }
 	m.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: m.vector(n("ffnorm"), s.width), Beta: m.vector(n("ffbeta"), s.width), Epsilon: 1e-5,
-		In: x, Residual: engine.NoValue, Out: h})
+		In: x, Out: h})
 	up := plain(m.matrix(n("up"), s.ff, s.width), ff)
 	up.Gate, up.Activation = m.matrix(n("gate"), s.ff, s.width), engine.SiLU
 	m.linears(h, up)
@@ -116,12 +127,11 @@ func (m *maker) feedForward(s shape, layer int, x, h, ff engine.ValueID) {
 // made is a model of a shape, its matrices of the types in turn.
 func made(t testing.TB, s shape, types ...engine.DType) (*engine.Program, enginetest.Tensors) {
 	t.Helper()
-	m := &maker{weights: enginetest.Tensors{}, types: types, Builder: engine.NewBuilder(engine.Program{Architecture: "test",
-		Layers: s.layers, KVHeads: s.kvHeads, HeadDim: s.headDim, Vocab: s.vocab, Context: s.context})}
+	m := &maker{weights: enginetest.Tensors{}, types: types, Builder: engine.NewBuilder("test", s.vocab, s.context)}
 	x, h := m.Value("x", s.width), m.Value("h", s.width)
 	q, a := m.Value("q", s.heads*s.headDim), m.Value("a", s.heads*s.headDim)
 	k, v := m.Value("k", s.kvHeads*s.headDim), m.Value("v", s.kvHeads*s.headDim)
-	m.Add(engine.Embed{Table: m.matrix("embed", s.vocab, s.width), Positions: engine.NoWeight, Scale: 4, Out: x})
+	m.Add(engine.Embed{Table: m.matrix("embed", s.vocab, s.width), Scale: 4, Out: x})
 	for layer := range s.layers {
 		m.attention(s, layer, x, h, q, k, v, a)
 		if s.ff > 0 {
@@ -130,9 +140,8 @@ func made(t testing.TB, s shape, types ...engine.DType) (*engine.Program, engine
 	}
 	last, normed := m.OutputValue("last", s.width), m.OutputValue("normed", s.width)
 	m.Add(engine.Rows{In: x, Out: last})
-	m.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: engine.NoWeight, Beta: engine.NoWeight, Epsilon: 1e-5,
-		In: last, Residual: engine.NoValue, Out: normed})
-	m.Add(engine.Head{In: normed, Weight: m.matrix("head", s.vocab, s.width), Bias: engine.NoWeight, Scale: 3})
+	m.Add(engine.Norm{Kind: engine.RMSNorm, Epsilon: 1e-5, In: last, Out: normed})
+	m.Add(engine.Head{In: normed, Weight: m.matrix("head", s.vocab, s.width), Scale: 3})
 	p, err := m.Program()
 	if err != nil {
 		t.Fatal(err)

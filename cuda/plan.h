@@ -31,28 +31,35 @@ struct step_counts {
 };
 
 /* The batch on the device. Addresses are fixed at load; a step copies new contents. All but the last
- * six are inputs. */
+ * seven are inputs. */
 struct device_batch {
 	const struct step_counts *counts;
 	const int32_t *tokens, *positions;     /* (T); a token -1-i is what output i of the step before sampled */
+	const float *vectors;                  /* (vector rows, width of the embedding) */
 	const int32_t *pages;                  /* page tables, one after another */
 	const struct sequence_rows *sequences; /* (S) */
+	const struct table *tables;            /* (S, groups) */
 	const struct output *outputs;          /* (outputs) */
 	const struct penalty *penalties;
 	const struct bias *biases;
+	const int32_t *targets;
 	int32_t *ids;           /* (T) tokens, those of the step before filled in: by `prepare` */
 	int32_t *sequence_of;   /* (T) the sequence of each row: by `prepare` */
 	int32_t *whole_row;     /* (outputs) row in logits or -1: by `prepare` */
 	struct result *results; /* (outputs); kept until the next step's head, for its `prepare` */
 	struct top_token *top;  /* (outputs, max_top) */
+	float *target_logits;   /* (targets) */
 	float *logits;          /* (whole rows, vocab) */
 };
 
-/* An activation matrix, (T or outputs, width). */
+/* engine.Domain */
+enum domain { PER_TOKEN = 1, PER_OUTPUT, PER_EXPERT, PER_SEQUENCE };
+
+/* An activation matrix, (rows of its domain, width); data is NULL for NoValue. */
 struct device_value {
 	float *data;
 	int32_t width;
-	int32_t per_output; /* one row per output row, not per token */
+	int32_t domain; /* enum domain */
 };
 
 /* The quantised input of the next products: as struct acts of cgo, without what only AVX wants. */
@@ -68,43 +75,122 @@ struct device_acts {
 struct device_rope {
 	const float *frequency; /* (dim / 2), made at load */
 	float *cosine, *sine;   /* (T, dim / 2), made once per step by `rope_table` */
-	int32_t dim, style;     /* enum rope_style */
+	int32_t dim, style;     /* enum rope_style; dim 0: none */
 	float magnitude;
 	int32_t reserved;
 };
 
-/* One launch. Which fields count depends on the kernel; unused pointers are NULL. */
-struct phase {
-	const struct device_batch *batch;
-	struct device_acts acts;
-	struct device_value in, in2, out, residual; /* add: in + in2; store: Q is out, K is in, V is in2 */
-	int32_t vocab;
-	int32_t quantise; /* norm: also write `out` to acts */
-	/* embed; positions is (context, width) or NULL */
-	struct packed table;
-	const float *positions;
-	float scale;   /* embed, attend, head */
-	float softcap; /* attend, head: 0 for none */
-	/* norm, and the query and key norms of store (gamma: of Q, beta: of K) */
-	int32_t norm; /* enum norm_kind */
+/* What is done to each head on its way to a page or to attention. */
+struct device_turn {
+	const float *gamma; /* RMS norm, (head width), or NULL */
 	float epsilon;
-	const float *gamma, *beta;
-	/* product; head */
+	int32_t reserved;
+	struct device_rope rope;
+};
+
+/* A group's pages, and which of a sequence's tables is the group's. */
+struct device_group {
+	struct kv_layout kv;
+	uint8_t *pages;
+	int32_t index, groups; /* tables[sequence * groups + index] */
+	int32_t mask, window;  /* enum kv_mask */
+};
+
+/* ---- one struct for each kind of kernel ---- */
+
+struct op_rope {
+	struct device_rope rope;
+};
+
+struct op_embed {
+	struct device_value out;
+	struct packed table;
+	const float *positions; /* (context, width) or NULL */
+	float scale;
+	int32_t reserved;
+};
+
+struct op_norm {
+	struct device_value in, out, residual;
+	struct device_acts acts;
+	const float *gamma, *beta; /* (width) or NULL */
+	float epsilon;
+	int32_t kind;     /* enum norm_kind */
+	int32_t quantise; /* also write `out` to acts */
+	int32_t reserved;
+};
+
+struct op_quantise {
+	struct device_value in;
+	struct device_acts acts;
+};
+
+/* One product of a Linears. */
+struct op_linear {
+	struct device_value in, out, residual;
+	struct device_acts acts;
 	struct packed weight, gate; /* gate.data is NULL without one */
 	const float *bias;          /* (rows) or NULL */
 	const float *gate_bias;     /* (rows) or NULL; added to the gate's sums before the activation */
 	int32_t activation;         /* enum activation */
-	int32_t first_row;          /* head, sample: the first of up to HEAD_ROWS output rows */
-	float *logits;              /* head, sample: (HEAD_ROWS, vocab) */
-	/* store, attend */
-	struct device_rope rope; /* rope.dim is 0 without one; rope_table uses it too */
-	struct kv_layout kv;
-	uint8_t *pages;                       /* the pool */
-	int32_t layer, heads, window, splits; /* splits: of the longest context, the stride of partials */
-	float *partials; /* attend_splits: (sequences, heads, splits, head_pad + 2): out, peak, sum */
-	/* sample */
-	uint8_t *scratch; /* (HEAD_ROWS, scratch_bytes) */
+	int32_t reserved;
+};
+
+struct op_store {
+	struct device_value k, v; /* v has no data in a latent group */
+	struct device_turn turn;  /* of K */
+	struct device_group group;
+	int32_t layer; /* from 0 */
+	int32_t reserved;
+};
+
+struct op_attend {
+	struct device_value q, out;
+	struct device_turn turn; /* of Q */
+	struct device_group group;
+	int32_t layer, heads; /* layer from 0 */
+	int32_t splits;       /* of the longest context, the stride of partials */
+	float scale, softcap; /* softcap 0: none */
+	int32_t reserved;
+	float *partials; /* attend_splits: (sequences, heads, splits, value_pad + 2): out, peak, sum */
+};
+
+struct op_add {
+	struct device_value a, b, out;
+};
+
+struct op_rows {
+	struct device_value in, out;
+};
+
+/* The logits of up to HEAD_ROWS output rows from first_row on, and what is made of them. */
+struct op_head {
+	struct device_value in;
+	struct device_acts acts;
+	struct packed weight;
+	const float *bias;    /* (vocab) or NULL */
+	float *logits;        /* (HEAD_ROWS, vocab) */
+	uint8_t *scratch;     /* (HEAD_ROWS, scratch_bytes) */
 	int64_t scratch_bytes;
+	int32_t first_row, vocab;
+	float scale, softcap; /* softcap 0: none */
+};
+
+/* One launch. Which op counts the kernel knows. */
+struct phase {
+	const struct device_batch *batch;
+	union {
+		struct op_rope rope;
+		struct op_embed embed;
+		struct op_norm norm;
+		struct op_quantise quantise;
+		struct op_linear linear;
+		struct op_store store;
+		struct op_attend attend;
+		struct op_add add;
+		struct op_rows rows;
+		struct op_head head;
+	} op;
 };
 
 /* sample_row_bytes is what one row of `sample` needs of its scratch: weights, the sums of their chunks, and two

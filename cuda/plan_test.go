@@ -19,24 +19,26 @@ import (
 func large(t *testing.T) *engine.Program {
 	t.Helper()
 	const width, layers, heads, kvHeads, head, hidden, vocab, context = 8192, 80, 64, 8, 128, 28672, 128256, 131072
-	b := engine.NewBuilder(engine.Program{Architecture: "llama", Layers: layers, KVHeads: kvHeads, HeadDim: head, Vocab: vocab, Context: context})
+	b := engine.NewBuilder("llama", vocab, context)
+	group := b.Group(engine.Group{Name: "full", Layers: layers, Mask: engine.Causal, Heads: kvHeads, KeyWidth: head, ValueWidth: head})
 	value := func(name string, n int) engine.ValueID { return b.Value(name, n) }
 	x, y, q, k, v := value("x", width), value("y", width), value("q", heads*head), value("k", kvHeads*head), value("v", kvHeads*head)
 	attended, h := value("attended", heads*head), value("h", hidden)
 	linear := func(name string, out engine.ValueID, rows, cols int) engine.Linear {
-		return engine.Linear{Weight: b.Weight(name, rows, cols), Bias: engine.NoWeight, Gate: engine.NoWeight, GateBias: engine.NoWeight, Residual: engine.NoValue, Out: out}
+		return engine.Linear{Weight: b.Weight(name, rows, cols), Out: out}
 	}
 	norm := func(in, out engine.ValueID) engine.Norm {
-		return engine.Norm{Gamma: b.Vector("norm", width), Beta: engine.NoWeight, Epsilon: 1e-5, In: in, Residual: engine.NoValue, Out: out}
+		return engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("norm", width), Epsilon: 1e-5, In: in, Out: out}
 	}
-	rope := &engine.Rope{Dim: head, Base: 500000, Scale: 1, Factors: engine.NoWeight, Magnitude: 1}
-	b.Add(engine.Embed{Table: b.Weight("embd", vocab, width), Positions: engine.NoWeight, Scale: 1, Out: x})
+	rope := &engine.Rope{Dim: head, Base: 500000, Scale: 1, Magnitude: 1}
+	b.Add(engine.Embed{Table: b.Weight("embd", vocab, width), Scale: 1, Out: x})
 	for i := range layers {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s", i, s) }
 		b.Add(norm(x, y))
 		b.Add(engine.Linears{In: y, Outputs: []engine.Linear{linear(name("q"), q, heads*head, width),
 			linear(name("k"), k, kvHeads*head, width), linear(name("v"), v, kvHeads*head, width)}})
-		b.Add(engine.Attend{Layer: i, Q: q, K: k, V: v, Out: attended, Heads: heads, Scale: 1, QNorm: engine.NoWeight, KNorm: engine.NoWeight, Rope: rope})
+		b.Add(engine.Store{Group: group, Layer: i + 1, K: k, V: v, Rope: rope})
+		b.Add(engine.Attend{Group: group, Layer: i + 1, Q: q, Out: attended, Heads: heads, Scale: 1, Rope: rope})
 		b.Add(engine.Linears{In: attended, Outputs: []engine.Linear{linear(name("o"), x, width, heads*head)}})
 		b.Add(norm(x, y))
 		gated := linear(name("up"), h, hidden, width)
@@ -46,7 +48,7 @@ func large(t *testing.T) *engine.Program {
 	}
 	out := b.OutputValue("out", width)
 	b.Add(engine.Rows{In: x, Out: out})
-	b.Add(engine.Head{In: out, Weight: b.Weight("output", vocab, width), Bias: engine.NoWeight, Scale: 1})
+	b.Add(engine.Head{In: out, Weight: b.Weight("output", vocab, width), Scale: 1})
 	p, err := b.Program()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +72,7 @@ func TestPlanOfLargeModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := engine.LoadOptions{Policy: engine.Policy{KV: engine.F16}, MaxTokens: 512, MaxSequences: 32, MaxOutputs: 512,
-		MaxTop: 20, MaxContext: p.Context, Pages: 4 * p.Context / engine.PageTokens}
+		MaxTop: 20, MaxContext: p.Context, Pages: []int{4 * p.Context / engine.PageTokens}}
 	plan := planOf(l, o, &device{})
 	const gib = 1 << 30
 	// 70e9 weights of 9/8 byte; 327,680 bytes of KV a position; 32 sequences' attention splits are half of the activations.
@@ -87,14 +89,14 @@ func TestPlanOfLargeModel(t *testing.T) {
 		}
 	}
 	checkGrids(t, l, o)
-	in := &instance{lowered: l, plan: plan, options: o, device: &device{limit: callLimit}}
-	decode := &engine.Batch{Tokens: make([]int32, 1), Sequences: []engine.SequenceRows{{TokenCount: 1, PageCount: 8}}, Outputs: make([]engine.Output, 1)}
-	chunk := &engine.Batch{Tokens: make([]int32, 512), Sequences: []engine.SequenceRows{{TokenCount: 512, PageCount: int32(p.Context / engine.PageTokens)}}}
+	in := &instance{lowered: l, plan: plan, options: o, device: &device{limit: callLimit}, groups: carveGroups(&arena{}, p, o)}
+	decode := &engine.Batch{Tokens: make([]int32, 1), Sequences: []engine.SequenceRows{{TokenCount: 1}}, Tables: []engine.Table{{Length: 128}}, Outputs: make([]engine.Output, 1)}
+	chunk := &engine.Batch{Tokens: make([]int32, 512), Sequences: []engine.SequenceRows{{TokenCount: 512}}, Tables: []engine.Table{{Length: int32(p.Context)}}}
 	if n := in.macsOf(decode); n < 69e9 || n > 72e9 {
 		t.Errorf("a token takes %d multiply-accumulates", n)
 	}
-	in.underway = []*pinnedBatch{{macs: in.macsOf(chunk)}}
-	if got := in.patience(); got < 10*time.Minute || got > time.Hour {
+	in.device.owed.Add(in.macsOf(chunk))
+	if got := in.device.patience(); got < 10*time.Minute || got > time.Hour {
 		t.Errorf("512 tokens behind 130,560 may take %v", got)
 	}
 }
@@ -103,13 +105,13 @@ func TestPlanOfLargeModel(t *testing.T) {
 func checkGrids(t *testing.T, l *lowered, o engine.LoadOptions) {
 	t.Helper()
 	f := &filler{lowered: l, options: o}
-	largest := bucket{rows: o.MaxTokens, sequences: o.MaxSequences, outputs: o.MaxOutputs, splits: int(splits(o)), many: true}
+	largest := bucket{rows: o.MaxTokens, sequences: o.MaxSequences, outputs: o.MaxOutputs, splits: int(l.splits(o)), many: true}
 	for _, launch := range f.launches() {
 		if g := launch.size(largest); g[0] > 1<<31-1 || g[1] > 65535 || g[2] > 65535 {
 			t.Errorf("%s: grid %v", launch.name, g)
 		}
 	}
-	if n := lowering.TablePages(o); n != 32*8192 {
+	if n := lowering.TablePages(l.Program, o); n != 32*8192 {
 		t.Errorf("page tables of %d entries", n)
 	}
 }

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,23 +16,26 @@ import (
 // This file owns the run that the fault table is made with: from opening the device to closing it, leg by leg, as the daemon uses it.
 
 // tinyOptions load a model in a few ms.
-var tinyOptions = engine.LoadOptions{Policy: engine.Policy{KV: engine.F16}, Threads: 1, ISA: "auto",
-	MaxTokens: 8, MaxSequences: 2, MaxOutputs: 2, MaxTop: 2, MaxContext: 64, Pages: 8}
+var tinyOptions = engine.LoadOptions{Policy: engine.Policy{KV: engine.F16},
+	MaxTokens: 8, MaxSequences: 2, MaxOutputs: 2, MaxTop: 2, MaxContext: 64, Pages: []int{8}}
 
 // The legs of a ride.
 const (
-	opening = "opening the device"
-	loaded  = "loading the model"
-	batched = "making batches"
-	stepped = "steps"
-	paged   = "moving pages"
-	closing = "closing"
+	opening  = "opening the device"
+	loaded   = "loading the model"
+	batched  = "making batches"
+	stepped  = "steps"
+	paged    = "moving pages"
+	replaced = "replacing the weights"
+	retired  = "retiring the old weights"
+	closing  = "closing"
 )
 
 // ride is one run. It ends with the first error.
 type ride struct {
 	program *engine.Program
 	weights enginetest.Tensors
+	others  enginetest.Tensors // of the second generation
 
 	backend *Backend
 	pinner  *Pinner
@@ -51,7 +55,7 @@ func (r *ride) run() *ride {
 	for _, leg := range []struct {
 		name string
 		do   func() error
-	}{{opening, r.open}, {loaded, r.load}, {batched, r.makeBatches}, {stepped, r.steps}, {paged, r.pages}, {closing, r.close}} {
+	}{{opening, r.open}, {loaded, r.load}, {batched, r.makeBatches}, {stepped, r.steps}, {paged, r.pages}, {replaced, r.replace}, {retired, r.retire}, {closing, r.close}} {
 		r.leg, r.subject = leg.name, "tiny"
 		begin := time.Now()
 		r.err = leg.do()
@@ -90,11 +94,11 @@ func (r *ride) makeBatches() (err error) {
 	return nil
 }
 
-// submit puts tokens into one of the batches, asks for all there is of the last row, and submits it.
+// submit puts tokens into one of the batches, asks for all there is of the last row, and submits it to the newest generation.
 func (r *ride) submit(which int, tokens []int32, first int, page int32) error {
 	b := r.batch[which]
 	b.Reset()
-	row, err := b.AddSequence(tokens, first, []int32{page})
+	row, err := b.AddSequence(tokens, first, tables(b.Limits(), first, []int32{page}))
 	if err != nil {
 		return err
 	}
@@ -103,6 +107,7 @@ func (r *ride) submit(which int, tokens []int32, first int, page int32) error {
 	if _, err := b.AddOutput(o, []engine.Penalty{{Token: 4, Seen: 1}}, []engine.Bias{{Token: 5, Value: 1}}); err != nil {
 		return err
 	}
+	b.Generation = r.in.Generation()
 	return r.in.Submit(b)
 }
 
@@ -133,21 +138,48 @@ func (r *ride) steps() error {
 
 // pages copies the sequence's page, takes it out and in again, and goes on from there.
 func (r *ride) pages() error {
-	page := make([]byte, r.in.Limits().PageBytes)
-	if err := r.in.CopyPages([]engine.PageCopy{{From: 1, To: 3}}); err != nil {
+	page := make([]byte, r.in.Limits().Groups[0].PageBytes)
+	if err := r.in.CopyPages(1, []engine.PageCopy{{From: 1, To: 3}}); err != nil {
 		return err
 	}
-	if err := r.in.ExportPage(3, page); err != nil {
+	if err := waited(r.in.Export(1, 3, page)); err != nil {
 		return err
 	}
 	r.answers = append(r.answers, page)
-	if err := r.in.ImportPage(5, page); err != nil {
+	if err := waited(r.in.Import(1, 5, page)); err != nil {
 		return err
 	}
 	if err := r.submit(0, []int32{7}, 8, 5); err != nil {
 		return err
 	}
 	return r.wait(0)
+}
+
+func (r *ride) replace() error {
+	g, err := r.in.Replace(r.others, nil)
+	if err == nil && g != 2 {
+		err = fmt.Errorf("generation %d", g)
+	}
+	return err
+}
+
+// retire computes with the new weights, which have a graph of their own, and gives the old ones back.
+func (r *ride) retire() error {
+	if err := r.submit(1, []int32{7, 8}, 0, 6); err != nil {
+		return err
+	}
+	if err := r.wait(1); err != nil {
+		return err
+	}
+	return r.in.Retire(1)
+}
+
+// waited is what became of a transfer.
+func waited(t *engine.Ticket, err error) error {
+	if err != nil {
+		return err
+	}
+	return t.Wait()
 }
 
 func (r *ride) close() error {

@@ -6,6 +6,7 @@ package cuda
 import "C"
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -25,13 +26,20 @@ const (
 	stepping = "computing a step of"
 )
 
+// backgroundRows bounds a background step: kernels that run can't be asked to give way, so what waits behind such a step
+// must not wait long. Sixteen rows read the weights as often as one, and of a model for which a small GPU takes a
+// millisecond a row, they take about two.
+const backgroundRows = 16
+
 // pinnedBatch is a batch in memory that the GPU reads and writes itself.
 type pinnedBatch struct {
 	region *hostmem.Region
 	counts *C.struct_step_counts
 	batch  *engine.Batch
 	done   cu.Event
-	macs   int64 // multiply-accumulates of the step under way
+	// Of the step under way.
+	generation *generation
+	macs       int64 // multiply-accumulates
 }
 
 // NewBatch carves a batch out of a pinned region of its own.
@@ -56,7 +64,7 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 
 // Submit queues a step.
 func (in *instance) Submit(b *engine.Batch) error {
-	if err := in.device.poisoned(); err != nil {
+	if err := in.ready(); err != nil {
 		return err
 	}
 	p := in.batches[b]
@@ -67,20 +75,30 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return &engine.BatchError{Field: "depth", Reason: "two steps are under way"}
 	case len(in.underway) == 1 && in.underway[0] == p:
 		return &engine.BatchError{Field: "batch", Reason: "it is under way"}
+	case b.Background && len(in.underway) > 0:
+		return &engine.BatchError{Field: "depth", Reason: "a background step behind another step"}
+	case b.Background && len(b.Tokens) > backgroundRows:
+		return &engine.BatchError{Field: "tokens", Reason: fmt.Sprintf("%d rows of a background step, which has at most %d", len(b.Tokens), backgroundRows)}
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
-	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return int(t) < -in.outputs }):
+	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return engine.IsPreviousRow(t) && int(t) < -in.outputs }):
 		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
-	p.macs = in.macsOf(b)
-	in.underway = append(in.underway, p)
-	err := in.do(stepping, func() error { return in.submit(p) })
-	if err != nil {
-		in.underway = in.underway[:len(in.underway)-1]
-	} else {
-		in.outputs = len(b.Outputs)
+	g, err := in.generations.find(b.Generation)
+	if err == nil {
+		err = in.checkStep(b)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	p.generation, p.macs = g, in.macsOf(b)
+	in.device.owed.Add(p.macs)
+	if err = in.do(stepping, func() error { return in.submit(p) }); err != nil {
+		in.device.owed.Add(-p.macs)
+		return err
+	}
+	in.underway, in.outputs = append(in.underway, p), len(b.Outputs)
+	return nil
 }
 
 func (in *instance) submit(p *pinnedBatch) error {
@@ -89,7 +107,7 @@ func (in *instance) submit(p *pinnedBatch) error {
 		tokens: C.int32_t(len(b.Tokens)), sequences: C.int32_t(len(b.Sequences)),
 		outputs: C.int32_t(len(b.Outputs)), max_top: C.int32_t(in.limits.MaxTop),
 	}
-	graph, err := in.graphs.of(in.bucketOf(b))
+	graph, err := in.graphs.of(graphKey{p.generation, in.bucketOf(b)})
 	if err != nil {
 		return err
 	}
@@ -107,7 +125,7 @@ func (in *instance) submit(p *pinnedBatch) error {
 
 // Wait blocks until the oldest step's results are in its batch.
 func (in *instance) Wait() error {
-	if err := in.device.poisoned(); err != nil {
+	if err := in.ready(); err != nil {
 		return err
 	}
 	if len(in.underway) == 0 {
@@ -116,14 +134,19 @@ func (in *instance) Wait() error {
 	p := in.underway[0]
 	err := in.do(stepping, func() error { return in.device.await(p.done) })
 	in.underway = in.underway[1:]
+	in.device.owed.Add(-p.macs)
 	return err
 }
 
 // macsOf is how many multiply-accumulates a step takes at most.
 func (in *instance) macsOf(b *engine.Batch) (n int64) {
 	visible := int64(0)
-	for _, s := range b.Sequences {
-		visible += int64(s.TokenCount) * int64(s.PageCount) * engine.PageTokens
+	for i, s := range b.Sequences {
+		seen := int32(0) // of any group: at most so many positions
+		for _, t := range b.Tables[i*len(in.groups):][:len(in.groups)] {
+			seen = max(seen, t.Length)
+		}
+		visible += int64(s.TokenCount) * int64(seen)
 	}
 	for i, ph := range in.Phases {
 		times := int64(len(b.Tokens))
@@ -142,8 +165,8 @@ func (in *instance) macsOf(b *engine.Batch) (n int64) {
 func (in *instance) copyBatchIn(p *pinnedBatch) error {
 	b := p.batch
 	for _, part := range [][]byte{
-		bytesOf(unsafe.Slice(p.counts, 1)), bytesOf(b.Tokens), bytesOf(b.Positions), bytesOf(b.Pages), bytesOf(b.Sequences),
-		bytesOf(b.Outputs), bytesOf(b.Penalties), bytesOf(b.Biases),
+		bytesOf(unsafe.Slice(p.counts, 1)), bytesOf(b.Tokens), bytesOf(b.Positions), bytesOf(b.Vectors), bytesOf(b.Pages), bytesOf(b.Sequences),
+		bytesOf(b.Tables), bytesOf(b.Outputs), bytesOf(b.Penalties), bytesOf(b.Biases), bytesOf(b.Targets),
 	} {
 		if len(part) == 0 {
 			continue
@@ -158,7 +181,7 @@ func (in *instance) copyBatchIn(p *pinnedBatch) error {
 // copyResultsOut queues the way back of what the outputs asked for.
 func (in *instance) copyResultsOut(p *pinnedBatch) error {
 	b := p.batch
-	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.Logits)}
+	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.TargetLogits), bytesOf(b.Logits)}
 	for _, o := range b.Outputs {
 		if o.Top > 0 {
 			parts[1] = bytesOf(b.Top)
@@ -194,15 +217,16 @@ func (in *instance) bucketOf(b *engine.Batch) bucket {
 		outputs: roundUp(len(b.Outputs), in.limits.MaxOutputs),
 	}
 	longest := 0
-	for _, s := range b.Sequences {
+	for i, s := range b.Sequences {
 		if s.TokenCount > 1 {
 			k.many = true
 			continue
 		}
-		longest = max(longest, int(s.PageCount))
+		for _, t := range b.Tables[i*len(in.groups):][:len(in.groups)] {
+			longest = max(longest, int(t.Length))
+		}
 	}
-	const pagesPerSplit = C.SPLIT_TOKENS / C.PAGE_TOKENS
-	k.splits = roundUp((longest+pagesPerSplit-1)/pagesPerSplit, int(splits(in.options)))
+	k.splits = roundUp((longest+C.SPLIT_TOKENS-1)/C.SPLIT_TOKENS, int(in.splits(in.options)))
 	return k
 }
 

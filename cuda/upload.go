@@ -25,34 +25,39 @@ import (
 type uploading struct {
 	*lowering.Reader
 	in      *instance
+	to      *generation
 	ring    *stager
 	factors map[engine.WeightID][]float32 // of ropes, whose frequencies are made here
 }
 
-// upload moves all weights.
-func (in *instance) upload(w engine.Weights) error {
-	s, err := newStager(in.device, in.longest())
+// upload moves all weights of a generation, and its launches' structs.
+func (in *instance) upload(g *generation, w engine.Weights, progress func(done, total int64)) error {
+	s, err := newStager(in.device, g.longest())
 	if err != nil {
 		return err
 	}
-	u := &uploading{Reader: in.NewReader(w, in.options.Progress), in: in, ring: s, factors: map[engine.WeightID][]float32{}}
-	for i := 0; err == nil && i < len(in.weights); i++ {
-		err = u.weight(engine.WeightID(i))
+	u := &uploading{Reader: g.NewReader(w, progress), in: in, to: g, ring: s, factors: map[engine.WeightID][]float32{}}
+	for i := 0; err == nil && i < len(g.weights); i++ {
+		err = u.weight(engine.WeightID(i + 1))
 	}
-	for i := 0; err == nil && i < len(in.Ropes); i++ {
+	for i := 0; err == nil && i < len(g.Ropes); i++ {
 		err = u.frequencies(i)
+	}
+	if err == nil {
+		err = u.phases()
 	}
 	if err == nil {
 		err = s.finish()
 	}
 	if err == nil {
-		in.digest = u.Digest()
+		g.digest = u.Digest()
 	}
 	return oneCause(err, s.close())
 }
 
-// longest is what the longest weight takes in the staging ring: whole groups of rows, of no wider type than float.
+// longest is what the longest transfer takes in the staging ring: of a weight whole groups of rows, of no wider type than float.
 func (l *lowered) longest() (bytes int64) {
+	bytes = C.sizeof_struct_phase
 	for _, w := range l.Program.Weights {
 		groups := (int64(w.Rows) + group - 1) / group
 		bytes = max(bytes, groups*group*int64(w.Cols)*4)
@@ -61,19 +66,19 @@ func (l *lowered) longest() (bytes int64) {
 }
 
 func (u *uploading) weight(id engine.WeightID) error {
-	if to := u.in.weights[id]; to.plain == 0 {
+	if to := u.to.weights[id-1]; to.plain == 0 {
 		return u.matrix(id, to.matrix)
 	}
-	return u.plain(id, u.in.weights[id].plain)
+	return u.plain(id, u.to.weights[id-1].plain)
 }
 
 // matrix sends blocks in chunks of whole pieces.
 func (u *uploading) matrix(id engine.WeightID, to C.struct_packed) error {
 	first, _ := u.PiecesOf(id)
-	t := u.Tensors[id]
+	t := u.Tensor(id)
 	rowBytes, piece := int64(t.RowBytes), int64(u.Pieces[first].Rows)*int64(t.RowBytes)
 	return u.ring.send(transfer{
-		bytes: int64(u.Program.Weights[id].Rows) * rowBytes, unit: piece,
+		bytes: int64(u.Program.Weight(id).Rows) * rowBytes, unit: piece,
 		fill:      func(dst []byte, offset int64) error { return u.read(first+int(offset/piece), dst, int(piece)) },
 		arguments: func(c chunk, dst []byte) { repackArguments(to, t.Type, rowBytes, c, dst) },
 		each: func(c chunk, stream cu.Stream) error {
@@ -87,7 +92,7 @@ func (u *uploading) matrix(id engine.WeightID, to C.struct_packed) error {
 // bus copies.
 func (u *uploading) read(first int, dst []byte, size int) error {
 	var group sync.WaitGroup
-	free := make(chan struct{}, min(u.in.options.Threads, runtime.NumCPU()))
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
 	errs := make([]error, (len(dst)+size-1)/size)
 	for i := range errs {
 		free <- struct{}{}
@@ -135,7 +140,7 @@ func (u *uploading) plain(id engine.WeightID, to Pointer) error {
 // values are a piece's elements as floats.
 func (u *uploading) values(i int) ([]float32, error) {
 	piece := u.Pieces[i]
-	t := u.Tensors[piece.Weight]
+	t := u.Tensor(piece.Weight)
 	rows, err := u.Read(i, make([]byte, piece.Rows*t.RowBytes))
 	if err != nil {
 		return nil, err
@@ -171,5 +176,24 @@ func (u *uploading) frequencies(i int) error {
 	}
 	frequency := make([]float32, r.Dim/2)
 	C.rope_frequencies(&scaling, C.int(r.Dim), (*C.float)(unsafe.Pointer(&frequency[0])))
-	return sendFloats(u.ring, u.in.buffers.frequencies[i], frequency)
+	return sendFloats(u.ring, u.to.frequencies[i], frequency)
+}
+
+// phases writes the launches' structs, whole ones to a chunk. They are full of device addresses, which must not lie on
+// the Go heap.
+func (u *uploading) phases() error {
+	f := u.in.filler(u.to)
+	return u.ring.send(transfer{
+		bytes: int64(len(u.to.launches)) * C.sizeof_struct_phase, unit: C.sizeof_struct_phase, to: u.to.phases,
+		fill: func(dst []byte, offset int64) error {
+			first := int(offset / C.sizeof_struct_phase)
+			for i := range len(dst) / C.sizeof_struct_phase {
+				c := (*C.struct_phase)(unsafe.Pointer(&dst[i*C.sizeof_struct_phase]))
+				*c = C.struct_phase{}
+				point(&c.batch, f.buffers.batch)
+				u.to.launches[first+i].fill(c)
+			}
+			return nil
+		},
+	})
 }

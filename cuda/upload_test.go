@@ -10,7 +10,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"chimera/cgo"
 	"chimera/engine"
 	"chimera/engine/enginetest"
 )
@@ -22,15 +21,14 @@ import (
 func tall(t *testing.T) (*engine.Program, enginetest.Tensors) {
 	t.Helper()
 	const rows, width, context = 66_001, 64, 2100
-	m := &maker{weights: enginetest.Tensors{}, types: []engine.DType{engine.F32}, Builder: engine.NewBuilder(engine.Program{Architecture: "test",
-		Layers: 1, KVHeads: 1, HeadDim: 16, Vocab: rows, Context: context})}
+	m := &maker{weights: enginetest.Tensors{}, types: []engine.DType{engine.F32}, Builder: engine.NewBuilder("test", rows, context)}
 	x, last := m.Value("x", width), m.OutputValue("last", width)
 	table := m.matrix("table", rows, width)
 	m.vector("vector", 3*width)
 	m.Add(engine.Embed{Table: table, Positions: m.tensor("positions", engine.Q8_0, context, width), Scale: 1, Out: x})
-	m.Add(engine.Norm{Gamma: m.VectorPart("vector", width, width), Beta: engine.NoWeight, Epsilon: 1e-5, In: x, Residual: engine.NoValue, Out: x})
+	m.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: m.VectorPart("vector", width, width), Epsilon: 1e-5, In: x, Out: x})
 	m.Add(engine.Rows{In: x, Out: last})
-	m.Add(engine.Head{In: last, Weight: table, Bias: engine.NoWeight, Scale: 1})
+	m.Add(engine.Head{In: last, Weight: table, Scale: 1})
 	p, err := m.Program()
 	if err != nil {
 		t.Fatal(err)
@@ -42,14 +40,13 @@ func tall(t *testing.T) (*engine.Program, enginetest.Tensors) {
 func TestUploadedWeights(t *testing.T) {
 	p, w := tall(t)
 	o := options(p, engine.F16)
-	o.Threads = 3
 	var done, total int64
 	o.Progress = func(d, all int64) { done, total = d, all }
 	in := load(t, gpu(t, "tall"), p, w, o).(*instance)
 	if done != total || total == 0 {
 		t.Errorf("progress ended at %d of %d", done, total)
 	}
-	to, data := in.weights[0], w["table"].Data
+	to, data := in.generations.all[1].weights[0], w["table"].Data
 	if int64(len(data)) <= stagingBytes {
 		t.Fatal("the table fits one slot")
 	}
@@ -61,9 +58,9 @@ func TestUploadedWeights(t *testing.T) {
 	if !bytes.Equal(onDevice(t, in.device, *(*Pointer)(unsafe.Pointer(&to.matrix.data)), len(want)), want) {
 		t.Error("the table differs")
 	}
-	cpu := load(t, cgo.Backend{}, p, w, options(p, engine.F16))
-	if in.Digest() != cpu.Digest() {
-		t.Errorf("digest %s, the CPU's is %s", in.Digest(), cpu.Digest())
+	cpu := load(t, onCPU(t), p, w, options(p, engine.F16))
+	if in.Digest(1) != cpu.Digest(1) {
+		t.Errorf("digest %s, the CPU's is %s", in.Digest(1), cpu.Digest(1))
 	}
 	tokens := []int32{0, 66_000, 255, 256, 31_999, 7, 65_535, 40_000}
 	if got, want := rowsOf(t, in, tokens, []int{len(tokens)}), rowsOf(t, cpu, tokens, []int{len(tokens)}); !bytes.Equal(bytesOf(got), bytesOf(want)) {
@@ -98,9 +95,7 @@ func TestEveryReadFails(t *testing.T) {
 	}
 	before := b.device.usage()
 	for at := range int64(len(l.Pieces)) {
-		o := options(p, engine.F16)
-		o.Threads = int(1 + at%3)
-		if in, err := b.Load(p, &faulty{Weights: w, at: at}, o); in != nil || !errors.Is(err, errDisk) {
+		if in, err := b.Load(p, &faulty{Weights: w, at: at}, options(p, engine.F16)); in != nil || !errors.Is(err, errDisk) {
 			t.Fatalf("read %d: %v", at, err)
 		}
 		if now := b.device.usage(); now != before || stagingInUse() != 0 {

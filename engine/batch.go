@@ -12,6 +12,12 @@ const PageTokens = 16
 // i of the batch submitted before this one sampled. Only backends with Depth 2 accept it.
 func PreviousRow(i int) int32 { return int32(-1 - i) }
 
+// IsPreviousRow tells whether token is a mark that PreviousRow made.
+func IsPreviousRow(token int32) bool {
+	_, vector := vectorOf(token)
+	return token < 0 && !vector
+}
+
 // VectorRow marks an input row that is given as a vector (an image's patch, a soft prompt): row i of
 // Batch.Vectors stands in place of a token's embedding.
 func VectorRow(i int) int32 { return math.MinInt32 + int32(i) }
@@ -32,7 +38,8 @@ type Batch struct {
 	Generation Generation // of the weights to compute with
 	// Background: a step of any instance on the device that is not background makes this one give way; Wait then
 	// says ErrAborted. What it wrote is what it would write again. Its instance has no other step under way: what stands
-	// on a step's samples and pages must not outlive it.
+	// on a step's samples and pages must not outlive it. Where steps can't be aborted, such steps are short instead:
+	// Limits.BackgroundRows.
 	Background bool
 
 	Tokens    []int32   // (T) ids, PreviousRow or VectorRow

@@ -100,6 +100,8 @@ type Limits struct {
 	Groups       []GroupLimits // in the order of Program.Groups
 	Vocab        int
 	Depth        int // steps that may be under way at once
+	// BackgroundRows is the most rows of a background step on a device that can't abort one; 0: as many as of any.
+	BackgroundRows int
 }
 
 // GroupLimits are the sizes of a group's pool.

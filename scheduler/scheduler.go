@@ -78,6 +78,9 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
+	if c.Background && l.BackgroundRows > 0 {
+		c.StepTokens = min(c.StepTokens, l.BackgroundRows)
+	}
 	groups, longest, err := newGroups(l, c.StepTokens)
 	if err != nil {
 		return nil, err

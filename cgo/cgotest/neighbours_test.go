@@ -277,3 +277,67 @@ func TestBackgroundRunsUndisturbed(t *testing.T) {
 		t.Errorf("%d steps gave way to nobody", d.aborted.Load())
 	}
 }
+
+// Pages leave and enter beside steps: a sequence that decodes has its full pages exported and imported elsewhere
+// meanwhile, where it goes on as from its own.
+func TestPagesMoveBesideSteps(t *testing.T) {
+	prompt := stepTokens(240)
+	p, tiers := makeTiers(t, engine.Q8_0, prompt, 1)
+	d := newDriver(t, loadWith(t, open(t, "auto", 2), p, tiers[0].weights, engine.Q8_0, nil))
+	own, other := stepPages(0), stepPages(30)
+	const chunk = engine.PageTokens
+	var tickets []*engine.Ticket
+	move := func(page int) { // of both groups
+		for g, limits := range d.in.Limits().Groups {
+			buffer := make([]byte, limits.PageBytes)
+			out, err := d.in.Export(engine.GroupID(g+1), own[page], buffer)
+			if err == nil {
+				err = out.Wait()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := d.in.Import(engine.GroupID(g+1), other[page], buffer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tickets = append(tickets, in)
+		}
+	}
+	for first := 0; first+chunk <= 224; first += chunk {
+		d.batch.Reset()
+		d.batch.Generation = d.generation
+		if _, err := d.batch.AddSequence(prompt[first:first+chunk], first, both(own)); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.in.Submit(d.batch); err != nil {
+			t.Fatal(err)
+		}
+		if first > 0 {
+			move(first/chunk - 1)
+		}
+		refused := new(engine.BatchError)
+		if err := moved(d.in.Export(1, own[first/chunk], make([]byte, d.in.Limits().Groups[0].PageBytes))); !errors.As(err, &refused) {
+			t.Errorf("the page that a step writes was exported: %v", err)
+		}
+		if err := d.in.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(224/chunk - 1)
+	for _, ticket := range tickets {
+		if err := ticket.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	var got []float32
+	tokens := prompt
+	for first := 224; len(tokens) < len(prompt)+8; {
+		logits, token, err := d.step(tokens[first:], first, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, got, tokens = len(tokens), append(got, logits...), append(tokens, token)
+	}
+	same(t, "logits", got, tiers[0].want)
+}

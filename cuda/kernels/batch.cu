@@ -26,7 +26,7 @@ KERNEL __launch_bounds__(BATCH_THREADS) prepare(const struct phase *p)
 	const struct device_batch *b = p->batch;
 	for (int t = threadIdx.x; t < b->counts->tokens; t += BATCH_THREADS) {
 		int token = b->tokens[t];
-		b->ids[t] = token < 0 ? b->results[-1 - token].token : token;
+		b->ids[t] = token < 0 && token >= VECTOR_ROWS ? b->results[-1 - token].token : token;
 		b->sequence_of[t] = sequence_at(b, t);
 	}
 	int rows = 0;

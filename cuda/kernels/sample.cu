@@ -11,11 +11,11 @@ struct row_scratch {
 	int32_t *list, *other;
 };
 
-static __device__ struct row_scratch scratch_of(const struct phase *p)
+static __device__ struct row_scratch scratch_of(const struct op_head *h)
 {
-	int64_t padded = round_up(p->vocab, 16);
+	int64_t padded = round_up(h->vocab, 16);
 	struct row_scratch r;
-	r.weights = (float *)(p->scratch + blockIdx.x * p->scratch_bytes);
+	r.weights = (float *)(h->scratch + blockIdx.x * h->scratch_bytes);
 	r.chunk = (double *)(r.weights + padded);
 	r.list = (int32_t *)(r.chunk + padded / DRAW_CHUNK + 1);
 	r.other = r.list + padded;
@@ -59,17 +59,18 @@ static __device__ int choose(struct sampler *s, const struct row_scratch *r, int
 
 static __device__ int pick(struct sampler *s, const struct phase *p, const float *logits, const struct output *o)
 {
+	const struct op_head *h = &p->op.head;
 	if (!(o->mode & OUTPUT_SAMPLE))
 		return o->target;
 	if (!(o->temperature > 0.0f) && !adjusts(o))
-		return peak_id(s, logits, p->vocab);
-	struct row_scratch r = scratch_of(p);
-	for (int i = threadIdx.x; i < p->vocab; i += SAMPLE_THREADS)
+		return peak_id(s, logits, h->vocab);
+	struct row_scratch r = scratch_of(h);
+	for (int i = threadIdx.x; i < h->vocab; i += SAMPLE_THREADS)
 		r.weights[i] = logits[i];
 	__syncthreads();
 	if (adjusts(o))
-		adjust(r.weights, p->vocab, o, p->batch);
-	return choose(s, &r, p->vocab, o, p->batch->positions[o->row]);
+		adjust(r.weights, h->vocab, o, p->batch);
+	return choose(s, &r, h->vocab, o, p->batch->positions[o->row]);
 }
 
 static __device__ float log_sum_exp(struct sampler *s, const float *logits, int vocab)
@@ -82,10 +83,11 @@ KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 {
 	__shared__ struct sampler s;
 	const struct device_batch *b = p->batch;
-	int row = p->first_row + blockIdx.x, vocab = p->vocab;
+	const struct op_head *h = &p->op.head;
+	int row = h->first_row + blockIdx.x, vocab = h->vocab;
 	if (row >= b->counts->outputs)
 		return;
-	const float *logits = p->logits + (int64_t)blockIdx.x * vocab;
+	const float *logits = h->logits + (int64_t)blockIdx.x * vocab;
 	const struct output *o = &b->outputs[row];
 	if (b->whole_row[row] >= 0)
 		for (int i = threadIdx.x; i < vocab; i += SAMPLE_THREADS)
@@ -95,6 +97,8 @@ KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 		token = 0;
 	float log_sum = o->mode & OUTPUT_LOG_SUM_EXP ? log_sum_exp(&s, logits, vocab) : 0.0f;
 	int rank = o->mode & OUTPUT_RANK ? count_above(&s, logits, vocab, logits[token]) : 0;
+	for (int i = threadIdx.x; i < o->target_count; i += SAMPLE_THREADS)
+		b->target_logits[o->first_target + i] = logits[b->targets[o->first_target + i]];
 	top(&s, logits, vocab, o->top, b->top + (int64_t)row * b->counts->max_top);
 	if (threadIdx.x != 0)
 		return;

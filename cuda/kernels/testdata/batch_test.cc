@@ -20,12 +20,13 @@ static void test_prepare(int sequences, int outputs)
 	for (int i = 0; i <= outputs; i++)
 		results[i].token = 1000 + i;
 	for (int32_t &token : b.tokens)
-		token = below(2) ? below(1000) : -1 - below(outputs + 1);
+		token = below(2) ? below(1000) : below(4) ? -1 - below(outputs + 1) : INT32_MIN + below(1000);
 	b.done();
 	memory<int32_t> ids(b.counts.tokens + 1), sequence_of(ids), whole_row(outputs + 1), want_ids(ids),
 	        want_sequence(ids), want_whole(whole_row);
 	for (int t = 0; t < b.counts.tokens; t++) {
-		want_ids[t] = b.tokens[t] < 0 ? results[-1 - b.tokens[t]].token : b.tokens[t];
+		bool sampled = b.tokens[t] < 0 && b.tokens[t] >= VECTOR_ROWS;
+		want_ids[t] = sampled ? results[-1 - b.tokens[t]].token : b.tokens[t];
 		want_sequence[t] = b.sequence_of[t];
 	}
 	for (int i = 0; i < outputs; i++)

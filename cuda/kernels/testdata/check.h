@@ -93,12 +93,18 @@ struct test_batch {
 	struct device_batch device;
 	std::vector<int32_t> tokens, positions, pages, ids, sequence_of, whole_row;
 	std::vector<struct sequence_rows> sequences;
+	std::vector<struct table> tables; /* (sequences, GROUPS): the kernels' group is the last one */
 	std::vector<struct output> outputs;
 	std::vector<struct penalty> penalties;
 	std::vector<struct bias> biases;
+	std::vector<int32_t> targets;
+	std::vector<float> vectors;
 
-	/* add appends a sequence of `count` rows from position `first`, on pages of its own from next_page on. */
-	void add(int first, int count, int *next_page);
+	enum { GROUPS = 3, GROUP_INDEX = GROUPS - 1 };
+
+	/* add appends a sequence of `count` rows from position `first`, on pages of its own from next_page on: without
+	 * those before `base`, and for `length` positions where these are others than the rows'. */
+	void add(int first, int count, int *next_page, int base = 0, int length = 0);
 	/* done points `device` at all that was added and fills sequence_of, as `prepare` does. */
 	void done(void);
 };

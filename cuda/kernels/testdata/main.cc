@@ -106,10 +106,15 @@ void launch(const char *name, void (*kernel)(const void *), const void *arg, dim
 	}
 }
 
-void test_batch::add(int first, int count, int *next_page)
+void test_batch::add(int first, int count, int *next_page, int base, int length)
 {
-	int needed = (first + count + PAGE_TOKENS - 1) / PAGE_TOKENS;
-	sequences.push_back({(int32_t)positions.size(), count, (int32_t)pages.size(), needed});
+	if (length == 0)
+		length = first + count;
+	int needed = (length + PAGE_TOKENS - 1) / PAGE_TOKENS - base;
+	sequences.push_back({(int32_t)positions.size(), count, 0, 0});
+	for (int g = 0; g < GROUP_INDEX; g++) /* of other groups: to be left alone */
+		tables.push_back({1 << 30, 1 << 30, 1 << 30, 1 << 30});
+	tables.push_back({(int32_t)pages.size(), needed, base, length});
 	for (int i = 0; i < count; i++) {
 		tokens.push_back(0);
 		positions.push_back(first + i);
@@ -131,6 +136,9 @@ void test_batch::done(void)
 	device.positions = positions.data();
 	device.pages = pages.data();
 	device.sequences = sequences.data();
+	device.tables = tables.data();
+	device.targets = targets.data();
+	device.vectors = vectors.data();
 	device.outputs = outputs.data();
 	device.penalties = penalties.data();
 	device.biases = biases.data();

@@ -86,31 +86,33 @@ static void test_product(int form, int rows, int cols, int tokens, enum input ki
 	b.add(0, tokens, &page);
 	b.done();
 	p.batch = &b.device;
-	p.acts = acts.device();
-	p.in = {acts.x.at, cols, 0};
-	p.weight = weight.packed;
-	p.bias = options & 1 ? bias.at : NULL;
-	p.activation = below(4);
+	struct op_linear *o = &p.op.linear;
+	*o = {};
+	o->acts = acts.device();
+	o->in = {acts.x.at, cols, PER_TOKEN};
+	o->weight = weight.packed;
+	o->bias = options & 1 ? bias.at : NULL;
+	o->activation = below(4);
 	multiply(&weight.packed, &acts, tokens, product);
 	if (options & 2) {
-		p.gate = gate.packed;
+		o->gate = gate.packed;
 		multiply(&gate.packed, &acts, tokens, gates);
 	}
 	if (options & 12)
-		p.residual = {residual.at, rows, 0};
+		o->residual = {residual.at, rows, PER_TOKEN};
 	for (void (*kernel)(const void *) : {product_one, product_many}) {
 		memory<float> fresh(bucket * rows), own(residual), &out = options & 8 ? own : fresh, expected(out);
 		int per_block = kernel == product_one ? 1 : PRODUCT_TOKENS;
 		if (options & 8)
-			p.residual.data = out.at;
+			o->residual.data = out.at;
 		for (int t = 0; t < tokens; t++)
 			kernels_scalar.row.epilogue(expected.at + t * rows, product.at + t * padded,
-			                            options & 2 ? gates.at + t * padded : NULL, p.bias,
+			                            options & 2 ? gates.at + t * padded : NULL, o->bias,
 			                            options & 8   ? expected.at + t * rows
 			                            : options & 4 ? residual.at + t * rows
 			                                          : NULL,
-			                            p.activation, rows);
-		p.out = {out.at, rows, 0};
+			                            o->activation, rows);
+		o->out = {out.at, rows, PER_TOKEN};
 		launch(per_block == 1 ? "product_one" : "product_many", kernel, &p,
 		       dim3(weight.packed.groups, (bucket + per_block - 1) / per_block),
 		       dim3(PRODUCT_LANES, PRODUCT_SLICES));
@@ -131,23 +133,25 @@ static void test_head(int form, int vocab, int cols, int behind, enum input kind
 	b.outputs.resize(outputs);
 	b.done();
 	p.batch = &b.device;
-	p.acts = acts.device();
-	p.in = {acts.x.at, cols, 1};
-	p.weight = weight.packed;
-	p.vocab = vocab;
-	p.first_row = HEAD_ROWS;
-	p.bias = below(2) ? bias.at : NULL;
-	p.scale = below(2) ? 1.0f : 0.3f;
-	p.softcap = below(2) ? 0.0f : 30.0f;
+	struct op_head *o = &p.op.head;
+	*o = {};
+	o->acts = acts.device();
+	o->in = {acts.x.at, cols, PER_OUTPUT};
+	o->weight = weight.packed;
+	o->vocab = vocab;
+	o->first_row = HEAD_ROWS;
+	o->bias = below(2) ? bias.at : NULL;
+	o->scale = below(2) ? 1.0f : 0.3f;
+	o->softcap = below(2) ? 0.0f : 30.0f;
 	multiply(&weight.packed, &acts, outputs, all);
 	memory<float> fresh(HEAD_ROWS * vocab), expected(fresh);
 	for (int t = 0; t < behind; t++) {
 		memcpy(expected.at + t * vocab, all.at + (HEAD_ROWS + t) * padded, vocab * sizeof(float));
-		kernels_scalar.row.logits(expected.at + t * vocab, p.bias, p.scale, p.softcap, vocab);
+		kernels_scalar.row.logits(expected.at + t * vocab, o->bias, o->scale, o->softcap, vocab);
 	}
 	for (int per_block : {1, (int)PRODUCT_TOKENS}) {
 		memory<float> logits(fresh);
-		p.logits = logits.at;
+		o->logits = logits.at;
 		launch("head", per_block == 1 ? head_one : head_many, &p,
 		       dim3(weight.packed.groups, HEAD_ROWS / per_block), dim3(PRODUCT_LANES, PRODUCT_SLICES));
 		same(per_block == 1 ? "head_one" : "head_many", logits, expected);

@@ -44,7 +44,10 @@ struct rounded {
 	}
 };
 
-static struct device_value value(memory<float> &m, int width, int per_output = 0) { return {m.at, width, per_output}; }
+static struct device_value value(memory<float> &m, int width, int per_output = 0)
+{
+	return {m.at, width, per_output ? PER_OUTPUT : PER_TOKEN};
+}
 
 /* A phase on a batch of ROWS tokens and one output fewer. */
 static struct phase phase_of(struct test_batch *b)
@@ -70,23 +73,25 @@ static void test_norm(int n, enum input kind, int options)
 	        out(BUCKET * n);
 	rounded got(BUCKET, n), want(BUCKET, n);
 	int rows = options & 32 ? ROWS - 1 : ROWS;
-	p.norm = options & 64 ? NORM_LAYER : NORM_RMS;
-	p.epsilon = 1e-5f;
-	p.gamma = options & 1 ? gamma.at : NULL;
-	p.beta = options & 2 ? beta.at : NULL;
+	struct op_norm *o = &p.op.norm;
+	*o = {};
+	o->kind = options & 64 ? NORM_LAYER : NORM_RMS;
+	o->epsilon = 1e-5f;
+	o->gamma = options & 1 ? gamma.at : NULL;
+	o->beta = options & 2 ? beta.at : NULL;
 	if (options & 4)
-		p.residual = value(residual, n);
+		o->residual = value(residual, n);
 	memory<float> expected(options & 8 ? x : out);
 	for (int t = 0; t < rows; t++)
-		kernels_scalar.row.norm(p.norm, x.at + t * n, p.gamma, p.beta, options & 4 ? residual.at + t * n : NULL,
-		                        p.epsilon, n, expected.at + t * n);
-	p.in = value(x, n, options & 32);
-	p.out = value(options & 8 ? x : out, n, options & 32);
-	p.quantise = options & 16;
-	p.acts = got.device();
+		kernels_scalar.row.norm(o->kind, x.at + t * n, o->gamma, o->beta,
+		                        options & 4 ? residual.at + t * n : NULL, o->epsilon, n, expected.at + t * n);
+	o->in = value(x, n, options & 32);
+	o->out = value(options & 8 ? x : out, n, options & 32);
+	o->quantise = options & 16;
+	o->acts = got.device();
 	LAUNCH(normalise, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("out", options & 8 ? x : out, expected);
-	if (p.quantise)
+	if (o->quantise)
 		want.round(expected.at, rows, n);
 	got.compare(want);
 }
@@ -97,8 +102,7 @@ static void test_quantise(int n, enum input kind)
 	struct phase p = phase_of(&b);
 	memory<float> x(BUCKET * n, kind);
 	rounded got(BUCKET, n), want(BUCKET, n);
-	p.in = value(x, n);
-	p.acts = got.device();
+	p.op.quantise = {value(x, n), got.device()};
 	want.round(x.at, ROWS, n);
 	LAUNCH(quantise, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	got.compare(want);
@@ -111,14 +115,12 @@ static void test_add_and_gather(int n, enum input kind)
 	memory<float> x(BUCKET * n, kind), y(BUCKET * n, NORMAL), out(BUCKET * n), expected(out), rows(BUCKET * n),
 	        taken(rows);
 	kernels_scalar.row.add(expected.at, x.at, y.at, ROWS * n);
-	p.in = value(x, n);
-	p.in2 = value(y, n);
-	p.out = value(out, n);
+	p.op.add = {value(x, n), value(y, n), value(out, n)};
 	LAUNCH(add, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("sum", out, expected);
 	for (int i = 0; i < ROWS - 1; i++)
 		memcpy(taken.at + i * n, x.at + b.outputs[i].row * n, n * sizeof(float));
-	p.out = value(rows, n, 1);
+	p.op.rows = {value(x, n), value(rows, n, 1)};
 	LAUNCH(gather, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("gathered", rows, taken);
 }
@@ -137,7 +139,7 @@ static void test_rope_table(int dim)
 			rope_angle(b.positions[t], frequency[i], 1.25f, &want_cosine[t * (dim / 2) + i],
 			           &want_sine[t * (dim / 2) + i]);
 	}
-	p.rope = {frequency.at, cosine.at, sine.at, dim, ROPE_HALVES, 1.25f, 0};
+	p.op.rope.rope = {frequency.at, cosine.at, sine.at, dim, ROPE_HALVES, 1.25f, 0};
 	LAUNCH(rope_table, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("cosine", cosine, want_cosine);
 	same("sine", sine, want_sine);
@@ -162,26 +164,31 @@ static void fill_blocks(memory<uint8_t> &raw, int64_t row_bytes, bool extreme)
 		raw[i] = extreme ? (uint8_t)(i / row_bytes % 2 ? 0 : 0xff) : (uint8_t)random_bits();
 }
 
-/* embed_rows looks rows up in the packed table, by the kernel and by unpack_row. */
+/* embed_rows looks rows up in the packed table, by the kernel and by unpack_row; the last one is a vector. */
 static void embed_rows(const struct packed *w, float scale, bool positions)
 {
 	struct test_batch b = {};
 	struct phase p = phase_of(&b);
 	int n = w->cols;
 	memory<float> out(BUCKET * n), expected(out), table(ROWS * n, NORMAL);
+	b.vectors.resize(2 * n);
+	for (float &x : b.vectors)
+		x = normal();
+	b.device.vectors = b.vectors.data();
 	for (int t = 0; t < ROWS; t++) {
 		float *row = expected.at + t * n;
-		b.ids[t] = below(w->rows);
-		unpack_row(w, b.ids[t], row);
-		if (scale != 1.0f)
+		bool vector = t == ROWS - 1;
+		b.ids[t] = vector ? INT32_MIN + 1 : below(w->rows);
+		if (vector)
+			memcpy(row, &b.vectors[n], n * sizeof *row);
+		else
+			unpack_row(w, b.ids[t], row);
+		if (scale != 1.0f && !vector)
 			kernels_scalar.row.scale(row, scale, n);
 		if (positions)
 			kernels_scalar.row.add(row, row, table.at + b.positions[t] * n, n);
 	}
-	p.table = *w;
-	p.scale = scale;
-	p.positions = positions ? table.at : NULL;
-	p.out = value(out, n);
+	p.op.embed = {value(out, n), *w, positions ? table.at : NULL, scale, 0};
 	LAUNCH(embed, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("embedded", out, expected);
 }

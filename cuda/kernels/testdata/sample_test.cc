@@ -20,6 +20,7 @@ static struct output output_of(struct test_batch *b, int vocab)
 	o.row = below(b->counts.tokens);
 	o.mode = below(5) ? OUTPUT_SAMPLE : 0;
 	o.mode |= (below(3) ? 0 : OUTPUT_SCORE) | (below(3) ? 0 : OUTPUT_WHOLE_ROW);
+	o.mode |= (below(3) ? OUTPUT_LOG_SUM_EXP : 0) | (below(3) ? OUTPUT_RANK : 0);
 	o.target = below(vocab);
 	o.top = below(3) ? 0 : below(12);
 	o.temperature = one_of({0, 0.01f, 0.7f, 1, 1.3f, 100, 1e30f});
@@ -35,6 +36,10 @@ static struct output output_of(struct test_batch *b, int vocab)
 	o.penalty_count = below(2) ? 0 : below(30);
 	o.first_bias = (int)b->biases.size();
 	o.bias_count = below(2) ? 0 : below(30);
+	o.first_target = (int)b->targets.size();
+	o.target_count = below(2) ? 0 : below(600);
+	for (int i = 0; i < o.target_count; i++)
+		b->targets.push_back(below(vocab));
 	for (int i = 0; i < o.penalty_count; i++) /* ids outside are passed over; some are named twice */
 		b->penalties.push_back({below(vocab + 2) - 1, below(3), below(3)});
 	for (int i = 0; i < o.bias_count; i++)
@@ -69,6 +74,7 @@ static void test_row_buffer(int vocab, int kind, int behind)
 		b.whole_row[i] = b.outputs[i].mode & OUTPUT_WHOLE_ROW ? whole++ : -1;
 	memory<float> logits((int64_t)behind * vocab), rows((int64_t)whole * vocab), want_rows(rows);
 	memory<struct result> results(outputs), want(results);
+	memory<float> targets(b.targets.size()), want_targets(targets);
 	memory<struct top_token> top(outputs * TOP), want_top(top);
 	memory<uint8_t> scratch(HEAD_ROWS * sample_row_bytes(vocab)), cpu_scratch(sample_scratch_bytes(vocab));
 	for (int64_t i = 0; i < logits.count; i++)
@@ -77,6 +83,8 @@ static void test_row_buffer(int vocab, int kind, int behind)
 		const struct output *o = &b.outputs[HEAD_ROWS + i];
 		const float *row = logits.at + (int64_t)i * vocab;
 		int at = HEAD_ROWS + i;
+		for (int t = o->first_target; t < o->first_target + o->target_count; t++)
+			want_targets[t] = row[b.targets[t]];
 		if (b.whole_row[at] >= 0)
 			memcpy(want_rows.at + (int64_t)b.whole_row[at] * vocab, row, vocab * sizeof(float));
 		sample_row(&kernels_scalar.sample, row, vocab, o, b.positions[o->row],
@@ -86,13 +94,15 @@ static void test_row_buffer(int vocab, int kind, int behind)
 	b.device.results = results.at;
 	b.device.top = top.at;
 	b.device.logits = rows.at;
+	b.device.target_logits = targets.at;
 	struct phase p = {};
 	p.batch = &b.device;
-	p.vocab = vocab;
-	p.first_row = HEAD_ROWS;
-	p.logits = logits.at;
-	p.scratch = scratch.at;
-	p.scratch_bytes = sample_row_bytes(vocab);
+	p.op.head = {};
+	p.op.head.vocab = vocab;
+	p.op.head.first_row = HEAD_ROWS;
+	p.op.head.logits = logits.at;
+	p.op.head.scratch = scratch.at;
+	p.op.head.scratch_bytes = sample_row_bytes(vocab);
 	LAUNCH(sample, &p, dim3(HEAD_ROWS), dim3(SAMPLE_THREADS));
 	for (int i = 0; i < outputs; i++) {
 		const struct output *o = &b.outputs[i];
@@ -104,6 +114,7 @@ static void test_row_buffer(int vocab, int kind, int behind)
 		same_bytes("top", top.at + i * TOP, want_top.at + i * TOP, TOP * sizeof *top.at);
 	}
 	same("whole rows", rows, want_rows);
+	same("targets", targets, want_targets);
 }
 
 /* The sums themselves, since a draw that shows their last bit is one in 2^50. */

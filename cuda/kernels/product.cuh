@@ -1,10 +1,12 @@
-/* product.cu owns the products: packed weights times activation rows, and what follows them.
+/* product.cuh owns the products: packed weights times activation rows.
  *
  * A thread block is one group of 16 weight rows by one or PRODUCT_TOKENS activation rows, (16, 8) threads.
  * The bits are the CPU's: each output has one accumulator, K ascending. Quantised blocks: a block's sum of
  * bytes is exact in int32, so the eight threads of a lane form the sums of different blocks side by side;
  * then one thread per output walks them in order, acc = fma(d * da, isum, acc) and, with a minimum,
  * acc = fma(m, sum, acc). So loads run in parallel and only a short chain is serial. */
+#ifndef CHIMERA_PRODUCT_CUH
+#define CHIMERA_PRODUCT_CUH
 #include "lane.cuh"
 #include "../../cgo/half.h"
 
@@ -28,9 +30,20 @@ template <int TOKENS> union tile {
 
 /* The activation rows of a thread block: `tokens` of them from row `first`. */
 struct product_rows {
-	const struct phase *p;
+	const struct device_value *in;
+	const struct device_acts *acts;
 	int first, tokens;
 };
+
+/* rows_from: thread block y takes TOKENS rows of those from first to end. */
+template <int TOKENS>
+static __device__ struct product_rows rows_from(const struct device_value *in, const struct device_acts *acts, int first,
+                                                int end)
+{
+	struct product_rows rows = {in, acts, first + (int)blockIdx.y * TOKENS, 0};
+	rows.tokens = max(0, min(TOKENS, end - rows.first));
+	return rows;
+}
 
 /* A quantised form as constants. */
 template <int FORM> struct form_traits {
@@ -57,7 +70,7 @@ static __device__ void load_block(struct block_tile<TOKENS> *tile, const struct 
                                   const uint8_t *group, int b, int at)
 {
 	typedef form_traits<FORM> form;
-	const struct device_acts *a = &rows->p->acts;
+	const struct device_acts *a = rows->acts;
 	const uint8_t *block = group + (int64_t)b * form::bytes;
 	const float *scale = (const float *)block;
 	int lane = threadIdx.x;
@@ -90,7 +103,7 @@ static __device__ float add_blocks(const struct block_tile<TOKENS> *tile, const 
                                    int count, float acc)
 {
 	typedef form_traits<FORM> form;
-	const struct device_acts *a = &rows->p->acts;
+	const struct device_acts *a = rows->acts;
 	int64_t first = (int64_t)(rows->first + t) * a->blocks + b;
 	const float *sums = form::halves == 2 ? a->half_sum : a->sum;
 	int lane = threadIdx.x;
@@ -146,7 +159,7 @@ static __device__ float product_float(struct float_tile<TOKENS> *tile, const str
 			tile->w[i][lane] = weight_at<FORM>(group, (int64_t)(k + i) * PRODUCT_LANES + lane);
 		for (int t = 0; t < rows->tokens; t++)
 			for (int i = thread; i < count; i += PRODUCT_LANES * PRODUCT_SLICES)
-				tile->x[t][i] = row_of(&rows->p->in, rows->first + t)[k + i];
+				tile->x[t][i] = row_of(rows->in, rows->first + t)[k + i];
 		__syncthreads();
 		if (slice < rows->tokens)
 			for (int i = 0; i < count; i++)
@@ -180,74 +193,5 @@ static __device__ float product(union tile<TOKENS> *tile, const struct product_r
 	}
 }
 
-/* ---- what follows a product ---- */
-
-/* epilogue: act(gate + gate_bias) * (acc + bias) + residual, or act(acc + bias) + residual. */
-static __device__ void epilogue(const struct phase *p, int row, int column, float acc, float gate)
-{
-	float y = acc;
-	if (p->bias)
-		y += p->bias[column];
-	if (p->gate_bias)
-		gate += p->gate_bias[column];
-	if (p->gate.data)
-		y = v_activate(gate, p->activation) * y;
-	else
-		y = v_activate(y, p->activation);
-	if (p->residual.data)
-		y += row_of(&p->residual, row)[column];
-	row_of(&p->out, row)[column] = y;
-}
-
-/* logit: softcap((acc + bias) * scale), in the buffer of the rows from first_row on. */
-static __device__ void logit(const struct phase *p, int row, int column, float acc)
-{
-	float y = acc;
-	if (p->bias)
-		y += p->bias[column];
-	y *= p->scale;
-	if (p->softcap > 0.0f)
-		y = v_softcap(y, p->softcap);
-	p->logits[(int64_t)(row - p->first_row) * p->vocab + column] = y;
-}
-
-/* Rows of a product, or of the head's buffer: thread block y takes TOKENS of them. */
-template <int TOKENS> static __device__ struct product_rows rows_from(const struct phase *p, int first, int end)
-{
-	struct product_rows rows = {p, first + (int)blockIdx.y * TOKENS, 0};
-	rows.tokens = max(0, min(TOKENS, end - rows.first));
-	return rows;
-}
-
-template <int TOKENS> static __device__ void product_kernel(const struct phase *p)
-{
-	__shared__ union tile<TOKENS> tile;
-	struct product_rows rows = rows_from<TOKENS>(p, 0, rows_of(p, &p->in));
-	int column = blockIdx.x * GROUP + threadIdx.x;
-	if (rows.tokens == 0)
-		return;
-	float acc = product(&tile, &rows, &p->weight), gate = 0.0f;
-	if (p->gate.data)
-		gate = product(&tile, &rows, &p->gate);
-	if ((int)threadIdx.y < rows.tokens && column < p->weight.rows)
-		epilogue(p, rows.first + threadIdx.y, column, acc, gate);
-}
-
-template <int TOKENS> static __device__ void head_kernel(const struct phase *p)
-{
-	__shared__ union tile<TOKENS> tile;
-	int end = min(p->first_row + HEAD_ROWS, p->batch->counts->outputs);
-	struct product_rows rows = rows_from<TOKENS>(p, p->first_row, end);
-	int column = blockIdx.x * GROUP + threadIdx.x;
-	if (rows.tokens == 0)
-		return;
-	float acc = product(&tile, &rows, &p->weight);
-	if ((int)threadIdx.y < rows.tokens && column < p->weight.rows)
-		logit(p, rows.first + threadIdx.y, column, acc);
-}
-
 #define PRODUCT_BOUNDS __launch_bounds__(PRODUCT_LANES *PRODUCT_SLICES)
-KERNEL PRODUCT_BOUNDS product_one(const struct phase *p) { product_kernel<1>(p); }
-KERNEL PRODUCT_BOUNDS product_many(const struct phase *p) { product_kernel<PRODUCT_TOKENS>(p); }
-KERNEL PRODUCT_BOUNDS head_one(const struct phase *p) { head_kernel<1>(p); }
-KERNEL PRODUCT_BOUNDS head_many(const struct phase *p) { head_kernel<PRODUCT_TOKENS>(p); }
+#endif
