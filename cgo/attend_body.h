@@ -134,12 +134,13 @@ INLINE void FN(add_position)(const struct FN(split) * s, int first, const int ro
 		acc[r] = v_fma(v_set1(s->score[first + r][at]), v, acc[r]);
 }
 
-/* add_page does so with elements d to d+15 of n positions of a page from `slot` on. */
+/* add_page does so with elements d to d+15 of n positions of a page from `slot` on. `latent` is a constant, as `rows`
+ * and `type` are: a branch here would take acc out of its registers. */
 INLINE void FN(add_page)(const struct FN(split) * s, int first, const int rows, int d, const uint8_t *page, int slot,
-                         int n, int at, vf *acc, const int type)
+                         int n, int at, vf *acc, const int type, const int latent)
 {
 	const struct kv_layout *l = s->a->kv;
-	if (l->latent) {
+	if (latent) {
 		float v[PAGE_TOKENS * LANES];
 		FN(latent_v)(l, page, d, v, type);
 		for (int i = 0; i < n; i++)
@@ -152,7 +153,7 @@ INLINE void FN(add_page)(const struct FN(split) * s, int first, const int rows, 
 
 /* accumulate adds p*v of positions [from, to) to elements d to d+15 of `rows` rows from `first`. */
 INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int d, int from, int to, int base,
-                           const int type)
+                           const int type, const int latent)
 {
 	vf acc[ATTEND_ROWS];
 	for (int r = 0; r < rows; r++)
@@ -160,7 +161,8 @@ INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int 
 	for (int position = from; position < to;) {
 		int slot = position % PAGE_TOKENS, n = PAGE_TOKENS - slot;
 		n = n < to - position ? n : to - position;
-		FN(add_page)(s, first, rows, d, FN(page_of)(s->a, position), slot, n, position - base, acc, type);
+		FN(add_page)
+		(s, first, rows, d, FN(page_of)(s->a, position), slot, n, position - base, acc, type, latent);
 		position += n;
 	}
 	for (int r = 0; r < rows; r++)
@@ -169,7 +171,7 @@ INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int 
 
 /* outputs forms sum p*v of each row: the positions that all rows see together, what is before and
  * behind them row by row, so that every row adds just what it sees, in ascending order. */
-INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const int type)
+INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const int type, const int latent)
 {
 	int low = s->low[0], high = s->high[0];
 	for (int r = 1; r < rows; r++) {
@@ -182,12 +184,12 @@ INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const in
 		for (int r = 0; r < rows; r++) {
 			int to = s->high[r] < low ? s->high[r] : low;
 			v_store(s->out[r] + d, v_zero());
-			FN(accumulate)(s, r, 1, d, s->low[r], to, base, type);
+			FN(accumulate)(s, r, 1, d, s->low[r], to, base, type, latent);
 		}
-		FN(accumulate)(s, 0, rows, d, low, high, base, type);
+		FN(accumulate)(s, 0, rows, d, low, high, base, type, latent);
 		for (int r = 0; r < rows; r++) {
 			int from = s->low[r] > high ? s->low[r] : high;
-			FN(accumulate)(s, r, 1, d, from, s->high[r], base, type);
+			FN(accumulate)(s, r, 1, d, from, s->high[r], base, type, latent);
 		}
 	}
 }
@@ -201,7 +203,10 @@ INLINE void FN(run_split)(struct FN(split) * s, int base, const int rows, const 
 		FN(scores)(s, position, position - base, rows, 1, type);
 	for (int r = 0; r < rows; r++)
 		FN(soften)(s, r, base);
-	FN(outputs)(s, base, rows, type);
+	if (s->a->kv->latent)
+		FN(outputs)(s, base, rows, type, 1);
+	else
+		FN(outputs)(s, base, rows, type, 0);
 }
 
 /* The running result of a query over the splits so far. That there were none is not told by the peak: a split of

@@ -38,6 +38,9 @@ func (*Backend) Load(*engine.Program, engine.Weights, engine.LoadOptions) (engin
 	return nil, errWithoutC
 }
 
+// SetActive does nothing.
+func (*Backend) SetActive(int) {}
+
 // Close does nothing.
 func (*Backend) Close() error { return nil }
 

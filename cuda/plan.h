@@ -168,9 +168,9 @@ struct op_head {
 	struct device_value in;
 	struct device_acts acts;
 	struct packed weight;
-	const float *bias;    /* (vocab) or NULL */
-	float *logits;        /* (HEAD_ROWS, vocab) */
-	uint8_t *scratch;     /* (HEAD_ROWS, scratch_bytes) */
+	const float *bias; /* (vocab) or NULL */
+	float *logits;     /* (HEAD_ROWS, vocab) */
+	uint8_t *scratch;  /* (HEAD_ROWS, scratch_bytes) */
 	int64_t scratch_bytes;
 	int32_t first_row, vocab;
 	float scale, softcap; /* softcap 0: none */

@@ -80,3 +80,17 @@ func TestAbortsOfSmallSteps(t *testing.T) {
 		}
 	}
 }
+
+// Where a device can't abort a step, its background steps stay as short as it says.
+func TestBackgroundStepsThatCannotAbort(t *testing.T) {
+	l := testLimits(2)
+	l.BackgroundRows = 7
+	f := startBackground(t, l, 64, nil)
+	f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
+	f.finish(t)
+	for i, s := range f.instance.Steps() {
+		if s.Tokens > 7 {
+			t.Errorf("step %d has %d rows", i, s.Tokens)
+		}
+	}
+}

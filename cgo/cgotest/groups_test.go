@@ -4,6 +4,7 @@ package cgotest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -57,9 +58,13 @@ func (b *groupsBuilder) store(id engine.GroupID, g engine.Group, layer int, rope
 	b.Add(engine.Store{Group: id, Layer: layer, K: k, V: v, Norm: b.weight(name+"knorm", 0, 1, g.KeyWidth), Epsilon: 1e-6, Rope: rope})
 }
 
-// attend adds to x what a layer of the group gives, with three query heads for each KV head.
+// attend adds to x what a layer of the group gives, with six query heads.
 func (b *groupsBuilder) attend(id engine.GroupID, g engine.Group, layer int, rope *engine.Rope) {
-	name, heads := fmt.Sprintf("%s.%d.", g.Name, layer), 3*g.Heads
+	b.attendBy(6, id, g, layer, rope)
+}
+
+func (b *groupsBuilder) attendBy(heads int, id engine.GroupID, g engine.Group, layer int, rope *engine.Rope) {
+	name := fmt.Sprintf("%s.%d.", g.Name, layer)
 	q, a := b.Value(name+"q", heads*g.KeyWidth), b.Value(name+"a", heads*g.ValueWidth)
 	b.Add(engine.Norm{Kind: engine.RMSNorm, In: b.x, Out: b.h, Epsilon: 1e-5})
 	b.product(name+"q", b.h, groupsWidth, q, heads*g.KeyWidth, engine.NoValue)
@@ -279,6 +284,108 @@ func TestGroupsGiveTheSameBytes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A page that was another sequence's before holds what a fresh one does, to the last byte: slots that are not
+// written yet are cleared when the page is opened.
+func TestPagesAreAsFresh(t *testing.T) {
+	const n = 283
+	p, w := groupsProgram(t)
+	for _, kv := range kvTypes {
+		fresh, used := loadGroups(t, p, w, "auto", 2, kv), loadGroups(t, p, w, "auto", 2, kv)
+		groupsRun{chunk: 80}.run(t, used, groupsContext)
+		groupsRun{chunk: 80}.run(t, fresh, n)
+		groupsRun{chunk: 37}.run(t, used, n)
+		for g, ids := range newHistory(0, n, 3).pages {
+			size := fresh.Limits().Groups[g].PageBytes
+			want, got := make([]byte, size), make([]byte, size)
+			id := ids[n/engine.PageTokens]
+			if err := errors.Join(moved(fresh.Export(engine.GroupID(g+1), id, want)), moved(used.Export(engine.GroupID(g+1), id, got))); err != nil {
+				t.Fatal(err)
+			}
+			same(t, fmt.Sprintf("%v KV, %s: the last page", kv, p.Groups[g].Name), got, want)
+		}
+	}
+}
+
+// One KV head that all query heads share, which are computed in several chunks, gives what copies of it give.
+func TestSharedHeads(t *testing.T) {
+	const heads, n = 20, 70
+	var want []float32
+	for _, copies := range []int{1, 4, 20} {
+		b, g := newGroupsBuilder(), engine.Group{Name: "shared", Layers: 1, Mask: engine.Causal, Heads: copies, KeyWidth: 16, ValueWidth: 24}
+		id := b.Group(g)
+		b.store(id, g, 1, nil)
+		b.attendBy(heads, id, g, 1, nil)
+		b.head()
+		for name, cols := range map[string]int{"shared.1.k": g.KeyWidth, "shared.1.v": g.ValueWidth} {
+			one, all := stepWeights{}, b.weights[name]
+			one.add(name, blockTypes[7], cols, groupsWidth)
+			all.Data = bytes.Repeat(one[name].Data, copies)
+			b.weights[name] = all
+		}
+		got, _ := groupsRun{chunk: 33}.run(t, loadGroups(t, b.program(t), b.weights, "auto", 2, engine.F16), n)
+		if want == nil {
+			meaningful(t, got)
+			want = got
+		}
+		same(t, fmt.Sprintf("%d copies of the KV head", copies), got, want)
+	}
+}
+
+// A vector that is a token's scaled row is that token; both take the row of their position.
+func TestVectorsStandForRows(t *testing.T) {
+	b := engine.NewBuilder("vectors", groupsVocab, groupsContext)
+	w, x, last := stepWeights{}, b.Value("x", groupsWidth), b.OutputValue("last", groupsWidth)
+	weight := func(name string, rows int) engine.WeightID {
+		w.add(name, blockTypes[0], rows, groupsWidth)
+		return b.Weight(name, rows, groupsWidth)
+	}
+	b.Add(engine.Embed{Table: weight("embed", groupsVocab), Positions: weight("positions", groupsContext), Scale: 0.5, Out: x})
+	b.Add(engine.Rows{In: x, Out: last})
+	b.Add(engine.Head{In: last, Weight: weight("head", groupsVocab), Scale: 1})
+	p, err := b.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := loadGroups(t, p, w, "auto", 2, engine.F16)
+	batch, err := in.NewBatch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := make([]float32, groupsWidth)
+	logits := func(vectors bool) []float32 {
+		batch.Reset()
+		batch.Generation = in.Generation()
+		tokens := []int32{3, 130, 0, 77}
+		for i, token := range tokens {
+			if vectors && i != 2 {
+				if err := w.Dequantize("embed", int(token), 1, row); err != nil {
+					t.Fatal(err)
+				}
+				for d := range row {
+					row[d] *= 0.5
+				}
+				if tokens[i], err = batch.AddVector(row); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_, err := batch.AddSequence(tokens, 9, nil)
+		for i := range tokens {
+			if err == nil {
+				_, err = batch.AddOutput(engine.Output{Row: int32(i), Mode: engine.WholeRow}, nil, nil)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		compute(t, in, batch)
+		return slices.Clone(batch.Logits)
+	}
+	want := logits(false)
+	meaningful(t, want)
+	same(t, "logits", logits(true), want)
 }
 
 // ---- an encoder, whose rows see all of their sequence, and a decoder that attends to what it wrote ----

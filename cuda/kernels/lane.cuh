@@ -75,7 +75,9 @@ INLINE float from_ordered(int x) { return __int_as_float(x < 0 ? x ^ 0x7fffffff 
 INLINE int rows_of(const struct phase *p, const struct device_value *v)
 {
 	const struct step_counts *counts = p->batch->counts;
-	return v->domain == PER_OUTPUT ? counts->outputs : v->domain == PER_SEQUENCE ? counts->sequences : counts->tokens;
+	return v->domain == PER_OUTPUT     ? counts->outputs
+	       : v->domain == PER_SEQUENCE ? counts->sequences
+	                                   : counts->tokens;
 }
 
 INLINE float *row_of(const struct device_value *v, int row) { return v->data + (int64_t)row * v->width; }

@@ -52,7 +52,7 @@ func (a *answer) near(what string, got float32, want, tolerance float64) {
 
 // wholeRow is the output's raw logits, if it asked for them.
 func (a *answer) wholeRow() []float32 {
-	if a.request.output.Mode&engine.WholeRow == 0 {
+	if !a.asks(engine.WholeRow) {
 		return nil
 	}
 	before := 0
@@ -85,7 +85,7 @@ const disturbances = 12
 
 func (a *answer) checkToken(token int32, logits []float64, tolerance float64) {
 	o := a.request.output
-	if o.Mode&engine.Sample == 0 {
+	if !a.asks(engine.Sample) {
 		if token != o.Target {
 			a.fail("token %d without a choice, want the target", token)
 		}
@@ -108,24 +108,43 @@ func (a *answer) checkToken(token int32, logits []float64, tolerance float64) {
 	}
 }
 
+// checkScores holds what the mode asks for, and the rest to be 0.
 func (a *answer) checkScores(r engine.Result, logits []float64, tolerance float64) {
-	if a.request.output.Mode&engine.Score != 0 {
-		a.near("the target's logit", r.TargetLogit, logits[a.request.output.Target], tolerance)
+	target, sum, least, most := 0.0, 0.0, 0, 0
+	if a.asks(engine.Score) {
+		target = logits[a.request.output.Target]
 	}
-	peak, sum, least, most := slices.Max(logits), 0.0, 0, 0
-	for i, x := range logits {
-		sum += math.Exp(x - peak)
-		if i != int(r.Token) && x > logits[r.Token]+2*tolerance {
-			least++
-		}
-		if i != int(r.Token) && x > logits[r.Token]-2*tolerance {
-			most++
-		}
+	if a.asks(engine.LogSumExp) {
+		sum = logSumExp(logits)
 	}
-	a.near("log-sum-exp", r.LogSumExp, peak+math.Log(sum), max(tolerance, 1e-6*max(1, largest(logits))))
+	if a.asks(engine.Rank) {
+		least, most = larger(logits, r.Token, 2*tolerance), larger(logits, r.Token, -2*tolerance)
+	}
+	a.near("the target's logit", r.TargetLogit, target, tolerance)
+	a.near("log-sum-exp", r.LogSumExp, sum, max(tolerance, leastTolerance*(largest(logits)+math.Abs(sum))))
 	if int(r.Rank) < least || int(r.Rank) > most {
 		a.fail("rank %d of token %d, want %d to %d", r.Rank, r.Token, least, most)
 	}
+}
+
+func (a *answer) asks(mode engine.OutputMode) bool { return a.request.output.Mode&mode != 0 }
+
+func logSumExp(logits []float64) float64 {
+	peak, sum := slices.Max(logits), 0.0
+	for _, x := range logits {
+		sum += math.Exp(x - peak)
+	}
+	return peak + math.Log(sum)
+}
+
+// larger is how many other logits are larger than a token's by more than a margin.
+func larger(logits []float64, token int32, margin float64) (n int) {
+	for i, x := range logits {
+		if i != int(token) && x > logits[token]+margin {
+			n++
+		}
+	}
+	return n
 }
 
 // checkTop wants the largest logits in order, ties by id.

@@ -220,7 +220,7 @@ func (s *script) request(j *job, position int) request {
 		Repetition: oneOf(s.author, "repetition", float32(1), 1.3), Presence: oneOf(s.author, "presence", float32(0), 0.7),
 		Frequency: oneOf(s.author, "frequency", float32(0), 0.4), Choice: int32(s.draw("choice", 0, 3)), Seed: rapid.Uint64().Draw(s.T, "seed"),
 	}
-	for _, mode := range []engine.OutputMode{engine.Sample, engine.Score, engine.WholeRow} {
+	for _, mode := range []engine.OutputMode{engine.Sample, engine.Score, engine.WholeRow, engine.LogSumExp, engine.Rank} {
 		if s.chance("mode", 70) {
 			r.output.Mode |= mode
 		}
