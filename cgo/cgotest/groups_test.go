@@ -11,6 +11,7 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/engine/enginetest"
 )
 
 // This file runs steps of programs with several KV groups of every kind: whatever the batch, the chunks, the
@@ -29,7 +30,7 @@ type groupsBuilder struct {
 }
 
 func newGroupsBuilder() *groupsBuilder {
-	b := &groupsBuilder{Builder: engine.NewBuilder("groups", groupsVocab, groupsContext), weights: stepWeights{}}
+	b := &groupsBuilder{Builder: engine.NewBuilder("groups", groupsVocab, groupsContext), weights: stepWeights{enginetest.Tensors{}}}
 	b.x, b.h = b.Value("x", groupsWidth), b.Value("h", groupsWidth)
 	b.Add(engine.Embed{Table: b.weight("embed", 1, groupsVocab, groupsWidth), Scale: 1, Out: b.x})
 	return b
@@ -319,10 +320,9 @@ func TestSharedHeads(t *testing.T) {
 		b.attendBy(heads, id, g, 1, nil)
 		b.head()
 		for name, cols := range map[string]int{"shared.1.k": g.KeyWidth, "shared.1.v": g.ValueWidth} {
-			one, all := stepWeights{}, b.weights[name]
+			one := stepWeights{enginetest.Tensors{}}
 			one.add(name, blockTypes[7], cols, groupsWidth)
-			all.Data = bytes.Repeat(one[name].Data, copies)
-			b.weights[name] = all
+			b.weights.Put(name, one.Tensors[name].Type, copies*cols, groupsWidth, bytes.Repeat(one.Tensors[name].Data, copies))
 		}
 		got, _ := groupsRun{chunk: 33}.run(t, loadGroups(t, b.program(t), b.weights, "auto", 2, engine.F16), n)
 		if want == nil {
@@ -336,7 +336,7 @@ func TestSharedHeads(t *testing.T) {
 // A vector that is a token's scaled row is that token; both take the row of their position.
 func TestVectorsStandForRows(t *testing.T) {
 	b := engine.NewBuilder("vectors", groupsVocab, groupsContext)
-	w, x, last := stepWeights{}, b.Value("x", groupsWidth), b.OutputValue("last", groupsWidth)
+	w, x, last := stepWeights{enginetest.Tensors{}}, b.Value("x", groupsWidth), b.OutputValue("last", groupsWidth)
 	weight := func(name string, rows int) engine.WeightID {
 		w.add(name, blockTypes[0], rows, groupsWidth)
 		return b.Weight(name, rows, groupsWidth)
@@ -353,18 +353,16 @@ func TestVectorsStandForRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := make([]float32, groupsWidth)
+	row, table := make([]float32, groupsWidth), make([]float32, groupsVocab*groupsWidth)
+	copy(bytesOf(table), w.Tensors["embed"].Data)
 	logits := func(vectors bool) []float32 {
 		batch.Reset()
 		batch.Generation = in.Generation()
 		tokens := []int32{3, 130, 0, 77}
 		for i, token := range tokens {
 			if vectors && i != 2 {
-				if err := w.Dequantize("embed", int(token), 1, row); err != nil {
-					t.Fatal(err)
-				}
 				for d := range row {
-					row[d] *= 0.5
+					row[d] = 0.5 * table[int(token)*groupsWidth+d]
 				}
 				if tokens[i], err = batch.AddVector(row); err != nil {
 					t.Fatal(err)

@@ -37,8 +37,8 @@ struct product_rows {
 
 /* rows_from: thread block y takes TOKENS rows of those from first to end. */
 template <int TOKENS>
-static __device__ struct product_rows rows_from(const struct device_value *in, const struct device_acts *acts, int first,
-                                                int end)
+static __device__ struct product_rows rows_from(const struct device_value *in, const struct device_acts *acts,
+                                                int first, int end)
 {
 	struct product_rows rows = {in, acts, first + (int)blockIdx.y * TOKENS, 0};
 	rows.tokens = max(0, min(TOKENS, end - rows.first));

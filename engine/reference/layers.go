@@ -43,7 +43,7 @@ func randomModels(t *rapid.T) []Model {
 
 // model states one program over the groups.
 func (a *author) model(encoder bool, groups []engine.Group) Model {
-	a.width, a.vocab, a.encoder = a.size("width"), a.draw("vocabulary", 2, 70), encoder
+	a.width, a.vocab, a.encoder = a.size("width"), a.draw("vocabulary", 2, oneOf(a, "many tokens", 70, 70, 70, 700)), encoder
 	a.Builder, a.tensors, a.values, a.groups = engine.NewBuilder("random", a.vocab, a.context), Tensors{}, nil, nil
 	for _, g := range groups {
 		a.groups = append(a.groups, openGroup{Group: g, id: a.Group(g)})
@@ -133,7 +133,7 @@ func (a *author) attendable() (all []*openGroup) {
 // attention stores to the next layer of some group, or attends to one that was stored before.
 func (a *author) attention(in engine.ValueID) {
 	g := oneOf(a, "group", a.attendable()...)
-	heads := g.Heads * a.draw("heads that share", 1, 4)
+	heads := g.Heads * a.draw("heads that share", 1, oneOf(a, "many heads", 4, 4, 4, 20))
 	queries := heads * g.KeyWidth
 	layer := max(g.stored, 1)
 	var q engine.ValueID

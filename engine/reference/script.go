@@ -141,7 +141,7 @@ func (s *script) chooseOptions() {
 		}
 	}
 	for m, model := range s.models {
-		o := engine.LoadOptions{Policy: policy, Pages: pages, MaxOutputs: s.draw("outputs of a step", 1, 8), MaxTop: s.draw("top", 0, min(model.Program.Vocab, 5)),
+		o := engine.LoadOptions{Policy: policy, Pages: pages, MaxOutputs: s.draw("outputs of a step", 1, oneOf(s.author, "many outputs", 8, 40)), MaxTop: s.draw("top", 0, min(model.Program.Vocab, 5)),
 			MaxTargets: s.draw("targets", 0, 20), MaxSequences: s.draw("sequences of a step", 1, len(s.jobs))}
 		longest := 1
 		for _, j := range s.jobs {
@@ -163,14 +163,20 @@ func (s *script) whole() bool {
 	return slices.ContainsFunc(s.models[0].Program.Groups, func(g engine.Group) bool { return g.Mask == engine.Bidirectional })
 }
 
+// wholeRows is how many outputs of a step may ask for their whole row: no backend takes fewer.
+const wholeRows = 16
+
+// room is what a step still holds.
+type room struct{ tokens, vectors, outputs, rows int }
+
 // addStep computes rows of some of the jobs that are ready, all of one model.
 func (s *script) addStep(ready []*job) {
 	model := oneOf(s.author, "model", ready...).model
 	o := s.options[model]
-	st, tokens, vectors, outputs := &step{model: model, background: s.chance("background", 20)}, o.MaxTokens, o.MaxVectors, o.MaxOutputs
+	st, left := &step{model: model, background: s.chance("background", 20)}, room{o.MaxTokens, o.MaxVectors, o.MaxOutputs, wholeRows}
 	for _, j := range rapid.Permutation(ready).Draw(s.T, "order") {
-		n := min(len(j.Tokens)-j.done, tokens)
-		if j.model != model || len(st.pieces) == o.MaxSequences || n < 1 || s.whole() && n < len(j.Tokens) || len(j.Vectors) > vectors {
+		n := min(len(j.Tokens)-j.done, left.tokens)
+		if j.model != model || len(st.pieces) == o.MaxSequences || n < 1 || s.whole() && n < len(j.Tokens) || len(j.Vectors) > left.vectors {
 			continue
 		}
 		if len(st.pieces) > 0 && s.chance("left out", 30) {
@@ -179,9 +185,7 @@ func (s *script) addStep(ready []*job) {
 		if !s.whole() {
 			n = s.draw("rows", 1, n)
 		}
-		p := s.addPiece(j, n, outputs)
-		st.pieces = append(st.pieces, p)
-		tokens, vectors, outputs = tokens-n, vectors-len(j.Vectors), outputs-len(p.outputs)
+		st.pieces = append(st.pieces, s.addPiece(j, n, &left))
 	}
 	s.acts = append(s.acts, act{step: st})
 	for _, p := range st.pieces {
@@ -190,9 +194,10 @@ func (s *script) addStep(ready []*job) {
 }
 
 // addPiece computes the next n rows of a job.
-func (s *script) addPiece(j *job, n, outputs int) piece {
+func (s *script) addPiece(j *job, n int, left *room) piece {
 	p := piece{job: j, first: j.done, count: n}
 	j.done += n
+	left.tokens, left.vectors = left.tokens-n, left.vectors-len(j.Vectors)
 	for g, group := range s.models[j.model].Program.Groups {
 		s.turnPages(j, g, group, p.first)
 		t := j.tables[g]
@@ -200,9 +205,9 @@ func (s *script) addPiece(j *job, n, outputs int) piece {
 		p.tables = append(p.tables, t)
 	}
 	if s.hasHead(j.model) {
-		for at := p.first; at < j.done && len(p.outputs) < outputs; at++ {
+		for at := p.first; at < j.done && left.outputs > 0; at++ {
 			if s.chance("asked", 60) {
-				p.outputs = append(p.outputs, s.request(j, at))
+				p.outputs = append(p.outputs, s.request(j, at, left))
 			}
 		}
 	}
@@ -210,7 +215,7 @@ func (s *script) addPiece(j *job, n, outputs int) piece {
 }
 
 // request asks for what may be asked of a row, as far as the step holds it.
-func (s *script) request(j *job, position int) request {
+func (s *script) request(j *job, position int, left *room) request {
 	vocab, o := s.models[j.model].Program.Vocab, s.options[j.model]
 	r := request{position: position}
 	r.output = engine.Output{
@@ -224,6 +229,12 @@ func (s *script) request(j *job, position int) request {
 		if s.chance("mode", 70) {
 			r.output.Mode |= mode
 		}
+	}
+	left.outputs--
+	if left.rows == 0 {
+		r.output.Mode &^= engine.WholeRow
+	} else if r.output.Mode&engine.WholeRow != 0 {
+		left.rows--
 	}
 	for range s.draw("penalties", 0, min(2, o.MaxSequences*min(o.MaxContext, vocab)/o.MaxOutputs)) {
 		r.penalties = append(r.penalties, engine.Penalty{Token: int32(s.draw("token", 0, vocab-1)), Seen: int32(s.draw("seen", 0, 2)), Generated: int32(s.draw("generated", 0, 2))})
