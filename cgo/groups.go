@@ -98,16 +98,5 @@ func (in *instance) writes(g int, base int32, i int, first, last int32) bool {
 		return i == 1 // the first is read
 	}
 	page := base + int32(i)
-	return in.stores[g] && page >= first/engine.PageTokens && page <= last/engine.PageTokens
-}
-
-// storedGroups tells which groups the program writes: others were written by another program.
-func storedGroups(p *engine.Program) []bool {
-	stored := make([]bool, len(p.Groups))
-	for _, op := range p.Ops {
-		if s, ok := op.(engine.Store); ok {
-			stored[s.Group-1] = true
-		}
-	}
-	return stored
+	return in.limits.Groups[g].Written && page >= first/engine.PageTokens && page <= last/engine.PageTokens
 }

@@ -28,7 +28,6 @@ type instance struct {
 
 	cache       *cache
 	groups      []*groupPages // of the cache, in the order of Program.Groups
-	stores      []bool        // which of them the program writes
 	generations generations
 
 	acts    *hostmem.Region

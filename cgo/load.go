@@ -22,7 +22,7 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s), stores: storedGroups(p)}
+	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s)}
 	in.generations.all = map[engine.Generation]*generation{}
 	in.step = step{compute: in.compute, done: make(chan bool, 1)}
 	if err := in.load(w); err != nil {
