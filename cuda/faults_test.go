@@ -169,7 +169,7 @@ func (x *table) at(n int, f faultKind) {
 	x.t.Helper()
 	c := x.calls[n-1]
 	what := fmt.Sprintf("call %d, %s while %s, %s", n, c.call, c.leg, f.name)
-	r := x.ride("*", n, f, c.call)
+	r := x.ride("*", n, f, c)
 	verdict := verdictOf(r.err)
 	if verdict != c.verdict(f) || verdict != served && r.leg != c.leg {
 		x.errorf("%s: %s while %s: %v", what, verdict, r.leg, r.err)
@@ -188,7 +188,7 @@ func (x *table) at(n int, f faultKind) {
 }
 
 // ride runs with a fault. A machine that is too busy to keep the deadline is given a longer one.
-func (x *table) ride(fault string, n int, f faultKind, call string) *ride {
+func (x *table) ride(fault string, n int, f faultKind, c callAt) *ride {
 	x.t.Helper()
 	for limit := deadline; ; limit *= 3 {
 		cudatest.Reset()
@@ -202,8 +202,7 @@ func (x *table) ride(fault string, n int, f faultKind, call string) *ride {
 		cudatest.Fault(x.t, fault, n, f.code, f.hang)
 		r.run()
 		restore()
-		var e *Error
-		if !errors.As(r.err, &e) || e.Code != codeHung || strings.HasPrefix(e.Call, call) || limit > slow {
+		if !r.strays(c) || limit > slow {
 			if r.took > limit+slow {
 				x.errorf("%s %d hangs: %v until an answer", fault, n, r.took)
 			}
@@ -212,6 +211,13 @@ func (x *table) ride(fault string, n int, f faultKind, call string) *ride {
 		r.leave()
 		letGo()
 	}
+}
+
+// strays tells whether something else than the hanging call ran into the deadline; of a kernel the leg is not known.
+func (r *ride) strays(c callAt) bool {
+	var e *Error
+	hung := errors.As(r.err, &e) && e.Code == codeHung && strings.HasPrefix(e.Call, c.call)
+	return r.err != nil && (!hung || c.leg != "" && r.leg != c.leg)
 }
 
 func verdictOf(err error) string {
@@ -357,7 +363,7 @@ func (x *table) kernels() {
 				n += 6
 			}
 			what := fmt.Sprintf("kernel %d, %s", n, f.name)
-			r := x.ride("kernel/", n, f, "cu")
+			r := x.ride("kernel/", n, f, callAt{call: "cu"})
 			if r.err != nil {
 				x.named(what, r, "cu")
 				x.row(callAt{leg: r.leg, call: "a kernel"}, f, verdictOf(r.err), r.err)

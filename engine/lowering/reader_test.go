@@ -1,6 +1,7 @@
 package lowering
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -237,6 +238,25 @@ func TestReadsOnceAndAhead(t *testing.T) {
 	failing := &failingWeights{Tensors: w}
 	if _, err := l.NewReader(failing, nil).Read(0, make([]byte, l.PieceBytes())); !errors.Is(err, errBroken) {
 		t.Errorf("a file that fails: %v", err)
+	}
+}
+
+// A piece's bytes are its own rows of the tensor, also where a weight begins in the midst of one; a vector is read
+// whole.
+func TestReadsItsRows(t *testing.T) {
+	p, w := testProgram(t, wide, 1e4), testWeights()
+	l := lowered(t, p, w)
+	r := l.NewReader(w, nil)
+	for i, piece := range l.Pieces {
+		weight := p.Weight(piece.Weight)
+		tensor := w[weight.Name]
+		want := tensor.Data
+		if tensor.Rows > 1 {
+			want = want[(weight.FirstRow+piece.First)*tensor.RowBytes:][:piece.Rows*tensor.RowBytes]
+		}
+		if got, err := r.Read(i, make([]byte, l.PieceBytes())); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s from row %d, piece %+v: other bytes, or %v", weight.Name, weight.FirstRow, piece, err)
+		}
 	}
 }
 

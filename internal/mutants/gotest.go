@@ -23,7 +23,10 @@ type goTest struct {
 
 // verdict tells which of the tests that were asked for failed. One that crashed or ran out of time has failed,
 // and so have those behind it, which never began.
-type verdict struct{ failed, passed []string }
+type verdict struct {
+	failed, passed []string
+	output         string // what all of them printed
+}
 
 // baseline holds every test of the list to pass without a change: one that fails anyway proves nothing.
 func (g goTest) baseline(ctx context.Context, list []mutant) error {
@@ -44,7 +47,7 @@ func (g goTest) baseline(ctx context.Context, list []mutant) error {
 			return fmt.Errorf("without a mutant: %w", err)
 		}
 		if len(v.failed) > 0 {
-			return fmt.Errorf("without a mutant: %s: %s", at.pkg, strings.Join(v.failed, " ")+" must pass")
+			return fmt.Errorf("without a mutant: %s: %s must pass:\n%s", at.pkg, strings.Join(v.failed, " "), v.output)
 		}
 	}
 	return nil
@@ -100,6 +103,7 @@ func judgeEvents(events *bytes.Buffer, tests []string, failed bool) (v verdict, 
 	if !began {
 		return v, fmt.Errorf("no test ran:\n%s", text.String())
 	}
+	v.output = text.String()
 	for _, test := range tests {
 		switch how := ended[test]; {
 		case how == "pass":

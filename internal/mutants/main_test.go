@@ -41,7 +41,7 @@ func TestExitCodes(t *testing.T) {
 		"it does not compile":            {[]mutant{broken, brokenC, weak}, nil, 2, []string{"broken: it does not compile", "broken-c: it does not compile", "weak survived"}},
 		"no such name":                   {[]mutant{weak}, []string{"none"}, 2, []string{"no mutant is named none"}},
 		"no such flag":                   {[]mutant{weak}, []string{"-none"}, 2, []string{"usage: mutants"}},
-		"a test that fails anyway":       {[]mutant{edit(weak, func(m *mutant) { m.tests = []string{"TestFails"} })}, nil, 2, []string{"without a mutant: value: TestFails must pass"}},
+		"a test that fails anyway":       {[]mutant{edit(weak, func(m *mutant) { m.tests = []string{"TestFails"} })}, nil, 2, []string{"without a mutant: value: TestFails must pass", "value_test.go:25: always"}},
 		"a test that is skipped":         {[]mutant{edit(weak, func(m *mutant) { m.tests = []string{"TestSkips"} })}, nil, 2, []string{"without a mutant: TestSkips is skipped"}},
 		"a test of another build":        {[]mutant{edit(weak, func(m *mutant) { m.tests = []string{"TestTagged"} })}, nil, 2, []string{"without a mutant: no test ran"}},
 		"the text is gone":               {[]mutant{edit(weak, func(m *mutant) { m.old = "5 * n" })}, nil, 2, []string{`weak: value/value.go holds "5 * n" 0 times`}},
