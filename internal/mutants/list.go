@@ -121,7 +121,7 @@ var list = []mutant{
 		old: "f.turn(o.Norm,", new: "f.turn(engine.NoWeight,",
 	},
 	{
-		name: "slots-never-cleared", file: "cgo/op_store.c", pkg: "cgo", tests: []string{"TestReference"},
+		name: "slots-never-cleared", file: "cgo/op_store.c", pkg: "cgo/cgotest", tests: []string{"TestPagesAreAsFresh"},
 		old: "last && opened && slot < PAGE_TOKENS - 1", new: "0 && last && opened",
 	},
 	{
