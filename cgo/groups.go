@@ -83,20 +83,11 @@ func (in *instance) eachPage(b *engine.Batch, f func(id pageID, written bool) er
 				if page == engine.NoSlot {
 					continue
 				}
-				if err := f(pageID{group, page}, in.writes(g, t.Base, i, first, first+rows.TokenCount-1)); err != nil {
+				if err := f(pageID{group, page}, in.limits.Groups[g].Writes(t.Base, i, first, first+rows.TokenCount-1)); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// writes tells whether tokens at positions first to last write entry i of their sequence's table in group g.
-func (in *instance) writes(g int, base int32, i int, first, last int32) bool {
-	if in.groups[g].State > 0 {
-		return i == 1 // the first is read
-	}
-	page := base + int32(i)
-	return in.limits.Groups[g].Written && page >= first/engine.PageTokens && page <= last/engine.PageTokens
 }

@@ -46,20 +46,6 @@ func tinyProgram(t *testing.T) (*engine.Program, enginetest.Tensors) {
 var tinyOptions = engine.LoadOptions{Policy: engine.Policy{KV: engine.F16}, Pages: []int{tinyPages, tinyPages, tinyPages},
 	MaxTokens: 32, MaxSequences: 2, MaxOutputs: 2, MaxContext: 64}
 
-func openTiny(t *testing.T) *Backend {
-	t.Helper()
-	b, err := Open(Options{Threads: 2, ISA: "auto"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
 func loadTiny(t *testing.T, b *Backend, o engine.LoadOptions) *instance {
 	t.Helper()
 	p, w := tinyProgram(t)
@@ -115,7 +101,7 @@ func (u pageUse) id(in *instance) pageID { return pageID{in.groups[u.group-1], u
 
 // A step is refused that writes a page which is exported, or uses one that is imported; no other.
 func TestSubmitMindsTransfers(t *testing.T) {
-	in := loadTiny(t, openTiny(t), tinyOptions)
+	in := loadTiny(t, openPacked(t, 2), tinyOptions)
 	b := tinyBatch(t, in)
 	for _, u := range tinyUses {
 		for _, c := range []struct {
@@ -141,7 +127,7 @@ func TestSubmitMindsTransfers(t *testing.T) {
 
 // Transfers and copies exclude each other and the step under way as readers and writers do.
 func TestTransfersMindEachOther(t *testing.T) {
-	in := loadTiny(t, openTiny(t), tinyOptions)
+	in := loadTiny(t, openPacked(t, 2), tinyOptions)
 	b, free := tinyBatch(t, in), int32(7)
 	try := func(u pageUse) (exported, imported, from, to error) {
 		buffer := make([]byte, in.limits.Groups[u.group-1].PageBytes)
@@ -198,7 +184,7 @@ func TestTransfersMindEachOther(t *testing.T) {
 
 // A copy that is refused has copied nothing.
 func TestCopyPagesIsWhole(t *testing.T) {
-	in := loadTiny(t, openTiny(t), tinyOptions)
+	in := loadTiny(t, openPacked(t, 2), tinyOptions)
 	in.groups[0].page(0)[0] = 1
 	in.cache.transfers[pageID{in.groups[0], 3}] = 1
 	refused(t, "the second of two copies", "pages", in.CopyPages(1, []engine.PageCopy{{From: 0, To: 1}, {From: 0, To: 3}}))
@@ -217,7 +203,7 @@ func TestCopyPagesIsWhole(t *testing.T) {
 // What one writes another reads; the memory stays until both are closed.
 func TestPagesAreShared(t *testing.T) {
 	before := hostmem.Usage()[hostmem.KV].Bytes
-	device := openTiny(t)
+	device := openPacked(t, 2)
 	first := loadTiny(t, device, tinyOptions)
 	one := hostmem.Usage()[hostmem.KV].Bytes - before
 	o := tinyOptions
@@ -250,8 +236,8 @@ func TestPagesAreShared(t *testing.T) {
 }
 
 func TestSharingIsRefused(t *testing.T) {
-	device := openTiny(t)
-	in, elsewhere := loadTiny(t, device, tinyOptions), loadTiny(t, openTiny(t), tinyOptions)
+	device := openPacked(t, 2)
+	in, elsewhere := loadTiny(t, device, tinyOptions), loadTiny(t, openPacked(t, 2), tinyOptions)
 	closed := loadTiny(t, device, tinyOptions)
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
@@ -292,7 +278,7 @@ func second[T any](_ T, err error) error { return err }
 func TestGenerationsComeAndGo(t *testing.T) {
 	before := hostmem.Usage()[hostmem.Weights].Bytes
 	held := func() int64 { return hostmem.Usage()[hostmem.Weights].Bytes - before }
-	in := loadTiny(t, openTiny(t), tinyOptions)
+	in := loadTiny(t, openPacked(t, 2), tinyOptions)
 	_, w := tinyProgram(t)
 	one, digest := held(), in.Digest(1)
 	w.Put("head", engine.Q8_0, tinyVocab, tinyWidth, make([]byte, tinyVocab*34))
@@ -342,7 +328,7 @@ func TestGenerationsComeAndGo(t *testing.T) {
 }
 
 func TestReplaceNeedsRoom(t *testing.T) {
-	device := openTiny(t)
+	device := openPacked(t, 2)
 	in := loadTiny(t, device, tinyOptions)
 	_, w := tinyProgram(t)
 	plan := in.Plan()
@@ -364,7 +350,7 @@ func TestReplaceNeedsRoom(t *testing.T) {
 
 // Whatever fails of a load gives all back and leaves the instance as it was.
 func TestFailedLoadsGiveBack(t *testing.T) {
-	device := openTiny(t)
+	device := openPacked(t, 2)
 	before := hostmem.Usage()
 	p, w := tinyProgram(t)
 	broken := map[string]func(w enginetest.Tensors){

@@ -167,20 +167,11 @@ func (in *instance) checkStep(b *engine.Batch) error {
 		for g := range in.groups {
 			t := b.Tables[s*len(in.groups)+g]
 			for i, page := range b.Pages[t.First:][:t.Count] {
-				if err := c.use(&in.groups[g], page, in.writes(g, t.Base, i, first, first+rows.TokenCount-1)); err != nil {
+				if err := c.use(&in.groups[g], page, in.limits.Groups[g].Writes(t.Base, i, first, first+rows.TokenCount-1)); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// writes tells whether tokens at positions first to last write entry i of their sequence's table in group g.
-func (in *instance) writes(g int, base int32, i int, first, last int32) bool {
-	if in.groups[g].State > 0 {
-		return i == 1 // the first is read
-	}
-	page := base + int32(i)
-	return in.limits.Groups[g].Written && page >= first/engine.PageTokens && page <= last/engine.PageTokens
 }

@@ -24,8 +24,6 @@ type draft struct {
 	gather Rows
 	head   Head
 	extra  func(d *draft, b *Builder) // stated between out and gather
-
-	ids map[string]ValueID
 }
 
 // sound has two query heads of 4 on one KV head whose V is 6 wide, and a width of 8.

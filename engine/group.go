@@ -102,3 +102,13 @@ func (g GroupLimits) FirstSeen(position int) int { return g.group().FirstSeen(po
 func (g GroupLimits) PagesFor(positions, stepTokens int) int {
 	return g.group().PagesFor(positions, stepTokens)
 }
+
+// Writes tells whether a step of positions first to last of a sequence writes entry i of the sequence's table, whose first
+// page is number base.
+func (g GroupLimits) Writes(base int32, i int, first, last int32) bool {
+	if g.Slots {
+		return i == 1 // the first is read
+	}
+	page := base + int32(i)
+	return g.Written && page >= first/PageTokens && page <= last/PageTokens
+}
