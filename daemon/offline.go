@@ -136,7 +136,7 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 		}
 		scores, err := e.scores(chunk, window/2)
 		if err != nil {
-			return r, err
+			return r, fmt.Errorf("window %d of %d: %w", i+1, r.Chunks, err)
 		}
 		all = append(all, scores...)
 		mean, _ := meanAndError(scores)
