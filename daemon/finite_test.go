@@ -88,7 +88,7 @@ func TestWeightsThatAreNoNumbers(t *testing.T) {
 func TestLogitsThatAreNoNumbers(t *testing.T) {
 	path := overflowing(t, biased)
 	var wrong *engine.NotFiniteError
-	if err := Logits(smallConfig(), LogitsRequest{Model: path, IDs: []int32{1, 2, 3}, Out: filepath.Join(t.TempDir(), "x.f32")}); !errors.As(err, &wrong) || wrong.Position != 2 {
+	if err := Logits(t.Context(), smallConfig(), LogitsRequest{Model: path, IDs: []int32{1, 2, 3}, Out: filepath.Join(t.TempDir(), "x.f32")}); !errors.As(err, &wrong) || wrong.Position != 2 {
 		t.Errorf("logits: %v", err)
 	}
 	l, err := Load(path, smallConfig().Engine())
@@ -120,7 +120,7 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 func TestPerplexityNamesTheWindow(t *testing.T) {
 	path := overflowing(t, filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"))
 	text := strings.Repeat("a long text of some words ", 60)
-	_, err := Perplexity(smallConfig(), path, []byte(text), func(int, int) {})
+	_, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(text), Progress: func(int, int) {}})
 	if err == nil || errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), "window 1 of ") || !strings.Contains(err.Error(), "logits that are NaN or infinite at position 32") {
 		t.Error(err)
 	}

@@ -99,6 +99,18 @@ func (f *File) ReadFinite(t Tensor, firstRow uint64, dst []byte) error {
 	return f.checkFinite(t, firstRow, dst)
 }
 
+// finitePieces is Pieces with ReadFinite's check.
+func (f *File) finitePieces(t Tensor, use func(rows []byte) error) error {
+	row := uint64(0)
+	return f.Pieces(t, func(rows []byte) error {
+		if err := f.checkFinite(t, row, rows); err != nil {
+			return err
+		}
+		row += uint64(len(rows)) / t.RowBytes()
+		return use(rows)
+	})
+}
+
 func (f *File) checkFinite(t Tensor, firstRow uint64, rows []byte) error {
 	value, found := notFinite(t.Type, rows)
 	if !found {
