@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type fakePinner struct {
 	allocated     map[unsafe.Pointer][]byte
 	combined      int
 	registered    map[unsafe.Pointer]bool // to readOnly
+	longest       int64                   // bytes of one call
 }
 
 func (f *fakePinner) call() error {
@@ -40,6 +42,7 @@ func (f *fakePinner) Alloc(bytes int64, writeCombined bool) (unsafe.Pointer, err
 	if err := f.call(); err != nil {
 		return nil, err
 	}
+	f.longest = max(f.longest, bytes)
 	b, err := unix.Mmap(-1, 0, int(bytes)+64, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, err
@@ -75,6 +78,7 @@ func (f *fakePinner) Register(memory unsafe.Pointer, bytes int64, readOnly bool)
 	if err := f.call(); err != nil {
 		return err
 	}
+	f.longest = max(f.longest, bytes)
 	if f.registered == nil {
 		f.registered = map[unsafe.Pointer]bool{}
 	}
@@ -358,6 +362,82 @@ func TestPinnedConcurrently(t *testing.T) {
 	for i, now := range Usage() {
 		if now != before[i] || len(f.allocated)+len(f.registered) != 0 {
 			t.Errorf("%+v, before %+v", now, before[i])
+		}
+	}
+}
+
+// A large region is pinned in pieces, all of it or none, whichever call fails; nothing touches its pages.
+func TestPinnedInPieces(t *testing.T) {
+	const bytes = 2*PinnedPiece + 12345
+	for _, how := range []string{"allocated", "mapped before"} {
+		calls := 0
+		for n := 0; n <= calls; n++ { // 0 is without a fault, and counts
+			f := &fakePinner{failAt: n}
+			withPinner(t, f)
+			before := held(KV)
+			var r *Region
+			if how == "allocated" {
+				r = alloc(t, KV, bytes, Pinned)
+			} else {
+				r = alloc(t, KV, bytes)
+				if err := r.Pin(); (err != nil) == r.Pinned() {
+					t.Errorf("%s, call %d fails: %v", how, n, err)
+				}
+			}
+			pinned := int64(0)
+			if r.Pinned() {
+				pinned = bytes
+			}
+			if u := held(KV); int64(len(r.Bytes())) != bytes || u.Bytes-before.Bytes != bytes || u.PinnedBytes-before.PinnedBytes != pinned || (n == 0 && pinned == 0) {
+				t.Errorf("%s, call %d fails: pinned %v, %+v", how, n, r.Pinned(), u)
+			}
+			if r.Pinned() != (len(f.registered) > 0) || f.longest > PinnedPiece || len(f.registered) > 4 {
+				t.Errorf("%s, call %d fails: %d pieces, the longest of %d bytes", how, n, len(f.registered), f.longest)
+			}
+			if err := r.Free(); (err != nil) != (pinned > 0 && n > 0) || err != nil && !errors.Is(err, errFake) {
+				t.Errorf("%s, call %d fails: %v", how, n, err)
+			}
+			if held(KV) != before || len(f.registered)+len(f.allocated) != 0 {
+				t.Errorf("%s, call %d fails: %d pieces are left, %+v", how, n, len(f.registered), held(KV))
+			}
+			if n == 0 {
+				calls = f.calls
+			}
+		}
+		if calls < 6 {
+			t.Errorf("%s: %d calls pin and unpin %d bytes", how, calls, int64(bytes))
+		}
+	}
+}
+
+// Pieces end at multiples of their length and cover the range.
+func TestPieces(t *testing.T) {
+	memory, err := unix.Mmap(-1, 0, 2*PinnedPiece, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(memory)
+	start := unsafe.Pointer(unsafe.SliceData(memory))
+	first := PinnedPiece - int64(uintptr(start)%PinnedPiece) // where one ends
+	for _, c := range []struct {
+		from, bytes int64
+		want        []int64
+	}{
+		{first, 0, nil}, {first, 1, []int64{1}}, {first, PinnedPiece - first, []int64{PinnedPiece - first}},
+		{first - 1, 1, []int64{1}}, {first - 1, 2, []int64{1, 1}}, {first - 4096, 8192, []int64{4096, 4096}},
+		{0, 2 * PinnedPiece, []int64{first, PinnedPiece, PinnedPiece - first}},
+	} {
+		var lengths []int64
+		at := int64(0)
+		for offset, n := range Pieces(unsafe.Add(start, c.from), c.bytes) {
+			if offset != at || n < 1 {
+				t.Errorf("a piece of %d bytes at %d, want it at %d", n, offset, at)
+			}
+			at += n
+			lengths = append(lengths, n)
+		}
+		if c.want = slices.DeleteFunc(c.want, func(n int64) bool { return n == 0 }); !slices.Equal(lengths, c.want) {
+			t.Errorf("%d bytes from %d: %d, want %d", c.bytes, c.from, lengths, c.want)
 		}
 	}
 }
