@@ -366,46 +366,46 @@ func TestPinnedConcurrently(t *testing.T) {
 	}
 }
 
-// A large region is pinned in pieces, all of it or none, whichever call fails; nothing touches its pages.
+const large = 2*PinnedPiece + 12345
+
+// A large region is pinned in pieces, of which nobody touches a page.
 func TestPinnedInPieces(t *testing.T) {
-	const bytes = 2*PinnedPiece + 12345
-	for _, how := range []string{"allocated", "mapped before"} {
-		calls := 0
-		for n := 0; n <= calls; n++ { // 0 is without a fault, and counts
-			f := &fakePinner{failAt: n}
-			withPinner(t, f)
-			before := held(KV)
-			var r *Region
-			if how == "allocated" {
-				r = alloc(t, KV, bytes, Pinned)
-			} else {
-				r = alloc(t, KV, bytes)
-				if err := r.Pin(); (err != nil) == r.Pinned() {
-					t.Errorf("%s, call %d fails: %v", how, n, err)
-				}
-			}
-			pinned := int64(0)
-			if r.Pinned() {
-				pinned = bytes
-			}
-			if u := held(KV); int64(len(r.Bytes())) != bytes || u.Bytes-before.Bytes != bytes || u.PinnedBytes-before.PinnedBytes != pinned || (n == 0 && pinned == 0) {
-				t.Errorf("%s, call %d fails: pinned %v, %+v", how, n, r.Pinned(), u)
-			}
-			if r.Pinned() != (len(f.registered) > 0) || f.longest > PinnedPiece || len(f.registered) > 4 {
-				t.Errorf("%s, call %d fails: %d pieces, the longest of %d bytes", how, n, len(f.registered), f.longest)
-			}
-			if err := r.Free(); (err != nil) != (pinned > 0 && n > 0) || err != nil && !errors.Is(err, errFake) {
-				t.Errorf("%s, call %d fails: %v", how, n, err)
-			}
-			if held(KV) != before || len(f.registered)+len(f.allocated) != 0 {
-				t.Errorf("%s, call %d fails: %d pieces are left, %+v", how, n, len(f.registered), held(KV))
-			}
-			if n == 0 {
-				calls = f.calls
-			}
+	f := &fakePinner{}
+	withPinner(t, f)
+	for _, options := range []Option{Pinned, WriteCombined, 0} {
+		before := held(KV)
+		r := alloc(t, KV, large, options)
+		if err := r.Pin(); err != nil || !r.Pinned() || int64(len(r.Bytes())) != large {
+			t.Errorf("%v, pinned %v, %d bytes", err, r.Pinned(), len(r.Bytes()))
 		}
-		if calls < 6 {
-			t.Errorf("%s: %d calls pin and unpin %d bytes", how, calls, int64(bytes))
+		if u := held(KV); u.PinnedBytes-before.PinnedBytes != large || len(f.registered) < 3 || len(f.registered) > 4 || f.longest > PinnedPiece {
+			t.Errorf("%d pieces, the longest of %d bytes, %+v", len(f.registered), f.longest, u)
+		}
+		if err := r.Free(); err != nil || held(KV) != before || len(f.registered)+len(f.allocated) != 0 {
+			t.Errorf("%v, %d pieces are left, %+v", err, len(f.registered), held(KV))
+		}
+	}
+}
+
+// All pieces are pinned or none, whichever call fails, and what the driver refuses to take back is an error.
+func TestPieceFails(t *testing.T) {
+	for n := 1; ; n++ {
+		f := &fakePinner{failAt: n}
+		r := &Region{purpose: KV}
+		err := r.mapPinned(f, large)
+		pinned := err == nil
+		if pinned != r.Pinned() || pinned != (len(f.registered) > 0) || pinned != (r.bytes != nil) || !pinned && (!errors.Is(err, errFake) || r.hugeBytes != 0 || r.undo != nil) {
+			t.Errorf("call %d fails: %v, %d pieces, %d huge bytes", n, err, len(f.registered), r.hugeBytes)
+		}
+		freed := r.giveBack()
+		if len(f.registered) != 0 || freed != nil && !errors.Is(freed, errFake) {
+			t.Errorf("call %d fails: %d pieces are left, %v", n, len(f.registered), freed)
+		}
+		if pinned && freed == nil { // there was no such call
+			if n < 7 {
+				t.Errorf("%d calls pinned and unpinned all", n-1)
+			}
+			return
 		}
 	}
 }
