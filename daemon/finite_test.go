@@ -125,3 +125,36 @@ func TestPerplexityNamesTheWindow(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What spells a special token is text unless it is asked for, as llama-perplexity has it.
+func TestPerplexitySpecial(t *testing.T) {
+	path := filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf")
+	tok, err := OpenTokenizer(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("</s> some words ", 100)
+	plain, special := len(tok.Encode(text, true, false)), len(tok.Encode(text, true, true))
+	if plain/64 == special/64 {
+		t.Fatalf("%d and %d tokens show no difference", plain, special)
+	}
+	for parse, tokens := range map[bool]int{false: plain, true: special} {
+		r, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(text), ParseSpecial: parse, Progress: func(int, int) {}})
+		if err != nil || r.Chunks != tokens/64 {
+			t.Errorf("special tokens %v: %d windows of 64, %d tokens, %v", parse, r.Chunks, tokens, err)
+		}
+	}
+}
+
+// A text that a model holds for impossible has no perplexity that JSON could hold.
+func TestPerplexityOutOfRange(t *testing.T) {
+	path := spoiltModel(t, filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"), "output_norm.weight", func(values []float32) {
+		for i := range values {
+			values[i] = 1e6
+		}
+	})
+	_, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(strings.Repeat("some words ", 100)), Progress: func(int, int) {}})
+	if err == nil || !strings.HasPrefix(err.Error(), "window 1 of ") || !strings.Contains(err.Error(), "no perplexity") {
+		t.Error(err)
+	}
+}

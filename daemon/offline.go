@@ -111,6 +111,7 @@ type PerplexityResult struct {
 const (
 	perplexityWindow = 512
 	leastWindow      = 3
+	largestLog       = 709 // e^709 is a float64, e^710 is infinite and no JSON
 )
 
 // Perplexity measures a text: windows of ctx tokens that do not overlap, the last partial one dropped;
@@ -147,6 +148,9 @@ func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) 
 		}
 		all = append(all, scores...)
 		mean, _ := meanAndError(scores)
+		if mean < -largestLog {
+			return r, fmt.Errorf("window %d of %d: a mean log-probability of %g has no perplexity: the logits leave all range", i+1, r.Chunks, mean)
+		}
 		r.PerChunk = append(r.PerChunk, math.Exp(-mean))
 		q.Progress(i+1, r.Chunks)
 	}
