@@ -181,6 +181,7 @@ func TestDescribeTypes(t *testing.T) {
 			types = append(types, x.Type)
 		}
 		m.Set("general.file_type", Value{Type: Uint32, Any: uint64(15)})
+		m.Set("general.quantization_version", Value{Type: Uint32, Any: uint64(1)})
 		describeTypes(m, c.tensors, types)
 		n, known, _ := m.Uint("general.file_type")
 		_, version := m.Get("general.quantization_version")
