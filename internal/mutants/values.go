@@ -28,10 +28,6 @@ var values = []mutant{
 		old: "sum = v_add(sum, v_sub(v, v));", new: "sum = v_add(sum, v);",
 	},
 	{
-		name: "infinite-logits-pass-cuda", file: "cuda/kernels/sample.cu", pkg: "cuda", tests: []string{"TestNotFiniteAsOnTheCPU"}, tags: "cuda",
-		old: "r->not_finite = spoiled;", new: "r->not_finite = 0;",
-	},
-	{
 		name: "scored-rows-not-looked-at", file: "scheduler/commit.go", pkg: "scheduler", tests: []string{"TestLogitsThatAreNoNumbers"},
 		old: "b.OutputError(c.score + i)", new: "b.OutputError(c.score)",
 	},
