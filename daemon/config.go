@@ -174,12 +174,20 @@ func fromEnvironment(all *pflag.FlagSet) (err error) {
 			return
 		}
 		if list, isList := f.Value.(pflag.SliceValue); isList {
-			err = list.Replace(splitModels(value)) // the one list that there is
+			err = list.Replace(splitList(f.Name, value))
 		} else if setErr := f.Value.Set(value); setErr != nil {
 			err = fmt.Errorf("%s=%s: %w", environmentName(f.Name), value, setErr)
 		}
 	})
 	return err
+}
+
+// splitList reads a list out of the environment, where commas separate.
+func splitList(flag, value string) []string {
+	if flag == "model" { // whose paths may hold commas
+		return splitModels(value)
+	}
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 }
 
 // checkFile holds what the file set against what the flags allow.
