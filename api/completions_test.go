@@ -46,7 +46,7 @@ func TestPromptForms(t *testing.T) {
 	}{
 		{`"x"`, []string{"yzab"}, 2},
 		{`"x","add_special_tokens":false`, []string{"yzab"}, 1},
-		{`"<s>x"`, []string{"yzab"}, 3},
+		{`"<s>x"`, []string{"yzab"}, 2}, // its own BOS
 		{`""`, []string{"abcd"}, 1},
 		{`"","add_special_tokens":false`, []string{"abcd"}, 1}, // a model can't begin with nothing
 		{`[120]`, []string{"yzab"}, 1},
