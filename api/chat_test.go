@@ -13,7 +13,7 @@ import (
 const chatPrompt = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n"
 
 // chatLength is its length in tokens, BOS included.
-func (h *bench) chatLength() int { return len(h.model.encodeRendered(chatPrompt)) }
+func (h *bench) chatLength() int { return len(h.model.Tokenizer.EncodeRendered(chatPrompt, nil)) }
 
 type chatReply struct {
 	ID      string       `json:"id"`

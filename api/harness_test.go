@@ -169,7 +169,10 @@ func (in *echoInstance) Wait() error {
 // template renders ChatML, as the daemon does from a model's file.
 type template struct{ *chat.Template }
 
-func (t template) Render(context jsontext.Value) (string, error) { return t.Template.Render(context) }
+func (t template) Render(context jsontext.Value) (Rendered, error) {
+	prompt, err := t.Template.Render(context)
+	return Rendered(prompt), err
+}
 
 type names struct {
 	list   []string
@@ -222,7 +225,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 		t.Fatal(err)
 	}
 	source, _ := chat.ByName("chatml")
-	render, err := chat.New(source, "<s>", "</s>", time.Now)
+	render, err := chat.New(chat.Sources{Default: source, BOS: "<s>", EOS: "</s>"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

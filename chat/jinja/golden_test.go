@@ -57,5 +57,6 @@ func render(src string, vars *Dict) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return template.Render(vars, Options{Now: func() time.Time { return fixedNow }})
+	r, err := template.Render(vars, Options{Now: func() time.Time { return fixedNow }})
+	return r.Text, err
 }
