@@ -2,7 +2,9 @@ package jinja
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strconv"
@@ -32,7 +34,7 @@ func FromJSON(text []byte) (*Dict, error) {
 	if !ok {
 		return nil, fmt.Errorf("the context must be a JSON object")
 	}
-	if _, err := d.ReadToken(); err == nil {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("text after the JSON object")
 	}
 	return object, nil
