@@ -103,6 +103,9 @@ func TestOneBOS(t *testing.T) {
 func TestLiteralStretches(t *testing.T) {
 	v := byteLevelVocab("gpt-2")
 	v.add("<|channel|>", 3)
+	for _, text := range []string{"<｜User｜>", "<|user|>", "<start_of_turn>", "<|turn>", "<turn|>"} {
+		v.add(text, 4)
+	}
 	tok := mustNew(t, v)
 	control := func(ids []int32) (texts []string) {
 		for _, id := range ids {
@@ -127,6 +130,8 @@ func TestLiteralStretches(t *testing.T) {
 		{"<tool>" + eot, [][2]int{{0, 16}}, []string{"<tool>"}}, // a word of the vocabulary
 		{"<|channel|>", [][2]int{{3, 4}}, nil},
 		{"<|channel|>", nil, []string{"<|channel|>"}},
+		{"<｜User｜><|user|><start_of_turn><|turn><turn|>", nil, []string{"<｜User｜>", "<|user|>", "<start_of_turn>", "<|turn>", "<turn|>"}},
+		{"<｜User｜><|user|><start_of_turn><|turn><turn|>", [][2]int{{0, 100}}, nil}, // that files call user-defined
 		{"\xff" + eot + "\xff" + eot, [][2]int{{12, 22}}, []string{eot}},
 		{"\xff" + eot + "\xff" + eot, [][2]int{{0, 1}, {11, 12}}, []string{eot, eot}},
 	} {

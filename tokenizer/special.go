@@ -11,9 +11,11 @@ import (
 // special is a token that is matched in the text before anything else.
 type special struct {
 	id int32
-	// always: matched even where special tokens are not to be parsed (user-defined: for the model they are words). Harmony's
-	// marks, which are shown like words, are none.
+	// always: matched even where special tokens are not to be parsed (user-defined: for the model they are words).
 	always bool
+	// word: matched even in literal stretches. Not all that files call user-defined is a word: DeepSeek's <｜User｜> and
+	// Harmony's <|start|> begin a turn.
+	word bool
 	// stripLeft, stripRight: swallows the white space beside it.
 	stripLeft, stripRight bool
 }
@@ -60,12 +62,23 @@ func newMatcher(v *Vocab, kinds []kind) (matcher, error) {
 		}
 		m.add(text, special{
 			id:         int32(id),
-			always:     !kinds[id].hidden() && !slices.Contains(visibleTexts, text),
+			always:     !kinds[id].hidden(),
+			word:       !kinds[id].hidden() && !separates(text),
 			stripLeft:  jina && text == "<mask>",
 			stripRight: phi3 && text != "<unk>" && text != "<s>" && text != "<|endoftext|>",
 		})
 	}
 	return m, nil
+}
+
+// separates tells by its form whether a token stands between the parts of a conversation.
+func separates(text string) bool {
+	for _, bar := range []string{"|", "｜"} {
+		if strings.HasPrefix(text, "<"+bar) || strings.HasSuffix(text, bar+">") {
+			return true
+		}
+	}
+	return text == "<start_of_turn>" || text == "<end_of_turn>"
 }
 
 func (m *matcher) add(text string, s special) {
@@ -118,7 +131,7 @@ func (m *matcher) longest(t *scan, start int) (best special, end int) {
 			break
 		}
 		node = next
-		if s, ok := m.tokens[node]; ok && (s.always || t.control && !t.touches(start, i+1)) {
+		if s, ok := m.tokens[node]; ok && (s.word || (s.always || t.control) && !t.touches(start, i+1)) {
 			best, end = s, i+1
 		}
 	}
