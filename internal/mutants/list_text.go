@@ -31,7 +31,7 @@ var textMutants = []mutant{
 	},
 	{
 		name: "empty-calls-count", file: "chat/messages.go", pkg: "chat", tests: []string{"TestAnswerThatIsContinued"},
-		old: "return ok && len(list.Items) > 0", new: "return ok",
+		old: "return ok && len(list.Items) > 0", new: "return ok && list != nil",
 	},
 	{
 		name: "continue-false-is-absent", file: "chat/messages.go", pkg: "chat", tests: []string{"TestAnswerThatIsContinued"},
@@ -55,7 +55,7 @@ var textMutants = []mutant{
 	},
 	{
 		name: "tool-use-always", file: "chat/chat.go", pkg: "chat", tests: []string{"TestToolUseTemplate"},
-		old: "t.hasToolUse() && isFilled(tools)", new: "t.hasToolUse()",
+		old: "t.hasToolUse() && isFilled(tools)", new: "t.hasToolUse() && tools != true",
 	},
 	{
 		name: "ids-of-another-kind", file: "tokenizer/vocab.go", pkg: "tokenizer", tests: []string{"TestFaultsThatArePassedOver"},
@@ -63,6 +63,6 @@ var textMutants = []mutant{
 	},
 	{
 		name: "window-of-nothing", file: "model/hyper.go", pkg: "model", tests: []string{"TestWindows"},
-		old: "ok && err == nil && n == 0 {", new: "false && n == 0 {",
+		old: "ok && err == nil && n == 0 {", new: "ok && err != nil && n == 0 {",
 	},
 }
