@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"chimera/chat/jinja"
@@ -39,8 +38,8 @@ type Sources struct {
 // Template is a model's chat template with what the model adds to every conversation. It never
 // changes, so any number of goroutines may use it.
 type Template struct {
-	source   string
 	parsed   *jinja.Template
+	roles    map[string]bool // that it compares roles with
 	bos, eos string
 	now      func() time.Time
 	habits   habits
@@ -61,7 +60,7 @@ func New(s Sources, now func() time.Time) (*Template, error) {
 	if err != nil {
 		return nil, &TemplateError{err}
 	}
-	t := &Template{source: s.Default, parsed: parsed, bos: s.BOS, eos: s.EOS, now: now}
+	t := &Template{parsed: parsed, roles: namedRoles(s.Default), bos: s.BOS, eos: s.EOS, now: now}
 	t.habits = t.tryOut()
 	if s.ToolUse != "" {
 		t.toolUse, t.toolErr = New(Sources{Default: s.ToolUse, BOS: s.BOS, EOS: s.EOS}, now)
@@ -119,8 +118,7 @@ func (t *Template) hasToolUse() bool { return t.toolUse != nil || t.toolErr != n
 
 // NamesRole says whether the template speaks of a role by its name.
 func (t *Template) NamesRole(role string) bool {
-	named := strings.Contains(t.source, "'"+role+"'") || strings.Contains(t.source, `"`+role+`"`)
-	return named || t.toolUse != nil && t.toolUse.NamesRole(role)
+	return t.roles[role] || t.toolUse != nil && t.toolUse.NamesRole(role)
 }
 
 func (t *Template) render(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"regexp"
 	"strings"
 
 	"chimera/chat/jinja"
@@ -9,6 +10,24 @@ import (
 // This file owns messages of roles that a template does not have. Many have no system role, or only as the first message
 // before a user's; some write whatever is not the user's as the assistant's. A text that would vanish, or be put into the
 // assistant's mouth, becomes the user's: it is joined to the user's next message, or is one of its own.
+
+// roleTest is a tag from the word role on, as in {% if message['role'] == "ipython" %}, literalText a string in it.
+var (
+	roleTest    = regexp.MustCompile(`\brole(?:['"][\])])?([^{}%]*)`)
+	literalText = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+)
+
+// namedRoles lists the roles that a template's source compares with. The names alone would not do: most templates hold
+// "function" as a type of tools.
+func namedRoles(source string) map[string]bool {
+	named := map[string]bool{}
+	for _, tag := range roleTest.FindAllStringSubmatch(source, -1) {
+		for _, literal := range literalText.FindAllStringSubmatch(tag[1], -1) {
+			named[literal[1]+literal[2]] = true
+		}
+	}
+	return named
+}
 
 // habits is what a template was seen to do.
 type habits struct {
@@ -66,7 +85,9 @@ func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Re
 	before := vanished(rendered, messages)
 	again := false
 	for i, m := range messages {
-		if role := roleOf(m); role == "system" || role == "tool" && err == nil {
+		role := roleOf(m)
+		// An error may come of what the template has to say to any role; a system message is what most refuse.
+		if role == "system" || role == "developer" || role != "user" && role != "assistant" && err == nil {
 			lost := err != nil || before[i]
 			again = again || lost && !strange[i]
 			strange[i] = strange[i] || lost

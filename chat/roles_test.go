@@ -18,6 +18,8 @@ var small = map[string]string{
 	"first alone": `{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'system' and loop.first %}S[{{ m.content }}]{% else %}A[{{ m.content }}]{% endif %}{% endfor %}`,
 	"all":         `{% for m in messages %}{{ m.role[0]|upper }}[{{ m.content }}]{% endfor %}`,
 	"developer":   `{% for m in messages %}{% if m.role == 'developer' %}D{% else %}{{ m.role[0]|upper }}{% endif %}[{{ m.content }}]{% endfor %}`,
+	"harmony":     `{% if messages[0].role == 'developer' %}D[{{ messages[0].content }}]{% endif %}{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'assistant' %}A[{{ m.content }}]{% endif %}{% endfor %}`,
+	"function":    `{% for m in messages %}{% if m.role == 'tool' %}T{% elif m['role'] == "user" %}U{% else %}A{% endif %}[{{ m.content }}]{% endfor %}{% if tools and tools[0].type == 'function' %}{% endif %}`,
 	"changes":     `{% for m in messages %}{{ m.role[0]|upper }}[{{ m.content|upper|replace('S', 's') }}]{% endfor %}`,
 	"ignores all": `nothing of it`,
 }
@@ -48,6 +50,9 @@ func TestRolesThatTemplatesLack(t *testing.T) {
 		{"all", "system:s user:u developer:d tool:t function:f", "S[s]U[u]S[d]T[t]T[f]"},
 		{"all", "system:", "S[]"},
 		{"developer", "developer:d system:s user:u", "D[d]S[s]U[u]"},
+		{"harmony", "developer:d user:u", "D[d]U[u]"},
+		{"harmony", "user:u developer:d user:v", "U[u/d/v]"},
+		{"function", "user:u function:t", "U[u]T[t]"},
 		{"changes", "system:sx user:u", "S[sX]U[U]"}, // its text is there, though not as it was sent
 		{"ignores all", "system:s user:u", "nothing of it"},
 	} {
@@ -90,11 +95,12 @@ func TestWellKnownTemplatesKeepAllText(t *testing.T) {
 }
 
 func TestNamesRole(t *testing.T) {
-	template, err := New(Sources{Default: `{% if m.role == "ipython" or m.role == 'critic' %}{% endif %}`, ToolUse: `{{ 'model' }}`}, time.Now)
+	const source = `{% if m.role == "ipython" or m['role'] == 'critic' %}{% elif m["role"] in ['a', "b"] %}{% elif m.get('role') != 'c' %}{% endif %}{{ 'other' }}`
+	template, err := New(Sources{Default: source, ToolUse: `{% if m.role == 'model' %}{% endif %}`}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for role, want := range map[string]bool{"ipython": true, "critic": true, "model": true, "assitant": false, "user": false} {
+	for role, want := range map[string]bool{"ipython": true, "critic": true, "a": true, "b": true, "c": true, "model": true, "assitant": false, "user": false, "other": false, "": false} {
 		if template.NamesRole(role) != want {
 			t.Errorf("%s: %t", role, !want)
 		}

@@ -92,7 +92,9 @@ func (m *matcher) add(text string, s special) {
 		}
 		node = next
 	}
-	m.tokens[node] = s
+	if _, taken := m.tokens[node]; !taken { // of tokens of one text the first keeps it
+		m.tokens[node] = s
+	}
 	m.begins[1][text[0]] = true
 	m.begins[0][text[0]] = m.begins[0][text[0]] || s.always
 }
