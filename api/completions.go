@@ -134,7 +134,9 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 // tokenise gives a prompt both forms.
 func (r *completionRequest) tokenise(m *Model, p *textOrIDs, field string) error {
 	if p.ids == nil {
-		p.ids = m.Tokenizer.Encode(p.text, or(r.AddSpecialTokens, true), true)
+		if p.ids = m.Tokenizer.Encode(p.text, false, true); or(r.AddSpecialTokens, true) {
+			p.ids = m.Tokenizer.Around(p.ids)
+		}
 	} else if or(r.Echo, false) {
 		p.text = m.Tokenizer.Decode(p.ids, true)
 	}

@@ -36,7 +36,9 @@ type Config struct {
 	QueueLength  int      `toml:"queue_length"`
 	MaxBody      int      `toml:"max_body"`
 	ChatTemplate string   `toml:"chat_template"`
-	LogLevel     string   `toml:"log_level"`
+	// ControlTokensInMessages: see the flag.
+	ControlTokensInMessages bool   `toml:"control_tokens_in_messages"`
+	LogLevel                string `toml:"log_level"`
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -75,7 +77,8 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
 	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
-	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
+	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE")
+	f.BoolVar(&c.ControlTokensInMessages, "control-tokens-in-messages", c.ControlTokensInMessages, "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 }
 
