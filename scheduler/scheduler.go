@@ -63,6 +63,7 @@ type Scheduler struct {
 	next    *step // the one being planned
 	budget  int   // rows of it
 	stats   Snapshot
+	turns   uint64 // see takeTurn
 
 	generations []generation // oldest first
 	lastTurn    engine.Generation
@@ -107,41 +108,6 @@ func (s *Scheduler) Snapshot() Snapshot {
 	snap.Waiting, snap.Governance = s.queued, s.governance
 	s.mu.Unlock()
 	return snap
-}
-
-// Submit queues a request. It never waits: what can't be taken is refused at once with ErrQueueFull,
-// ErrDraining, *engine.TooLongError, or what ended the loop. The sequence stops when ctx is done.
-func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
-	if err := s.admissible(r); err != nil {
-		return nil, err
-	}
-	seq := newSequence(r, s.wake)
-	s.mu.Lock()
-	switch {
-	case s.refusal != nil:
-		s.mu.Unlock()
-		return nil, s.refusal
-	case s.queued >= s.config.QueueLength:
-		s.mu.Unlock()
-		return nil, ErrQueueFull
-	}
-	s.queued++
-	s.incoming = append(s.incoming, seq)
-	seq.detach = context.AfterFunc(ctx, seq.Stop)
-	s.mu.Unlock()
-	s.wake()
-	return seq, nil
-}
-
-// admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
-func (s *Scheduler) admissible(r Request) error {
-	if len(r.Prompt) == 0 {
-		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
-	}
-	if r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest {
-		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
-	}
-	return nil
 }
 
 func (s *Scheduler) wake() {
