@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,18 +15,30 @@ import (
 
 // job is what an endpoint wants generated: one request per choice.
 type job struct {
-	model    *Model
-	requests []scheduler.Request
-	stops    []string
-	tokenIDs bool // tokens are written as token_id:N
-	special  bool // special tokens are written out
+	model        *Model
+	requests     []scheduler.Request
+	stops        []string
+	stopInAnswer bool // what ended the answer is a part of it: the stop string, and the end token in log-probabilities
+	tokenIDs     bool // tokens are written as token_id:N
+	special      bool // special tokens are written out
+}
+
+// job is one without requests, as the fields that both endpoints have say.
+func (g *generation) job(m *Model, stops []string) *job {
+	return &job{
+		model: m, stops: stops, stopInAnswer: or(g.StopInAnswer, false), tokenIDs: or(g.TokensAsIDs, false),
+		special: !or(g.SkipSpecialTokens, true),
+	}
 }
 
 // token is one token with its probabilities, as both endpoints report it.
 type token struct {
-	id      int32
-	logprob float32
-	top     []scheduler.Alternative
+	id       int32
+	logprob  float32
+	top      []scheduler.Alternative
+	first    bool // of an echoed prompt: it has no probability
+	last     bool // of the answer
+	unlisted bool // it ended the answer, and is not a part of it: it counts, and no log-probability is told
 }
 
 // piece is what one event adds to a choice.
@@ -36,11 +49,12 @@ type piece struct {
 	tokens []token
 	finish string // "stop" or "length" with the last piece
 	cached int
+	queued time.Duration
 	err    error
 }
 
-// flight is a job under way. pieces come in order within a choice.
-type flight struct {
+// runningJob is a job under way. pieces come in order within a choice.
+type runningJob struct {
 	job     *job
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -48,34 +62,34 @@ type flight struct {
 	follows sync.WaitGroup
 }
 
-// launch submits all requests, or none: what is refused is refused before the first byte of an
-// answer. The flight must be landed.
-func (j *job) launch(ctx context.Context) (*flight, error) {
-	f := &flight{job: j, pieces: make(chan piece)}
-	f.ctx, f.cancel = context.WithCancel(ctx)
-	for i, r := range j.requests {
-		seq, err := j.model.Engine.Submit(f.ctx, r)
-		if err != nil {
-			f.land()
-			return nil, err
-		}
-		f.follows.Go(func() { j.follow(f.ctx, i, seq, f.pieces) })
+// start submits all requests, or none: what is refused is refused before the first byte of an answer. What was started
+// must be stopped.
+func (j *job) start(ctx context.Context) (*runningJob, error) {
+	r := &runningJob{job: j, pieces: make(chan piece)}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
+	if err != nil {
+		r.cancel()
+		return nil, err
 	}
-	return f, nil
+	for i, seq := range sequences {
+		r.follows.Go(func() { j.follow(r.ctx, i, seq, r.pieces) })
+	}
+	return r, nil
 }
 
-// land stops what still runs: the sequences' context is done.
-func (f *flight) land() {
-	f.cancel()
-	f.follows.Wait()
+// stop ends what still runs: the sequences' context is done.
+func (r *runningJob) stop() {
+	r.cancel()
+	r.follows.Wait()
 }
 
 // each calls yield with every piece, on the caller's goroutine, until all choices have ended or an
 // error comes. The client's hanging up is an error that is context.Canceled.
-func (f *flight) each(yield func(piece) error) error {
-	for left := len(f.job.requests); left > 0; {
+func (r *runningJob) each(yield func(piece) error) error {
+	for left := len(r.job.requests); left > 0; {
 		select {
-		case p := <-f.pieces:
+		case p := <-r.pieces:
 			if p.err != nil {
 				return p.err
 			}
@@ -85,46 +99,46 @@ func (f *flight) each(yield func(piece) error) error {
 			if p.finish != "" {
 				left--
 			}
-		case <-f.ctx.Done():
-			return f.ctx.Err()
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
 	return nil
 }
 
-// run is a whole flight.
+// run is a job from start to end.
 func (j *job) run(ctx context.Context, yield func(piece) error) error {
-	f, err := j.launch(ctx)
+	r, err := j.start(ctx)
 	if err != nil {
 		return err
 	}
-	defer f.land()
-	return f.each(yield)
+	defer r.stop()
+	return r.each(yield)
 }
 
 // start answers with a stream of the job's pieces.
 func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
-	f, err := j.launch(c.context())
+	r, err := j.start(c.context())
 	if err != nil {
 		return err
 	}
 	c.stream(func(s sse) error {
-		defer f.land()
-		return produce(s, f.each)
+		defer r.stop()
+		return produce(s, r.each)
 	})
 	return nil
 }
 
 // follow turns one sequence's events into pieces until it ends or the request is over.
 func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) {
-	d := decoder{job: j, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops}}
+	d := decoder{job: j, least: j.requests[choice].MinTokens, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops, include: j.stopInAnswer}}
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
 			return
 		}
 		p := d.piece(e)
-		p.choice, p.cached = choice, seq.Cached()
+		p.choice, p.cached, p.queued = choice, seq.Cached(), seq.Waited()
 		if p.empty() {
 			continue
 		}
@@ -149,6 +163,8 @@ type decoder struct {
 	job    *job
 	stream *tokenizer.Stream
 	stop   stopMatcher
+	least  int // stop strings wait for so many tokens, as end tokens do
+	tokens int
 }
 
 func (d *decoder) piece(e scheduler.Event) (p piece) {
@@ -163,24 +179,62 @@ func (d *decoder) piece(e scheduler.Event) (p piece) {
 	case e.Prompt:
 		return piece{prompt: []token{newToken(e)}}
 	}
-	matched := false
+	stopped := stopNone
 	if e.HasToken {
-		p.tokens = []token{newToken(e)}
-		if e.Finish != scheduler.EndToken { // which is not part of the answer, be it a special token or not
-			p.text, matched = d.stop.push(d.stream.Push(e.Token))
-		}
+		p, stopped = d.token(e)
 	}
 	switch {
-	case matched || e.Finish == scheduler.EndToken:
+	case stopped != stopNone || e.Finish == scheduler.EndToken:
 		p.finish = "stop"
 	case e.Finish == scheduler.Length:
 		p.finish = "length"
 	}
-	if p.finish != "" && !matched {
+	for i := range p.tokens {
+		p.tokens[i].last = p.finish != ""
+	}
+	if p.finish != "" && stopped != stopInText {
 		d.end(&p)
 	}
 	return p
 }
+
+// stopped says what a token's text has done.
+type stopped int
+
+const (
+	stopNone   stopped = iota
+	stopInText         // a stop string is complete: nothing may follow
+	stopToken          // the token is a stop string itself, which the text need not show
+)
+
+// token adds a token of the answer.
+func (d *decoder) token(e scheduler.Event) (p piece, by stopped) {
+	d.tokens++
+	t, text := newToken(e), ""
+	isEnd := e.Finish == scheduler.EndToken // not part of the answer, be it a special token or not
+	isStop := d.tokens > d.least && d.hides(e.Token) && slices.Contains(d.job.stops, d.job.model.Tokenizer.Piece(e.Token, true))
+	t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer
+	if !isEnd && !isStop || d.job.stopInAnswer {
+		text = d.stream.Push(e.Token)
+	}
+	p.tokens = []token{t}
+	switch {
+	case d.tokens <= d.least:
+		p.text = d.stop.pass(text)
+		return p, stopNone
+	case isStop:
+		p.text, _ = d.stop.push(text)
+		return p, stopToken
+	}
+	matched := false
+	if p.text, matched = d.stop.push(text); matched {
+		by = stopInText
+	}
+	return p, by
+}
+
+// hides tells whether the text does not show the token, although it has one of its own.
+func (d *decoder) hides(id int32) bool { return !d.job.special && d.job.model.Tokenizer.IsSpecial(id) }
 
 // end lets out what was held back.
 func (d *decoder) end(p *piece) {
@@ -220,14 +274,31 @@ func (j *job) text(id int32) string {
 	return validUTF8(j.model.Tokenizer.Piece(id, true))
 }
 
+// work is what a request asked of the engine, for the log.
+type work struct {
+	model        string
+	promptTokens int
+	cachedTokens int           // of them, taken from the prefix cache
+	queued       time.Duration // until its last sequence was given a place
+}
+
 // watch notes the times that metrics and log want. It belongs to one request.
 type watch struct {
 	call *call
 	last []time.Time // per choice: its last token
 }
 
+// watch begins to note a request with so many tokens in its prompts.
+func (c *call) watch(j *job, promptTokens int) watch {
+	c.work.model, c.work.promptTokens = j.model.Name, promptTokens
+	return watch{c, make([]time.Time, len(j.requests))}
+}
+
 // note observes a piece that has been written.
 func (w *watch) note(p piece) {
+	if p.finish != "" {
+		w.call.work.queued = max(w.call.work.queued, p.queued)
+	}
 	if len(p.tokens) == 0 {
 		return
 	}

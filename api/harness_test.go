@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,7 +150,7 @@ func (in *echoInstance) Wait() error {
 		}
 	}
 	for i, o := range b.Outputs {
-		best := in.next(histories[o.Row])
+		best := unmasked(in.next(histories[o.Row]), b.Biases[o.FirstBias:][:o.BiasCount])
 		b.Results[i] = engine.Result{Token: best}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
@@ -163,6 +164,14 @@ func (in *echoInstance) Wait() error {
 		}
 	}
 	return nil
+}
+
+// unmasked is the token, or the next one that no bias keeps out.
+func unmasked(token int32, biases []engine.Bias) int32 {
+	for slices.ContainsFunc(biases, func(b engine.Bias) bool { return b.Token == token && math.IsInf(float64(b.Value), -1) }) {
+		token = (token + 1) % int32(vocab)
+	}
+	return token
 }
 
 // template renders ChatML, as the daemon does from a model's file.

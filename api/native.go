@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -62,8 +63,12 @@ func (s *Server) tokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	ids, err := contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
-	if err != nil {
+	var bad error
+	ids, err := c.tokenise(len(r.Content), func() (ids []int32) {
+		ids, bad = contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
+		return ids
+	})
+	if err := errors.Join(err, bad); err != nil {
 		return err
 	}
 	if !r.WithPieces {

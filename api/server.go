@@ -20,7 +20,8 @@ import (
 
 // Engine runs requests; *scheduler.Scheduler is one.
 type Engine interface {
-	Submit(context.Context, scheduler.Request) (*scheduler.Sequence, error)
+	// SubmitGroup takes all requests or none.
+	SubmitGroup(context.Context, []scheduler.Request) ([]*scheduler.Sequence, error)
 }
 
 // Template renders a conversation as the model's prompt. context is a JSON object: messages, tools,
@@ -68,7 +69,9 @@ type Config struct {
 // Server holds the handlers.
 type Server struct {
 	Config
-	routes map[string]route
+	routes  map[string]route
+	unknown unknownFields
+	budgets budgets
 }
 
 type handler func(*call) error
@@ -88,6 +91,8 @@ type call struct {
 	peer    slog.Attr
 	ctx     context.Context // see context
 	started time.Time       // the last byte of the request was read
+	held    int64           // bytes of the body that are counted, see hold
+	work    work            // for the log
 	tokens  int             // generated, for the log
 	ttft    time.Duration
 	streams bool // the log line is written when the stream ends, on another goroutine
@@ -104,7 +109,7 @@ func (c *call) context() context.Context {
 
 // New makes a server.
 func New(c Config) *Server {
-	s := &Server{Config: c}
+	s := &Server{Config: c, budgets: newBudgets(c.MaxBody)}
 	s.routes = map[string]route{
 		"/v1/chat/completions": {"POST", s.chatCompletions},
 		"/v1/completions":      {"POST", s.completions},
@@ -126,6 +131,7 @@ func New(c Config) *Server {
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.Path())}
+	defer c.release()
 	if s.Peer != nil {
 		c.peer = s.Peer(ctx)
 	}
@@ -187,7 +193,11 @@ func (s *Server) lookup(name string) (*Model, error) {
 	case m != nil:
 		return m, nil
 	case known:
-		return nil, &HTTPError{Status: 503, Type: "server_error", Param: "model", Code: "model_not_loaded", Message: fmt.Sprintf("model %q is not loaded", name)}
+		// It is not 503: to try again would be in vain.
+		return nil, &HTTPError{
+			Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_loaded",
+			Message: fmt.Sprintf("model %q is configured, but this server serves its first model alone: %s", name, s.Registry.Names()[0]),
+		}
 	}
 	return nil, &HTTPError{
 		Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_found",
