@@ -212,7 +212,7 @@ func (c *Config) check() error {
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
 		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
-		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
 	}
 }
 

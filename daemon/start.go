@@ -101,6 +101,7 @@ func (s *server) loadModel() error {
 	if n, bound := cores.Available(); plan.Threads > n {
 		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
 	}
+	limitHeap(s.config.heapBytes())
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
 }

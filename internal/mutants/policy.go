@@ -73,4 +73,78 @@ var policy = []mutant{
 		name: "bias-on-a-masked-end", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestEndTokensAreMaskedBeforeTheLeastLength"},
 		old: "if !slices.Contains(s.request.Ends, b.Token) {", new: "if !slices.Contains([]int32{}, b.Token) {",
 	},
+
+	// What a request may ask.
+	{
+		name: "defaults-refused", file: "api/fields.go", pkg: "api", tests: []string{"TestForeignFields"},
+		old: "return asksNothing(v, f.nothing)", new: "return asksNothing(v, nil)",
+	},
+	{
+		name: "exact-defaults-loose", file: "api/fields.go", pkg: "api", tests: []string{"TestForeignFields"},
+		old: "	case f.exact:", new: "	case false:",
+	},
+	{
+		name: "unknown-fields-logged-each-time", file: "api/fields.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "u.seen[clip(name, maxParam)] = true", new: "u.seen[clip(name, maxParam)] = false",
+	},
+	{
+		name: "seed-minus-one", file: "api/integer.go", pkg: "api", tests: []string{"TestSeeds"},
+		old: `if digits == "-1" {`, new: "if false {",
+	},
+	{
+		name: "fraction-dropped", file: "api/integer.go", pkg: "api", tests: []string{"TestIntegerText"},
+		old: "digits[len(digits)-1] != '0'", new: "false",
+	},
+	{
+		name: "ceiling-not-cut", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "return int(min(asked, int64(room))), nil", new: "return int(asked), nil",
+	},
+	{
+		name: "no-room-for-a-token", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "room < least", new: "room < 0",
+	},
+	{
+		name: "top-k-beyond-vocabulary", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "min(max(or(g.TopK, 0), 0), int64(vocab))", new: "max(or(g.TopK, 0), 0)",
+	},
+
+	// What stops an answer.
+	{
+		name: "no-stop-after-a-stop-string", file: "api/generate.go", pkg: "api", tests: []string{"TestStoppedChoiceIsNotComputedOn"},
+		old: "			seq.Stop() // after", new: "			// after",
+	},
+	{
+		name: "control-token-no-stop", file: "api/generate.go", pkg: "api", tests: []string{"TestStops"},
+		old: "d.hides(e.Token) &&", new: "false &&",
+	},
+	{
+		name: "stop-strings-do-not-wait", file: "api/generate.go", pkg: "api", tests: []string{"TestStops"},
+		old: "	case d.tokens <= d.least:", new: "	case false:",
+	},
+	{
+		name: "stop-string-forgotten-while-waiting", file: "api/stop.go", pkg: "api", tests: []string{"TestStops"},
+		old: "	m.held += text\n	partial := m.partial()", new: "	m.held += text\n	partial := len(m.held)",
+	},
+	{
+		name: "end-token-listed", file: "api/generate.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
+		old: "t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer", new: "t.unlisted = false",
+	},
+
+	// What a request holds.
+	{
+		name: "bodies-not-counted", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded", "TestReadAll"},
+		old: "	c.held += more\n", new: "",
+	},
+	{
+		name: "bodies-counted-for-ever", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded"},
+		old: "	c.server.budgets.bodies.Release(c.held)\n", new: "",
+	},
+	{
+		name: "tokenised-to-be-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestTokenisingIsBounded"},
+		old: "len(text) > most", new: "len(text) > most && false",
+	},
+	{
+		name: "too-many-answers-again", file: "api/errors.go", pkg: "api", tests: []string{"TestGroups"},
+		old: "case errors.As(err, &tooLarge):\n		return &HTTPError{Status: 400", new: "case errors.As(err, &tooLarge):\n		return &HTTPError{Status: 429",
+	},
 }
