@@ -109,6 +109,9 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		job: r.generation.job(m, stops),
 		r:   r, call: c, head: c.envelope(m, "cmpl-", "text_completion"), prompts: list,
 	}
+	if len(list) > 1 {
+		a.manyBy = "prompt"
+	}
 	for i := range list {
 		field := "prompt"
 		if len(list) > 1 {

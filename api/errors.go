@@ -51,14 +51,11 @@ const codeTooLong = "context_length_exceeded"
 func toHTTP(err error) *HTTPError {
 	var h *HTTPError
 	var tooLong *engine.TooLongError
-	var tooLarge *scheduler.GroupTooLargeError
 	switch {
 	case errors.As(err, &h):
 		return h
 	case errors.As(err, &tooLong):
 		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: codeTooLong, Message: tooLong.Error()}
-	case errors.As(err, &tooLarge):
-		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "n", Code: "too_many_answers", Message: "n: " + tooLarge.Error()}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -17,6 +18,7 @@ import (
 type job struct {
 	model        *Model
 	requests     []scheduler.Request
+	manyBy       string // the field that asks for several answers
 	stops        []string
 	stopInAnswer bool // what ended the answer is a part of it: the stop string, and the end token in log-probabilities
 	tokenIDs     bool // tokens are written as token_id:N
@@ -26,7 +28,7 @@ type job struct {
 // job is one without requests, as the fields that both endpoints have say.
 func (g *generation) job(m *Model, stops []string) *job {
 	return &job{
-		model: m, stops: stops, stopInAnswer: or(g.StopInAnswer, false), tokenIDs: or(g.TokensAsIDs, false),
+		model: m, manyBy: "n", stops: stops, stopInAnswer: or(g.StopInAnswer, false), tokenIDs: or(g.TokensAsIDs, false),
 		special: !or(g.SkipSpecialTokens, true),
 	}
 }
@@ -70,12 +72,23 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
 	if err != nil {
 		r.cancel()
-		return nil, err
+		return nil, j.refused(err)
 	}
 	for i, seq := range sequences {
 		r.follows.Go(func() { j.follow(r.ctx, i, seq, r.pieces) })
 	}
 	return r, nil
+}
+
+// refused says of a group that no queue could take which field has made it so large.
+func (j *job) refused(err error) error {
+	var tooLarge *scheduler.GroupTooLargeError
+	if !errors.As(err, &tooLarge) {
+		return err
+	}
+	h := badField(j.manyBy, "%s", tooLarge.Error())
+	h.Code = "too_many_answers"
+	return h
 }
 
 // stop ends what still runs: the sequences' context is done.

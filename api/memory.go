@@ -15,23 +15,30 @@ const (
 	openBodies, bodyCopies = 4, 3
 	// tokenBytes is what a byte of text takes while it is tokenised, if no word ends: its symbol, and a pair or two.
 	tokenBytes = 56
+	// smallText is a text that never waits for a large one, which may take seconds. So many bytes of such are tokenised at a time.
+	smallText, smallTexts = 128 << 10, 1 << 20
 	// freeBody is what any connection may send without being counted.
 	freeBody = 64 << 10
 )
 
 // HeapBytes is what requests may take of the heap together, where bodies have at most maxBody bytes. Sequences' own tokens and
 // events, bounded by the queue, come on top.
-func HeapBytes(maxBody int) int64 { return int64(maxBody) * (openBodies*bodyCopies + tokenBytes) }
+func HeapBytes(maxBody int) int64 {
+	return int64(maxBody)*(openBodies*bodyCopies+tokenBytes) + smallTexts*tokenBytes
+}
 
 // budgets are the bytes that may be held at a time.
 type budgets struct {
-	bodies *semaphore.Weighted
-	texts  *semaphore.Weighted // of one largest body: a thread or two tokenise
-	text   int64
+	bodies       *semaphore.Weighted
+	small, large *semaphore.Weighted // texts; of large ones as much as one largest body
+	maxText      int64
 }
 
 func newBudgets(maxBody int) budgets {
-	return budgets{semaphore.NewWeighted(openBodies * int64(maxBody)), semaphore.NewWeighted(int64(maxBody)), int64(maxBody)}
+	return budgets{
+		bodies: semaphore.NewWeighted(openBodies * int64(maxBody)), small: semaphore.NewWeighted(smallTexts),
+		large: semaphore.NewWeighted(int64(maxBody)), maxText: int64(maxBody),
+	}
 }
 
 // readAll reads a body of at most limit bytes, in pieces that are counted as they come: who sends slowly holds no more than
@@ -83,11 +90,16 @@ func (c *call) release() {
 
 // tokenise runs encode for a text of so many bytes when there is room for it.
 func (c *call) tokenise(bytes int, encode func() []int32) ([]int32, error) {
-	weight := min(int64(bytes), c.server.budgets.text) // a template may have made the text larger than any body
-	if err := c.server.budgets.texts.Acquire(c.context(), weight); err != nil {
+	b := &c.server.budgets
+	texts := b.small
+	if bytes > smallText {
+		texts = b.large
+	}
+	weight := min(int64(bytes), b.maxText) // a template may have made the text larger than any body
+	if err := texts.Acquire(c.context(), weight); err != nil {
 		return nil, err
 	}
-	defer c.server.budgets.texts.Release(weight)
+	defer texts.Release(weight)
 	return encode(), nil
 }
 
