@@ -24,7 +24,7 @@ type completionRequest struct {
 	AddSpecialTokens *bool          `json:"add_special_tokens"`
 }
 
-// defaultMaxTokens is OpenAI's for this endpoint.
+// defaultMaxTokens is OpenAI's for this endpoint. A least length beyond it is the length then.
 const defaultMaxTokens = 16
 
 func (r *completionRequest) check(m *Model) error {
@@ -120,7 +120,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		if err := r.tokenise(c, m, &list[i], field); err != nil {
 			return nil, err
 		}
-		length, err := r.answerTokens(m, len(list[i].ids), defaultMaxTokens, field)
+		length, err := r.answerTokens(m, len(list[i].ids), max(defaultMaxTokens, int(min(or(r.MinTokens, 0), int64(m.MaxContext)))), field)
 		if err != nil {
 			return nil, err
 		}

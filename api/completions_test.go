@@ -90,6 +90,8 @@ func TestLengthAndEnd(t *testing.T) {
 		{`"max_tokens":9,"skip_special_tokens":false,"include_stop_str_in_output":true`, "hi</s>", "stop", 3},
 		{`"max_tokens":9,"min_tokens":4`, "hia", "stop", 5}, // the end is not sampled, so that another token has its place
 		{`"max_tokens":9,"min_tokens":4,"skip_special_tokens":false`, "hi<|im_start|>a", "stop", 5},
+		{`"ignore_eos":true`, "hia", "length", 16},
+		{`"ignore_eos":true,"min_tokens":20`, "hia", "length", 20},
 		{`"max_tokens":5,"min_tokens":5`, "hia\x00", "length", 5}, // the last token of the vocabulary is an end: the next is byte 0
 		{`"max_tokens":9,"min_tokens":4,"ignore_eos":true`, "hia", "length", 9},
 	} {

@@ -63,12 +63,12 @@ type floatRange struct {
 
 func (g *generation) check() error {
 	for _, r := range []floatRange{
-		{"temperature", g.Temperature, 0, 100, false},
-		{"top_p", g.TopP, 0, 1, true},
-		{"min_p", g.MinP, 0, 1, false},
-		{"repetition_penalty", g.RepetitionPenalty, 0, 100, true},
-		{"presence_penalty", g.PresencePenalty, -maxPenaltyAbs, maxPenaltyAbs, false},
-		{"frequency_penalty", g.FrequencyPenalty, -maxPenaltyAbs, maxPenaltyAbs, false},
+		{field: "temperature", value: g.Temperature, high: 100},
+		{field: "top_p", value: g.TopP, high: 1, openLow: true},
+		{field: "min_p", value: g.MinP, high: 1},
+		{field: "repetition_penalty", value: g.RepetitionPenalty, high: 100, openLow: true},
+		{field: "presence_penalty", value: g.PresencePenalty, low: -maxPenaltyAbs, high: maxPenaltyAbs},
+		{field: "frequency_penalty", value: g.FrequencyPenalty, low: -maxPenaltyAbs, high: maxPenaltyAbs},
 	} {
 		if err := r.check(); err != nil {
 			return err

@@ -72,7 +72,7 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")
 	f.Var(number{&c.MaxSequences, 1, 4096}, "max-sequences", "most answers that are computed at a time")
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
-	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
+	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most answers that may wait; what would make it more is refused with 429, one request of more with 400")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
 	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
