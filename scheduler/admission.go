@@ -59,12 +59,12 @@ func (s *Scheduler) enqueue(ctx context.Context, group []*Sequence) error {
 
 // admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
 func (s *Scheduler) admissible(r Request) error {
-	switch most := cap(s.steps.all[0].batch.Biases); {
+	switch {
 	case len(r.Prompt) == 0:
 		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
 	case r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest:
 		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
-	case len(r.Sampling.Biases)+len(r.Ends) > most:
+	case len(r.Sampling.Biases)+len(r.Ends) > s.biases:
 		return &engine.BatchError{Field: "biases", Reason: "more, with the end tokens, than a step holds"}
 	}
 	return nil

@@ -47,6 +47,7 @@ type Scheduler struct {
 	instance engine.Instance
 	groups   []group
 	longest  int // tokens of a sequence, prompt and answer, at most
+	biases   int // that a step holds
 
 	mu         sync.Mutex
 	incoming   []*Sequence
@@ -91,7 +92,7 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 		return nil, err
 	}
 	s := &Scheduler{
-		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, budget: c.StepTokens,
+		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
 	s.publishSnapshot()
