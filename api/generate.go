@@ -59,9 +59,24 @@ func (j *job) launch(ctx context.Context) (*flight, error) {
 			f.land()
 			return nil, err
 		}
-		f.follows.Go(func() { j.follow(f.ctx, i, seq, f.pieces) })
+		f.follows.Go(func() { f.follow(i, seq) })
 	}
 	return f, nil
+}
+
+// follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
+func (f *flight) follow(choice int, seq *scheduler.Sequence) {
+	err := protect(func() error {
+		f.job.follow(f.ctx, choice, seq, f.pieces)
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	select {
+	case f.pieces <- piece{choice: choice, err: err}:
+	case <-f.ctx.Done():
+	}
 }
 
 // land stops what still runs: the sequences' context is done.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +130,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	if s.Peer != nil {
 		c.peer = s.Peer(ctx)
 	}
-	if err := s.dispatch(c); err != nil {
+	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		s.answerError(c, err)
 	}
 	if !c.streams {
@@ -152,20 +153,27 @@ func (s *Server) dispatch(c *call) error {
 	return r.handler(c)
 }
 
-// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
-const statusClientGone = 499
+// toHTTP gives an error its answer. Where the request's context has ended, its cause tells whose doing that was.
+func (c *call) toHTTP(err error) *HTTPError {
+	if c.ctx != nil && errors.Is(err, context.Canceled) {
+		err = cmp.Or(context.Cause(c.ctx), err)
+	}
+	return toHTTP(err)
+}
 
 func (s *Server) answerError(c *call, err error) {
-	h := toHTTP(err)
-	if errors.Is(err, context.Canceled) {
-		h = &HTTPError{Status: statusClientGone, Message: "the client hung up", Type: "client_gone"}
-	}
+	h := c.toHTTP(err)
 	allow := string(c.Response.Header.Peek("Allow"))
 	WriteError(c.RequestCtx, h)
 	if allow != "" {
 		c.Response.Header.Set("Allow", allow)
 	}
-	if h.Status >= 500 {
+	c.logFailure(h)
+}
+
+// logFailure logs what is the server's own fault: what it refuses on purpose has no cause.
+func (c *call) logFailure(h *HTTPError) {
+	if h.Status >= 500 && h.Cause != nil {
 		slog.Error("request failed", "path", c.path, "status", h.Status, "cause", h.Cause)
 	}
 }

@@ -185,7 +185,7 @@ func (s *server) startHTTP() (err error) {
 		Metrics:  metrics, RequestContext: socket.RequestContext,
 		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
 	})
-	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})
+	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
 	if err != nil {
 		return err
 	}
