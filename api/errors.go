@@ -24,7 +24,8 @@ type HTTPError struct {
 	Type    string // "invalid_request_error", "server_error" ...
 	Param   string // the field that is wrong, if one is
 	Code    string
-	Cause   error // logged, never sent
+	Allow   string // the method that the path takes, of a 405
+	Cause   error  // logged, never sent
 }
 
 func (e *HTTPError) Error() string {
@@ -116,6 +117,9 @@ func WriteError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(h.Status)
 	ctx.SetContentType("application/json")
+	if h.Allow != "" {
+		ctx.Response.Header.Set("Allow", h.Allow)
+	}
 	if h.Status == 429 || h.Status == 503 {
 		ctx.Response.Header.Set("Retry-After", "1")
 	}

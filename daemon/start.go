@@ -183,7 +183,7 @@ func (s *server) startHTTP() (err error) {
 	handlers := api.New(api.Config{
 		Registry: &registry{names: names(s.models), loaded: s.api},
 		Metrics:  metrics, RequestContext: socket.RequestContext,
-		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
+		GPUs: s.gpus.watcher, Ready: s.decode, Peer: peer, Sites: s.config.sites(), IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
 	if err != nil {

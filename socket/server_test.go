@@ -117,7 +117,7 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 	case path == "/flood":
 		ctx.SetBodyStreamWriter(f.flood)
 	case path == "/peer":
-		f.peers <- Peer(ctx).String()
+		f.peers <- PeerOf(ctx).Attr().String()
 	case strings.HasPrefix(path, "/large/"):
 		var n int
 		fmt.Sscanf(path, "/large/%d", &n)
