@@ -20,19 +20,23 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	if err := paths.CheckSocket(path); err != nil {
 		return nil, err
 	}
+	owner, err := paths.Owner(path) // before the connection: whoever takes the socket's place then is somebody else
+	if err != nil {
+		return nil, err
+	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDaemon(c.(*net.UnixConn), path); err != nil {
+	if err := checkDaemon(c.(*net.UnixConn), path, owner); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
 // checkDaemon looks at who listens: the system notes it when the socket begins to.
-func checkDaemon(c *net.UnixConn, path string) error {
+func checkDaemon(c *net.UnixConn, path string, owner uint32) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
@@ -44,10 +48,6 @@ func checkDaemon(c *net.UnixConn, path string) error {
 	}
 	if unknown != nil {
 		return fmt.Errorf("who listens on %s is not known: %w", path, unknown)
-	}
-	owner, err := paths.Owner(path)
-	if err != nil {
-		return err
 	}
 	if cred.Uid != 0 && int(cred.Uid) != os.Getuid() && cred.Uid != owner {
 		return fmt.Errorf("user %d listens on %s, which belongs to user %d: it is not that user's daemon", cred.Uid, path, owner)

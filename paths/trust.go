@@ -39,9 +39,6 @@ func checkOwners(path string, uid int) error {
 		if at > 0 && info.Mode()&fs.ModeSymlink != 0 {
 			return checkTarget(path, part, uid)
 		}
-		if info.IsDir() && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-			return fmt.Errorf("anybody may replace what is in %s: choose another place, or take others' right to write there", part)
-		}
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func firstOf(errs ...error) error {
 func TestCheckSocket(t *testing.T) {
 	root := layout(t,
 		"tmp 1777 root", "tmp/mine 0700 root", "tmp/theirs 0700 stranger", "tmp/link -> tmp/theirs stranger", "tmp/own -> srv",
-		"tmp/mylink -> tmp/theirs", "srv 0700 root", "srv/theirs 0700 stranger", "open 0777 root", "tmp/mine/deep 0700 root")
+		"tmp/mylink -> tmp/theirs", "srv 0700 root", "srv/theirs 0700 stranger", "open 0777 root", "open/theirs 0700 stranger", "tmp/mine/deep 0700 root")
 	for path, bad := range map[string]string{
 		"tmp/s.sock":           "",
 		"tmp/mine/s.sock":      "",
@@ -70,7 +70,8 @@ func TestCheckSocket(t *testing.T) {
 		"tmp/mylink/s.sock":    "belongs to user 4242",
 		"tmp/own/s.sock":       "",
 		"srv/theirs/s.sock":    "",
-		"open/s.sock":          "anybody may replace",
+		"open/s.sock":          "",
+		"open/theirs/s.sock":   "belongs to user 4242",
 	} {
 		err := checkOwners(filepath.Join(root, path), 0)
 		if bad == "" && err != nil || bad != "" && (err == nil || !strings.Contains(err.Error(), bad)) {

@@ -62,6 +62,7 @@ type conn struct {
 	net.Conn
 	watcher *watcher
 	write   time.Duration
+	scan    headScan // the reading goroutine's
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the request under way
@@ -72,7 +73,12 @@ type conn struct {
 // looks at the connection's state, so no byte of a pipelined request can be lost.
 func (c *conn) Read(b []byte) (int, error) {
 	c.endRequest()
-	return c.Conn.Read(b)
+	if c.scan.bad {
+		return 0, errBareLF
+	}
+	n, err := c.Conn.Read(b)
+	c.scan.read(b[:n])
+	return n, err
 }
 
 // pieceBytes is what a client must take within one write deadline.

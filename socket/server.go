@@ -91,11 +91,13 @@ const serverKey = "chimera.server"
 // guard refuses heads that could be smuggled and remembers the server.
 func (s *Server) guard(c Config) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders())); err != nil {
+		conn, _ := ctx.Conn().(*conn)
+		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders()), conn.scan.request(ctx.Request.Header.ContentLength())); err != nil {
 			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, err))
 			ctx.SetConnectionClose() // where the next request begins can't be known
 			return
 		}
+		defer conn.scan.next()
 		ctx.SetUserValue(serverKey, s)
 		c.Handler(ctx)
 		if !ctx.Request.Header.IsHTTP11() && ctx.Response.IsBodyStream() {
@@ -130,6 +132,8 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("the request body has more than the %d bytes that are allowed (max_body)", c.MaxBody))
 		case errors.As(err, &network) && network.Timeout():
 			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
+		case errors.Is(err, errBareLF):
+			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, errBareLF))
 		default:
 			c.Refuse(ctx, fasthttp.StatusBadRequest, "the request is not valid HTTP")
 		}
