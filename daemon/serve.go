@@ -26,9 +26,6 @@ import (
 // drainTime is how long requests may go on after SIGTERM; the unit's TimeoutStopSec is longer.
 const drainTime = 45 * time.Second
 
-// readyTime bounds the decode that readiness stands for.
-const readyTime = 30 * time.Second
-
 // server is the running daemon.
 type server struct {
 	config    Config

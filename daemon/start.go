@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -160,21 +159,8 @@ func (s *server) startLoop() (err error) {
 }
 
 // checkDecode decodes one token: a daemon that is ready has done what it is for.
-func (s *server) checkDecode() error { return s.decode(context.Background()) }
-
-func (s *server) decode(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
-	defer cancel()
-	prompt := []int32{max(s.api.Tokenizer.BOS(), 0)}
-	seq, err := s.scheduler.Submit(ctx, scheduler.Request{Prompt: prompt, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
-	if err != nil {
-		return err
-	}
-	e, err := seq.Next(ctx)
-	if err == nil && !e.HasToken {
-		err = fmt.Errorf("no token was decoded: %w", errors.Join(e.Err, context.Cause(ctx)))
-	}
-	return err
+func (s *server) checkDecode() error {
+	return s.probe().decode(context.Background(), func() bool { return false })
 }
 
 func (s *server) startHTTP() (err error) {
@@ -183,7 +169,7 @@ func (s *server) startHTTP() (err error) {
 	handlers := api.New(api.Config{
 		Registry: &registry{names: names(s.models), loaded: s.api},
 		Metrics:  metrics, RequestContext: socket.RequestContext,
-		GPUs: s.gpus.watcher, Ready: s.decode, Peer: peer, Sites: s.config.sites(), IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
+		GPUs: s.gpus.watcher, Ready: s.probe().ready, Peer: peer, Sites: s.config.sites(), IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
 	if err != nil {
