@@ -38,6 +38,7 @@ type Model struct {
 	MaxContext  int
 	MaxLogprobs int
 	NumericsID  string // system_fingerprint of every answer
+	Compute     Compute
 }
 
 // Registry finds models.
@@ -65,6 +66,10 @@ type Config struct {
 	RequestContext func(*fasthttp.RequestCtx) context.Context
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
+	// Memory accounts for off-heap memory; nil: nothing is said of it.
+	Memory func() []MemoryUse
+	// Loading is the default model on its way; nil: it is there.
+	Loading *Loading
 	// Ready tells why the server is not ready.
 	Ready func(context.Context) error
 	// Peer tells who sends a request; nil: somebody by TCP.
@@ -78,7 +83,8 @@ type Config struct {
 // Server holds the handlers.
 type Server struct {
 	Config
-	routes map[string]route
+	routes  map[string]route
+	started time.Time
 }
 
 type handler func(*call) error
@@ -91,11 +97,12 @@ type route struct {
 
 // New makes a server.
 func New(c Config) *Server {
-	s := &Server{Config: c}
+	s := &Server{Config: c, started: time.Now()}
 	s.routes = map[string]route{
 		"/v1/chat/completions": {method: "POST", handler: s.chatCompletions},
 		"/v1/completions":      {method: "POST", handler: s.completions},
 		"/v1/models":           {method: "GET", handler: s.models},
+		"/v1/status":           {method: "GET", handler: s.status},
 		"/tokenize":            {method: "POST", handler: s.tokenize},
 		"/detokenize":          {method: "POST", handler: s.detokenize},
 		"/apply-template":      {method: "POST", handler: s.applyTemplate},
@@ -106,6 +113,9 @@ func New(c Config) *Server {
 	if c.GPUs != nil {
 		s.routes["/v1/gpu"] = route{method: "GET", handler: s.gpus}
 		c.Metrics.registry.MustRegister(gpuCollector{c.GPUs})
+	}
+	if c.Memory != nil {
+		c.Metrics.registerMemory(c.Memory)
 	}
 	return s
 }

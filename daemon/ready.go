@@ -26,10 +26,6 @@ type probe struct {
 	limit  time.Duration
 }
 
-func (s *server) probe() probe {
-	return probe{s.scheduler, []int32{max(s.api.Tokenizer.BOS(), 0)}, readyTime}
-}
-
 // ready tells why the model does not answer.
 func (p probe) ready(ctx context.Context) error {
 	now := p.loop.Snapshot()
