@@ -205,7 +205,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 			a.Choices[i].Logprobs = &chatLogprobs{Content: []chatToken{}}
 		}
 	}
-	w := c.watch(j, promptTokens)
+	w := c.begin(j, len(j.requests))
 	texts := make([][]byte, len(j.requests))
 	err := j.run(c.context(), func(p piece) error {
 		choice := &a.Choices[p.choice]
@@ -215,7 +215,6 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 			choice.Logprobs.Content = append(choice.Logprobs.Content, j.chatTokens(p.tokens)...)
 		}
 		u.add(p, len(j.requests))
-		c.work.cachedTokens = u.Details.CachedTokens
 		w.note(p)
 		return nil
 	})
@@ -233,7 +232,7 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 	head := c.envelope(j.model, "chatcmpl-", "chat.completion.chunk")
 	withUsage, none := r.withUsage()
 	u := usage{PromptTokens: promptTokens}
-	w := c.watch(j, promptTokens)
+	w := c.begin(j, len(j.requests))
 	return c.start(j, func(s sse, pieces func(func(piece) error) error) error {
 		for i := range j.requests {
 			role := chunkChoice{Index: i, Delta: chatDelta{Role: "assistant", Content: new(string)}}
@@ -250,7 +249,6 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 				choice.Logprobs = &chatLogprobs{Content: j.chatTokens(p.tokens)}
 			}
 			u.add(p, len(j.requests))
-			c.work.cachedTokens = u.Details.CachedTokens
 			if p.text == "" && p.finish == "" && choice.Logprobs == nil {
 				w.note(p)
 				return nil // half a character, or the beginning of a stop string

@@ -188,7 +188,7 @@ func newLogprobs() *completionLogprobs {
 // layOut makes the choices, empty; with echo each begins with its prompt, whose first token has no
 // probability.
 func (a *completion) layOut() {
-	a.watch = a.call.watch(a.job, a.usage.PromptTokens)
+	a.watch = a.call.begin(a.job, int(or(a.r.N, 1)))
 	for i := range a.requests {
 		w := written{names: a.model.Tokenizer.NewContinuation(true)}
 		if or(a.r.Echo, false) {
@@ -220,7 +220,6 @@ func (a *completion) add(choice *completionChoice, p piece) {
 	choice.Text += p.text
 	choice.FinishReason = orNull(p.finish)
 	a.usage.add(p, int(or(a.r.N, 1)))
-	a.call.work.cachedTokens = a.usage.Details.CachedTokens
 }
 
 func (a *completion) prompt(choice int) textOrIDs { return a.prompts[choice/int(or(a.r.N, 1))] }

@@ -75,7 +75,7 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 		return nil, j.refused(err)
 	}
 	for i, seq := range sequences {
-		r.follows.Go(func() { j.follow(r.ctx, i, seq, r.pieces) })
+		r.follows.Go(func() { r.follow(i, seq) })
 	}
 	return r, nil
 }
@@ -89,6 +89,21 @@ func (j *job) refused(err error) error {
 	h := badField(j.manyBy, "%s", tooLarge.Error())
 	h.Code = "too_many_answers"
 	return h
+}
+
+// follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
+func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
+	err := protect(func() error {
+		r.job.follow(r.ctx, choice, seq, r.pieces)
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	select {
+	case r.pieces <- piece{choice: choice, err: err}:
+	case <-r.ctx.Done():
+	}
 }
 
 // stop ends what still runs: the sequences' context is done.
@@ -287,42 +302,43 @@ func (j *job) text(id int32) string {
 	return validUTF8(j.model.Tokenizer.Piece(id, true))
 }
 
-// work is what a request asked of the engine, for the log.
-type work struct {
-	model        string
-	promptTokens int
-	cachedTokens int           // of them, taken from the prefix cache
-	queued       time.Duration // until its last sequence was given a place
-}
-
-// watch notes the times that metrics and log want. It belongs to one request.
+// watch notes what metrics and log want. It belongs to one request.
 type watch struct {
-	call *call
-	last []time.Time // per choice: its last token
+	call    *call
+	choices int         // of a prompt
+	last    []time.Time // per sequence: its last token
 }
 
-// watch begins to note a request with so many tokens in its prompts.
-func (c *call) watch(j *job, promptTokens int) watch {
-	c.work.model, c.work.promptTokens = j.model.Name, promptTokens
-	return watch{c, make([]time.Time, len(j.requests))}
+// begin says in whose name a job is computed, and what the log is to say of it. choices are those of a prompt.
+func (c *call) begin(j *job, choices int) watch {
+	c.figures.model = j.model.Name
+	for i := range j.requests {
+		j.requests[i].Tenant = c.tenant()
+	}
+	for i := 0; i < len(j.requests); i += choices {
+		c.figures.promptTokens += len(j.requests[i].Prompt)
+	}
+	return watch{c, choices, make([]time.Time, len(j.requests))}
 }
 
 // note observes a piece that has been written.
 func (w *watch) note(p piece) {
-	if p.finish != "" {
-		w.call.work.queued = max(w.call.work.queued, p.queued)
+	f := &w.call.figures
+	f.queued = max(f.queued, p.queued)
+	if p.finish != "" && p.choice%w.choices == 0 { // see usage.add
+		f.cachedTokens += p.cached
 	}
 	if len(p.tokens) == 0 {
 		return
 	}
 	now := time.Now()
-	if w.call.tokens == 0 {
-		w.call.ttft = now.Sub(w.call.started)
-		w.call.server.Metrics.ttft.Observe(w.call.ttft.Seconds())
+	if f.tokens == 0 {
+		f.ttft = now.Sub(w.call.started)
+		w.call.server.Metrics.ttft.Observe(f.ttft.Seconds())
 	}
 	if last := w.last[p.choice]; !last.IsZero() {
 		w.call.server.Metrics.itl.Observe(now.Sub(last).Seconds())
 	}
 	w.last[p.choice] = now
-	w.call.tokens += len(p.tokens)
+	f.tokens += len(p.tokens)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -379,30 +378,5 @@ func TestTokenisingIsBounded(t *testing.T) {
 	h.budgets.large.Release(benchBody)
 	if r := h.post("/tokenize", large); r.status != 200 {
 		t.Errorf("with room: status %d: %.200s", r.status, r.body)
-	}
-}
-
-// Each request's work is there for the log when it has ended.
-func TestWorkIsNoted(t *testing.T) {
-	h := newBench(t, letters)
-	for i, cached := range []int{0, 32} {
-		c := &call{server: h.Server, started: time.Now()}
-		c.ctx = t.Context()
-		ids := slices.Repeat([]int32{'x'}, 40)
-		r := completionRequest{Prompt: jsontext.Value(quoted(ids))}
-		a, err := r.plan(c, h.model, []textOrIDs{{ids: ids}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.run(c.ctx, func(p piece) error {
-			a.add(&a.choices[p.choice], p)
-			a.watch.note(p)
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if w := c.work; w.model != "first" || w.promptTokens != 40 || w.cachedTokens != cached || w.queued <= 0 {
-			t.Errorf("request %d: %+v", i, w)
-		}
 	}
 }
