@@ -22,9 +22,10 @@ type chatRequest struct {
 	ResponseFormat      *struct {
 		Type string `json:"type"`
 	} `json:"response_format"`
-	ReasoningEffort     *string                   `json:"reasoning_effort"`
-	AddGenerationPrompt *bool                     `json:"add_generation_prompt"`
-	TemplateKwargs      map[string]jsontext.Value `json:"chat_template_kwargs"`
+	ReasoningEffort      *string                   `json:"reasoning_effort"`
+	AddGenerationPrompt  *bool                     `json:"add_generation_prompt"`
+	ContinueFinalMessage *bool                     `json:"continue_final_message"`
+	TemplateKwargs       map[string]jsontext.Value `json:"chat_template_kwargs"`
 }
 
 func (r *chatRequest) check(m *Model) error {
@@ -55,7 +56,7 @@ func (r *chatRequest) check(m *Model) error {
 	if err := r.checkTools(); err != nil {
 		return err
 	}
-	return checkMessages(r.Messages)
+	return r.checkConversation(m)
 }
 
 // checkTools refuses tools that the model may call: its calls would come back as text, not as tool_calls.
@@ -83,11 +84,11 @@ func (s *Server) chatCompletions(c *call) error {
 	if err := r.check(m); err != nil {
 		return err
 	}
-	text, err := r.render(m)
+	prompt, err := r.render(m)
 	if err != nil {
 		return err
 	}
-	ids, err := c.promptIDs(m, "messages", text, func() []int32 { return m.encodeRendered(text) })
+	ids, err := c.promptIDs(m, "messages", prompt.Text, func() []int32 { return m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal) })
 	if err != nil {
 		return err
 	}

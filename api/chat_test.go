@@ -13,7 +13,7 @@ import (
 const chatPrompt = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n"
 
 // chatLength is its length in tokens, BOS included.
-func (h *bench) chatLength() int { return len(h.model.encodeRendered(chatPrompt)) }
+func (h *bench) chatLength() int { return len(h.model.Tokenizer.EncodeRendered(chatPrompt, nil)) }
 
 type chatReply struct {
 	ID      string       `json:"id"`
@@ -196,6 +196,8 @@ func TestNativeEndpoints(t *testing.T) {
 		{"/tokenize", `{"content":"<s>","parse_special":false}`, `{"tokens":[60,115,62]}`},
 		{"/tokenize", `{"content":["h",280,"i","h"],"add_special":true}`, `{"tokens":[280,104,280,105,104]}`},
 		{"/tokenize", `{"content":[280,"h"],"add_special":true}`, `{"tokens":[280,104]}`},
+		{"/tokenize", `{"content":"<s>h","add_special":true}`, `{"tokens":[280,104]}`},
+		{"/tokenize", `{"content":["","<s>h"],"add_special":true}`, `{"tokens":[280,104]}`},
 		{"/tokenize", `{"content":[]}`, `{"tokens":[]}`},
 		{"/tokenize", `{"content":"hé","with_pieces":true}`, `{"tokens":[{"id":104,"piece":"h"},{"id":195,"piece":[195]},{"id":169,"piece":[169]}]}`},
 		{"/detokenize", `{"tokens":[104,195,169]}`, `{"content":"hé"}`},

@@ -136,9 +136,12 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 // tokenise gives a prompt both forms.
 func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field string) (err error) {
 	if p.ids == nil {
-		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, or(r.AddSpecialTokens, true), true) })
+		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, false, true) })
 		if err != nil {
 			return err
+		}
+		if or(r.AddSpecialTokens, true) {
+			p.ids = m.Tokenizer.Around(p.ids)
 		}
 	} else if or(r.Echo, false) {
 		p.text = m.Tokenizer.Decode(p.ids, true)

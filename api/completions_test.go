@@ -46,7 +46,7 @@ func TestPromptForms(t *testing.T) {
 	}{
 		{`"x"`, []string{"yzab"}, 2},
 		{`"x","add_special_tokens":false`, []string{"yzab"}, 1},
-		{`"<s>x"`, []string{"yzab"}, 3},
+		{`"<s>x"`, []string{"yzab"}, 2}, // its own BOS
 		{`""`, []string{"abcd"}, 1},
 		{`"","add_special_tokens":false`, []string{"abcd"}, 1}, // a model can't begin with nothing
 		{`[120]`, []string{"yzab"}, 1},
@@ -121,7 +121,7 @@ func TestCompletionLogprobs(t *testing.T) {
 		{"echo alone", `"xy"`, `"max_tokens":0,"echo":true`, nil, 3, []string{"<s>", "x", "y"}, []int{0, 0, 1}, "xy"},
 		{"echo of one token", `[120]`, `"max_tokens":0,"echo":true`, nil, 1, []string{"x"}, []int{0}, "x"},
 		{"echo of ids", `[280,120]`, `"max_tokens":1,"echo":true`, []int32{'h'}, 2, []string{"<s>", "x", "h"}, []int{0, 3, 4}, "<s>xh"},
-		{"special in the text", `"<s>x</s>"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 4, []string{"<s>", "<s>", "x", "</s>", "h"}, nil, "<s>x</s>h"},
+		{"special in the text", `"<s>x</s>"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 3, []string{"<s>", "x", "</s>", "h"}, []int{0, 3, 4, 8}, "<s>x</s>h"},
 		{"parts of characters", `"x"`, `"max_tokens":4`, append(euro, 'h'), 2, []string{"", "", "€", "h"}, []int{0, 0, 0, 1}, "€h"},
 		{"parts in the prompt", `[226,130,172,104]`, `"max_tokens":1,"echo":true`, []int32{'i'}, 4, []string{"", "", "€", "h", "i"}, []int{0, 0, 0, 1, 2}, "€hi"},
 		{"cut off", `"x"`, `"max_tokens":3`, []int32{'h', 0xe2, 0x82, 0xac}, 2, []string{"h", "", "\uFFFD"}, []int{0, 1, 1}, "h\uFFFD"},

@@ -46,7 +46,7 @@ var foreignFields = map[string]foreign{
 	// Of the other endpoint.
 	"messages": insteadOf("prompt"), "max_completion_tokens": insteadOf("max_tokens"), "top_logprobs": insteadOf("logprobs", "0"),
 	"tools": unsupported, "tool_choice": onlyDefault(`"none"`, `"auto"`), "response_format": onlyDefault(`{"type":"text"}`),
-	"reasoning_effort": onlyDefault(`"none"`), "chat_template_kwargs": unsupported, "add_generation_prompt": unsupported,
+	"reasoning_effort": onlyDefault(`"none"`), "chat_template_kwargs": unsupported, "add_generation_prompt": onlyDefault("true"),
 	"continue_final_message": unsupported, "prompt": insteadOf("messages"), "suffix": unsupported, "echo": unsupported,
 	"best_of": insteadOf("n", "1"), "add_special_tokens": unsupported,
 

@@ -58,6 +58,7 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 	}
 	v := tokenizer.Vocab{Model: "gpt2", Pre: "gpt-2", Tokens: alphabet[:], BOS: &bos, EOS: &eos, EOT: &imEnd, AddBOS: new(bool)}
 	*v.AddBOS = true
+	v.Merges = []string{"st op"} // one must be there; no text gets as far
 	v.Types = make([]int32, 256, vocab)
 	for _, p := range pieces {
 		var spelled strings.Builder
@@ -178,7 +179,10 @@ func unmasked(token int32, biases []engine.Bias) int32 {
 // template renders ChatML, as the daemon does from a model's file.
 type template struct{ *chat.Template }
 
-func (t template) Render(context jsontext.Value) (string, error) { return t.Template.Render(context) }
+func (t template) Render(context jsontext.Value) (Rendered, error) {
+	prompt, err := t.Template.Render(context)
+	return Rendered(prompt), err
+}
 
 type names struct {
 	list   []string
@@ -231,7 +235,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 		t.Fatal(err)
 	}
 	source, _ := chat.ByName("chatml")
-	render, err := chat.New(source, "<s>", "</s>", time.Now)
+	render, err := chat.New(chat.Sources{Default: source, BOS: "<s>", EOS: "</s>"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

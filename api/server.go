@@ -26,7 +26,18 @@ type Engine interface {
 // Template renders a conversation as the model's prompt. context is a JSON object: messages, tools,
 // add_generation_prompt and whatever else the client passes on to the template.
 type Template interface {
-	Render(context jsontext.Value) (string, error)
+	// Render's error may have a method Field, which names the field that is wrong.
+	Render(context jsontext.Value) (Rendered, error)
+	// NamesRole says whether the template speaks of a role beyond OpenAI's.
+	NamesRole(role string) bool
+}
+
+// Rendered is a conversation as a prompt.
+type Rendered struct {
+	Text string
+	// Literal lists the stretches (first byte and the one behind the last, ascending) in which the texts of control tokens
+	// stay text: they hold what the client has sent.
+	Literal [][2]int
 }
 
 // Model is a loaded model as the endpoints see it.
@@ -34,7 +45,8 @@ type Model struct {
 	Name        string
 	Created     time.Time
 	Tokenizer   *tokenizer.Tokenizer
-	Template    Template // nil: the model has none
+	Template    Template // nil: there is none
+	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
 	MaxContext  int
 	MaxLogprobs int

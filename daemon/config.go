@@ -36,10 +36,12 @@ type Config struct {
 	QueueLength  int      `toml:"queue_length"`
 	MaxBody      int      `toml:"max_body"`
 	ChatTemplate string   `toml:"chat_template"`
-	LogLevel     string   `toml:"log_level"`
-	LogFormat    string   `toml:"log_format"`
-	AllowedHosts []string `toml:"allowed_hosts"`
-	CORSOrigins  []string `toml:"cors_origins"`
+	// ControlTokensInMessages: see the flag.
+	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
+	LogLevel                string   `toml:"log_level"`
+	LogFormat               string   `toml:"log_format"`
+	AllowedHosts            []string `toml:"allowed_hosts"`
+	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.
 	IsolateTenants *bool `toml:"isolate_tenants"`
 }
@@ -81,7 +83,8 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
 	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most answers that may wait; what would make it more is refused with 429, one request of more with 400")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
-	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
+	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE")
+	f.BoolVar(&c.ControlTokensInMessages, "control-tokens-in-messages", c.ControlTokensInMessages, "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those")
 	f.StringArrayVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)")
 	f.StringArrayVar(&c.CORSOrigins, "cors-origins", c.CORSOrigins, "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)")
 	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto: yes, unless the only listener is a Unix socket that one user alone can reach")

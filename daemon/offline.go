@@ -62,7 +62,7 @@ func Logits(c *Config, r LogitsRequest) (err error) {
 		if err != nil {
 			return err
 		}
-		r.IDs = tok.Encode(r.Text, true, true)
+		r.IDs = tok.Around(tok.Encode(r.Text, false, true))
 	}
 	if err := checkIDs(r.IDs, l.Program); err != nil {
 		return err

@@ -86,7 +86,7 @@ func (s *server) loadModel() error {
 	})
 	limits := s.loaded.Instance.Limits()
 	s.api = &api.Model{
-		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
+		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
 		NumericsID: s.loaded.NumericsID(),
 	}
@@ -107,12 +107,15 @@ func (s *server) loadModel() error {
 }
 
 // openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
-func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, api.Template, error) {
+func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
 	tok, err := NewTokenizer(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, Template{}, err
 	}
-	template, err := NewTemplate(f, tok, s.config.ChatTemplate)
+	template, err := NewTemplate(f, tok, &s.config)
+	if template.Problem != "" {
+		slog.Warn("chat is off: "+template.Problem, "file", f.Name())
+	}
 	return tok, template, err
 }
 
