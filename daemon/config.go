@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
@@ -74,7 +75,7 @@ func EngineFlags(f *pflag.FlagSet, c *Config) {
 
 // Flags binds all settings to c.
 func Flags(f *pflag.FlagSet, c *Config) {
-	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded (may be repeated)")
+	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded, all must open (may be repeated)")
 	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket; a systemd socket unit takes its place")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
 	EngineFlags(f, c)
@@ -188,12 +189,20 @@ func fromEnvironment(all *pflag.FlagSet) (err error) {
 			return
 		}
 		if list, isList := f.Value.(pflag.SliceValue); isList {
-			err = list.Replace(strings.FieldsFunc(value, func(r rune) bool { return r == ',' })) // paths with commas need the file or flags
+			err = list.Replace(splitList(f.Name, value))
 		} else if setErr := f.Value.Set(value); setErr != nil {
 			err = fmt.Errorf("%s=%s: %w", environmentName(f.Name), value, setErr)
 		}
 	})
 	return err
+}
+
+// splitList reads a list out of the environment, where commas separate.
+func splitList(flag, value string) []string {
+	if flag == "model" { // whose paths may hold commas
+		return splitModels(value)
+	}
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 }
 
 // checkFile holds what the file set against what the flags allow.
@@ -213,6 +222,9 @@ func checkFile(path string, all *pflag.FlagSet) (err error) {
 func (c *Config) check() error {
 	if err := socket.CheckPath(c.Socket); err != nil {
 		return err
+	}
+	if !utf8.ValidString(c.Socket) { // the ready line gives it as JSON
+		return fmt.Errorf("socket: %q is not UTF-8", c.Socket)
 	}
 	for _, name := range c.AllowedHosts {
 		if err := api.CheckHost(name); err != nil {

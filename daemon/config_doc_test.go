@@ -58,7 +58,7 @@ func configDocument() string {
 		}
 	})
 	return configHead + table.String() + "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock` or, without that, lies in a folder of the user's own in `$TMPDIR`. " +
-		"`CHIMERA_MODEL` separates several models by commas.\n\nA file with the defaults:\n\n```toml\n" + example.String() + "```\n"
+		"`CHIMERA_MODEL` separates several models by commas; a path that is there may hold commas and = all the same.\n\nA file with the defaults:\n\n```toml\n" + example.String() + "```\n"
 }
 
 func TestConfigDocument(t *testing.T) {

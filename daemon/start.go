@@ -27,7 +27,7 @@ func (s *server) nameModels() (err error) {
 	if s.models, err = parseModels(s.config.Model); err != nil {
 		return &ConfigError{err}
 	}
-	return nil
+	return checkOpens(s.models[1:])
 }
 
 // listen binds the sockets.

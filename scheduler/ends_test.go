@@ -249,3 +249,39 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 }
+
+// A request whose logits are no numbers fails, whether they were to be sampled or scored, at the position where that
+// is; others go on, and its pages are nobody's prefix.
+func TestLogitsThatAreNoNumbers(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		const bad = 4999
+		bads := greedy(prompt(1, 40, 0), 10)
+		bads.Prompt[39] = bad
+		scored := greedy(prompt(2, 40, 0), 10)
+		scored.Prompt[20], scored.ScorePrompt = bad, true
+		later := greedy(prompt(3, 40, 0), 10)
+		third := answer(later)[2]
+		f := start(t, l, config, func(in *enginetest.Instance) {
+			in.Spoil = func(token int32, position int) bool { return token == bad || token == third && position == 42 }
+		})
+		other := greedy(prompt(4, 40, 0), 30)
+		healthy := f.submit(t, other)
+		for name, c := range map[string]struct {
+			request          Request
+			tokens, position int
+		}{"the first": {bads, 0, 39}, "a prompt's": {scored, 0, 20}, "a later": {later, 3, 42}} {
+			for range 2 { // the second finds no prefix
+				seq := f.submit(t, c.request)
+				tokens, _, last := collect(t, seq)
+				var wrong *engine.NotFiniteError
+				if last.Finish != Failed || !errors.As(last.Err, &wrong) || wrong.Position != c.position || len(tokens) != c.tokens {
+					t.Errorf("%s: %d tokens, finish %d, %v", name, len(tokens), last.Finish, last.Err)
+				}
+			}
+		}
+		if tokens, _, last := collect(t, healthy); last.Finish != Length || !slices.Equal(tokens, answer(other)) {
+			t.Errorf("a request beside them: finish %d, %v", last.Finish, last.Err)
+		}
+		f.finish(t)
+	})
+}

@@ -36,6 +36,8 @@ type Instance struct {
 	Refuse func(step int) error
 	// Abort, if not nil, is asked of every background step whether it gives way.
 	Abort func(step int) bool
+	// Spoil, if not nil, is asked whether the logits of an output's row, behind that token, are no numbers.
+	Spoil func(token int32, position int) bool
 	// Transfer, if not nil, lets one page be moved per value received.
 	Transfer chan struct{}
 
@@ -208,6 +210,9 @@ func (in *Instance) run(f *submittedStep) (step int, err error) {
 	}
 	for i, o := range f.batch.Outputs {
 		in.result(f.batch, i, o, rows[o.Row])
+		if in.Spoil != nil && in.Spoil(f.given.Tokens[o.Row], int(f.given.Positions[o.Row])) {
+			f.batch.Results[i].NotFinite = 1
+		}
 	}
 	in.keep(f.batch)
 	return step, nil
