@@ -72,32 +72,28 @@ func (t *Template) tryOut() (h habits) {
 // renderAll renders the messages, those that the template has no role for as the user's.
 func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
 	strange := make([]bool, len(messages)) // to become the user's
-	any := false
 	for i, m := range messages {
 		strange[i] = t.habits.assistants[min(i, later)][roleOf(m)]
-		any = any || strange[i]
 	}
-	asIs := messages
-	if any {
-		asIs = asUsers(messages, strange)
+	rendered, err := t.render(vars, asUsers(messages, strange))
+	lost := vanished(rendered, messages)
+	if err == nil && len(lost) > 0 && t.differsWithout(vars, messages, strange, lost, rendered.Text) {
+		lost = nil
 	}
-	rendered, err := t.render(vars, asIs)
-	before := vanished(rendered, messages)
 	again := false
 	for i, m := range messages {
-		role := roleOf(m)
 		// An error may come of what the template has to say to any role; a system message is what most refuse.
-		if role == "system" || role == "developer" || role != "user" && role != "assistant" && err == nil {
-			lost := err != nil || before[i]
-			again = again || lost && !strange[i]
-			strange[i] = strange[i] || lost
+		role := roleOf(m)
+		system := role == "system" || role == "developer"
+		if !strange[i] && (err != nil && system || err == nil && lost[i] && role != "user" && role != "assistant") {
+			strange[i], again = true, true
 		}
 	}
 	if !again {
 		return rendered, err
 	}
 	second, secondErr := t.render(vars, asUsers(messages, strange))
-	if secondErr != nil || err == nil && len(vanished(second, messages)) >= len(before) {
+	if secondErr != nil || err == nil && len(vanished(second, messages)) >= len(lost) {
 		return rendered, err // it has another reason, which is the one to tell
 	}
 	return second, nil
@@ -116,6 +112,20 @@ func vanished(rendered jinja.Rendered, messages []*jinja.Dict) map[int]bool {
 		}
 	}
 	return lost
+}
+
+// differsWithout tells whether messages whose text is not in what was rendered have had an effect all the same: some templates
+// read switches such as /no_think from the system message.
+func (t *Template) differsWithout(vars *jinja.Dict, messages []*jinja.Dict, strange []bool, lost map[int]bool, text string) bool {
+	var rest []*jinja.Dict
+	var restStrange []bool
+	for i, m := range messages {
+		if !lost[i] {
+			rest, restStrange = append(rest, m), append(restStrange, strange[i])
+		}
+	}
+	without, err := t.render(vars, asUsers(rest, restStrange))
+	return err == nil && without.Text != text
 }
 
 // asUsers gives the user the messages that are strange, joined to the user's own beside them, since templates want user and

@@ -20,6 +20,7 @@ var small = map[string]string{
 	"developer":   `{% for m in messages %}{% if m.role == 'developer' %}D{% else %}{{ m.role[0]|upper }}{% endif %}[{{ m.content }}]{% endfor %}`,
 	"harmony":     `{% if messages[0].role == 'developer' %}D[{{ messages[0].content }}]{% endif %}{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'assistant' %}A[{{ m.content }}]{% endif %}{% endfor %}`,
 	"function":    `{% for m in messages %}{% if m.role == 'tool' %}T{% elif m['role'] == "user" %}U{% else %}A{% endif %}[{{ m.content }}]{% endfor %}{% if tools and tools[0].type == 'function' %}{% endif %}`,
+	"switch":      `{% set off = messages[0].role == 'system' and messages[0].content == '/off' %}{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'assistant' %}A[{{ m.content }}]{% endif %}{% endfor %}{{ '-' if off }}`,
 	"changes":     `{% for m in messages %}{{ m.role[0]|upper }}[{{ m.content|upper|replace('S', 's') }}]{% endfor %}`,
 	"ignores all": `nothing of it`,
 }
@@ -53,6 +54,8 @@ func TestRolesThatTemplatesLack(t *testing.T) {
 		{"harmony", "developer:d user:u", "D[d]U[u]"},
 		{"harmony", "user:u developer:d user:v", "U[u/d/v]"},
 		{"function", "user:u function:t", "U[u]T[t]"},
+		{"switch", "system:/off user:u", "U[u]-"},
+		{"switch", "system:s user:u", "U[s/u]"},
 		{"changes", "system:sx user:u", "S[sX]U[U]"}, // its text is there, though not as it was sent
 		{"ignores all", "system:s user:u", "nothing of it"},
 	} {

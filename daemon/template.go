@@ -50,7 +50,7 @@ func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *Config) (Template
 	t, err := chat.New(sources, now)
 	switch {
 	case err != nil && c.ChatTemplate == "":
-		return Template{Problem: fmt.Sprintf("the model's own chat template can't be used (key %s: %v)", templateKey, err)}, nil
+		return Template{Problem: fmt.Sprintf("the model's own chat template can't be used (key %s: %v)", templateKey, errors.Unwrap(err))}, nil
 	case err != nil:
 		return Template{}, &ConfigError{fmt.Errorf("chat-template %s: %w", c.ChatTemplate, err)}
 	}

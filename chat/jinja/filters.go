@@ -56,8 +56,9 @@ func filterAttr(e *evaluation, v Value, a *callArgs) Value {
 	if m, ok := e.method(v, n); ok {
 		return m
 	}
-	if ns, ok := v.(*namespace); ok {
-		return e.attribute(ns, n)
+	switch v.(type) {
+	case *namespace, *List:
+		return e.attribute(v, n)
 	}
 	return missing(v, n)
 }

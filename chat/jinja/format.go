@@ -65,7 +65,7 @@ type field struct {
 	kind          byte
 	fill          string
 	align         byte
-	comma         bool
+	separator     string // of groups of digits
 	sign          byte
 }
 
@@ -269,7 +269,7 @@ func (e *evaluation) formatSpec(v Value, spec string) text {
 	}
 	i := e.number(spec, 0, &f.width)
 	if i < len(spec) && (spec[i] == ',' || spec[i] == '_') {
-		f.comma = true
+		f.separator = spec[i : i+1]
 		i++
 	}
 	if i < len(spec) && spec[i] == '.' {
@@ -309,8 +309,8 @@ func (e *evaluation) specText(v Value, f field) text {
 		}
 		return t
 	}
-	if f.comma {
-		number = groupDigits(number)
+	if f.separator != "" {
+		number = groupDigits(number, f.separator)
 	}
 	if f.sign != 0 && f.sign != '-' && !strings.HasPrefix(number, "-") {
 		number = string(f.sign) + number
@@ -318,11 +318,11 @@ func (e *evaluation) specText(v Value, f field) text {
 	return text{s: number}
 }
 
-func groupDigits(s string) string {
+func groupDigits(s, separator string) string {
 	whole, rest, _ := strings.Cut(s, ".")
 	start := len(whole) - len(strings.TrimLeft(whole, "-+"))
 	for i := len(whole) - 3; i > start; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
+		whole = whole[:i] + separator + whole[i:]
 	}
 	if rest != "" {
 		return whole + "." + rest

@@ -123,7 +123,7 @@ var stringMapping = map[string]func(string) string{
 
 // stringPredicates hold for every character of a string that is not empty.
 var stringPredicates = map[string]func(rune) bool{
-	"isdigit": unicode.IsDigit, "isdecimal": unicode.IsDigit, "isnumeric": unicode.IsNumber, "isalpha": unicode.IsLetter, "isspace": unicode.IsSpace,
+	"isdigit": isDigit, "isdecimal": unicode.IsDigit, "isnumeric": unicode.IsNumber, "isalpha": unicode.IsLetter, "isspace": unicode.IsSpace,
 	"isalnum": func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) },
 }
 
@@ -143,6 +143,11 @@ func stringMethod(t text, n string) func(*evaluation, *callArgs) Value {
 		return func(e *evaluation, a *callArgs) Value { return f(e, t, a) }
 	}
 	return nil
+}
+
+// isDigit is Python's, which raised and lowered digits are too.
+func isDigit(r rune) bool {
+	return unicode.IsDigit(r) || strings.ContainsRune("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", r)
 }
 
 type stringFunc func(e *evaluation, t text, a *callArgs) Value
@@ -196,8 +201,8 @@ func init() { // the table refers to functions that refer to it
 			return strings.ToLower(t.s) == t.s && strings.ToUpper(t.s) != t.s
 		},
 		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && title(t.s) == t.s },
-		"expandtabs": func(e *evaluation, t text, _ *callArgs) Value {
-			return e.replaceText(t, "\t", text{s: "        "}, -1).value()
+		"expandtabs": func(e *evaluation, t text, a *callArgs) Value {
+			return e.expandTabs(t, e.toInt(a.or(0, "tabsize", int64(8)))).value()
 		},
 	}
 }

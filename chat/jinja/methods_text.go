@@ -236,6 +236,26 @@ func (e *evaluation) replaceText(t text, from string, to text, count int) text {
 	return b.text()
 }
 
+// expandTabs fills up to columns that are multiples of size.
+func (e *evaluation) expandTabs(t text, size int) text {
+	column := 0
+	return t.replaced(func(r rune) (string, bool) {
+		switch {
+		case r == '\t' && size > 0:
+			spaces := e.pad(size - column%size).s
+			column = 0
+			return spaces, true
+		case r == '\t':
+			return "", true
+		case r == '\n' || r == '\r':
+			column = 0
+		default:
+			column++
+		}
+		return "", false
+	})
+}
+
 func (e *evaluation) pad(n int) text {
 	e.allocate(max(n, 0))
 	return text{s: strings.Repeat(" ", max(n, 0))}

@@ -39,7 +39,11 @@ var textMutants = []mutant{
 	},
 	{
 		name: "system-vanishes", file: "chat/roles.go", pkg: "chat", tests: []string{"TestRolesThatTemplatesLack", "TestWellKnownTemplatesKeepAllText"},
-		old: "lost := err != nil || before[i]", new: "lost := err != nil",
+		old: "err == nil && lost[i] && role != ", new: "err != nil && lost[i] && role != ",
+	},
+	{
+		name: "switches-become-the-users", file: "chat/roles.go", pkg: "chat", tests: []string{"TestRolesThatTemplatesLack"},
+		old: "err == nil && without.Text != text", new: "err == nil && without.Text == text && false",
 	},
 	{
 		name: "system-is-the-assistants", file: "chat/roles.go", pkg: "chat", tests: []string{"TestRolesThatTemplatesLack"},
