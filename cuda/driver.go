@@ -99,7 +99,7 @@ func versionText(version int) string { return fmt.Sprintf("%d.%d", version/1000,
 type DeviceInfo struct {
 	Index           int
 	Name            string // "NVIDIA H200"
-	UUID            string // "GPU-" and hexadecimal digits, as nvidia-smi and NVML have it
+	UUID            string // "GPU-" and hexadecimal digits, as nvidia-smi and NVML have it; of a MIG instance the digits after "MIG-"
 	PCIBusID        string // "0000:18:00.0"
 	TotalBytes      int64
 	Major, Minor    int // compute capability

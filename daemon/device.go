@@ -10,6 +10,7 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/gpu"
 )
 
 // This file owns where a model computes: on the CPU, or on a GPU in the build that has that backend.
@@ -66,14 +67,14 @@ func gpuIndex(text string) (int, error) {
 // heldBackend is a backend, which holds its device until it is closed.
 type heldBackend interface {
 	engine.Backend
-	// GPUs are the bus addresses of what it computes on, by which their health is known: gpu.BusID.
-	GPUs() []string
+	// GPUs are the places it computes on, by which their health is known.
+	GPUs() []gpu.Place
 }
 
 // cpuBackend is the CPU.
 type cpuBackend struct{ *cgo.Backend }
 
-func (cpuBackend) GPUs() []string { return nil }
+func (cpuBackend) GPUs() []gpu.Place { return nil }
 
 // openCPU starts the CPU's workers.
 func (o EngineOptions) openCPU() (heldBackend, error) {

@@ -84,7 +84,9 @@ func absent(err error) error {
 }
 
 // GPUs is the one.
-func (b gpuBackend) GPUs() []string { return []string{gpu.BusID(b.BusID())} }
+func (b gpuBackend) GPUs() []gpu.Place {
+	return []gpu.Place{{Bus: gpu.BusID(b.BusID()), UUID: b.UUID()}}
+}
 
 // Close gives the GPU back, after the instance.
 func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backend.Close()) }

@@ -87,12 +87,13 @@ func newWarden(open func(*gpu.Call) (gpu.Reader, error), end func()) *warden {
 	return w
 }
 
-// serve says which GPUs the model computes on, by their bus addresses as gpu.BusID spells them, and whom to ask to admit less.
-func (w *warden) serve(on []string, g governor, most int) {
+// serve says where the model computes, and whom to ask to admit less.
+func (w *warden) serve(on []gpu.Place, g governor, most int) {
+	w.watcher.ComputesOn(on)
 	w.mu.Lock()
 	w.governor, w.most, w.serving = g, most, map[string]bool{}
-	for _, bus := range on {
-		w.serving[bus] = true
+	for _, place := range on {
+		w.serving[place.Bus] = true
 	}
 	w.mu.Unlock()
 	w.obey()
@@ -102,7 +103,15 @@ func (w *warden) serve(on []string, g governor, most int) {
 func (w *warden) hear(n gpu.Notice) {
 	at := []any{"gpu", n.Device.Index, "bus", n.Device.Bus}
 	if n.Xid != 0 {
-		slog.Warn("gpu xid", append(at, "xid", n.Xid, "meaning", gpu.Xid(n.Xid).Meaning)...)
+		rule := gpu.Xid(n.Xid)
+		at = append(at, "xid", n.Xid, "meaning", rule.Meaning)
+		switch {
+		case n.Foreign:
+			at = append(at, "of", "another MIG instance")
+		case rule.Look:
+			at = append(at, "advice", "find out what is behind it: dmesg, nvidia-bug-report.sh")
+		}
+		slog.Warn("gpu xid", at...)
 		return
 	}
 	slog.Log(context.Background(), gravity(n.Verdict), "gpu verdict",

@@ -46,7 +46,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 			}
 			w.hear(n)
 		})
-		w.serve([]string{"0000:17:00.0", "0000:18:00.0"}, governs(func(g scheduler.Governance) {
+		w.serve(s.Places(), governs(func(g scheduler.Governance) {
 			if g.MaxRunning == 0 {
 				deeds = append(deeds, "cut lifted")
 				return
@@ -133,7 +133,7 @@ func obedient(end func()) (*warden, *[]int) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	cuts := &[]int{}
 	w := newWarden(func(*gpu.Call) (gpu.Reader, error) { return nil, errors.New("none") }, end)
-	w.serve([]string{"0000:17:00.0"}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
+	w.serve([]gpu.Place{{Bus: "0000:17:00.0"}}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
 	return w, cuts
 }
 
@@ -148,7 +148,7 @@ func TestStrangersAreNotObeyed(t *testing.T) {
 	if len(w.orders) != 0 || len(*cuts) != 0 {
 		t.Errorf("%d orders, cuts %v", len(w.orders), *cuts)
 	}
-	w.serve([]string{"0000:18:00.0"}, nil, 5) // now it does: what is known counts
+	w.serve([]gpu.Place{{Bus: "0000:18:00.0"}}, nil, 5) // now it does: what is known counts
 	if len(w.orders) != 1 {
 		t.Error("a known verdict was not obeyed")
 	}
@@ -280,7 +280,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	}
 	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(16)}, Vocab: 100})
 	in.Fail = fail
-	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}}
+	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []gpu.Place{{Bus: "0000:17:00.0"}}}, api: &api.Model{}}
 	s.config.StepTokens = 16
 	over := make(chan struct{})
 	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })

@@ -9,6 +9,7 @@ import (
 	"chimera/cgo"
 	"chimera/cores"
 	"chimera/engine"
+	"chimera/gpu"
 	"chimera/hostmem"
 	"chimera/model"
 	"chimera/paths"
@@ -41,7 +42,7 @@ type Loaded struct {
 	Instance engine.Instance
 	Policy   engine.Policy
 	backend  heldBackend
-	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
+	GPUs     []gpu.Place // what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
