@@ -69,6 +69,8 @@ type heldBackend interface {
 	engine.Backend
 	// GPUs are the places it computes on, by which their health is known.
 	GPUs() []gpu.Place
+	// SetActive lets the steps from now on run on so many of the CPU's workers; a GPU has none.
+	SetActive(workers int)
 }
 
 // cpuBackend is the CPU.

@@ -88,6 +88,9 @@ func (b gpuBackend) GPUs() []gpu.Place {
 	return []gpu.Place{{Bus: gpu.BusID(b.BusID()), UUID: b.UUID()}}
 }
 
+// SetActive does nothing: no step waits for the CPU's workers.
+func (gpuBackend) SetActive(int) {}
+
 // Close gives the GPU back, after the instance.
 func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backend.Close()) }
 

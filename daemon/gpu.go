@@ -200,11 +200,11 @@ func (w *warden) ordered(cause error) error {
 }
 
 // leaveNow begins the end: from here on an order to restart does not wait for requests.
-func (w *warden) leaveNow(err error) {
+func (w *warden) leaveNow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leaving = true
-	if ExitCode(err) != 0 && w.order != nil && w.order.Verdict.Action == gpu.Restart {
+	if w.order != nil && w.order.Verdict.Action == gpu.Restart {
 		w.end()
 	}
 }
@@ -225,24 +225,20 @@ func (w *warden) last(err error) error {
 	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: err}
 }
 
-// stuckTime is how long the daemon may take to end after its GPU failed, the drain not counted: freeing what lies on a lost
-// device may hang in the driver.
+// stuckTime is how long the daemon may take to end, the drain not counted: freeing what lies on a lost device may hang in
+// the driver. With the drain it is less than the unit's TimeoutStopSec.
 const stuckTime = 10 * time.Second
 
-// lastResort ends the process if stopping hangs.
-func lastResort(err error, end func(int)) {
-	code := ExitCode(err)
-	if code == 0 {
-		return
-	}
+// lastResort ends the process if stopping hangs, until stopped is called.
+func lastResort(err error, end func(int)) (stopped func() bool) {
 	limit := drainTime + stuckTime
 	if g := (*GPUError)(nil); errors.As(err, &g) && g.Verdict.Action == gpu.Restart {
 		limit = stuckTime
 	}
-	time.AfterFunc(limit, func() {
+	return time.AfterFunc(limit, func() {
 		slog.Error("stopping hangs", "cause", err)
-		end(code)
-	})
+		end(max(1, ExitCode(err)))
+	}).Stop
 }
 
 // watchGPUs starts the watch; the first verdicts come while the model loads.

@@ -77,7 +77,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 // end leaves as Serve does.
 func end(w *warden, ended context.Context) string {
 	err := w.ordered(nil)
-	w.leaveNow(err)
+	w.leaveNow()
 	deed := "drained"
 	select {
 	case <-time.After(drainsFor):
@@ -183,7 +183,7 @@ func TestWorseWhileDraining(t *testing.T) {
 		w.hear(c.first)
 		<-w.orders
 		err := w.ordered(nil)
-		w.leaveNow(err)
+		w.leaveNow()
 		w.hear(c.second)
 		if code := ExitCode(w.last(err)); code != c.code || ends != c.ends {
 			t.Errorf("%v then %v: exit %d, ended %d times", c.first.Verdict, c.second.Verdict, code, ends)
@@ -225,7 +225,7 @@ func TestPoisonAndVerdict(t *testing.T) {
 			if waited := time.Since(began); waited > settleTime || !errors.Is(c.err, ErrPoisoned) && waited > 0 {
 				t.Errorf("%s: waited %v", name, waited)
 			}
-			w.leaveNow(err)
+			w.leaveNow()
 			time.Sleep(5 * time.Second) // the stop
 			if err = w.last(err); ExitCode(err) != c.code || c.err != nil && !errors.Is(err, c.err) && !strings.Contains(err.Error(), c.err.Error()) {
 				t.Errorf("%s: exit %d, %v", name, ExitCode(err), err)
@@ -246,10 +246,11 @@ func TestLastResort(t *testing.T) {
 	drain := &GPUError{Verdict: gpu.Verdict{Action: gpu.Drain, Needs: gpu.NewProcess}}
 	for _, c := range []struct {
 		err   error
-		after time.Duration // 0: never
+		after time.Duration
 		code  int
 	}{
-		{restart, stuckTime, 11}, {drain, drainTime + stuckTime, 10}, {engine.ErrPoisoned, drainTime + stuckTime, 10}, {nil, 0, 0}, {errors.New("other"), 0, 0},
+		{restart, stuckTime, 11}, {drain, drainTime + stuckTime, 10}, {engine.ErrPoisoned, drainTime + stuckTime, 10},
+		{nil, drainTime + stuckTime, 1}, {errors.New("other"), drainTime + stuckTime, 1}, // a signal, a listener
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, after, code := time.Now(), time.Duration(0), 0
@@ -259,6 +260,10 @@ func TestLastResort(t *testing.T) {
 			if after != c.after || code != c.code {
 				t.Errorf("%v: exit %d after %v", c.err, code, after)
 			}
+			stopped := lastResort(c.err, func(int) { t.Error("ended though it had stopped") })
+			time.Sleep(stuckTime - 1)
+			stopped()
+			time.Sleep(time.Hour)
 		})
 	}
 }
@@ -294,6 +299,21 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 		t.Fatal(err)
 	}
 	return s, s.gpus.why(s.wait(t.Context(), nil))
+}
+
+// Whatever began the end, a GPU that is lost by then cuts off what runs, and a later one too.
+func TestLostWhileLeaving(t *testing.T) {
+	for name, lost := range map[string]func(w *warden, leave func()){
+		"before": func(w *warden, leave func()) { w.hear(fault(gpu.Restart, gpu.Reboot)); leave() },
+		"after":  func(w *warden, leave func()) { leave(); w.hear(fault(gpu.Restart, gpu.Reboot)) },
+	} {
+		ends := 0
+		w, _ := obedient(func() { ends++ })
+		lost(w, w.leaveNow)
+		if ends != 1 {
+			t.Errorf("%s: ended %d times", name, ends)
+		}
+	}
 }
 
 // The server ends for a verdict and for a poisoned instance, with the code that the unit acts on.

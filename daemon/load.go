@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 
 	"chimera/cgo"
@@ -104,6 +105,17 @@ func (o EngineOptions) threads() (n int, bound string) {
 		return o.Threads, "the setting"
 	}
 	return cores.Available()
+}
+
+// countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
+// since they were started. More than were started there can't be.
+func (l *Loaded) countThreads(o EngineOptions) {
+	if o.Threads > 0 {
+		return
+	}
+	n, bound := o.threads()
+	l.backend.SetActive(n)
+	slog.Info("threads counted again", "room_for", n, "bound", bound)
 }
 
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
