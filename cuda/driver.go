@@ -84,7 +84,11 @@ func openDriver() error {
 func openError(call string, code int) error {
 	e := newError(call, code)
 	e.Phase = "opening the driver"
+	e.machine = call == "cuInit" && (code == C.CUDA_ERROR_UNKNOWN || code == C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
 	switch code {
+	case C.CUDA_ERROR_UNKNOWN:
+		e.Text = "the driver does not say why; as a rule the kernel module nvidia-uvm is not loaded or /dev/nvidia-uvm may not be used: " +
+			"run nvidia-modprobe -u -c=0 as root, and see that the unit shows the device (DeviceAllow=char-nvidia-uvm, docs/GPU.md)"
 	case C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
 		e.Text = "the driver's library and kernel module are of different versions: restart the machine"
 	case C.CUDA_ERROR_SYSTEM_NOT_READY:

@@ -25,6 +25,13 @@ func (e *noGPUError) Error() string { return e.cause.Error() }
 
 func (e *noGPUError) Unwrap() error { return e.cause }
 
+// machineError says that no process can use the GPU until a person has changed something about the machine.
+type machineError struct{ cause error }
+
+func (e *machineError) Error() string { return e.cause.Error() }
+
+func (e *machineError) Unwrap() error { return e.cause }
+
 // device is the setting of that name: auto, cpu or cuda:N.
 type device struct{ value *string }
 

@@ -55,7 +55,15 @@ func chosen(index int) (int, error) {
 		return index, nil
 	}
 	first, err := cuda.FirstUsable()
-	return first, absent(err)
+	return first, told(absent(err))
+}
+
+// told marks what a person must see to.
+func told(err error) error {
+	if errors.Is(err, cuda.ErrMachine) {
+		return &machineError{err}
+	}
+	return err
 }
 
 func openGPU(index int, model string) (heldBackend, error) {
@@ -65,7 +73,7 @@ func openGPU(index int, model string) (heldBackend, error) {
 	}
 	b, err := cuda.New(index, model)
 	if err != nil {
-		return nil, err
+		return nil, told(err)
 	}
 	if err := holdPinner(index); err != nil {
 		return nil, errors.Join(err, b.Close())

@@ -46,8 +46,9 @@ func (e *GPUError) Unwrap() error { return e.Cause }
 // ExitCode is the code for an error that the unit should act on, 0 for all others.
 func ExitCode(err error) int {
 	var g *GPUError
+	var m *machineError
 	switch {
-	case errors.As(err, &g) && g.Verdict.Needs.ByHand():
+	case errors.As(err, &m), errors.As(err, &g) && g.Verdict.Needs.ByHand():
 		return ExitOutOfService
 	case errors.As(err, &g), errors.Is(err, ErrPoisoned):
 		return ExitRestart

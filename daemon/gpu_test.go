@@ -353,6 +353,32 @@ func TestBadGPURefusedAtStart(t *testing.T) {
 	}
 }
 
+// What a person must see to keeps the unit down: a new process would meet the same.
+func TestMachineErrorIsNoCrashLoop(t *testing.T) {
+	err := fmt.Errorf("device: auto: %w", &machineError{errors.New("cuInit: nvidia-uvm is not loaded")})
+	if ExitCode(err) != ExitOutOfService || !strings.HasSuffix(err.Error(), "nvidia-uvm is not loaded") {
+		t.Errorf("exit %d: %v", ExitCode(err), err)
+	}
+}
+
+// CUDA needs nvidia-uvm. The unit has it loaded before DeviceAllow= is looked up among the devices there are, and the
+// drop-in has its file made, which the daemon may not do.
+func TestUnitLoadsUVM(t *testing.T) {
+	unit, err := os.ReadFile("../systemd/units/chimera.service")
+	document, err2 := os.ReadFile("../docs/GPU.md")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	for line, text := range map[string][]byte{
+		"\nWants=modprobe@nvidia_uvm.service\n": unit, "\nAfter=network.target modprobe@nvidia_uvm.service\n": unit,
+		"\n    ExecStartPre=-+/usr/bin/nvidia-modprobe -u -c=0\n": document, "\n    DeviceAllow=char-nvidia-uvm rw\n": document,
+	} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("there is no line %q", line)
+		}
+	}
+}
+
 // The unit acts on the codes that the daemon exits with.
 func TestUnitKnowsExitCodes(t *testing.T) {
 	text, err := os.ReadFile("../systemd/units/chimera.service")
