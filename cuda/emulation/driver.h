@@ -79,6 +79,7 @@ struct function : object {
 	module *in = nullptr;
 	std::string name;
 	void (*kernel)(const void *) = nullptr;
+	int bound = 1024; /* threads of a block */
 };
 
 struct stream;

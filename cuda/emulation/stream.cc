@@ -106,6 +106,11 @@ int launch(const operation &op, unsigned shared_bytes, void *handle, void **extr
 	     op.block.y, op.block.z, (unsigned long)op.arg);
 	if (!fits(op.grid, op.block) || extra)
 		return INVALID_VALUE;
+	unsigned threads = op.block.x * op.block.y * op.block.z;
+	if (threads > (unsigned)op.what->bound) {
+		note("; its __launch_bounds__ are %d threads, not %u", op.what->bound, threads);
+		return INVALID_VALUE;
+	}
 	if (shared_bytes) {
 		note("dynamic shared memory is not emulated");
 		return NOT_SUPPORTED;

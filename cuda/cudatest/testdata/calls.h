@@ -122,7 +122,8 @@ struct device {
 
 	explicit device(const char *settings = "")
 	{
-		static const uint32_t image[4] = {0xba55ed50u, 0x00100001u, 0, 0};
+		/* A fatbin with one part of four bytes. */
+		static const uint32_t image[] = {0xba55ed50u, 0x00100001u, 20, 0, 0x01010002u, 16, 4, 0, 0};
 		fake_cuda_reset();
 		const char *wrong = fake_cuda_configure(settings);
 		if (wrong)
