@@ -52,6 +52,7 @@ int cuEventRecord(handle, handle);
 int cuEventQuery(handle);
 int cuEventSynchronize(handle);
 int cuEventDestroy_v2(handle);
+int cuEventElapsedTime_v2(float *, handle, handle);
 int cuModuleLoadData(handle *, const void *);
 int cuModuleUnload(handle);
 int cuModuleGetFunction(handle *, handle, const char *);
