@@ -20,7 +20,8 @@ Each setting is a flag, an environment variable and a key of the TOML file (` + 
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
 range is an error that names its place; the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
 the old settings in force. The log level changes at once, all else with a restart: the
-log names what waits for one.
+log names what waits for one. Where threads is 0 the cores are counted again, for a control group whose quota has
+changed: steps run on as many as there are, at most on those that there were at the start.
 
 | Flag | Environment | TOML key | Default | Meaning |
 | --- | --- | --- | --- | --- |

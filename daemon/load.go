@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 
 	"chimera/cgo"
 	"chimera/cores"
 	"chimera/engine"
+	"chimera/gpu"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/weights"
@@ -41,7 +43,7 @@ type Loaded struct {
 	Instance engine.Instance
 	Policy   engine.Policy
 	backend  heldBackend
-	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
+	GPUs     []gpu.Place // what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
@@ -103,6 +105,17 @@ func (o EngineOptions) threads() (n int, bound string) {
 		return o.Threads, "the setting"
 	}
 	return cores.Available()
+}
+
+// countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
+// since they were started. More than were started there can't be.
+func (l *Loaded) countThreads(o EngineOptions) {
+	if o.Threads > 0 {
+		return
+	}
+	n, bound := o.threads()
+	l.backend.SetActive(n)
+	slog.Info("threads counted again", "room_for", n, "bound", bound)
 }
 
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they

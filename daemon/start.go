@@ -141,6 +141,7 @@ func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Load
 		return l, nil
 	case sig := <-s.terminate:
 		slog.Info("stopped while loading", "signal", sig.String())
+		s.asked++
 		return nil, errTerminated
 	}
 }
