@@ -40,11 +40,12 @@ func (s *Scheduler) plan() {
 // rows than there are sequences, those that waited longest have their turn, so that nobody starves of others' number
 // either. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Scheduler) fill(g engine.Generation) {
+	s.plans++
 	s.next = s.steps.next()
 	s.next.generation, s.next.batch.Generation, s.next.batch.Background = g, g, s.config.Background
 	budget := s.budget
 	for _, seq := range longestWaiting(s.unplanned(g), budget) {
-		if seq.pending() == 1 && slices.Contains(s.running, seq) && s.room(seq) {
+		if seq.pending() == 1 && seq.runs() && s.room(seq) {
 			budget -= s.schedule(seq, 1)
 		}
 	}
@@ -76,9 +77,7 @@ func longestWaiting(all []*Sequence, rows int) []*Sequence {
 	return all[:min(len(all), rows)]
 }
 
-func (s *Scheduler) isPlanned(seq *Sequence) bool {
-	return slices.ContainsFunc(s.next.chunks, func(c chunk) bool { return c.seq == seq })
-}
+func (s *Scheduler) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
 
 // dropStopped ends what its client no longer wants.
 func (s *Scheduler) dropStopped() {
@@ -186,6 +185,7 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 	}
 	s.next.chunks = append(s.next.chunks, c)
 	s.takeTurn(seq)
+	seq.plan = s.plans
 	return n
 }
 

@@ -68,6 +68,7 @@ type Scheduler struct {
 	budget  int   // rows of it
 	stats   Snapshot
 	turns   uint64 // see takeTurn
+	plans   uint64 // so far, the one under way among them
 
 	generations []generation // oldest first
 	lastTurn    engine.Generation

@@ -34,6 +34,7 @@ type Sequence struct {
 	planned    int        // positions that are computed or in steps under way
 	computed   int        // positions whose K and V are in pages
 	releases   int        // how often the pages have been returned: a chunk that was planned before the last time is void
+	plan       uint64     // the last that it was in
 	turn       uint64     // grows with each step that it is in: the least has waited longest for rows
 	scored     int        // prompt tokens reported
 	generation generation // whose weights compute it: the newest until it begins
@@ -105,8 +106,11 @@ func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 // known is how many tokens are known; commit has seen them.
 func (s *Sequence) known() int { return len(s.request.Prompt) + s.generated }
 
+// runs tells whether the sequence has a place.
+func (s *Sequence) runs() bool { return s.tables != nil }
+
 // begun tells whether the sequence runs, or ran and was preempted.
-func (s *Sequence) begun() bool { return s.tables != nil || s.releases > 0 }
+func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
