@@ -114,11 +114,11 @@ var policy = []mutant{
 		old: "			seq.Stop() // after", new: "			// after",
 	},
 	{
-		name: "control-token-no-stop", file: "api/generate.go", pkg: "api", tests: []string{"TestStops"},
+		name: "control-token-no-stop", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
 		old: "d.hides(e.Token) &&", new: "false &&",
 	},
 	{
-		name: "stop-strings-do-not-wait", file: "api/generate.go", pkg: "api", tests: []string{"TestStops"},
+		name: "stop-strings-do-not-wait", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
 		old: "	case d.tokens <= d.least:", new: "	case false:",
 	},
 	{
@@ -126,7 +126,7 @@ var policy = []mutant{
 		old: "	m.held += text\n	partial := m.partial()", new: "	m.held += text\n	partial := len(m.held)",
 	},
 	{
-		name: "end-token-listed", file: "api/generate.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
+		name: "end-token-listed", file: "api/decoder.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
 		old: "t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer", new: "t.unlisted = false",
 	},
 
