@@ -112,3 +112,23 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 }
+
+// What never becomes a request is counted and named like one; the log has it for debugging.
+func TestRefusals(t *testing.T) {
+	log := recorded(t)
+	h := newBench(t, letters)
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init(&fasthttp.Request{}, nil, nil)
+	h.Refuse(ctx, 408, "the request took too long to arrive")
+	r := reply{t: t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header, body: ctx.Response.Body()}
+	if p := r.problem(); r.status != 408 || p.Code != "bad_request" || !strings.Contains(p.Message, "too long") {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+	id := string(r.header.Peek("X-Request-Id"))
+	if !strings.HasPrefix(id, "req-") || !strings.Contains(log.String(), "level=DEBUG msg=refused id="+id+" status=408") {
+		t.Errorf("id %q, the log: %s", id, log)
+	}
+	if got := h.codes(); len(got) != 1 || got[0] != "408: 1" {
+		t.Errorf("counted %q", got)
+	}
+}
