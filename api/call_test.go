@@ -31,8 +31,12 @@ func TestTenants(t *testing.T) {
 	user := func(uid uint32) Peer { return Peer{Unix: true, UID: uid} }
 	senders := []struct {
 		peer Peer
-		key  string
-	}{{user(0), ""}, {user(1000), ""}, {Peer{}, ""}, {Peer{}, "Bearer a"}, {Peer{}, "Bearer b"}, {Peer{}, "Bearer uid 1000"}}
+		head []string
+	}{
+		{user(0), nil}, {user(1000), nil}, {Peer{}, nil}, {Peer{}, []string{"Authorization", "Bearer a"}}, {Peer{}, []string{"Authorization", "Bearer b"}},
+		{Peer{}, []string{"Authorization", "Bearer uid 1000"}}, {Peer{}, []string{"X-Api-Key", "a"}}, {Peer{}, []string{"Api-Key", "a"}},
+		{Peer{}, []string{"Authorization", `a" "b`}}, {Peer{}, []string{"Authorization", "a", "X-Api-Key", "b"}},
+	}
 	for _, isolate := range []bool{true, false} {
 		h := newBench(t, letters)
 		h.IsolateTenants = isolate
@@ -43,11 +47,7 @@ func TestTenants(t *testing.T) {
 			for _, path := range []string{chatPath, textPath} {
 				h.from(s.peer, Sites{})
 				engine.tenants = nil
-				head := []string{}
-				if s.key != "" {
-					head = []string{"Authorization", s.key}
-				}
-				if r := h.do("POST", path, "{"+soundBodies[path]+`,"n":2}`, head...); r.status != 200 || len(engine.tenants) != 2 || engine.tenants[0] != engine.tenants[1] {
+				if r := h.do("POST", path, "{"+soundBodies[path]+`,"n":2}`, s.head...); r.status != 200 || len(engine.tenants) != 2 || engine.tenants[0] != engine.tenants[1] {
 					t.Fatalf("status %d, tenants %q: %s", r.status, engine.tenants, r.body)
 				}
 				tenant := engine.tenants[0]
