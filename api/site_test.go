@@ -9,12 +9,6 @@ import (
 
 // This file owns tests of which web pages may use the server.
 
-// visit is a request as a browser or a program sends it: pairs of header names and values.
-type visit struct {
-	method, path string
-	head         []string
-}
-
 func (h *bench) from(p Peer, s Sites) {
 	h.Peer = func(*fasthttp.RequestCtx) Peer { return p }
 	h.Sites = s
@@ -22,8 +16,8 @@ func (h *bench) from(p Peer, s Sites) {
 
 func TestSites(t *testing.T) {
 	loopback, outside, unix := Peer{Loopback: true}, Peer{}, Peer{Unix: true}
-	none := Sites{Machine: "Box7"}
-	named := Sites{Machine: "Box7", Hosts: []string{"chat.example", ".corp.example"}}
+	none := Sites{Own: []string{"Box7", "Box7.local"}}
+	named := Sites{Own: []string{"Box7", "Box7.local"}, Hosts: []string{"chat.example", ".corp.example"}}
 	pages := Sites{Origins: []string{"https://ui.example", "null"}}
 	for _, c := range []struct {
 		name         string

@@ -68,6 +68,20 @@ func TestIsolates(t *testing.T) {
 	}
 }
 
+func TestOwnNames(t *testing.T) {
+	for _, c := range []struct{ machine, http, want string }{
+		{"box7", "", "box7 box7 box7.local"},
+		{"box7.corp.example", "8080", "box7.corp.example box7 box7.local 127.0.0.1"},
+		{"", "gpu.corp:8080", "gpu.corp"},
+		{"", "[::1]:8080", "::1"},
+		{"", "", ""},
+	} {
+		if got := strings.Join(ownNames(c.machine, c.http), " "); got != c.want {
+			t.Errorf("%q, %q: %s, want %s", c.machine, c.http, got, c.want)
+		}
+	}
+}
+
 func TestEdgeSettings(t *testing.T) {
 	for _, c := range []struct {
 		file        string
