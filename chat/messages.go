@@ -81,31 +81,48 @@ const maxArgumentValues = 1 << 18
 
 // readArguments turns the arguments of a message's calls, which OpenAI's interface has as a string of JSON, into objects:
 // templates write them as JSON, or walk their names. A string that holds no object is refused, since no form of it would be
-// what the template was trained with.
+// what the template was trained with. function_call, which came before tool_calls, becomes one of them.
 func readArguments(message *jinja.Dict, field string, values *int) error {
 	value, _ := message.Get("tool_calls")
-	calls, ok := value.(*jinja.List)
-	if !ok {
+	calls, _ := value.(*jinja.List)
+	if old, _ := message.Get("function_call"); old != nil && calls == nil {
+		if err := readCall(old, field+".function_call", values); err != nil {
+			return err
+		}
+		call := jinja.NewDict()
+		call.Set("type", "function")
+		call.Set("function", old)
+		message.Set("tool_calls", &jinja.List{Items: []jinja.Value{call}})
+	}
+	if calls == nil {
 		return nil
 	}
 	for i, item := range calls.Items {
-		call, _ := item.(*jinja.Dict)
 		at := fmt.Sprintf("%s.tool_calls[%d]", field, i)
-		if call == nil {
+		call, ok := item.(*jinja.Dict)
+		if !ok {
 			return &FieldError{at, "it must be an object"}
 		}
-		if value, _ := call.Get("function"); value != nil {
-			if call, ok = value.(*jinja.Dict); !ok {
-				return &FieldError{at + ".function", "it must be an object"}
-			}
-			at += ".function"
+		if function, _ := call.Get("function"); function != nil {
+			item, at = function, at+".function"
 		}
-		arguments, err := argumentsObject(call, values)
-		if err != nil {
-			return &FieldError{at + ".arguments", err.Error()}
+		if err := readCall(item, at, values); err != nil {
+			return err
 		}
-		call.Set("arguments", arguments)
 	}
+	return nil
+}
+
+func readCall(call jinja.Value, field string, values *int) error {
+	object, ok := call.(*jinja.Dict)
+	if !ok {
+		return &FieldError{field, "it must be an object"}
+	}
+	arguments, err := argumentsObject(object, values)
+	if err != nil {
+		return &FieldError{field + ".arguments", err.Error()}
+	}
+	object.Set("arguments", arguments)
 	return nil
 }
 
