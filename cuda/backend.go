@@ -111,7 +111,6 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	}
 	in := &instance{lowered: l, backend: b, device: b.device, options: o, plan: planOf(l, o, b.device)}
 	in.limits = in.limitsOf()
-	in.generations.all = map[engine.Generation]*generation{}
 	if err := in.load(w); err != nil {
 		return nil, in.abandon(err)
 	}

@@ -200,7 +200,7 @@ const kernelRepeats = 10
 // events, summed by kernel. What it computes meanwhile is of no use to anyone.
 func (c *checker) kernelTimes(q *pair, what string) error {
 	in := q.gpu.(*instance)
-	g, err := in.generations.find(q.on.Generation)
+	g, err := in.generations.Find(q.on.Generation)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (q *pair) fill(sequences, n int) error {
 // launchSingly computes a step without a graph. The counts are those of the step before, which was the same.
 func launchSingly(in *instance, b *engine.Batch) error {
 	p := in.batches[b]
-	g, err := in.generations.find(in.Generation())
+	g, err := in.generations.Find(in.Generation())
 	if err != nil {
 		return err
 	}
