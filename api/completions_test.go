@@ -87,7 +87,13 @@ func TestLengthAndEnd(t *testing.T) {
 		{`"max_tokens":9,"ignore_eos":true`, "hia", "length", 9},
 		{`"max_tokens":5,"ignore_eos":true,"skip_special_tokens":false`, "hi</s>a<|im_end|>", "length", 5},
 		{`"max_tokens":9,"skip_special_tokens":false`, "hi", "stop", 3},
-		{`"max_tokens":9,"min_tokens":4`, "hia", "stop", 5},
+		{`"max_tokens":9,"skip_special_tokens":false,"include_stop_str_in_output":true`, "hi</s>", "stop", 3},
+		{`"max_tokens":9,"min_tokens":4`, "hia", "stop", 5}, // the end is not sampled, so that another token has its place
+		{`"max_tokens":9,"min_tokens":4,"skip_special_tokens":false`, "hi<|im_start|>a", "stop", 5},
+		{`"ignore_eos":true`, "hia", "length", 16},
+		{`"ignore_eos":true,"min_tokens":20`, "hia", "length", 20},
+		{`"max_tokens":5,"min_tokens":5`, "hia\x00", "length", 5}, // the last token of the vocabulary is an end: the next is byte 0
+		{`"max_tokens":9,"min_tokens":4,"ignore_eos":true`, "hia", "length", 9},
 	} {
 		r := h.complete(`"prompt":"x","temperature":0,%s`, c.fields)
 		if got := r.Choices[0]; got.Text != c.text || got.FinishReason != c.finish || r.Usage.Completion != c.tokens {
@@ -109,7 +115,8 @@ func TestCompletionLogprobs(t *testing.T) {
 		text                 string
 	}{
 		{"plain", `"x"`, `"max_tokens":3`, []int32{'h', 'i', '!'}, 2, []string{"h", "i", "!"}, []int{0, 1, 2}, "hi!"},
-		{"end", `"x"`, `"max_tokens":3`, []int32{'h'}, 2, []string{"h", "</s>"}, []int{0, 1}, "h"},
+		{"end", `"x"`, `"max_tokens":3`, []int32{'h'}, 2, []string{"h"}, []int{0}, "h"},
+		{"end asked for", `"x"`, `"max_tokens":3,"include_stop_str_in_output":true`, []int32{'h'}, 2, []string{"h", "</s>"}, []int{0, 1}, "h"},
 		{"echo", `"xy"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 3, []string{"<s>", "x", "y", "h"}, []int{0, 0, 1, 2}, "xyh"},
 		{"echo alone", `"xy"`, `"max_tokens":0,"echo":true`, nil, 3, []string{"<s>", "x", "y"}, []int{0, 0, 1}, "xy"},
 		{"echo of one token", `[120]`, `"max_tokens":0,"echo":true`, nil, 1, []string{"x"}, []int{0}, "x"},

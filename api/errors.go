@@ -6,6 +6,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +24,8 @@ type HTTPError struct {
 	Type    string // "invalid_request_error", "server_error" ...
 	Param   string // the field that is wrong, if one is
 	Code    string
-	Cause   error // logged, never sent
+	Allow   string // the method that the path takes, of a 405
+	Cause   error  // logged, never sent
 }
 
 func (e *HTTPError) Error() string {
@@ -44,6 +46,12 @@ func badField(field, format string, args ...any) *HTTPError {
 	}
 }
 
+// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
+const statusClientGone = 499
+
+// errClientGone is in the chain of errors of a client that does not take its answer.
+var errClientGone = errors.New("the client went")
+
 // codeTooLong is OpenAI's for a prompt, or an answer asked for, that the context can't hold.
 const codeTooLong = "context_length_exceeded"
 
@@ -59,6 +67,8 @@ func toHTTP(err error) *HTTPError {
 		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: codeTooLong, Message: tooLong.Error()}
 	case errors.As(err, &notFinite):
 		return &HTTPError{Status: 500, Type: "server_error", Code: "not_finite", Message: notFinite.Error(), Cause: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, errClientGone):
+		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):
@@ -103,13 +113,14 @@ func (e *HTTPError) body() []byte {
 	return b
 }
 
-// WriteError answers with err in OpenAI's form. It is exported for what refuses requests before they
-// reach a handler.
-func WriteError(ctx *fasthttp.RequestCtx, err error) {
-	h := toHTTP(err)
+// writeError answers with an error in OpenAI's form.
+func writeError(ctx *fasthttp.RequestCtx, h *HTTPError) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(h.Status)
 	ctx.SetContentType("application/json")
+	if h.Allow != "" {
+		ctx.Response.Header.Set("Allow", h.Allow)
+	}
 	if h.Status == 429 || h.Status == 503 {
 		ctx.Response.Header.Set("Retry-After", "1")
 	}

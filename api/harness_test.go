@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,7 +152,7 @@ func (in *echoInstance) Wait() error {
 		}
 	}
 	for i, o := range b.Outputs {
-		best := in.next(histories[o.Row])
+		best := unmasked(in.next(histories[o.Row]), b.Biases[o.FirstBias:][:o.BiasCount])
 		b.Results[i] = engine.Result{Token: best}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
@@ -164,6 +166,14 @@ func (in *echoInstance) Wait() error {
 		}
 	}
 	return nil
+}
+
+// unmasked is the token, or the next one that no bias keeps out.
+func unmasked(token int32, biases []engine.Bias) int32 {
+	for slices.ContainsFunc(biases, func(b engine.Bias) bool { return b.Token == token && math.IsInf(float64(b.Value), -1) }) {
+		token = (token + 1) % int32(vocab)
+	}
+	return token
 }
 
 // template renders ChatML, as the daemon does from a model's file.
@@ -283,6 +293,7 @@ type reply struct {
 	status int
 	header *fasthttp.ResponseHeader
 	body   []byte
+	broken error // why a stream broke off
 }
 
 // do sends a request; head are pairs of names and values.
@@ -298,7 +309,13 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 	ctx := &fasthttp.RequestCtx{}
 	ctx.Init(&request, nil, nil)
 	h.Handle(ctx)
-	return reply{h.t, ctx.Response.StatusCode(), &ctx.Response.Header, ctx.Response.Body()}
+	r := reply{t: h.t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header}
+	if stream := ctx.Response.BodyStream(); stream != nil {
+		r.body, r.broken = io.ReadAll(stream)
+	} else {
+		r.body = ctx.Response.Body()
+	}
+	return r
 }
 
 func (h *bench) post(path, body string) reply { h.t.Helper(); return h.do("POST", path, body) }

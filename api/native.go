@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -32,11 +33,16 @@ func (s *Server) models(c *call) error {
 	list := struct {
 		Object string        `json:"object"`
 		Data   []modelObject `json:"data"`
-	}{Object: "list", Data: []modelObject{}}
-	for _, name := range s.Registry.Names() {
-		list.Data = append(list.Data, s.modelObject(name))
-	}
+	}{Object: "list", Data: s.modelObjects()}
 	return c.reply(list)
+}
+
+func (s *Server) modelObjects() []modelObject {
+	list := []modelObject{}
+	for _, name := range s.Registry.Names() {
+		list = append(list, s.modelObject(name))
+	}
+	return list
 }
 
 func (s *Server) model(c *call, name string) error {
@@ -62,8 +68,12 @@ func (s *Server) tokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	ids, err := contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
-	if err != nil {
+	var bad error
+	ids, err := c.tokenise(len(r.Content), func() (ids []int32) {
+		ids, bad = contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
+		return ids
+	})
+	if err := errors.Join(err, bad); err != nil {
 		return err
 	}
 	if !r.WithPieces {
@@ -148,8 +158,11 @@ func (s *Server) detokenize(c *call) error {
 // live says that the process answers.
 func (s *Server) live(c *call) error { return c.reply(map[string]string{"status": "ok"}) }
 
-// ready says that the model answers: it makes a real decode.
+// ready says that the model answers, or how far it is loaded.
 func (s *Server) ready(c *call) error {
+	if err := s.Loading.check(); err != nil {
+		return err
+	}
 	if err := s.Ready(c.context()); err != nil {
 		return &HTTPError{Status: 503, Type: "server_error", Code: "not_ready", Message: fmt.Sprintf("not ready: %v", err), Cause: err}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
 
+	"chimera/api"
 	"chimera/paths"
 	"chimera/socket"
 )
@@ -37,8 +38,13 @@ type Config struct {
 	MaxBody      int      `toml:"max_body"`
 	ChatTemplate string   `toml:"chat_template"`
 	// ControlTokensInMessages: see the flag.
-	ControlTokensInMessages bool   `toml:"control_tokens_in_messages"`
-	LogLevel                string `toml:"log_level"`
+	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
+	LogLevel                string   `toml:"log_level"`
+	LogFormat               string   `toml:"log_format"`
+	AllowedHosts            []string `toml:"allowed_hosts"`
+	CORSOrigins             []string `toml:"cors_origins"`
+	// IsolateTenants is nil where nobody chose: see isolates.
+	IsolateTenants *bool `toml:"isolate_tenants"`
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -54,6 +60,7 @@ func DefaultConfig() Config {
 		QueueLength:  256,     // more would wait longer than clients do
 		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
+		LogFormat:    "text", // people read it first
 	}
 }
 
@@ -75,10 +82,15 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")
 	f.Var(number{&c.MaxSequences, 1, 4096}, "max-sequences", "most answers that are computed at a time")
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
-	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
+	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most answers that may wait; what would make it more is refused with 429, one request of more with 400")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
 	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE")
 	f.BoolVar(&c.ControlTokensInMessages, "control-tokens-in-messages", c.ControlTokensInMessages, "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those")
+	f.StringArrayVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)")
+	f.StringArrayVar(&c.CORSOrigins, "cors-origins", c.CORSOrigins, "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)")
+	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto: yes, unless the only listener is a Unix socket that one user alone can reach")
+	f.Lookup("isolate-tenants").NoOptDefVal = "true"
+	f.Var(choice{&c.LogFormat, []string{"text", "json"}}, "log-format", "form of the log's lines: text or json")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 }
 
@@ -214,6 +226,16 @@ func (c *Config) check() error {
 	if !utf8.ValidString(c.Socket) { // the ready line gives it as JSON
 		return fmt.Errorf("socket: %q is not UTF-8", c.Socket)
 	}
+	for _, name := range c.AllowedHosts {
+		if err := api.CheckHost(name); err != nil {
+			return fmt.Errorf("allowed_hosts: %w", err)
+		}
+	}
+	for _, origin := range c.CORSOrigins {
+		if err := api.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("cors_origins: %w", err)
+		}
+	}
 	if c.HTTP == "" {
 		return nil
 	}
@@ -227,7 +249,7 @@ func (c *Config) check() error {
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
 		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
-		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -98,23 +100,21 @@ func checkOpens(models []namedModel) error {
 	return nil
 }
 
-// registry is the one loaded model among the configured names.
+// registry is the configured names, and the first one's model when it is loaded.
 type registry struct {
 	names  []string
-	loaded *api.Model
+	served *atomic.Pointer[served]
 }
 
 // Lookup implements api.Registry.
 func (r *registry) Lookup(name string) (*api.Model, bool) {
-	if name == "" || name == r.loaded.Name {
-		return r.loaded, true
-	}
-	for _, n := range r.names {
-		if n == name {
-			return nil, true
+	if name == "" || name == r.names[0] {
+		if s := r.served.Load(); s != nil {
+			return s.model, true
 		}
+		return nil, true
 	}
-	return nil, false
+	return nil, slices.Contains(r.names, name)
 }
 
 // Names implements api.Registry.

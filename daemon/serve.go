@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,9 +27,6 @@ import (
 // drainTime is how long requests may go on after SIGTERM; the unit's TimeoutStopSec is longer.
 const drainTime = 45 * time.Second
 
-// readyTime bounds the decode that readiness stands for.
-const readyTime = 30 * time.Second
-
 // server is the running daemon.
 type server struct {
 	config    Config
@@ -38,6 +36,8 @@ type server struct {
 	api       *api.Model
 	scheduler *scheduler.Scheduler
 	gpus      *warden
+	loading   *api.Loading
+	served    atomic.Pointer[served] // nil until the model answers
 	loopEnd   chan error
 	stopLoop  context.CancelFunc
 	http      *socket.Server
@@ -45,6 +45,7 @@ type server struct {
 	tcp       net.Addr
 	unix      string           // path of the Unix socket, as clients reach it
 	terminate <-chan os.Signal // SIGTERM and SIGINT
+	asked     int              // how many of those have been taken
 	stops     []func()         // in the order of starting
 }
 
@@ -61,23 +62,30 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 	signal.Notify(hangup, syscall.SIGHUP) // one that comes while loading waits
 	defer signal.Stop(terminate)
 	defer signal.Stop(hangup)
-	s := &server{config: c, reload: reload, terminate: terminate}
+	s := &server{config: c, reload: reload, terminate: terminate, loading: api.NewLoading()}
 	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
-	err := s.gpus.why(s.run(ctx, hangup, out))
-	s.gpus.leaveNow(err)
-	lastResort(err, os.Exit)
+	return s.end(s.run(ctx, hangup, out))
+}
+
+// end stops what runs. Whatever began it, a signal or a fault, the way out is the same: requests go on for drainTime, a
+// GPU's verdict may cut them off, a second signal ends the process at once, and so does a stop that hangs.
+func (s *server) end(cause error) error {
+	go killWhenAskedTwice(s.terminate, s.asked, func() { os.Exit(max(1, ExitCode(s.gpus.last(cause)))) })
+	err := s.gpus.why(cause)
+	s.gpus.leaveNow()
+	stopped := lastResort(err, os.Exit)
 	s.stop()
+	stopped()
 	return s.gpus.last(err)
 }
 
 // run starts the parts and lives until there is a reason to end.
 //
 // What fails in a moment is tried before what takes minutes: a port that is taken is known before the
-// model is loaded. A client that connects meanwhile is answered when the daemon is ready, as it would
-// be by way of a socket unit.
+// model is loaded. A client that connects meanwhile waits a moment, or is told how far the load is.
 func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
 	for _, start := range []func() error{
-		s.nameModels, s.listen, s.watchGPUs, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.startHTTP,
+		s.nameModels, s.listen, s.watchGPUs, s.startHTTP, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.serveModel,
 	} {
 		if err := start(); errors.Is(err, errTerminated) {
 			return nil
@@ -93,7 +101,11 @@ func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer
 
 func (s *server) onStop(f func()) { s.stops = append(s.stops, f) }
 
+// stop lets requests end first: they need all the rest.
 func (s *server) stop() {
+	if s.http != nil {
+		s.shutdownHTTP()
+	}
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		s.stops[i]()
 	}
@@ -144,7 +156,7 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 			s.reloadConfig()
 		case sig := <-s.terminate:
 			slog.Info("stopping", "signal", sig.String())
-			go killOnSecond(s.terminate)
+			s.asked++
 			return nil
 		}
 	}
@@ -163,11 +175,14 @@ func moving(loop *scheduler.Scheduler) func() bool {
 	}
 }
 
-// killOnSecond ends the process at once when the administrator asks twice.
-func killOnSecond(terminate <-chan os.Signal) {
-	sig := <-terminate
-	slog.Error("killed while draining", "signal", sig.String())
-	os.Exit(1)
+// killWhenAskedTwice ends the process at once when the administrator has asked twice, of which so many times already. Who
+// asks once while the daemon drains for its GPU's sake gets what is under way.
+func killWhenAskedTwice(terminate <-chan os.Signal, asked int, kill func()) {
+	for ; asked < 1; asked++ {
+		slog.Info("stopping already: a second signal ends it at once", "signal", (<-terminate).String())
+	}
+	slog.Error("killed while draining", "signal", (<-terminate).String())
+	kill()
 }
 
 // reloadConfig reads the settings again. A bad file leaves the old ones; what cannot change while
@@ -184,6 +199,7 @@ func (s *server) reloadConfig() {
 	logLevel.Set(level)
 	s.config.LogLevel = c.LogLevel
 	slog.Info("reloaded", "log_level", c.LogLevel)
+	s.loaded.countThreads(s.config.Engine())
 	if waiting := s.config.differences(c); len(waiting) > 0 {
 		slog.Warn("some changed settings need a restart", "settings", waiting)
 	}

@@ -132,7 +132,7 @@ type Penalty struct {
 	Generated int32
 }
 
-// Bias is added to a token's logit.
+// Bias is added to a token's logit. Minus infinity keeps the token from being sampled, whatever else is asked.
 type Bias struct {
 	Token int32
 	Value float32

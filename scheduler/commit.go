@@ -12,7 +12,7 @@ import (
 // preempted since the step was planned are nobody's: its pages are no longer its own.
 func (s *Scheduler) commit(done *step) {
 	for _, c := range done.chunks {
-		if c.stay != c.seq.stay {
+		if c.releases != c.seq.releases {
 			s.stats.DiscardedTokens += uint64(c.tokens)
 			continue
 		}

@@ -197,7 +197,7 @@ func TestFinishReasons(t *testing.T) {
 			"end token":            {func(r *Request) { r.Ends = []int32{right[4]} }, 5, EndToken},
 			"first token ends":     {func(r *Request) { r.Ends = []int32{right[0]} }, 1, EndToken},
 			"end token ignored":    {func(r *Request) { r.Ends, r.IgnoreEnd = []int32{right[4]}, true }, 10, Length},
-			"end token too early":  {func(r *Request) { r.Ends, r.MinTokens = []int32{right[2]}, 8 }, 10, Length},
+			"ignored before least": {func(r *Request) { r.Ends, r.MinTokens, r.IgnoreEnd = []int32{right[2]}, 8, true }, 10, Length},
 			"end token in the end": {func(r *Request) { r.Ends, r.MinTokens = []int32{right[9]}, 9 }, 10, EndToken},
 		} {
 			r := base
@@ -205,6 +205,37 @@ func TestFinishReasons(t *testing.T) {
 			got, _, last := collect(t, f.submit(t, r))
 			if !slices.Equal(got, right[:c.tokens]) || last.Finish != c.finish {
 				t.Errorf("%s: %v, finish %d; want %v, %d", name, got, last.Finish, right[:c.tokens], c.finish)
+			}
+		}
+		f.finish(t)
+	})
+}
+
+// Before the least length an end token is not sampled, so that the answer goes on with another and not behind an end;
+// a bias that asks for it does not count then, and what the mask takes of a step's room for biases is known.
+func TestEndTokensAreMaskedBeforeTheLeastLength(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := start(t, l, config, nil)
+		base := greedy(prompt(1, 20, 0), 10)
+		right := answer(base)
+		for _, least := range []int{1, 3, 4, 9} {
+			r := base
+			r.Ends, r.MinTokens = []int32{right[3], right[0], 77}, least
+			r.Sampling.Biases = []engine.Bias{{Token: right[3], Value: 100}}
+			plain := r
+			plain.Sampling.Biases = nil
+			want := answer(plain)
+			if least > 3 && slices.Equal(want[:5], right[:5]) {
+				t.Fatal("the mask changes nothing: the test shows nothing")
+			}
+			got, _, last := collect(t, f.submit(t, r))
+			if !slices.Equal(got[:least], want[:least]) {
+				t.Errorf("least length %d: %v (finish %d), want %v", least, got, last.Finish, want)
+			}
+			for i, token := range got[:least] {
+				if slices.Contains(r.Ends, token) {
+					t.Errorf("least length %d: token %d is an end", least, i)
+				}
 			}
 		}
 		f.finish(t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chimera/engine"
 )
@@ -38,6 +39,8 @@ type Snapshot struct {
 	Steps, Preemptions     uint64
 	Aborts                 uint64     // background steps that gave way, and were planned again
 	Governance             Governance // what was asked last
+	Progress               time.Time  // when a step was last completed, or an idle loop was woken
+	Refusal                error      // why nothing more is admitted; nil: it is
 }
 
 // Scheduler runs requests on one instance.
@@ -47,6 +50,7 @@ type Scheduler struct {
 	instance engine.Instance
 	groups   []group
 	longest  int // tokens of a sequence, prompt and answer, at most
+	biases   int // that a step holds
 
 	mu         sync.Mutex
 	incoming   []*Sequence
@@ -63,6 +67,8 @@ type Scheduler struct {
 	next    *step // the one being planned
 	budget  int   // rows of it
 	stats   Snapshot
+	turns   uint64 // see takeTurn
+	plans   uint64 // so far, the one under way among them
 
 	generations []generation // oldest first
 	lastTurn    engine.Generation
@@ -90,9 +96,10 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 		return nil, err
 	}
 	s := &Scheduler{
-		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, budget: c.StepTokens,
+		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
+	s.stats.Progress = time.Now()
 	s.publishSnapshot()
 	return s, nil
 }
@@ -104,44 +111,9 @@ func (s *Scheduler) Limits() engine.Limits { return s.limits }
 func (s *Scheduler) Snapshot() Snapshot {
 	snap := *s.snapshot.Load()
 	s.mu.Lock()
-	snap.Waiting, snap.Governance = s.queued, s.governance
+	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
 	s.mu.Unlock()
 	return snap
-}
-
-// Submit queues a request. It never waits: what can't be taken is refused at once with ErrQueueFull,
-// ErrDraining, *engine.TooLongError, or what ended the loop. The sequence stops when ctx is done.
-func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
-	if err := s.admissible(r); err != nil {
-		return nil, err
-	}
-	seq := newSequence(r, s.wake)
-	s.mu.Lock()
-	switch {
-	case s.refusal != nil:
-		s.mu.Unlock()
-		return nil, s.refusal
-	case s.queued >= s.config.QueueLength:
-		s.mu.Unlock()
-		return nil, ErrQueueFull
-	}
-	s.queued++
-	s.incoming = append(s.incoming, seq)
-	seq.detach = context.AfterFunc(ctx, seq.Stop)
-	s.mu.Unlock()
-	s.wake()
-	return seq, nil
-}
-
-// admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
-func (s *Scheduler) admissible(r Request) error {
-	if len(r.Prompt) == 0 {
-		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
-	}
-	if r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest {
-		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
-	}
-	return nil
 }
 
 func (s *Scheduler) wake() {
@@ -175,6 +147,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			return nil
 		}
 		<-s.wakeup
+		s.stats.Progress = time.Now()
 	}
 }
 

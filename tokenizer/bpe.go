@@ -128,7 +128,7 @@ func (f *byteLevel) encodeWord(ids []int32, word string, m *merger) []int32 {
 			return append(ids, id)
 		}
 	}
-	m.symbols = m.symbols[:0]
+	m.reserve(len(word))
 	for i := range len(word) {
 		m.push(1, f.bytes[word[i]])
 	}

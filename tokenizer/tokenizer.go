@@ -54,6 +54,7 @@ type Tokenizer struct {
 	index   textIndex
 	pieces  string  // what the tokens stand for, one after the other
 	ends    []int32 // where in pieces each token ends; (V)
+	longest int     // bytes of the longest
 	special matcher
 	eog     []int32 // ascending
 

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -131,7 +131,7 @@ func psCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ps", Short: "Show a daemon's models and load", Args: cobra.NoArgs,
-		Long:    "Show the models that a running daemon knows and which is loaded, how many requests run and wait, and how much of its KV cache is in use.",
+		Long:    "Show what a running daemon is doing: the models that it knows and which is loaded, or how far; how many requests run and wait; how much of its KV cache is in use; its memory by purpose and the health of its GPUs. --json prints all that GET /v1/status says.",
 		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
 	}
 	server := serverFlags(c)
@@ -139,20 +139,19 @@ func psCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		s, err := client.New(serverAddress(c, *server)).Status(ctx)
+		text, err := client.New(serverAddress(c, *server)).Status(ctx)
 		if err != nil {
 			return err
 		}
 		if asJSON {
-			return printJSON(c.OutOrStdout(), s)
+			value := jsontext.Value(text)
+			return printJSON(c.OutOrStdout(), &value)
 		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "MODEL\tLOADED\tCONTEXT")
-		for _, m := range s.Models {
-			fmt.Fprintf(w, "%s\t%v\t%d\n", m.ID, m.Loaded, m.MaxContext)
+		s, err := client.ParseStatus(text)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "\n%d running, %d waiting, %d of %d KV pages in use\n", s.Running, s.Waiting, s.PagesUsed, s.PagesTotal)
-		return w.Flush()
+		return s.Print(c.OutOrStdout())
 	}
 	return c
 }

@@ -79,7 +79,7 @@ static __device__ float log_sum_exp(struct sampler *s, const float *logits, int 
 	return peak + (float)d_log(sum_exp(s, logits, vocab, peak));
 }
 
-KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
+KERNEL(sample, SAMPLE_THREADS, 1)(const struct phase *p)
 {
 	__shared__ struct sampler s;
 	const struct device_batch *b = p->batch;

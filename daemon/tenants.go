@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"chimera/api"
+	"chimera/paths"
+	"chimera/socket"
+)
+
+// This file owns who the daemon's clients are: what the endpoints are told of them, and whether they may share a cache.
+
+// peer is what the endpoints are told of a client.
+func peer(ctx *fasthttp.RequestCtx) api.Peer {
+	p := socket.PeerOf(ctx)
+	if p.Unix && !p.Known {
+		p.UID = math.MaxUint32 // nobody's: the system has no such user
+	}
+	return api.Peer{Unix: p.Unix, UID: p.UID, Loopback: p.Loopback, Log: p.Attr()}
+}
+
+// sites are the settings of what browsers may do.
+func (c *Config) sites() api.Sites {
+	machine, err := os.Hostname()
+	if err != nil {
+		slog.Warn("the machine's name is not known; clients may not call the server by it", "cause", err)
+	}
+	return api.Sites{Hosts: c.AllowedHosts, Origins: c.CORSOrigins, Own: ownNames(machine, c.HTTP)}
+}
+
+// ownNames are what clients may call the server without being told: the machine's name, whole and without its domain, with the
+// suffix that names in a local network have, and the name that --http gives the address.
+func ownNames(machine, http string) (names []string) {
+	short, _, _ := strings.Cut(machine, ".")
+	if machine != "" {
+		names = []string{machine, short, short + ".local"}
+	}
+	address, err := socket.TCPAddress(http)
+	if host, _, split := net.SplitHostPort(address); err == nil && split == nil && host != "" {
+		names = append(names, host)
+	}
+	return names
+}
+
+// isolates tells whether tenants share no pages: as the setting says, else unless nobody but one user can be a client.
+func (s *server) isolates() bool {
+	if given := s.config.IsolateTenants; given != nil {
+		return *given
+	}
+	return len(s.listeners) != 1 || !isPrivate(s.listeners[0].Addr())
+}
+
+// isPrivate tells whether one user alone can reach a listener: root can all.
+func isPrivate(at net.Addr) bool {
+	u, isUnix := at.(*net.UnixAddr)
+	return isUnix && paths.IsPrivate(u.Name)
+}
