@@ -111,13 +111,13 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 	t, to := p.Tensor(piece.Weight), &p.packed[piece.Weight-1]
 	source, rowBytes := (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(rows))), C.int64_t(t.RowBytes)
 	if to.plain == nil {
-		C.pack_groups(&to.matrix, C.uint32_t(t.Type), source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
+		C.pack_groups(&to.matrix, source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
 		return nil
 	}
 	from, end := p.Part(piece.Weight)
 	values := make([]float32, t.Cols)
 	for row := range piece.Rows {
-		C.plain_row(C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(&rows[row*t.RowBytes])), C.int(t.Cols), floats(values))
+		C.plain_row(C.gguf_form(C.uint32_t(t.Type)), (*C.uint8_t)(unsafe.Pointer(&rows[row*t.RowBytes])), C.int(t.Cols), floats(values))
 		copy(to.plain[(piece.First+row)*(end-from):], values[from:end])
 	}
 	return nil

@@ -5,7 +5,9 @@
 
 #ifdef __CUDACC__
 #define PORTABLE __device__
+#define FOLDED __forceinline__ /* its arguments are constants, and so is then its result */
 #else
 #define PORTABLE
+#define FOLDED __attribute__((always_inline))
 #endif
 #endif
