@@ -340,4 +340,41 @@ static inline PORTABLE void block32_read(uint32_t type, const uint8_t *row, int 
 		out->m[h] = code_minimum(f, &c, h);
 	}
 }
+
+/* code_values writes the 32 values of a block. */
+static inline PORTABLE void code_values(const struct form f, const struct code32 *c, float *out)
+{
+	for (int k = 0; k < 32; k++) {
+		float product = code_scale(f, c, k / 16) * (float)code_value(f, c->q[k]);
+		out[k] = f.minimum == MINIMUM_NONE ? product : product + code_minimum(f, c, k / 16);
+	}
+}
+
+/* float_at is value `at` of floats. */
+static inline PORTABLE float float_at(int form, const uint8_t *data, int64_t at)
+{
+	uint32_t bits;
+	float value;
+	if (form == FORM_F32)
+		return ((const float *)data)[at];
+	if (form == FORM_F16)
+		return half_to_float(((const uint16_t *)data)[at]);
+	bits = (uint32_t)((const uint16_t *)data)[at] << 16;
+	memcpy(&value, &bits, 4);
+	return value;
+}
+
+/* plain_row writes the (cols) values of a row as the file has it. As with packed rows, zeros of quantised types have no
+ * sign. */
+static inline PORTABLE void plain_row(uint32_t type, const uint8_t *row, int cols, float *out)
+{
+	int form = gguf_form(type);
+	struct code32 c;
+	for (int k = 0; form <= FORM_BF16 && k < cols; k++)
+		out[k] = float_at(form, row, k);
+	for (int i = 0; form > FORM_BF16 && i < cols / 32; i++) {
+		code32_read(form, row, i, &c);
+		code_values(form_of(form), &c, out + i * 32);
+	}
+}
 #endif

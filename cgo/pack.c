@@ -106,29 +106,6 @@ void pack_groups(const struct packed *w, const uint8_t *src, int64_t row_bytes, 
 	}
 }
 
-/* values writes the 32 values of a block. */
-static void values(const struct form f, const struct code32 *c, float *out)
-{
-	for (int k = 0; k < BLOCK; k++) {
-		float product = code_scale(f, c, k / 16) * (float)code_value(f, c->q[k]);
-		out[k] = f.minimum == MINIMUM_NONE ? product : product + code_minimum(f, c, k / 16);
-	}
-}
-
-/* float_at is value `at` of floats in a file's type. */
-static float float_at(int form, const uint8_t *data, int64_t at)
-{
-	uint32_t bits;
-	float value;
-	if (form == FORM_F32)
-		return ((const float *)data)[at];
-	if (form == FORM_F16)
-		return half_to_float(((const uint16_t *)data)[at]);
-	bits = (uint32_t)((const uint16_t *)data)[at] << 16;
-	memcpy(&value, &bits, 4);
-	return value;
-}
-
 void unpack_row(const struct packed *w, int row, float *out)
 {
 	const struct form f = form_of(w->form);
@@ -145,17 +122,6 @@ void unpack_row(const struct packed *w, int row, float *out)
 		get_plane(planes, f.low, 0, lane, c.q);
 		if (f.high)
 			get_plane(planes + f.low * 64, f.high, f.low, lane, c.q);
-		values(f, &c, out + i * BLOCK);
-	}
-}
-
-void plain_row(int form, const uint8_t *row, int cols, float *out)
-{
-	struct code32 c;
-	for (int k = 0; form <= FORM_BF16 && k < cols; k++)
-		out[k] = float_at(form, row, k);
-	for (int i = 0; form > FORM_BF16 && i < cols / BLOCK; i++) {
-		code32_read(form, row, i, &c);
-		values(form_of(form), &c, out + i * BLOCK);
+		code_values(f, &c, out + i * BLOCK);
 	}
 }

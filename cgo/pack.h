@@ -22,7 +22,4 @@ void pack_groups(const struct packed *w, const uint8_t *src, int64_t row_bytes, 
 /* unpack_row writes one row's (cols) values, equal to the format's own dequantisation (MXFP4's negative
  * zero becomes zero). */
 void unpack_row(const struct packed *w, int row, float *out);
-/* plain_row writes the (cols) values of a row as the file has it. As with packed rows, zeros of quantised types have no
- * sign. */
-void plain_row(int form, const uint8_t *row, int cols, float *out);
 #endif

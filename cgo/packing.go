@@ -117,7 +117,7 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 	from, end := p.Part(piece.Weight)
 	values := make([]float32, t.Cols)
 	for row := range piece.Rows {
-		C.plain_row(C.gguf_form(C.uint32_t(t.Type)), (*C.uint8_t)(unsafe.Pointer(&rows[row*t.RowBytes])), C.int(t.Cols), floats(values))
+		C.plain_row(C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(&rows[row*t.RowBytes])), C.int(t.Cols), floats(values))
 		copy(to.plain[(piece.First+row)*(end-from):], values[from:end])
 	}
 	return nil

@@ -5,9 +5,10 @@
 
 #ifdef __CUDACC__
 #define PORTABLE __device__
-#define FOLDED __forceinline__ /* its arguments are constants, and so is then its result */
 #else
 #define PORTABLE
-#define FOLDED __attribute__((always_inline))
 #endif
+
+/* FOLDED functions have constants for arguments, and so for results: they must be inlined to be. */
+#define FOLDED __attribute__((always_inline))
 #endif

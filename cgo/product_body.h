@@ -478,7 +478,7 @@ INLINE void FN(panel_tiles)(const uint8_t *const *panels, const struct acts *x, 
 	int t = t0;
 	for (; t + FN(int_tokens) <= t1; t += FN(int_tokens))
 		FN(panel_tile)
-		(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, FN(int_tokens), s, centre);
+	(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, FN(int_tokens), s, centre);
 	if (FN(int_tokens) > 2 && t + 2 <= t1) {
 		FN(panel_tile)(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, 2, s, centre);
 		t += 2;
@@ -573,7 +573,7 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 	int t = t0;
 	for (; t + FN(float_tokens) <= t1; t += FN(float_tokens))
 		FN(float_groups)
-		(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), FN(float_tokens), form);
+	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), FN(float_tokens), form);
 	for (; t < t1; t++)
 		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
 }
