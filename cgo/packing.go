@@ -111,7 +111,7 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 	t, to := p.Tensor(piece.Weight), &p.packed[piece.Weight-1]
 	source, rowBytes := (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(rows))), C.int64_t(t.RowBytes)
 	if to.plain == nil {
-		C.pack_groups(&to.matrix, C.uint32_t(t.Type), source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
+		C.pack_groups(&to.matrix, source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
 		return nil
 	}
 	from, end := p.Part(piece.Weight)

@@ -72,6 +72,7 @@ INLINE vf v_load_bf16(const uint16_t *p)
 	__m512i w = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 	return _mm512_castsi512_ps(_mm512_slli_epi32(w, 16));
 }
+INLINE vi vi_load_u8(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 INLINE vf v_load_i8(const int8_t *p)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
@@ -151,6 +152,11 @@ INLINE __m256 v_half_bf16(const uint16_t *p)
 	return _mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
 }
 INLINE vf v_load_bf16(const uint16_t *p) { return (vf){v_half_bf16(p), v_half_bf16(p + 8)}; }
+INLINE vi vi_load_u8(const uint8_t *p)
+{
+	return (vi){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),
+	            _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};
+}
 INLINE vf v_load_i8(const int8_t *p)
 {
 	__m256i a = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
@@ -219,6 +225,7 @@ INLINE vf v_select(vm m, vf yes, vf no)      MAP(vf, m.x[i] ? yes.x[i] : no.x[i]
 INLINE vf v_load_f16(const uint16_t *p)      MAP(vf, half_to_float(p[i]))
 INLINE void v_store_f16(uint16_t *p, vf a)   { EACH p[i] = float_to_half(a.x[i]); }
 INLINE vf v_load_bf16(const uint16_t *p)     MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16)))
+INLINE vi vi_load_u8(const uint8_t *p)       MAP(vi, p[i])
 INLINE vf v_load_i8(const int8_t *p)         MAP(vf, (float)p[i])
 /* clang-format on */
 #endif
