@@ -1,8 +1,8 @@
-/* pack.h owns the form of matrices that are packed for a GPU, and the way from a file's tensor to one and back. A GPU
+/* interleave.h owns the form of matrices that are packed for a GPU, and the way from a file's tensor to one and back. A GPU
  * multiplies what it reads as it is; the CPU keeps smaller forms (cgo/form.h) and takes them apart. The values are the
  * same. */
-#ifndef CHIMERA_CUDA_PACK_H
-#define CHIMERA_CUDA_PACK_H
+#ifndef CHIMERA_INTERLEAVE_H
+#define CHIMERA_INTERLEAVE_H
 #include "../cgo/cpu.h"
 #include "../cgo/gguf_blocks.h"
 #include "../cgo/portable.h"
