@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -23,6 +24,8 @@ type Client struct {
 	base    string
 	address string
 	http    *http.Client
+
+	Loading Patience // with a daemon that still loads its model
 }
 
 // New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, a port of this machine, or
@@ -51,6 +54,10 @@ var ErrNoDaemon = errors.New("no daemon answers")
 type StatusError struct {
 	Status  int
 	Message string
+
+	loading    bool          // the daemon is there, its model is not yet
+	percent    int           // of the load that is done
+	retryAfter time.Duration // 0: the server does not say
 }
 
 func (e *StatusError) Error() string {
@@ -94,16 +101,28 @@ func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
 		return answer.Body, nil
 	}
 	defer answer.Body.Close()
+	return nil, statusError(answer)
+}
+
+func statusError(answer *http.Response) *StatusError {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
-	var e struct {
+	var body struct {
 		Error struct {
-			Message string `json:"message"`
+			Message  string  `json:"message"`
+			Type     string  `json:"type"`
+			Progress float64 `json:"progress"` // percent
 		} `json:"error"`
 	}
-	if json.Unmarshal(text, &e) != nil || e.Error.Message == "" {
-		e.Error.Message = strings.TrimSpace(string(text))
+	e := &StatusError{Status: answer.StatusCode, Message: strings.TrimSpace(string(text))}
+	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
+		e.Message = body.Error.Message
+		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Type == "loading"
+		e.percent = int(min(max(body.Error.Progress, 0), 100))
 	}
-	return nil, &StatusError{answer.StatusCode, e.Error.Message}
+	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 16); err == nil {
+		e.retryAfter = time.Duration(seconds) * time.Second
+	}
+	return e
 }
 
 // explain says what to do about a daemon that is not there.
