@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 type Patience struct {
 	Limit  time.Duration     // in all
 	Report func(percent int) // hears of each refusal, if not nil
+	Done   func()            // hears that the wait is over, however it ended, if there was one and it is not nil
 }
 
 // A daemon that does not say when to ask again is asked each second; one that says more than mostPause is
@@ -24,7 +26,13 @@ const (
 
 // whenLoaded asks until the daemon has loaded its model, or patience ends: then the refusal is the error.
 func (c *Client) whenLoaded(ctx context.Context, ask func() (io.ReadCloser, error)) (io.ReadCloser, error) {
-	for end := time.Now().Add(c.Loading.Limit); ; {
+	waited := false
+	defer func() {
+		if waited && c.Loading.Done != nil {
+			c.Loading.Done()
+		}
+	}()
+	for end := time.Now().Add(c.Loading.Limit); ; waited = true {
 		body, err := ask()
 		var refused *StatusError
 		if !errors.As(err, &refused) || !refused.loading {
@@ -47,4 +55,9 @@ func (c *Client) whenLoaded(ctx context.Context, ask func() (io.ReadCloser, erro
 		case <-time.After(min(pause, left)):
 		}
 	}
+}
+
+// LoadingLine is what a person is shown meanwhile.
+func LoadingLine(percent int) string {
+	return fmt.Sprintf("the daemon is loading its model: %d %%", percent)
 }

@@ -32,9 +32,9 @@ func loading(t *testing.T, refusals int) (c *Client, asked *int) {
 func TestWaitsForALoad(t *testing.T) {
 	c, asked := loading(t, 2)
 	var heard []int
-	c.Loading = Patience{Limit: time.Minute, Report: func(percent int) { heard = append(heard, percent) }}
+	c.Loading = Patience{Limit: time.Minute, Report: func(percent int) { heard = append(heard, percent) }, Done: func() { heard = append(heard, -1) }}
 	stats, err := c.Chat(context.Background(), nil, Options{}, func(string) {})
-	if err != nil || *asked != 3 || !reflect.DeepEqual(heard, []int{20, 40}) {
+	if err != nil || *asked != 3 || !reflect.DeepEqual(heard, []int{20, 40, -1}) {
 		t.Errorf("%v, asked %d times, heard %v", err, *asked, heard)
 	}
 	if stats.Total >= defaultPause {

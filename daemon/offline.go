@@ -110,6 +110,9 @@ const (
 // the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
 // token.
 func Perplexity(c *Config, modelPath string, text []byte, progress func(done, total int)) (r PerplexityResult, err error) {
+	if c.Ctx != 0 && c.Ctx < leastWindow {
+		return r, noWindow(c.Ctx) // before minutes of loading
+	}
 	l, e, err := openEvaluator(modelPath, c, perplexityWindow)
 	if err != nil {
 		return r, err
@@ -121,7 +124,7 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 	}
 	window := l.Instance.Limits().MaxContext
 	if window < leastWindow {
-		return r, &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", window, leastWindow)}
+		return r, noWindow(window) // the model's context is as short
 	}
 	ids := tok.Encode(string(text), true, true)
 	r.Chunks = len(ids) / window
@@ -147,6 +150,10 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 	r.PPL = math.Exp(-mean)
 	r.StdErr = r.PPL * deviation
 	return r, nil
+}
+
+func noWindow(tokens int) error {
+	return &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", tokens, leastWindow)}
 }
 
 // meanAndError is the mean and its standard error.

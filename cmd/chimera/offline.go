@@ -21,7 +21,7 @@ func logitsCommand() *cobra.Command {
 	var ids, positions string
 	var r daemon.LogitsRequest
 	c := &cobra.Command{
-		Use: "logits --model F (--ids 1,2,3 | --text S) --out F.f32", Short: "Write a prompt's raw logits", Args: cobra.NoArgs,
+		Use: "logits --model F (--ids 1,2,3 | --text S) --out F.f32", Short: "Write a prompt's raw logits", Args: operands(),
 		Long:    "Write logits as raw little-endian float32 rows of the vocabulary's size. No BOS is added to --ids; --text is tokenised as by /v1/completions.",
 		Example: "  chimera logits --model m.gguf --ids 504,3575,282 --positions all --out rows.f32",
 	}
@@ -53,8 +53,8 @@ func parseIDs(list string) ([]int32, error) {
 	ids := []int32{}
 	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := strconv.ParseInt(field, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("--ids: %q is no token id", field)
+		if err != nil || id < 0 {
+			return nil, fmt.Errorf("--ids: %q is no token id: use numbers from 0, such as --ids 504,3575,282", field)
 		}
 		ids = append(ids, int32(id))
 	}
@@ -67,7 +67,7 @@ func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
 	if !isTerminal(w) {
 		return func(_, _ uint64) {}, func() {}
 	}
-	p := mpb.New(mpb.WithOutput(w))
+	p := mpb.New(mpb.WithOutput(rawStream(w).(io.Writer)))
 	var b *mpb.Bar
 	set = func(done, total uint64) {
 		if b == nil {
@@ -88,7 +88,7 @@ func perplexityCommand() *cobra.Command {
 	var text string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: cobra.NoArgs,
+		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: operands(),
 		Long: `Measure perplexity: the text is cut into windows of --ctx tokens (512) that do not overlap; the second half of each
 window scores its tokens. The last partial window is dropped.`,
 		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
@@ -123,7 +123,7 @@ window scores its tokens. The last partial window is dropped.`,
 func quantizeCommand() *cobra.Command {
 	var target string
 	c := &cobra.Command{
-		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: cobra.ExactArgs(2),
+		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: operands("IN", "OUT"),
 		Long:    "Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32. OUT appears whole or not at all.",
 		Example: "  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf",
 	}

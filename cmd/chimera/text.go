@@ -20,7 +20,7 @@ const maxLine = 64 << 20
 func tokenizeCommand() *cobra.Command {
 	var addSpecial, parseSpecial, decode bool
 	c := &cobra.Command{
-		Use: "tokenize --model F", Short: "Turn text into token ids, or back", Args: cobra.NoArgs,
+		Use: "tokenize --model F", Short: "Turn text into token ids, or back", Args: operands(),
 		Long: `Read one JSON string a line from standard input and write one JSON array of token ids a line; with --decode the
 reverse.`,
 		Example: "  echo '\"Hello, world\"' | chimera tokenize --model m.gguf",
@@ -80,7 +80,7 @@ func lines(in io.Reader, out io.Writer, f func([]byte) (any, error)) error {
 func templateCommand() *cobra.Command {
 	var model, file string
 	c := &cobra.Command{
-		Use: "template (--model F | --template F) < context.json", Short: "Render a chat template", Args: cobra.NoArgs,
+		Use: "template (--model F | --template F) < context.json", Short: "Render a chat template", Args: operands(),
 		Long: `Render a chat template with the variables of a JSON object read from standard input, and print exactly the text.
 --template takes a file or the name of a well-known template.`,
 		Example: `  echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | chimera template --model m.gguf`,
