@@ -37,8 +37,9 @@ func wrapped(text string, width int) string {
 	return strings.Join(append(w.add(text, width), w.line), "\n")
 }
 
-// lineEnd is where the first line of text ends and where the next begins: 0 where it may go on. Spaces at
-// a border may stand beyond the width: they are not shown. A word that is wider than a line is cut.
+// lineEnd is where the first line of text ends and where the next begins: 0 where it may go on. Borders are Unicode's, but
+// that paths and commands stay whole: it would break behind a slash, and not between a space and a slash. Spaces at a
+// border may stand beyond the width: they are not shown. A word that is wider than a line is cut.
 func lineEnd(text string, width int) (end, next int) {
 	column, border, state := 0, 0, -1
 	for at := 0; at < len(text); {
@@ -54,7 +55,7 @@ func lineEnd(text string, width int) (end, next int) {
 			return at, at
 		}
 		at, state = at+len(cluster), newState
-		if boundaries&uniseg.MaskLine == uniseg.LineCanBreak {
+		if cluster == " " || cluster != "/" && boundaries&uniseg.MaskLine == uniseg.LineCanBreak {
 			border = at
 		}
 	}

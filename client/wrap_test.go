@@ -23,6 +23,7 @@ func TestWrap(t *testing.T) {
 		{"abcdefghij", 4, []string{"abcd", "efgh", "ij"}},
 		{"a abcdefghij", 4, []string{"a", "abcd", "efgh", "ij"}},
 		{"well-known words", 6, []string{"well-", "known", "words"}},
+		{"see /etc/hosts or", 10, []string{"see", "/etc/hosts", "or"}},
 		{"你好世界", 5, []string{"你好", "世界"}}, // two columns each, and a border between any two
 		{"你好世界", 4, []string{"你好", "世界"}},
 		{"ab你好", 3, []string{"ab", "你", "好"}},
