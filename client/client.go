@@ -56,7 +56,6 @@ type StatusError struct {
 	Message string
 
 	loading    bool          // the daemon is there, its model is not yet
-	percent    int           // of the load that is done
 	retryAfter time.Duration // 0: the server does not say
 }
 
@@ -108,16 +107,14 @@ func statusError(answer *http.Response) *StatusError {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
 	var body struct {
 		Error struct {
-			Message  string  `json:"message"`
-			Type     string  `json:"type"`
-			Progress float64 `json:"progress"` // percent
+			Message string `json:"message"`
+			Code    string `json:"code"`
 		} `json:"error"`
 	}
 	e := &StatusError{Status: answer.StatusCode, Message: strings.TrimSpace(string(text))}
 	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
 		e.Message = body.Error.Message
-		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Type == "loading"
-		e.percent = int(min(max(body.Error.Progress, 0), 100))
+		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Code == "loading"
 	}
 	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 16); err == nil {
 		e.retryAfter = time.Duration(seconds) * time.Second

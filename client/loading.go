@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // This file owns waiting for a daemon that still loads its model.
@@ -13,48 +15,90 @@ import (
 // Patience says how long a client waits. The zero value takes the error at once.
 type Patience struct {
 	Limit  time.Duration     // in all
-	Report func(percent int) // hears of each refusal, if not nil
-	Done   func()            // hears that the wait is over, however it ended, if there was one and it is not nil
+	Report func(percent int) // hears of the load each second, if not nil
+	Done   func()            // hears that the wait is over, however it ended, if Report heard anything
 }
 
-// A daemon that does not say when to ask again is asked each second; one that says more than mostPause is
-// asked sooner, so that the percentage moves.
+// A daemon is asked for its progress each second. It is asked again for the answer as soon as it says, but
+// each few seconds at the least: a load ends when it ends.
 const (
-	defaultPause = time.Second
-	mostPause    = 5 * time.Second
+	reportPause = time.Second
+	mostPause   = 5 * time.Second
 )
 
 // whenLoaded asks until the daemon has loaded its model, or patience ends: then the refusal is the error.
 func (c *Client) whenLoaded(ctx context.Context, ask func() (io.ReadCloser, error)) (io.ReadCloser, error) {
-	waited := false
-	defer func() {
-		if waited && c.Loading.Done != nil {
-			c.Loading.Done()
-		}
-	}()
-	for end := time.Now().Add(c.Loading.Limit); ; waited = true {
+	defer c.reportLoad(ctx)()
+	for end := time.Now().Add(c.Loading.Limit); ; {
 		body, err := ask()
 		var refused *StatusError
 		if !errors.As(err, &refused) || !refused.loading {
 			return body, err
 		}
-		pause := defaultPause
-		if refused.retryAfter > 0 {
-			pause = min(refused.retryAfter, mostPause)
-		}
 		left := time.Until(end)
 		if left <= 0 {
 			return nil, err
 		}
-		if c.Loading.Report != nil {
-			c.Loading.Report(refused.percent)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(pause, left)):
+		again := max(min(refused.retryAfter, mostPause), reportPause)
+		if err := pause(ctx, min(again, left)); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// reportLoad reports until the function that it returns is called. It goes beside the question, since a daemon
+// holds that for some seconds before it refuses it.
+func (c *Client) reportLoad(ctx context.Context) (stop func()) {
+	if c.Loading.Report == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	reported := make(chan bool, 1)
+	go func() {
+		heard := false
+		for pause(ctx, reportPause) == nil {
+			percent, loads := c.loadedPercent(ctx)
+			if !loads || ctx.Err() != nil {
+				break
+			}
+			heard = true
+			c.Loading.Report(percent)
+		}
+		reported <- heard
+	}()
+	return func() {
+		cancel()
+		if <-reported && c.Loading.Done != nil {
+			c.Loading.Done()
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// loadedPercent is how far a load is. A server that does not say loads nothing.
+func (c *Client) loadedPercent(ctx context.Context) (percent int, loads bool) {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	text, err := c.get(ctx, "/v1/status")
+	if err != nil {
+		return 0, false
+	}
+	var s struct {
+		State   string  `json:"state"`
+		Percent float64 `json:"loading_percent"`
+	}
+	if json.Unmarshal(text, &s) != nil || s.State != "loading" {
+		return 0, false
+	}
+	return int(min(max(s.Percent, 0), 100)), true
 }
 
 // LoadingLine is what a person is shown meanwhile.

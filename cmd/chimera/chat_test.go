@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -239,6 +240,7 @@ func TestChatInterruptedTwice(t *testing.T) {
 // SIGTERM ends it at once, and leaves the terminal as it was.
 func TestChatTerminated(t *testing.T) {
 	x := conversation(t, func(http.ResponseWriter, *http.Request) {})
+	x.see("sk something") // the terminal is as the conversation wants it
 	x.cmd.Process.Signal(syscall.SIGTERM)
 	x.wantExit(exitInterrupted)
 	if !strings.Contains(x.all(), "\x1b[?2004l") || !strings.Contains(x.all(), "chimera: interrupted") {
@@ -246,33 +248,46 @@ func TestChatTerminated(t *testing.T) {
 	}
 }
 
-// loadingServer refuses so many questions as a daemon that loads does.
-func loadingServer(refusals int) http.HandlerFunc {
-	asked := 0
-	return func(w http.ResponseWriter, _ *http.Request) {
-		asked++
-		if asked <= refusals {
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(503)
-			fmt.Fprintf(w, `{"error":{"message":"the model is being loaded, %d %% are done","type":"loading","progress":%d}}`, 30*asked, 30*asked)
+// loadingServer is a daemon whose load goes on until the first question was refused, and its progress was seen.
+func loadingServer() http.HandlerFunc {
+	refused := make(chan struct{})
+	var once sync.Once
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/status" {
+			select {
+			case <-refused:
+				io.WriteString(w, `{"state":"loading","loading_percent":60}`)
+			default:
+				io.WriteString(w, `{"state":"loading","loading_percent":30}`)
+			}
 			return
 		}
-		say(w, "an answer")
-		sayEnd(w)
+		first := false
+		once.Do(func() { first = true })
+		if !first {
+			say(w, "an answer")
+			sayEnd(w)
+			return
+		}
+		time.Sleep(1500 * time.Millisecond) // as a daemon does: the model may be there soon
+		close(refused)
+		w.Header().Set("Retry-After", "2")
+		w.WriteHeader(503)
+		io.WriteString(w, `{"error":{"message":"the model is loading","type":"server_error","code":"loading"}}`)
 	}
 }
 
 func TestTalkWaitsForALoad(t *testing.T) {
-	x := conversation(t, loadingServer(2))
+	x := conversation(t, loadingServer())
 	x.press("go\r")
-	x.see("30 %")
-	x.see("6")
+	x.see("the daemon is loading its model: 30 %")
+	x.see("6") // of 60: what stays as it is isn't drawn again
 	x.see("an answer")
 	x.see("2 tokens")
 	x.press("\x04")
 	x.wantExit(0)
 
-	s := httptest.NewServer(loadingServer(2))
+	s := httptest.NewServer(loadingServer())
 	defer s.Close()
 	y := onTerminal(t, "run", "go", "--server", s.URL)
 	y.see("\r\x1b[Kthe daemon is loading its model: 30 %")
@@ -280,7 +295,7 @@ func TestTalkWaitsForALoad(t *testing.T) {
 	y.see("\r\x1b[Kan answer")
 	y.wantExit(0)
 
-	z := httptest.NewServer(loadingServer(1))
+	z := httptest.NewServer(loadingServer())
 	defer z.Close()
 	if r := runBinary(t, "", "run", "go", "--server", z.URL); r.code != 0 || r.out != "an answer\n" || strings.Contains(r.errors, "loading") {
 		t.Errorf("in a pipe: %+v", r)
