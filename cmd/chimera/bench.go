@@ -21,7 +21,7 @@ func benchCommand() *cobra.Command {
 		Use: "bench", Short: "Measure a server under load, or this machine's memory", Args: operands(),
 		Long: `Send completions to any OpenAI-compatible server and report time to first token, time between tokens, requests and
 tokens per second as the clients see them. With --rate requests arrive at random at that rate (open loop); without it
-each client sends its next request when the last is answered (closed loop).`,
+each client sends its next request when the last is answered (closed loop). Ctrl+C ends it; 'chimera bench memory' measures this machine.`,
 		Example: "  chimera bench --clients 8 --requests 64\n  chimera bench --server http://127.0.0.1:8080 --rate 2 --json",
 	}
 	c.AddCommand(benchMemoryCommand())

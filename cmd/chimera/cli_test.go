@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"chimera/daemon"
 	"chimera/gpu"
@@ -39,27 +42,49 @@ func runBinary(t *testing.T, stdin string, args ...string) result {
 	return result{c.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-var verbNames = []string{"serve", "run", "chat", "ps", "gpu", "show", "tokenize", "template", "perplexity", "logits", "quantize", "bench", "version"}
-
+// Every verb, also one below another, says what it is for, how it is typed, an example that begins with it, and what each flag means.
 func TestHelpOfEveryVerb(t *testing.T) {
 	root := runBinary(t, "", "--help")
-	for _, verb := range verbNames {
-		if !strings.Contains(root.out, "\n  "+verb+" ") {
-			t.Errorf("chimera --help does not name %s", verb)
-		}
-		r := runBinary(t, "", verb, "--help")
-		if r.code != 0 || r.errors != "" {
-			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.errors)
-		}
-		for _, part := range []string{"Usage:\n  chimera " + verb, "Examples:\n  ", "chimera " + verb, "Flags:\n"} {
-			if !strings.Contains(r.out, part) {
-				t.Errorf("%s --help has no %q", verb, part)
+	met := 0
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		for _, verb := range c.Commands() {
+			met++
+			path := strings.TrimPrefix(verb.CommandPath(), "chimera ")
+			if !strings.Contains(path, " ") && !strings.Contains(root.out, "\n  "+path+" ") {
+				t.Errorf("chimera --help does not name %s", path)
 			}
+			checkHelp(t, path)
+			visit(verb)
 		}
-		for line := range strings.Lines(r.out) {
-			if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "--") && len(strings.Fields(flag)) < 3 {
-				t.Errorf("%s: %q says nothing", verb, flag)
-			}
+	}
+	visit(rootCommand())
+	if met != 14 {
+		t.Errorf("%d verbs", met)
+	}
+}
+
+func checkHelp(t *testing.T, verb string) {
+	t.Helper()
+	r := runBinary(t, "", append(strings.Fields(verb), "--help")...)
+	if r.code != 0 || r.errors != "" {
+		t.Errorf("%s --help: exit %d, %q", verb, r.code, r.errors)
+	}
+	purpose, _, _ := strings.Cut(r.out, "\nUsage:")
+	if strings.Count(purpose, ". ")+strings.Count(purpose, ".\n") == 0 {
+		t.Errorf("%s --help does not say in a sentence what it is for", verb)
+	}
+	for _, part := range []string{"Usage:\n  chimera " + verb, "Examples:\n  ", "chimera " + verb, "Flags:\n"} {
+		if !strings.Contains(r.out, part) {
+			t.Errorf("%s --help has no %q", verb, part)
+		}
+	}
+	for line := range strings.Lines(r.out) {
+		if utf8.RuneCountInString(line) > 160 && !strings.Contains(line, "--") {
+			t.Errorf("%s --help: a line of %d columns: %q", verb, len(line), line)
+		}
+		if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "--") && len(strings.Fields(flag)) < 3 {
+			t.Errorf("%s: %q says nothing", verb, flag)
 		}
 	}
 }
@@ -90,7 +115,7 @@ func TestExitCodes(t *testing.T) {
 		{"serve --model x --threads -1", 2, "--threads"}, {"serve --model a=x --model b=x", 2, "two models have that name"},
 		{"serve --model " + none, 3, none + ": there is no such file"}, {"serve --model " + bad, 3, bad},
 		{"show", 2, "MODEL is missing\nUsage:   chimera show MODEL [flags]\nExample: chimera show m.gguf\n"}, {"show a b", 2, "\"b\" is one operand too many\nUsage: "}, {"show " + none, 3, "no such file"}, {"show " + bad, 3, bad}, {"show " + bad + " --isa mmx", 2, "--isa"},
-		{"tokenize", 2, "\"model\" not set\nUsage:   chimera tokenize --model F [flags]\nExample: echo"}, {"tokenize " + bad, 2, "takes flags alone; did you mean --model " + bad + "?\nUsage: "},
+		{"tokenize", 2, "\"model\" not set\nUsage:   chimera tokenize --model MODEL [flags]\nExample: echo"}, {"tokenize " + bad, 2, "takes flags alone; did you mean --model " + bad + "?\nUsage: "},
 		{"bench memry", 2, "did you mean 'chimera bench memory'?"}, {"perplexity m.gguf", 2, "did you mean --model m.gguf?"}, {"tokenize --model " + none, 3, "no such file"}, {"tokenize --model " + bad, 3, bad},
 		{"template", 2, "model"}, {"template --model a --template b", 2, "model"}, {"template --model " + none, 3, "no such file"}, {"template --template " + none, 2, none + "\" is neither a file"},
 		{"logits --model x --out y", 2, "ids"}, {"logits --model x --ids 1,a --out y", 2, `"a" is no token id`}, {"logits --model x --ids 1 --out y --positions some", 2, "last or all"},

@@ -21,16 +21,17 @@ func logitsCommand() *cobra.Command {
 	var ids, positions string
 	var r daemon.LogitsRequest
 	c := &cobra.Command{
-		Use: "logits --model F (--ids 1,2,3 | --text S) --out F.f32", Short: "Write a prompt's raw logits", Args: operands(),
-		Long:    "Write logits as raw little-endian float32 rows of the vocabulary's size. No BOS is added to --ids; --text is tokenised as by /v1/completions.",
+		Use: "logits --model MODEL (--ids IDS | --text TEXT) --out FILE", Short: "Write a prompt's raw logits", Args: operands(),
+		Long: `Compute what a model expects behind a prompt, and write it to a file: a row for each position asked for, of one little-endian
+float32 for each token of the vocabulary, nothing else. No BOS is added to --ids; --text is tokenised as by /v1/completions. No daemon is needed.`,
 		Example: "  chimera logits --model m.gguf --ids 504,3575,282 --positions all --out rows.f32",
 	}
 	config := engineConfig(c)
 	model := modelFlag(c)
-	c.Flags().StringVar(&ids, "ids", "", "token ids, separated by commas")
-	c.Flags().StringVar(&r.Text, "text", "", "text")
-	c.Flags().StringVar(&positions, "positions", "last", "last or all")
-	c.Flags().StringVar(&r.Out, "out", "", "file to write")
+	c.Flags().StringVar(&ids, "ids", "", "the prompt as token `ids`, separated by commas")
+	c.Flags().StringVar(&r.Text, "text", "", "the prompt as `text`")
+	c.Flags().StringVar(&positions, "positions", "last", "which `positions` get a row: last or all")
+	c.Flags().StringVar(&r.Out, "out", "", "`file` to write; one that exists is replaced")
 	c.MarkFlagsOneRequired("ids", "text")
 	c.MarkFlagsMutuallyExclusive("ids", "text")
 	_ = c.MarkFlagRequired("out")
@@ -88,20 +89,25 @@ func perplexityCommand() *cobra.Command {
 	var text string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: operands(),
-		Long: `Measure perplexity: the text is cut into windows of --ctx tokens (512) that do not overlap; the second half of each
-window scores its tokens. The last partial window is dropped.`,
-		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
+		Use: "perplexity --model MODEL --text FILE", Short: "Measure how well a model predicts a text", Args: operands(),
+		Long: `Measure perplexity, of which less is better: the text is cut into windows of --ctx tokens that do not overlap; the second half of
+each window scores its tokens. The last partial window is dropped. Figures compare between models of one vocabulary, at one --ctx and on one
+text. No daemon is needed.`,
+		Example: "  chimera perplexity --model m.gguf --text book.txt\n  chimera perplexity --model m.gguf --text - --ctx 256 --json < book.txt",
 	}
 	config := engineConfig(c)
 	window := c.Flags().Lookup("ctx") // here it is the window, and 512 is what published figures use
 	window.DefValue, window.Usage = "512", "tokens in a window"
 	model := modelFlag(c)
-	c.Flags().StringVar(&text, "text", "", "text file, - for standard input")
+	c.Flags().StringVar(&text, "text", "", "text `file`, - for standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("text")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		data, err := daemon.ReadAll(text, c.InOrStdin())
+		stdin := c.InOrStdin()
+		if text == "-" {
+			stdin = input(c, "text")
+		}
+		data, err := daemon.ReadAll(text, stdin)
 		if err != nil {
 			return err
 		}
@@ -123,11 +129,12 @@ window scores its tokens. The last partial window is dropped.`,
 func quantizeCommand() *cobra.Command {
 	var target string
 	c := &cobra.Command{
-		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: operands("IN", "OUT"),
-		Long:    "Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32. OUT appears whole or not at all.",
+		Use: "quantize --type TYPE IN OUT", Short: "Rewrite a model file in another type", Args: operands("IN", "OUT"),
+		Long: `Rewrite the model file IN as OUT, with its matrices in another type; vectors stay f32. OUT appears whole or not at all, also where
+Ctrl+C ends it. No daemon is needed.`,
 		Example: "  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf",
 	}
-	c.Flags().StringVar(&target, "type", "", "f32, f16 or q8_0")
+	c.Flags().StringVar(&target, "type", "", "`type` of the matrices: f32, f16 (half of that) or q8_0 (a quarter)")
 	_ = c.MarkFlagRequired("type")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)

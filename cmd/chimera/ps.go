@@ -15,7 +15,8 @@ func psCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ps", Short: "Show a daemon's models and load", Args: operands(),
-		Long:    "Show the models that a running daemon knows and which is loaded, how many requests run and wait, and how much of its KV cache is in use.",
+		Long: `Show the models that a running daemon knows, which is loaded and how many tokens its context holds; how many requests run and
+wait; and how many pages, of 16 tokens, of its KV cache are in use.`,
 		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
 	}
 	address := serverFlag(c)

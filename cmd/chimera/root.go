@@ -97,10 +97,21 @@ func rootCommand() *cobra.Command {
 	}
 	root.Flags().BoolVar(&showVersion, "version", false, "print what 'chimera version' prints")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{suggestFlag(c, err)} })
-	root.AddCommand(
-		serveCommand(), runCommand(), chatCommand(), psCommand(), gpuCommand(), showCommand(), tokenizeCommand(), templateCommand(),
-		perplexityCommand(), logitsCommand(), quantizeCommand(), benchCommand(), versionCommand(),
-	)
+	for _, g := range []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), gpuCommand(), benchCommand()}},
+		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), quantizeCommand()}},
+		{"about", "About this program:", []*cobra.Command{versionCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, verb := range g.verbs {
+			verb.GroupID = g.id
+			root.AddCommand(verb)
+		}
+	}
+	root.SetHelpCommandGroupID("about")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
@@ -173,7 +184,7 @@ func engineConfig(c *cobra.Command) *daemon.Config {
 }
 
 func modelFlag(c *cobra.Command) *string {
-	path := c.Flags().String("model", "", "model file, or name of a cached model")
+	path := c.Flags().String("model", "", "model `file`, or name of a cached model")
 	_ = c.MarkFlagRequired("model")
 	return path
 }

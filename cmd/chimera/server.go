@@ -15,7 +15,7 @@ import (
 const serverVariable = "CHIMERA_SERVER"
 
 func serverFlag(c *cobra.Command) *string {
-	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
+	return c.Flags().String("server", daemon.DefaultConfig().Socket, "`address` of the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
 }
 
 // server is the client for the daemon that the flag, or else the environment, names.

@@ -44,7 +44,7 @@ func (t *talkFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&t.model, "model", "", "`name` of the model, as 'chimera ps' lists them; empty: the one that is loaded")
 	c.Flags().StringVar(&t.system, "system", "", "`text` of the system message; empty: none")
 	numberFlag(c.Flags(), &t.maxTokens, "max-tokens", 0, mostTokens, "longest answer in tokens; 0: what the context holds")
-	numberFlag(c.Flags(), &t.temperature, "temperature", 0, mostTemperature, "how much chance has a say: 0 takes the likeliest token each time; unless given, the daemon chooses")
+	numberFlag(c.Flags(), &t.temperature, "temperature", 0, mostTemperature, "how far to stray from the likeliest token, which 0 takes each time; unless given, the daemon chooses")
 	numberFlag(c.Flags(), &t.seed, "seed", math.MinInt64, math.MaxInt64, "makes an answer repeatable, any whole number; unless given, each answer is another")
 }
 
@@ -157,7 +157,7 @@ are written as they are, and the first error or Ctrl+C ends it.`,
 		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		return client.Pipe(ctx, d, t.options(c), t.system, c.InOrStdin(), c.OutOrStdout())
+		return client.Pipe(ctx, d, t.options(c), t.system, input(c, "questions, a line each,"), c.OutOrStdout())
 	}
 	return c
 }
