@@ -17,11 +17,15 @@ import (
 // maxDepth bounds nesting; tool schemas are the deepest thing that clients send.
 const maxDepth = 128
 
-// decode reads the body into v. Unknown fields pass: clients send many that mean nothing here.
+// decode reads the body into v, and waits for the model that is to serve it. Unknown fields pass: clients send many that mean
+// nothing here.
 func (c *call) decode(v any) error {
 	raw, err := c.read()
 	c.started = time.Now()
 	if err != nil {
+		return err
+	}
+	if err := c.server.Loading.wait(c.context()); err != nil {
 		return err
 	}
 	return decodeJSON(raw, v)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"math"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -204,7 +203,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 			a.Choices[i].Logprobs = &chatLogprobs{Content: []chatToken{}}
 		}
 	}
-	w := watch{c, make([]time.Time, len(j.requests))}
+	w := c.begin(j, len(j.requests))
 	texts := make([][]byte, len(j.requests))
 	err := j.run(c.context(), func(p piece) error {
 		choice := &a.Choices[p.choice]
@@ -231,7 +230,7 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 	head := c.envelope(j.model, "chatcmpl-", "chat.completion.chunk")
 	withUsage, none := r.withUsage()
 	u := usage{PromptTokens: promptTokens}
-	w := watch{c, make([]time.Time, len(j.requests))}
+	w := c.begin(j, len(j.requests))
 	return c.start(j, func(s sse, pieces func(func(piece) error) error) error {
 		for i := range j.requests {
 			role := chunkChoice{Index: i, Delta: chatDelta{Role: "assistant", Content: new(string)}}

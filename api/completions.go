@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -183,7 +182,7 @@ func newLogprobs() *completionLogprobs {
 // start lays out the choices; with echo each begins with its prompt, whose first token has no
 // probability.
 func (a *completion) start() {
-	a.watch = watch{a.call, make([]time.Time, len(a.requests))}
+	a.watch = a.call.begin(a.job, int(or(a.r.N, 1)))
 	for i := range a.requests {
 		w := written{names: a.model.Tokenizer.NewContinuation(true)}
 		if or(a.r.Echo, false) {

@@ -6,6 +6,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +24,8 @@ type HTTPError struct {
 	Type    string // "invalid_request_error", "server_error" ...
 	Param   string // the field that is wrong, if one is
 	Code    string
-	Cause   error // logged, never sent
+	Allow   string // the method that the path takes, of a 405
+	Cause   error  // logged, never sent
 }
 
 func (e *HTTPError) Error() string {
@@ -44,6 +46,12 @@ func badField(field, format string, args ...any) *HTTPError {
 	}
 }
 
+// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
+const statusClientGone = 499
+
+// errClientGone is in the chain of errors of a client that does not take its answer.
+var errClientGone = errors.New("the client went")
+
 // codeTooLong is OpenAI's for a prompt, or an answer asked for, that the context can't hold.
 const codeTooLong = "context_length_exceeded"
 
@@ -56,6 +64,8 @@ func toHTTP(err error) *HTTPError {
 		return h
 	case errors.As(err, &tooLong):
 		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: codeTooLong, Message: tooLong.Error()}
+	case errors.Is(err, context.Canceled), errors.Is(err, errClientGone):
+		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):
@@ -107,6 +117,9 @@ func WriteError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(h.Status)
 	ctx.SetContentType("application/json")
+	if h.Allow != "" {
+		ctx.Response.Header.Set("Allow", h.Allow)
+	}
 	if h.Status == 429 || h.Status == 503 {
 		ctx.Response.Header.Set("Retry-After", "1")
 	}

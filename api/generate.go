@@ -36,6 +36,7 @@ type piece struct {
 	tokens []token
 	finish string // "stop" or "length" with the last piece
 	cached int
+	queued time.Duration
 	err    error
 }
 
@@ -59,9 +60,24 @@ func (j *job) launch(ctx context.Context) (*flight, error) {
 			f.land()
 			return nil, err
 		}
-		f.follows.Go(func() { j.follow(f.ctx, i, seq, f.pieces) })
+		f.follows.Go(func() { f.follow(i, seq) })
 	}
 	return f, nil
+}
+
+// follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
+func (f *flight) follow(choice int, seq *scheduler.Sequence) {
+	err := protect(func() error {
+		f.job.follow(f.ctx, choice, seq, f.pieces)
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	select {
+	case f.pieces <- piece{choice: choice, err: err}:
+	case <-f.ctx.Done():
+	}
 }
 
 // land stops what still runs: the sequences' context is done.
@@ -124,7 +140,7 @@ func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, p
 			return
 		}
 		p := d.piece(e)
-		p.choice, p.cached = choice, seq.Cached()
+		p.choice, p.cached, p.queued = choice, seq.Cached(), seq.Waited()
 		if p.empty() {
 			continue
 		}
@@ -220,25 +236,43 @@ func (j *job) text(id int32) string {
 	return validUTF8(j.model.Tokenizer.Piece(id, true))
 }
 
-// watch notes the times that metrics and log want. It belongs to one request.
+// watch notes what metrics and log want. It belongs to one request.
 type watch struct {
-	call *call
-	last []time.Time // per choice: its last token
+	call    *call
+	choices int         // of a prompt
+	last    []time.Time // per sequence: its last token
+}
+
+// begin says in whose name a job is computed, and what the log is to say of it. choices are those of a prompt.
+func (c *call) begin(j *job, choices int) watch {
+	c.figures.model = j.model.Name
+	for i := range j.requests {
+		j.requests[i].Tenant = c.tenant()
+	}
+	for i := 0; i < len(j.requests); i += choices {
+		c.figures.promptTokens += len(j.requests[i].Prompt)
+	}
+	return watch{c, choices, make([]time.Time, len(j.requests))}
 }
 
 // note observes a piece that has been written.
 func (w *watch) note(p piece) {
+	f := &w.call.figures
+	f.queued = max(f.queued, p.queued)
+	if p.finish != "" && p.choice%w.choices == 0 { // see usage.add
+		f.cachedTokens += p.cached
+	}
 	if len(p.tokens) == 0 {
 		return
 	}
 	now := time.Now()
-	if w.call.tokens == 0 {
-		w.call.ttft = now.Sub(w.call.started)
-		w.call.server.Metrics.ttft.Observe(w.call.ttft.Seconds())
+	if f.tokens == 0 {
+		f.ttft = now.Sub(w.call.started)
+		w.call.server.Metrics.ttft.Observe(f.ttft.Seconds())
 	}
 	if last := w.last[p.choice]; !last.IsZero() {
 		w.call.server.Metrics.itl.Observe(now.Sub(last).Seconds())
 	}
 	w.last[p.choice] = now
-	w.call.tokens += len(p.tokens)
+	f.tokens += len(p.tokens)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -279,6 +280,7 @@ type reply struct {
 	status int
 	header *fasthttp.ResponseHeader
 	body   []byte
+	broken error // why a stream broke off
 }
 
 // do sends a request; head are pairs of names and values.
@@ -294,7 +296,13 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 	ctx := &fasthttp.RequestCtx{}
 	ctx.Init(&request, nil, nil)
 	h.Handle(ctx)
-	return reply{h.t, ctx.Response.StatusCode(), &ctx.Response.Header, ctx.Response.Body()}
+	r := reply{t: h.t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header}
+	if stream := ctx.Response.BodyStream(); stream != nil {
+		r.body, r.broken = io.ReadAll(stream)
+	} else {
+		r.body = ctx.Response.Body()
+	}
+	return r
 }
 
 func (h *bench) post(path, body string) reply { h.t.Helper(); return h.do("POST", path, body) }

@@ -15,6 +15,7 @@ import (
 // Metrics are the server's instruments, in a registry of their own.
 type Metrics struct {
 	registry *prometheus.Registry
+	snapshot func() scheduler.Snapshot
 	total    *prometheus.CounterVec
 	ttft     prometheus.Histogram
 	itl      prometheus.Histogram
@@ -29,10 +30,10 @@ var (
 // NewMetrics makes the instruments; snapshot is read at every scrape.
 func NewMetrics(snapshot func() scheduler.Snapshot) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		total:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chimera_requests_total", Help: "Requests answered, by HTTP status; 499 is a client that hung up."}, []string{"code"}),
-		ttft:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chimera_ttft_seconds", Help: "Time from the last byte of a request to its first token event.", Buckets: ttftBuckets}),
-		itl:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chimera_itl_seconds", Help: "Time between two tokens of an answer.", Buckets: itlBuckets}),
+		registry: prometheus.NewRegistry(), snapshot: snapshot,
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chimera_requests_total", Help: "Requests answered, by HTTP status; 499 is a client that hung up."}, []string{"code"}),
+		ttft:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chimera_ttft_seconds", Help: "Time from the last byte of a request to its first token event.", Buckets: ttftBuckets}),
+		itl:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chimera_itl_seconds", Help: "Time between two tokens of an answer.", Buckets: itlBuckets}),
 	}
 	m.registry.MustRegister(m.total, m.ttft, m.itl, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registerSnapshot(snapshot)

@@ -7,9 +7,13 @@ import "github.com/prometheus/client_golang/prometheus"
 // MemoryUse is what one purpose of off-heap memory holds, in bytes, and how often it fell back to
 // pageable memory since the process began.
 type MemoryUse struct {
-	Purpose                                string
-	Mapped, Huge, Locked, Pinned, Fallback int64
-	Fallbacks                              int64
+	Purpose   string `json:"purpose"`
+	Mapped    int64  `json:"mapped_bytes"`
+	Huge      int64  `json:"huge_bytes"`
+	Locked    int64  `json:"locked_bytes"`
+	Pinned    int64  `json:"pinned_bytes"`
+	Fallback  int64  `json:"fallback_bytes"`
+	Fallbacks int64  `json:"fallbacks"`
 }
 
 // memoryCollector reads the accounting at every scrape: it is kept elsewhere.
@@ -18,8 +22,8 @@ type memoryCollector struct {
 	read             func() []MemoryUse
 }
 
-// RegisterMemory exposes what read returns; it is called at every scrape.
-func (m *Metrics) RegisterMemory(read func() []MemoryUse) {
+// registerMemory exposes what read returns; it is called at every scrape.
+func (m *Metrics) registerMemory(read func() []MemoryUse) {
 	m.registry.MustRegister(&memoryCollector{
 		bytes: prometheus.NewDesc("chimera_host_memory_bytes",
 			"Off-heap memory by purpose: mapped in all; of it advised huge, locked, pinned for a GPU, and pageable although it was to be locked or pinned.",

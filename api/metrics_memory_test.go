@@ -12,7 +12,7 @@ func TestMemoryMetrics(t *testing.T) {
 		{Purpose: "weights", Mapped: 1 << 40, Huge: 1 << 39, Locked: 7, Fallback: 5, Fallbacks: 2},
 		{Purpose: "staging", Mapped: 64, Pinned: 64},
 	}
-	h.Metrics.RegisterMemory(func() []MemoryUse { return uses })
+	h.Metrics.registerMemory(func() []MemoryUse { return uses })
 	for range 2 {
 		text := string(h.do("GET", "/metrics", "").body)
 		for _, line := range []string{

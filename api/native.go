@@ -32,11 +32,16 @@ func (s *Server) models(c *call) error {
 	list := struct {
 		Object string        `json:"object"`
 		Data   []modelObject `json:"data"`
-	}{Object: "list", Data: []modelObject{}}
-	for _, name := range s.Registry.Names() {
-		list.Data = append(list.Data, s.modelObject(name))
-	}
+	}{Object: "list", Data: s.modelObjects()}
 	return c.reply(list)
+}
+
+func (s *Server) modelObjects() []modelObject {
+	list := []modelObject{}
+	for _, name := range s.Registry.Names() {
+		list = append(list, s.modelObject(name))
+	}
+	return list
 }
 
 func (s *Server) model(c *call, name string) error {
@@ -145,8 +150,11 @@ func (s *Server) detokenize(c *call) error {
 // live says that the process answers.
 func (s *Server) live(c *call) error { return c.reply(map[string]string{"status": "ok"}) }
 
-// ready says that the model answers: it makes a real decode.
+// ready says that the model answers, or how far it is loaded.
 func (s *Server) ready(c *call) error {
+	if err := s.Loading.check(); err != nil {
+		return err
+	}
 	if err := s.Ready(c.context()); err != nil {
 		return &HTTPError{Status: 503, Type: "server_error", Code: "not_ready", Message: fmt.Sprintf("not ready: %v", err), Cause: err}
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -39,6 +38,7 @@ type Model struct {
 	MaxContext  int
 	MaxLogprobs int
 	NumericsID  string // system_fingerprint of every answer
+	Compute     Compute
 }
 
 // Registry finds models.
@@ -50,25 +50,41 @@ type Registry interface {
 	Names() []string
 }
 
+// Peer is who sends a request.
+type Peer struct {
+	Unix     bool // by the Unix socket, as UID; else by TCP
+	UID      uint32
+	Loopback bool // by TCP, to an address that this machine alone can reach
+	Log      slog.Attr
+}
+
 // Config is what a Server is made of.
 type Config struct {
 	Registry Registry
 	Metrics  *Metrics
-	// RequestContext is done when the request's client has gone.
+	// RequestContext is done when the request's client has gone, or the server cuts the request off; its cause tells which.
 	RequestContext func(*fasthttp.RequestCtx) context.Context
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
-	// Ready makes a real decode; its error is why the server is not ready.
+	// Memory accounts for off-heap memory; nil: nothing is said of it.
+	Memory func() []MemoryUse
+	// Loading is the default model on its way; nil: it is there.
+	Loading *Loading
+	// Ready tells why the server is not ready.
 	Ready func(context.Context) error
-	// Peer names the client in the log.
-	Peer    func(*fasthttp.RequestCtx) slog.Attr
-	MaxBody int // bytes
+	// Peer tells who sends a request; nil: somebody by TCP.
+	Peer  func(*fasthttp.RequestCtx) Peer
+	Sites Sites
+	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see tenant.
+	IsolateTenants bool
+	MaxBody        int // bytes
 }
 
 // Server holds the handlers.
 type Server struct {
 	Config
-	routes map[string]route
+	routes  map[string]route
+	started time.Time
 }
 
 type handler func(*call) error
@@ -76,108 +92,71 @@ type handler func(*call) error
 type route struct {
 	method  string
 	handler handler
-}
-
-// call is one request on its way. A stream outlives its handler, and fasthttp may then have given the
-// RequestCtx to another connection: what the log wants is copied first, and streams touch nothing of it.
-type call struct {
-	*fasthttp.RequestCtx
-	server  *Server
-	method  string
-	path    string
-	peer    slog.Attr
-	ctx     context.Context // see context
-	started time.Time       // the last byte of the request was read
-	tokens  int             // generated, for the log
-	ttft    time.Duration
-	streams bool // the log line is written when the stream ends, on another goroutine
-}
-
-// context is done when the client has gone. It is first asked for when the body has been read: the
-// watch on the connection must not take the body's bytes for a hang-up or the next request.
-func (c *call) context() context.Context {
-	if c.ctx == nil {
-		c.ctx = c.server.RequestContext(c.RequestCtx)
-	}
-	return c.ctx
+	probe   bool // asked every few seconds by machines: its log line is for debugging
 }
 
 // New makes a server.
 func New(c Config) *Server {
-	s := &Server{Config: c}
+	s := &Server{Config: c, started: time.Now()}
 	s.routes = map[string]route{
-		"/v1/chat/completions": {"POST", s.chatCompletions},
-		"/v1/completions":      {"POST", s.completions},
-		"/v1/models":           {"GET", s.models},
-		"/tokenize":            {"POST", s.tokenize},
-		"/detokenize":          {"POST", s.detokenize},
-		"/apply-template":      {"POST", s.applyTemplate},
-		"/health/live":         {"GET", s.live},
-		"/health/ready":        {"GET", s.ready},
-		"/metrics":             {"GET", s.metrics},
+		"/v1/chat/completions": {method: "POST", handler: s.chatCompletions},
+		"/v1/completions":      {method: "POST", handler: s.completions},
+		"/v1/models":           {method: "GET", handler: s.models},
+		"/v1/status":           {method: "GET", handler: s.status},
+		"/tokenize":            {method: "POST", handler: s.tokenize},
+		"/detokenize":          {method: "POST", handler: s.detokenize},
+		"/apply-template":      {method: "POST", handler: s.applyTemplate},
+		"/health/live":         {method: "GET", handler: s.live, probe: true},
+		"/health/ready":        {method: "GET", handler: s.ready, probe: true},
+		"/metrics":             {method: "GET", handler: s.metrics, probe: true},
 	}
 	if c.GPUs != nil {
-		s.routes["/v1/gpu"] = route{"GET", s.gpus}
+		s.routes["/v1/gpu"] = route{method: "GET", handler: s.gpus}
 		c.Metrics.registry.MustRegister(gpuCollector{c.GPUs})
+	}
+	if c.Memory != nil {
+		c.Metrics.registerMemory(c.Memory)
 	}
 	return s
 }
 
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
-	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.Path())}
-	if s.Peer != nil {
-		c.peer = s.Peer(ctx)
+	c := s.newCall(ctx)
+	if err := protect(func() error { return s.dispatch(c) }); err != nil {
+		h := c.toHTTP(err)
+		WriteError(ctx, h)
+		c.logFailure(h)
 	}
-	if err := s.dispatch(c); err != nil {
-		s.answerError(c, err)
-	}
+	c.headRequestID()
+	c.headCORS()
 	if !c.streams {
 		c.finish(ctx.Response.StatusCode())
 	}
 }
 
 func (s *Server) dispatch(c *call) error {
-	r, ok := s.routes[c.path]
-	if name, isModel := strings.CutPrefix(c.path, "/v1/models/"); isModel && name != "" {
-		r, ok = route{"GET", func(c *call) error { return s.model(c, name) }}, true
+	if err := s.Sites.check(c); err != nil {
+		return err
 	}
+	r, ok := s.route(c)
 	if !ok {
-		return &HTTPError{Status: 404, Type: "invalid_request_error", Code: "not_found", Message: fmt.Sprintf("there is no %s", c.path)}
+		return s.notFound(c.path)
+	}
+	c.probe = r.probe
+	if c.isPreflight() {
+		return c.answerPreflight(r.method)
 	}
 	if c.method != r.method && !(r.method == "GET" && c.method == "HEAD") {
-		c.Response.Header.Set("Allow", r.method)
-		return &HTTPError{Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Message: fmt.Sprintf("%s takes %s, not %s", c.path, r.method, c.method)}
+		return &HTTPError{
+			Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Allow: r.method,
+			Message: fmt.Sprintf("%s takes %s, not %s", c.path, r.method, c.method),
+		}
+	}
+	if err := c.checkEncoding(); err != nil {
+		return err
 	}
 	return r.handler(c)
-}
-
-// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
-const statusClientGone = 499
-
-func (s *Server) answerError(c *call, err error) {
-	h := toHTTP(err)
-	if errors.Is(err, context.Canceled) {
-		h = &HTTPError{Status: statusClientGone, Message: "the client hung up", Type: "client_gone"}
-	}
-	allow := string(c.Response.Header.Peek("Allow"))
-	WriteError(c.RequestCtx, h)
-	if allow != "" {
-		c.Response.Header.Set("Allow", allow)
-	}
-	if h.Status >= 500 {
-		slog.Error("request failed", "path", c.path, "status", h.Status, "cause", h.Cause)
-	}
-}
-
-// finish logs and counts, once per request.
-func (c *call) finish(status int) {
-	c.server.Metrics.requests(status)
-	attrs := []any{"method", c.method, "path", c.path, "status", status, "ms", time.Since(c.started).Milliseconds()}
-	if c.tokens > 0 {
-		attrs = append(attrs, "tokens", c.tokens, "ttft_ms", c.ttft.Milliseconds())
-	}
-	slog.Info("request", append(attrs, c.peer)...)
 }
 
 // lookup finds the request's model.

@@ -265,7 +265,7 @@ func TestEngineFailure(t *testing.T) {
 		r := h.post(textPath, fmt.Sprintf(`{"prompt":"x","stream":%t}`, stream))
 		if stream {
 			events := r.events()
-			last := reply{t, 500, r.header, []byte(events[len(events)-1])}
+			last := reply{t: t, body: []byte(events[len(events)-1])}
 			if p := last.problem(); len(events) != 3 || p.Type != "server_error" || strings.Contains(p.Message, "secret") {
 				t.Errorf("streamed: %q", events)
 			}

@@ -1,20 +1,18 @@
 package api
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"log/slog"
+	"fmt"
+	"io"
 )
 
-// This file owns server-sent events: one frame per flush, an error as a frame, and the end mark.
+// This file owns server-sent events: one frame per write, an error as a frame, and the end mark.
 
 // sse writes frames to a client.
 type sse struct {
-	w *bufio.Writer
+	w io.Writer
 }
 
-// send writes one event; the client has it when send returns.
+// send writes one event.
 func (s sse) send(v any) error {
 	b, err := marshal(v)
 	if err != nil {
@@ -23,37 +21,47 @@ func (s sse) send(v any) error {
 	return s.frame(b)
 }
 
+// frame fails when the client has gone, or does not read.
 func (s sse) frame(data []byte) error {
-	s.w.WriteString("data: ")
-	s.w.Write(data)
-	s.w.WriteString("\n\n")
-	return s.w.Flush()
+	frame := append(append([]byte("data: "), data...), "\n\n"...)
+	if _, err := s.w.Write(frame); err != nil {
+		return fmt.Errorf("%w: %w", errClientGone, err)
+	}
+	return nil
 }
 
 // stream answers with what produce sends. Errors before the first event cannot happen here: the
-// endpoints check all they can before. Later ones become an event of their own.
+// endpoints check all they can before. Later ones become an event of their own, and the body then breaks off: a client
+// that does not know the event must not take what it has for the whole answer.
+//
+// Rejected: fasthttp's SetBodyStreamWriter, whose bodies can't break off, and which leaves a panic to end the process.
 func (c *call) stream(produce func(sse) error) {
 	c.streams = true
 	c.SetContentType("text/event-stream")
 	c.Response.Header.Set("Cache-Control", "no-cache")
 	c.Response.Header.Set("X-Accel-Buffering", "no") // proxies must pass each event on at once
 	c.Response.ImmediateHeaderFlush = true
-	c.SetBodyStreamWriter(func(w *bufio.Writer) {
-		s := sse{w}
-		status := 200
-		switch err := produce(s); {
-		case err == nil:
-			_ = s.frame([]byte("[DONE]"))
-		case errors.Is(err, context.Canceled):
-			status = statusClientGone
-		default:
-			h := toHTTP(err)
-			status = h.Status
-			slog.Error("stream failed", "status", status, "cause", err)
-			_ = s.frame(h.body())
-		}
-		c.finish(status)
-	})
+	read, write := io.Pipe()
+	c.SetBodyStream(read, -1)
+	go func() {
+		s := sse{write}
+		err := c.endStream(s, protect(func() error { return produce(s) }))
+		write.CloseWithError(err)
+	}()
+}
+
+// endStream writes the end mark, or why there is none. What it returns is nil for a whole answer.
+func (c *call) endStream(s sse, err error) error {
+	if err == nil {
+		_ = s.frame([]byte("[DONE]"))
+		c.finish(200)
+		return nil
+	}
+	h := c.toHTTP(err)
+	c.logFailure(h)
+	_ = s.frame(h.body()) // nobody may be there to read it
+	c.finish(h.Status)
+	return h
 }
 
 // withUsage tells whether a stream ends with the usage. If so all other chunks have the member as null,

@@ -44,6 +44,7 @@ type chatModel struct {
 	send    func(tea.Msg)
 
 	input    textarea.Model
+	greeted  bool
 	width    atomic.Int64 // of the terminal; the goroutine that answers reads it
 	messages []Message
 	history  history
@@ -66,9 +67,6 @@ type (
 	}
 )
 
-// defaultWidth is that of a terminal that has not told its own.
-const defaultWidth = 80
-
 func newChatModel(ctx context.Context, c *Client, o Options, system string, h history) *chatModel {
 	input := textarea.New()
 	input.Placeholder = "Ask something"
@@ -76,16 +74,26 @@ func newChatModel(ctx context.Context, c *Client, o Options, system string, h hi
 	input.CharLimit = 0
 	input.SetHeight(3)
 	input.KeyMap.InsertNewline.SetKeys("alt+enter", "ctrl+j")
-	m := &chatModel{ctx: ctx, client: c, options: o, system: system, input: input, messages: opening(system), history: h}
-	m.width.Store(defaultWidth)
-	return m
+	return &chatModel{ctx: ctx, client: c, options: o, system: system, input: input, messages: opening(system), history: h}
 }
 
 // Init implements tea.Model.
-func (m *chatModel) Init() tea.Cmd {
+func (m *chatModel) Init() tea.Cmd { return m.input.Focus() }
+
+// greet begins the conversation, once the terminal has told its width.
+func (m *chatModel) greet() tea.Cmd {
 	sent, err := m.history.load()
-	m.sent, m.at = sent, len(sent)
-	return tea.Sequence(m.say(chatHelp()), m.notKept(err), m.input.Focus())
+	m.sent, m.at, m.greeted = sent, len(sent), true
+	return tea.Sequence(m.say(chatHelp()), m.notKept(err))
+}
+
+func (m *chatModel) resize(width int) tea.Cmd {
+	m.width.Store(int64(width))
+	m.input.SetWidth(width)
+	if m.greeted {
+		return nil
+	}
+	return m.greet()
 }
 
 // say prints text above.
@@ -117,8 +125,7 @@ func (m *chatModel) View() tea.View {
 func (m *chatModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.width.Store(int64(msg.Width))
-		m.input.SetWidth(msg.Width)
+		return m, m.resize(msg.Width)
 	case lineMsg:
 		m.line = string(msg)
 		return m, nil

@@ -40,10 +40,7 @@ func New(address string) *Client {
 	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
 		return &Client{base: strings.TrimSuffix(address, "/"), address: address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", address)
-	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialUnix(ctx, address) }
 	return &Client{base: "http://chimera", address: address, http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // This file owns waiting for a daemon that still loads its model.
@@ -85,20 +83,15 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // loadedPercent is how far a load is. A server that does not say loads nothing.
 func (c *Client) loadedPercent(ctx context.Context) (percent int, loads bool) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
-	defer cancel()
-	text, err := c.get(ctx, "/v1/status")
+	text, err := c.Status(ctx)
 	if err != nil {
 		return 0, false
 	}
-	var s struct {
-		State   string  `json:"state"`
-		Percent float64 `json:"loading_percent"`
-	}
-	if json.Unmarshal(text, &s) != nil || s.State != "loading" {
+	s, err := ParseStatus(text)
+	if err != nil || s.State != "loading" || s.Percent == nil {
 		return 0, false
 	}
-	return int(min(max(s.Percent, 0), 100)), true
+	return min(max(*s.Percent, 0), 100), true
 }
 
 // LoadingLine is what a person is shown meanwhile.

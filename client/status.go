@@ -1,18 +1,16 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
+	"io"
+	"text/tabwriter"
 	"time"
 
 	"github.com/go-json-experiment/json"
 )
 
-// This file owns what ps shows: models and load.
+// This file owns what ps shows: models, load and memory.
 
 // Model is one entry of the daemon's list.
 type Model struct {
@@ -21,52 +19,80 @@ type Model struct {
 	MaxContext int    `json:"max_model_len"`
 }
 
-// Status is a daemon's models and load.
+// Status is an answer of GET /v1/status as far as ps shows it; docs/HTTP.md describes the whole.
 type Status struct {
-	Models     []Model `json:"models"`
-	Running    int     `json:"requests_running"`
-	Waiting    int     `json:"requests_waiting"`
-	PagesUsed  int     `json:"kv_pages_used"`
-	PagesTotal int     `json:"kv_pages_total"`
+	State   string  `json:"state"`
+	Percent *int    `json:"loading_percent"`
+	Uptime  float64 `json:"uptime_seconds"`
+	Models  []Model `json:"models"`
+	Model   *struct {
+		NumericsID     string `json:"numerics_id"`
+		Backend        string `json:"backend"`
+		Threads        int    `json:"threads"`
+		ThreadsBoundBy string `json:"threads_bound_by"`
+	} `json:"model"`
+	Requests struct {
+		Running int    `json:"running"`
+		Waiting int    `json:"waiting"`
+		Limit   int    `json:"admission_limit"`
+		Reason  string `json:"admission_reason"`
+	} `json:"requests"`
+	Pages struct {
+		Used   int `json:"used"`
+		Cached int `json:"cached"`
+		Total  int `json:"total"`
+	} `json:"kv_pages"`
+	Memory []struct {
+		Purpose string `json:"purpose"`
+		Mapped  int64  `json:"mapped_bytes"`
+	} `json:"memory"`
+	GPUs []GPU `json:"gpus"`
 }
 
 // statusTime bounds the question: a daemon answers it without computing.
 const statusTime = 10 * time.Second
 
-// Status asks the daemon. A server without /metrics that can be read is no daemon of ours: an error.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
+// Status asks the daemon and returns its answer byte for byte. A server without /v1/status is no daemon of ours: an error.
+func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
-	text, err := c.get(ctx, "/v1/models")
-	if err != nil {
-		return s, err
+	return c.get(ctx, "/v1/status")
+}
+
+// ParseStatus reads an answer of GET /v1/status.
+func ParseStatus(text []byte) (s Status, err error) {
+	if err := json.Unmarshal(text, &s); err != nil {
+		return s, fmt.Errorf("the server's status: %w", err)
 	}
-	var list struct {
-		Data []Model `json:"data"`
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		return s, fmt.Errorf("the server's list of models: %w", err)
-	}
-	s.Models = list.Data
-	text, err = c.get(ctx, "/metrics")
-	if err != nil {
-		return s, err
-	}
-	values := metrics(text)
-	s.Running, s.Waiting = int(values["chimera_requests_running"]), int(values["chimera_requests_waiting"])
-	s.PagesUsed, s.PagesTotal = int(values["chimera_kv_pages_used"]), int(values["chimera_kv_pages_total"])
 	return s, nil
 }
 
-// metrics reads the samples of a Prometheus text without labels.
-func metrics(text []byte) map[string]float64 {
-	values := map[string]float64{}
-	scanner := bufio.NewScanner(bytes.NewReader(text))
-	for scanner.Scan() {
-		name, value, ok := strings.Cut(scanner.Text(), " ")
-		if x, err := strconv.ParseFloat(value, 64); ok && err == nil {
-			values[name] = x
+// Print writes the models as a table, and a line for each other thing there is to say.
+func (s Status) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "MODEL\tLOADED\tCONTEXT")
+	for _, m := range s.Models {
+		fmt.Fprintf(w, "%s\t%v\t%d\n", VisibleLine(m.ID), m.Loaded, m.MaxContext)
+	}
+	fmt.Fprintf(w, "\n%s", VisibleLine(s.State))
+	if s.Percent != nil {
+		fmt.Fprintf(w, ", %d %% read", *s.Percent)
+	}
+	fmt.Fprintf(w, ", up for %v\n", time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
+	if m := s.Model; m != nil {
+		fmt.Fprintf(w, "%s, %d threads (%s), numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), VisibleLine(m.NumericsID))
+	}
+	fmt.Fprintf(w, "%d running, %d waiting, %d of %d KV pages in use, %d cached\n", s.Requests.Running, s.Requests.Waiting, s.Pages.Used, s.Pages.Total, s.Pages.Cached)
+	if s.Requests.Limit > 0 {
+		fmt.Fprintf(w, "at most %d run at a time: %s\n", s.Requests.Limit, VisibleLine(s.Requests.Reason))
+	}
+	for _, m := range s.Memory {
+		if m.Mapped > 0 {
+			fmt.Fprintf(w, "memory for %s: %d MiB\n", VisibleLine(m.Purpose), m.Mapped>>20)
 		}
 	}
-	return values
+	for _, g := range s.GPUs {
+		fmt.Fprintf(w, "GPU %d %s (%s): %s\n", g.Index, VisibleLine(g.Name), VisibleLine(g.Bus), VisibleLine(g.words()))
+	}
+	return w.Flush()
 }

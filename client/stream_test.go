@@ -178,22 +178,6 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/v1/models":
-			io.WriteString(w, `{"object":"list","data":[{"id":"a","loaded":true,"max_model_len":512,"more":1},{"id":"b"}]}`)
-		case "/metrics":
-			io.WriteString(w, "# HELP x y\nchimera_requests_running 3\nchimera_requests_waiting 2\nchimera_kv_pages_used 10\nchimera_kv_pages_total 4e1\nchimera_requests_total{code=\"200\"} 9\n")
-		}
-	})
-	got, err := c.Status(context.Background())
-	want := Status{[]Model{{"a", true, 512}, {"b", false, 0}}, 3, 2, 10, 40}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v %v", got, err)
-	}
-}
-
 // Cancelling ends the request at once, and the server sees it.
 func TestCancel(t *testing.T) {
 	gone := make(chan struct{})

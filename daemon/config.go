@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
 
+	"chimera/api"
 	"chimera/paths"
 	"chimera/socket"
 )
@@ -36,6 +37,11 @@ type Config struct {
 	MaxBody      int      `toml:"max_body"`
 	ChatTemplate string   `toml:"chat_template"`
 	LogLevel     string   `toml:"log_level"`
+	LogFormat    string   `toml:"log_format"`
+	AllowedHosts []string `toml:"allowed_hosts"`
+	CORSOrigins  []string `toml:"cors_origins"`
+	// IsolateTenants is nil where nobody chose: see isolates.
+	IsolateTenants *bool `toml:"isolate_tenants"`
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -51,6 +57,7 @@ func DefaultConfig() Config {
 		QueueLength:  256,     // more would wait longer than clients do
 		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
+		LogFormat:    "text", // people read it first
 	}
 }
 
@@ -75,6 +82,11 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
 	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
+	f.StringArrayVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)")
+	f.StringArrayVar(&c.CORSOrigins, "cors-origins", c.CORSOrigins, "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)")
+	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto: yes, unless the only listener is a Unix socket that one user alone can reach")
+	f.Lookup("isolate-tenants").NoOptDefVal = "true"
+	f.Var(choice{&c.LogFormat, []string{"text", "json"}}, "log-format", "form of the log's lines: text or json")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 }
 
@@ -199,6 +211,16 @@ func checkFile(path string, all *pflag.FlagSet) (err error) {
 func (c *Config) check() error {
 	if err := socket.CheckPath(c.Socket); err != nil {
 		return err
+	}
+	for _, name := range c.AllowedHosts {
+		if err := api.CheckHost(name); err != nil {
+			return fmt.Errorf("allowed_hosts: %w", err)
+		}
+	}
+	for _, origin := range c.CORSOrigins {
+		if err := api.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("cors_origins: %w", err)
+		}
 	}
 	if c.HTTP == "" {
 		return nil

@@ -33,8 +33,10 @@ func tomlExample(f *pflag.Flag) string {
 		return `["/var/lib/chimera/model.gguf=small"]`
 	case f.Name == "http":
 		return `"127.0.0.1:8080"`
-	case f.Value.Type() == "int":
+	case f.Value.Type() == "int" || f.DefValue == "[]":
 		return f.DefValue
+	case f.Value.Type() == "bool":
+		return "true"
 	}
 	return fmt.Sprintf("%q", f.DefValue)
 }
@@ -55,7 +57,7 @@ func configDocument() string {
 			fmt.Fprintf(example, "%s = %s\n", key, tomlExample(f))
 		}
 	})
-	return configHead + table.String() + "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock`. " +
+	return configHead + table.String() + "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock` or, without that, lies in a folder of the user's own in `$TMPDIR`. " +
 		"`CHIMERA_MODEL` separates several models by commas.\n\nA file with the defaults:\n\n```toml\n" + example.String() + "```\n"
 }
 

@@ -51,3 +51,30 @@ func (c choice) Set(text string) error {
 	*c.value = text
 	return nil
 }
+
+// decision is a setting that is yes, no, or left to the daemon: auto.
+type decision struct{ value **bool }
+
+func (d decision) String() string {
+	if d.value == nil || *d.value == nil {
+		return "auto"
+	}
+	return strconv.FormatBool(**d.value)
+}
+
+// Type is what --help calls the value.
+func (d decision) Type() string { return "bool" }
+
+// Set implements pflag.Value.
+func (d decision) Set(text string) error {
+	if text == "auto" {
+		*d.value = nil
+		return nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("use true, false or auto")
+	}
+	*d.value = &v
+	return nil
+}

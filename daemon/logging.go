@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 )
@@ -22,5 +23,13 @@ func (c *Config) level() (slog.Level, error) {
 func startLog(c *Config) {
 	level, _ := c.level() // checked by Resolve
 	logLevel.Set(level)
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: &logLevel})))
+	slog.SetDefault(slog.New(logHandler(os.Stderr, c.LogFormat)))
+}
+
+func logHandler(out io.Writer, format string) slog.Handler {
+	options := &slog.HandlerOptions{Level: &logLevel}
+	if format == "json" {
+		return slog.NewJSONHandler(out, options)
+	}
+	return slog.NewTextHandler(out, options)
 }

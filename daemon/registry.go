@@ -3,7 +3,9 @@ package daemon
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"chimera/api"
 )
@@ -37,23 +39,21 @@ func parseModels(settings []string) ([]namedModel, error) {
 	return list, nil
 }
 
-// registry is the one loaded model among the configured names.
+// registry is the configured names, and the first one's model when it is loaded.
 type registry struct {
 	names  []string
-	loaded *api.Model
+	served *atomic.Pointer[served]
 }
 
 // Lookup implements api.Registry.
 func (r *registry) Lookup(name string) (*api.Model, bool) {
-	if name == "" || name == r.loaded.Name {
-		return r.loaded, true
-	}
-	for _, n := range r.names {
-		if n == name {
-			return nil, true
+	if name == "" || name == r.names[0] {
+		if s := r.served.Load(); s != nil {
+			return s.model, true
 		}
+		return nil, true
 	}
-	return nil, false
+	return nil, slices.Contains(r.names, name)
 }
 
 // Names implements api.Registry.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,9 +27,6 @@ import (
 // drainTime is how long requests may go on after SIGTERM; the unit's TimeoutStopSec is longer.
 const drainTime = 45 * time.Second
 
-// readyTime bounds the decode that readiness stands for.
-const readyTime = 30 * time.Second
-
 // server is the running daemon.
 type server struct {
 	config    Config
@@ -38,6 +36,8 @@ type server struct {
 	api       *api.Model
 	scheduler *scheduler.Scheduler
 	gpus      *warden
+	loading   *api.Loading
+	served    atomic.Pointer[served] // nil until the model answers
 	loopEnd   chan error
 	stopLoop  context.CancelFunc
 	http      *socket.Server
@@ -61,7 +61,7 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 	signal.Notify(hangup, syscall.SIGHUP) // one that comes while loading waits
 	defer signal.Stop(terminate)
 	defer signal.Stop(hangup)
-	s := &server{config: c, reload: reload, terminate: terminate}
+	s := &server{config: c, reload: reload, terminate: terminate, loading: api.NewLoading()}
 	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
 	err := s.gpus.why(s.run(ctx, hangup, out))
 	s.gpus.leaveNow(err)
@@ -73,11 +73,10 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 // run starts the parts and lives until there is a reason to end.
 //
 // What fails in a moment is tried before what takes minutes: a port that is taken is known before the
-// model is loaded. A client that connects meanwhile is answered when the daemon is ready, as it would
-// be by way of a socket unit.
+// model is loaded. A client that connects meanwhile waits a moment, or is told how far the load is.
 func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
 	for _, start := range []func() error{
-		s.nameModels, s.listen, s.watchGPUs, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.startHTTP,
+		s.nameModels, s.listen, s.watchGPUs, s.startHTTP, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.serveModel,
 	} {
 		if err := start(); errors.Is(err, errTerminated) {
 			return nil
@@ -93,7 +92,11 @@ func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer
 
 func (s *server) onStop(f func()) { s.stops = append(s.stops, f) }
 
+// stop lets requests end first: they need all the rest.
 func (s *server) stop() {
+	if s.http != nil {
+		s.shutdownHTTP()
+	}
 	for i := len(s.stops) - 1; i >= 0; i-- {
 		s.stops[i]()
 	}

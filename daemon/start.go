@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -31,7 +30,7 @@ func (s *server) nameModels() (err error) {
 	return nil
 }
 
-// listen binds the sockets; nobody is answered yet.
+// listen binds the sockets.
 func (s *server) listen() (err error) {
 	if s.listeners, err = systemd.Listeners(); err != nil {
 		return err
@@ -93,6 +92,7 @@ func (s *server) loadModel() error {
 	}
 	plan := s.loaded.Instance.Plan()
 	_, boundBy := s.config.Engine().threads()
+	s.api.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: s.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
 	_, bound := s.loaded.backend.Available()
@@ -119,12 +119,16 @@ func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, api.Template, 
 // end of the process, which is near.
 func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Loaded, error) {
 	var l *Loaded
-	done := make(chan error, 1)
+	options := s.config.Engine()
+	options.Progress = s.loading.Progress
+	done, ended := make(chan error, 1), make(chan struct{})
 	go func() {
-		in, err := load(f, p, s.config.Engine())
+		in, err := load(f, p, options)
 		l = in
+		close(ended)
 		done <- err
 	}()
+	go tellLoading(s.models[0].name, s.loading, ended)
 	select {
 	case err := <-done:
 		if err != nil {
@@ -160,36 +164,21 @@ func (s *server) startLoop() (err error) {
 }
 
 // checkDecode decodes one token: a daemon that is ready has done what it is for.
-func (s *server) checkDecode() error { return s.decode(context.Background()) }
-
-func (s *server) decode(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
-	defer cancel()
-	prompt := []int32{max(s.api.Tokenizer.BOS(), 0)}
-	seq, err := s.scheduler.Submit(ctx, scheduler.Request{Prompt: prompt, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
-	if err != nil {
-		return err
-	}
-	e, err := seq.Next(ctx)
-	if err == nil && !e.HasToken {
-		err = fmt.Errorf("no token was decoded: %w", errors.Join(e.Err, context.Cause(ctx)))
-	}
-	return err
+func (s *server) checkDecode() error {
+	return (&served{s.api, s.scheduler}).probe().decode(context.Background(), func() bool { return false })
 }
 
+// startHTTP answers from here on: of the model, that it is loading.
 func (s *server) startHTTP() (err error) {
-	metrics := api.NewMetrics(s.scheduler.Snapshot)
-	metrics.RegisterMemory(memoryUse)
 	handlers := api.New(api.Config{
-		Registry: &registry{names: names(s.models), loaded: s.api},
-		Metrics:  metrics, RequestContext: socket.RequestContext,
-		GPUs: s.gpus.watcher, Ready: s.decode, Peer: socket.Peer, MaxBody: s.config.MaxBody,
+		Registry: &registry{names(s.models), &s.served}, Metrics: api.NewMetrics(s.snapshot), RequestContext: socket.RequestContext,
+		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready, Peer: peer, Sites: s.config.sites(),
+		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
-	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody})
+	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
 	if err != nil {
 		return err
 	}
-	s.onStop(s.shutdownHTTP)
 	for _, l := range s.listeners {
 		s.http.Serve(l)
 	}
@@ -212,7 +201,10 @@ func refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
 	slog.Info("draining", "at_most", drainTime)
-	s.scheduler.Drain()
+	s.loading.End(scheduler.ErrDraining) // if it has not ended: nobody needs to wait for it
+	if s.scheduler != nil {
+		s.scheduler.Drain()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {

@@ -99,7 +99,7 @@ func (s *Scheduler) admit() {
 			return
 		}
 		s.take(seq, prefix)
-		seq.countPrompt()
+		seq.admitted()
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		s.leaveQueue(1)
 		s.running = append(s.running, seq)

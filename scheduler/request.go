@@ -50,6 +50,9 @@ type Request struct {
 	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
 	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
 	ScorePrompt bool
+	// Tenant is whom the prompt's pages may be shared with: requests of the same tenant alone. So nobody finds out by
+	// Sequence.Cached, or by time, what others have asked. All that have none share with one another.
+	Tenant string
 }
 
 // reportsLogprobs tells whether the engine must make the passes over a sampled row that only they need.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chimera/engine"
 )
@@ -38,6 +39,8 @@ type Snapshot struct {
 	Steps, Preemptions     uint64
 	Aborts                 uint64     // background steps that gave way, and were planned again
 	Governance             Governance // what was asked last
+	Progress               time.Time  // when a step was last completed, or an idle loop was woken
+	Refusal                error      // why nothing more is admitted; nil: it is
 }
 
 // Scheduler runs requests on one instance.
@@ -93,6 +96,7 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
+	s.stats.Progress = time.Now()
 	s.publishSnapshot()
 	return s, nil
 }
@@ -104,7 +108,7 @@ func (s *Scheduler) Limits() engine.Limits { return s.limits }
 func (s *Scheduler) Snapshot() Snapshot {
 	snap := *s.snapshot.Load()
 	s.mu.Lock()
-	snap.Waiting, snap.Governance = s.queued, s.governance
+	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
 	s.mu.Unlock()
 	return snap
 }
@@ -175,6 +179,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			return nil
 		}
 		<-s.wakeup
+		s.stats.Progress = time.Now()
 	}
 }
 

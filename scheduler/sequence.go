@@ -19,6 +19,7 @@ type Sequence struct {
 	stopped atomic.Bool
 	arrived time.Time
 	cached  atomic.Int32 // prompt tokens taken from the prefix cache
+	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
 
 	mu     sync.Mutex
 	events []Event // not yet taken
@@ -76,6 +77,9 @@ func (s *Sequence) Stop() {
 
 // Cached is how many tokens of the prompt were taken from the prefix cache.
 func (s *Sequence) Cached() int { return int(s.cached.Load()) }
+
+// Waited is how long the sequence was in the queue before it was first given a place; 0 if it was not yet.
+func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()) }
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e Event) {
@@ -150,9 +154,17 @@ func (s *Sequence) append(token int32) {
 	}
 }
 
-// countPrompt notes what the sequence has so far, when it first begins.
+// admitted notes that the sequence has a place.
+func (s *Sequence) admitted() {
+	if s.waited.Load() == 0 {
+		s.waited.Store(max(1, int64(time.Since(s.arrived))))
+		s.countPrompt()
+	}
+}
+
+// countPrompt notes the prompt's tokens for the penalties.
 func (s *Sequence) countPrompt() {
-	if s.penalties == nil && s.request.Sampling.penalises() {
+	if s.request.Sampling.penalises() {
 		for _, t := range s.tokens {
 			s.count(t, 0)
 		}

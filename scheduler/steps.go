@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"chimera/engine"
 )
@@ -85,6 +86,7 @@ func (s *Scheduler) turn() (worked bool, err error) {
 	s.plan()
 	planned := len(s.next.chunks) > 0
 	if planned {
+		s.publishSnapshot() // whoever is in the step runs from now on, not from its end
 		if err := s.submit(); err != nil {
 			return false, err
 		}
@@ -127,6 +129,7 @@ func (s *Scheduler) wait() (*step, error) {
 		return done, fmt.Errorf("step failed: %w", err)
 	}
 	s.stats.Steps++
+	s.stats.Progress = time.Now()
 	return done, nil
 }
 

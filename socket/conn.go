@@ -62,6 +62,7 @@ type conn struct {
 	net.Conn
 	watcher *watcher
 	write   time.Duration
+	scan    headScan // the reading goroutine's
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the request under way
@@ -72,7 +73,12 @@ type conn struct {
 // looks at the connection's state, so no byte of a pipelined request can be lost.
 func (c *conn) Read(b []byte) (int, error) {
 	c.endRequest()
-	return c.Conn.Read(b)
+	if c.scan.bad {
+		return 0, errBareLF
+	}
+	n, err := c.Conn.Read(b)
+	c.scan.read(b[:n])
+	return n, err
 }
 
 // pieceBytes is what a client must take within one write deadline.
@@ -143,9 +149,20 @@ func (c *conn) events() uint32 {
 	return unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 }
 
-func (c *conn) fd() (fd int) {
+func (c *conn) fd() (fd int) { return descriptor(c.Conn) }
+
+// credentials are those of the process that connected.
+func credentials(c net.Conn) (unix.Ucred, error) {
+	cred, err := unix.GetsockoptUcred(descriptor(c), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return unix.Ucred{}, err
+	}
+	return *cred, nil
+}
+
+func descriptor(c net.Conn) (fd int) {
 	fd = -1
-	sc, ok := c.Conn.(syscall.Conn)
+	sc, ok := c.(syscall.Conn)
 	if !ok {
 		return fd
 	}
@@ -155,19 +172,40 @@ func (c *conn) fd() (fd int) {
 	return fd
 }
 
-// Peer names the client for the log: uid, gid and pid on a Unix socket, the address on TCP. A pid may
-// be reused; trust the uid.
-func Peer(ctx *fasthttp.RequestCtx) slog.Attr {
+// Peer is who is at the other end: a user on a Unix socket, an address on TCP. A pid may be reused; trust the uid.
+type Peer struct {
+	Unix     bool
+	Known    bool // the system told the user
+	UID, GID uint32
+	PID      int32
+	Address  string
+	Loopback bool // the connection came to an address that this machine alone can reach
+}
+
+// PeerOf tells who sends a request.
+func PeerOf(ctx *fasthttp.RequestCtx) Peer {
 	c, ok := ctx.Conn().(*conn)
 	if !ok {
-		return slog.String("peer", ctx.RemoteAddr().String())
+		return Peer{Address: ctx.RemoteAddr().String()}
 	}
-	if _, isUnix := c.Conn.(*net.UnixConn); !isUnix {
-		return slog.String("peer", c.RemoteAddr().String())
+	if _, isUnix := c.Conn.(*net.UnixConn); isUnix {
+		cred, err := credentials(c.Conn)
+		if err != nil {
+			return Peer{Unix: true}
+		}
+		return Peer{Unix: true, Known: true, UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}
 	}
-	cred, err := unix.GetsockoptUcred(c.fd(), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil {
+	local, _ := c.LocalAddr().(*net.TCPAddr)
+	return Peer{Address: c.RemoteAddr().String(), Loopback: local != nil && local.IP.IsLoopback()}
+}
+
+// Attr is the peer for the log.
+func (p Peer) Attr() slog.Attr {
+	switch {
+	case p.Unix && !p.Known:
 		return slog.String("peer", "unix")
+	case p.Unix:
+		return slog.Group("peer", "uid", p.UID, "gid", p.GID, "pid", p.PID)
 	}
-	return slog.Group("peer", "uid", cred.Uid, "gid", cred.Gid, "pid", cred.Pid)
+	return slog.String("peer", p.Address)
 }

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"chimera/paths"
 )
 
 // This file owns listeners.
@@ -34,13 +36,16 @@ func CheckPath(path string) error {
 }
 
 // ListenUnix listens on a path. Missing folders are made; a socket that nobody answers on is left from
-// a crash and replaced; one that answers belongs to another daemon, which is an error.
+// a crash and replaced; one that answers belongs to another daemon, which is an error. So is a place that another user has
+// made, or may change: clients would talk to whoever that is.
 func ListenUnix(path string) (net.Listener, error) {
 	if err := CheckPath(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
+	for _, prepare := range []func(string) error{paths.CheckSocket, paths.MakeSocketFolder, paths.CheckSocket} {
+		if err := prepare(path); err != nil {
+			return nil, fmt.Errorf("socket %s: %w", path, err)
+		}
 	}
 	if err := clearStale(path); err != nil {
 		return nil, err
@@ -54,7 +59,29 @@ func ListenUnix(path string) (net.Listener, error) {
 	if err := os.Chmod(path, socketMode); err != nil {
 		return nil, errors.Join(fmt.Errorf("socket %s: %w", path, err), l.Close())
 	}
+	if paths.IsPrivate(path) {
+		return privateListener{l}, nil
+	}
 	return l, nil
+}
+
+// privateListener is one whose folder is its user's alone: a connection of anybody else, who has come by another way, is
+// closed.
+type privateListener struct{ net.Listener }
+
+func (l privateListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		cred, err := credentials(c)
+		if err == nil && (cred.Uid == 0 || int(cred.Uid) == os.Getuid()) {
+			return c, nil
+		}
+		slog.Warn("a connection of another user was closed", "socket", l.Addr().String(), "uid", cred.Uid, "cause", err)
+		c.Close()
+	}
 }
 
 func clearStale(path string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 // limits bound what a client can hold without paying for it.
 type limits struct {
 	read, idle, write time.Duration
+	end               time.Duration
 	connections       int
 }
 
@@ -24,6 +26,7 @@ var defaultLimits = limits{
 	read:        60 * time.Second,  // a whole request, from its first byte
 	idle:        300 * time.Second, // between requests
 	write:       30 * time.Second,  // each piece of an answer: a client that does not read for so long is gone
+	end:         2 * time.Second,   // what answers that Shutdown cut off have to say so
 	connections: 16384,             // of one listener
 }
 
@@ -41,6 +44,9 @@ type Config struct {
 	// Refuse answers requests that reach no handler, with the status and the reason.
 	Refuse  func(ctx *fasthttp.RequestCtx, status int, reason string)
 	MaxBody int // bytes that are buffered at most; handlers read larger bodies as a stream, with their own limit
+	// Stopped is why the contexts of requests end that Shutdown cuts off (context.Cause). That of a request whose client went
+	// is context.Canceled.
+	Stopped error
 }
 
 // Server serves any number of listeners.
@@ -49,7 +55,7 @@ type Server struct {
 	limits  limits
 	watcher *watcher
 	ctx     context.Context // parent of all requests
-	cancel  context.CancelFunc
+	cut     func()          // ends it
 	serving sync.WaitGroup
 	errs    chan error
 }
@@ -63,7 +69,8 @@ func newServer(c Config, l limits) (*Server, error) {
 		return nil, fmt.Errorf("watching connections: %w", err)
 	}
 	s := &Server{limits: l, watcher: w, errs: make(chan error, 16)}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s.ctx, s.cut = ctx, func() { cancel(c.Stopped) }
 	s.http = &fasthttp.Server{
 		Handler: s.guard(c), ErrorHandler: refusal(c), Name: "chimera",
 		StreamRequestBody: true, ReduceMemoryUsage: true, DisablePreParseMultipartForm: true,
@@ -84,17 +91,32 @@ const serverKey = "chimera.server"
 // guard refuses heads that could be smuggled and remembers the server.
 func (s *Server) guard(c Config) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders())); err != nil {
+		conn, _ := ctx.Conn().(*conn)
+		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders()), conn.scan.request(ctx.Request.Header.ContentLength())); err != nil {
 			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, err))
 			ctx.SetConnectionClose() // where the next request begins can't be known
 			return
 		}
+		defer conn.scan.next()
 		ctx.SetUserValue(serverKey, s)
 		c.Handler(ctx)
-		if !ctx.Request.Header.IsHTTP11() {
-			// HTTP/1.0 has no chunks, and fasthttp no other stream of unknown length: the answer is sent whole.
-			_ = ctx.Response.Body()
+		if !ctx.Request.Header.IsHTTP11() && ctx.Response.IsBodyStream() {
+			s.sendWhole(ctx, c.Refuse)
 		}
+	}
+}
+
+// sendWhole gives a stream a length: HTTP/1.0 has no chunks, and fasthttp no other stream of unknown length. One that breaks
+// off has not begun for the client, and is refused.
+func (s *Server) sendWhole(ctx *fasthttp.RequestCtx, refuse func(*fasthttp.RequestCtx, int, string)) {
+	body, err := io.ReadAll(ctx.Response.BodyStream())
+	switch {
+	case err == nil:
+		ctx.SetBody(body)
+	case s.ctx.Err() != nil:
+		refuse(ctx, fasthttp.StatusServiceUnavailable, "the server is shutting down")
+	default:
+		refuse(ctx, fasthttp.StatusInternalServerError, "the server failed to finish the answer")
 	}
 }
 
@@ -110,6 +132,8 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("the request body has more than the %d bytes that are allowed (max_body)", c.MaxBody))
 		case errors.As(err, &network) && network.Timeout():
 			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
+		case errors.Is(err, errBareLF):
+			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, errBareLF))
 		default:
 			c.Refuse(ctx, fasthttp.StatusBadRequest, "the request is not valid HTTP")
 		}
@@ -142,12 +166,20 @@ func (s *Server) Serve(l net.Listener) {
 // Errors gives the errors of listeners that failed.
 func (s *Server) Errors() <-chan error { return s.errs }
 
-// Shutdown stops accepting, lets requests end, and when ctx is done cancels what is left.
+// Shutdown stops accepting and lets requests end. When ctx is done it cuts off what is left: the requests' contexts end, and
+// the answers that say so are waited for. It is an error that some were.
 func (s *Server) Shutdown(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, s.cancel)
-	defer stop()
-	err := s.http.ShutdownWithContext(ctx)
-	s.cancel()
+	said, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	stop := context.AfterFunc(ctx, func() {
+		s.cut()
+		time.AfterFunc(s.limits.end, giveUp)
+	})
+	err := s.http.ShutdownWithContext(said)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	s.cut()
 	s.serving.Wait()
 	s.watcher.close()
 	return err

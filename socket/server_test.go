@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
+var errStopped = errors.New("the server stops")
+
 // patience is how long a test waits for what should take milliseconds.
 const patience = 10 * time.Second
 
@@ -25,6 +28,7 @@ type fixture struct {
 	unix, tcp net.Listener
 	started   chan struct{}      // a request waits for its context
 	cancelled chan time.Time     // its context was done
+	causes    chan error         // why
 	peers     chan string        // what Peer said
 	flooded   atomic.Int64       // bytes that /flood has written
 	floodEnd  chan time.Time     // its writer got an error
@@ -39,11 +43,11 @@ func start(t *testing.T, l limits) *fixture {
 	t.Helper()
 	f := &fixture{
 		started: make(chan struct{}, 4096), cancelled: make(chan time.Time, 4096), peers: make(chan string, 16),
-		floodEnd: make(chan time.Time, 16), refused: make(chan string, 4096),
+		causes: make(chan error, 4096), floodEnd: make(chan time.Time, 16), refused: make(chan string, 4096),
 	}
 	f.released, f.release = context.WithCancel(context.Background())
 	var err error
-	f.server, err = newServer(Config{Handler: f.handle, Refuse: f.refuse, MaxBody: 1 << 20}, l)
+	f.server, err = newServer(Config{Handler: f.handle, Refuse: f.refuse, MaxBody: 1 << 20, Stopped: errStopped}, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +101,23 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 			f.wait(request) // silent: no failing write may be what tells
 			fmt.Fprint(w, "last\n")
 		})
+	case path == "/broken": // a stream that fails, at once or when its request is over
+		request := RequestContext(ctx)
+		waits := string(ctx.QueryArgs().Peek("waits")) != ""
+		read, write := io.Pipe()
+		ctx.SetBodyStream(read, -1)
+		go func() {
+			fmt.Fprint(write, "first\n")
+			if waits {
+				f.wait(request)
+				fmt.Fprint(write, "an error\n")
+			}
+			write.CloseWithError(errors.New("broken"))
+		}()
 	case path == "/flood":
 		ctx.SetBodyStreamWriter(f.flood)
 	case path == "/peer":
-		f.peers <- Peer(ctx).String()
+		f.peers <- PeerOf(ctx).Attr().String()
 	case strings.HasPrefix(path, "/large/"):
 		var n int
 		fmt.Sscanf(path, "/large/%d", &n)
@@ -122,6 +139,7 @@ func (f *fixture) wait(ctx context.Context) {
 	f.started <- struct{}{}
 	select {
 	case <-ctx.Done():
+		f.causes <- context.Cause(ctx)
 		f.cancelled <- time.Now()
 	case <-f.released.Done():
 	}

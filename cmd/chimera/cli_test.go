@@ -221,8 +221,8 @@ func fakeServer(t *testing.T) *httptest.Server {
 			io.WriteString(w, `{"data":[{"id":"echo","loaded":true,"max_model_len":99}]}`)
 		case "/v1/gpu":
 			io.WriteString(w, `{"devices":[{"index":0,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","reason":"hot"},"reading":{"power_watts":412.5}}]}`)
-		case "/metrics":
-			io.WriteString(w, "chimera_requests_running 1\nchimera_requests_waiting 2\nchimera_kv_pages_used 3\nchimera_kv_pages_total 4\n")
+		case "/v1/status":
+			io.WriteString(w, `{"state":"serving","models":[{"id":"echo","loaded":true,"max_model_len":99}],"requests":{"running":1,"waiting":2},"kv_pages":{"used":3,"total":4}}`)
 		default:
 			if strings.Contains(string(body), "forever") {
 				fmt.Fprintf(w, "data: {\"choices\":[{\"delta\":{\"content\":\"endless\"}}]}\n\n")
@@ -251,7 +251,8 @@ func TestTalkVerbs(t *testing.T) {
 		{"from a pipe\n", []string{"run"}, "an answer\n", "2 tokens"},
 		{"one\ntwo\n", []string{"chat", "--system", "s"}, "an answer\nan answer\n", ""},
 		{"", []string{"ps"}, "echo", ""},
-		{"", []string{"ps", "--json"}, `"kv_pages_total": 4`, ""},
+		{"", []string{"ps"}, "1 running, 2 waiting, 3 of 4 KV pages in use", ""},
+		{"", []string{"ps", "--json"}, `"total": 4`, ""},
 		{"", []string{"gpu"}, "degrade: hot", ""},
 		{"", []string{"gpu", "--json"}, `"power_watts": 412.5`, ""},
 		{"", []string{"bench", "--clients", "2", "--requests", "4", "--prompt-words", "3", "--tokens", "2"}, "4 requests answered, 0 failed", ""},

@@ -39,12 +39,11 @@ func hostileServer(t *testing.T) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch {
-		case r.URL.Path == "/v1/models":
-			fmt.Fprintf(w, `{"data":[{"id":%s,"loaded":true,"max_model_len":99}]}`, quoted("m\n"+obeyed))
+		case r.URL.Path == "/v1/status":
+			fmt.Fprintf(w, `{"state":"serving","models":[{"id":%s,"loaded":true,"max_model_len":99}],"model":{"backend":%[1]s,"threads_bound_by":%[1]s,"numerics_id":%[1]s},
+				"requests":{"admission_limit":1,"admission_reason":%[1]s},"memory":[{"purpose":%[1]s,"mapped_bytes":9999999}],"gpus":[{"name":%[1]s,"bus":%[1]s}]}`, quoted("m\n"+obeyed))
 		case r.URL.Path == "/v1/gpu":
 			fmt.Fprintf(w, `{"devices":[{"index":0,"name":%s,"bus":"x\ny","verdict":{"action":"degrade","reason":%s}}]}`, quoted(obeyed), quoted(obeyed))
-		case r.URL.Path == "/metrics":
-			io.WriteString(w, "chimera_requests_running 1\n")
 		case strings.Contains(string(body), "refuse"):
 			w.WriteHeader(400)
 			fmt.Fprintf(w, `{"error":{"message":%s}}`, quoted(obeyed))

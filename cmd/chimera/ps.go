@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"text/tabwriter"
-
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"chimera/client"
@@ -15,8 +13,9 @@ func psCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ps", Short: "Show a daemon's models and load", Args: operands(),
-		Long: `Show the models that a running daemon knows, which is loaded and how many tokens its context holds; how many requests run and
-wait; and how many pages, of 16 tokens, of its KV cache are in use.`,
+		Long: `Show what a running daemon is doing: the models that it knows, how many tokens their contexts hold, and which is loaded, or how far;
+how many requests run and wait; how many pages, of 16 tokens, of its KV cache are in use; its memory by purpose and the health of its
+GPUs. --json prints all that GET /v1/status says.`,
 		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
 	}
 	address := serverFlag(c)
@@ -28,20 +27,19 @@ wait; and how many pages, of 16 tokens, of its KV cache are in use.`,
 		if err != nil {
 			return err
 		}
-		s, err := d.Status(ctx)
+		text, err := d.Status(ctx)
 		if err != nil {
 			return err
 		}
 		if asJSON {
-			return printJSON(c.OutOrStdout(), s)
+			value := jsontext.Value(text)
+			return printJSON(c.OutOrStdout(), &value)
 		}
-		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "MODEL\tLOADED\tCONTEXT")
-		for _, m := range s.Models {
-			fmt.Fprintf(w, "%s\t%v\t%d\n", client.VisibleLine(m.ID), m.Loaded, m.MaxContext)
+		s, err := client.ParseStatus(text)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "\n%d running, %d waiting, %d of %d KV pages in use\n", s.Running, s.Waiting, s.PagesUsed, s.PagesTotal)
-		return w.Flush()
+		return s.Print(c.OutOrStdout())
 	}
 	return c
 }

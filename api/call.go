@@ -1,0 +1,152 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// This file owns a request on its way: who sends it, how it is named, what the log says of it.
+
+// call is one request. A stream outlives its handler, and fasthttp may then have given the
+// RequestCtx to another connection: what the log wants is copied first, and streams touch nothing of it.
+type call struct {
+	*fasthttp.RequestCtx
+	server  *Server
+	id      string
+	method  string
+	path    string // as it was sent: a route has one spelling
+	peer    Peer
+	origin  string          // of a page that may use the server, else empty
+	ctx     context.Context // see context
+	started time.Time       // the last byte of the request was read
+	streams bool            // the log line is written when the stream ends, on another goroutine
+	probe   bool
+	figures figures
+}
+
+// figures are what the log says of an answer that was computed.
+type figures struct {
+	model        string
+	promptTokens int
+	cachedTokens int // of them, taken from the prefix cache
+	tokens       int // generated
+	queued       time.Duration
+	ttft         time.Duration
+}
+
+func (s *Server) newCall(ctx *fasthttp.RequestCtx) *call {
+	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.URI().PathOriginal())}
+	c.id = requestID(string(ctx.Request.Header.Peek(requestIDHeader)))
+	if s.Peer != nil {
+		c.peer = s.Peer(ctx)
+	}
+	return c
+}
+
+// context is done when the client has gone. It is first asked for when the body has been read: the
+// watch on the connection must not take the body's bytes for a hang-up or the next request.
+func (c *call) context() context.Context {
+	if c.ctx == nil {
+		c.ctx = c.server.RequestContext(c.RequestCtx)
+	}
+	return c.ctx
+}
+
+// tenant is whom a request's pages may be shared with: nobody learns from cached_tokens, or from the time that a prompt takes,
+// what another asked. Over TCP an API key stands for somebody, and all that have none for one.
+func (c *call) tenant() string {
+	if !c.server.IsolateTenants {
+		return ""
+	}
+	who := "tcp"
+	if c.peer.Unix {
+		who = fmt.Sprintf("uid %d", c.peer.UID)
+	}
+	return who + " " + string(c.Request.Header.Peek(fasthttp.HeaderAuthorization))
+}
+
+// checkEncoding refuses bodies that were compressed, before they are taken for bad JSON.
+func (c *call) checkEncoding() error {
+	encoding := string(c.Request.Header.Peek(fasthttp.HeaderContentEncoding))
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return nil
+	}
+	return &HTTPError{
+		Status: 415, Type: "invalid_request_error", Code: "unsupported_encoding",
+		Message: fmt.Sprintf("Content-Encoding: %s is not supported: send the body as it is", clip(validUTF8(encoding), maxParam)),
+	}
+}
+
+// toHTTP gives an error its answer. Where the request's context has ended, its cause tells whose doing that was.
+func (c *call) toHTTP(err error) *HTTPError {
+	if c.ctx != nil && errors.Is(err, context.Canceled) {
+		err = cmp.Or(context.Cause(c.ctx), err)
+	}
+	return toHTTP(err)
+}
+
+// requestIDHeader names a request, by the client's choice or by ours, in the answer and in the log.
+const requestIDHeader = "X-Request-Id"
+
+// maxRequestID is what tracing systems need (a W3C trace has 55) with room to spare.
+const maxRequestID = 128
+
+// requestID is the client's, if it can stand in a log, or a new one.
+func requestID(given string) string {
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }
+	if given != "" && len(given) <= maxRequestID && strings.IndexFunc(given, odd) < 0 {
+		return given
+	}
+	var random [12]byte
+	rand.Read(random[:]) // never fails
+	return "req-" + hex.EncodeToString(random[:])
+}
+
+func (c *call) headRequestID() { c.Response.Header.Set(requestIDHeader, c.id) }
+
+// logFailure logs what is the server's own fault: what it refuses on purpose has no cause.
+func (c *call) logFailure(h *HTTPError) {
+	if h.Status >= 500 && h.Cause != nil {
+		slog.Error("request failed", "id", c.id, "path", c.path, "status", h.Status, "cause", h.Cause)
+	}
+}
+
+// finish logs and counts, once per request.
+func (c *call) finish(status int) {
+	c.server.Metrics.requests(status)
+	level := slog.LevelInfo
+	if c.probe {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("id", c.id), slog.String("method", c.method), slog.String("path", clip(c.path, maxPath)),
+		slog.Int("status", status), slog.Int64("ms", time.Since(c.started).Milliseconds()),
+	}
+	slog.LogAttrs(context.Background(), level, "request", append(append(attrs, c.figures.attrs()...), c.peer.Log)...)
+}
+
+// maxPath bounds what the log repeats of a path.
+const maxPath = 256
+
+func (f *figures) attrs() []slog.Attr {
+	if f.model == "" {
+		return nil
+	}
+	attrs := []slog.Attr{
+		slog.String("model", f.model), slog.Int("prompt_tokens", f.promptTokens), slog.Int("cached_tokens", f.cachedTokens),
+		slog.Int("tokens", f.tokens), slog.Int64("queue_ms", f.queued.Milliseconds()),
+	}
+	if f.tokens > 0 {
+		attrs = append(attrs, slog.Int64("ttft_ms", f.ttft.Milliseconds()))
+	}
+	return attrs
+}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"chimera/scheduler"
+)
+
+// This file owns tests of who a request is from, how it is named, and what the log says of it.
+
+// asked keeps the tenants of what is submitted.
+type asked struct {
+	Engine
+	tenants []string
+}
+
+func (a *asked) Submit(ctx context.Context, r scheduler.Request) (*scheduler.Sequence, error) {
+	a.tenants = append(a.tenants, r.Tenant)
+	return a.Engine.Submit(ctx, r)
+}
+
+// Requests are of one tenant if they are of one user of the Unix socket, or have one API key over TCP; those without a key are
+// of one. All choices of a request are of its tenant.
+func TestTenants(t *testing.T) {
+	user := func(uid uint32) Peer { return Peer{Unix: true, UID: uid} }
+	senders := []struct {
+		peer Peer
+		key  string
+	}{{user(0), ""}, {user(1000), ""}, {Peer{}, ""}, {Peer{}, "Bearer a"}, {Peer{}, "Bearer b"}, {Peer{}, "Bearer uid 1000"}}
+	for _, isolate := range []bool{true, false} {
+		h := newBench(t, letters)
+		h.IsolateTenants = isolate
+		engine := &asked{Engine: h.model.Engine}
+		h.model.Engine = engine
+		seen := map[string]int{}
+		for i, s := range senders {
+			for _, path := range []string{chatPath, textPath} {
+				h.from(s.peer, Sites{})
+				engine.tenants = nil
+				head := []string{}
+				if s.key != "" {
+					head = []string{"Authorization", s.key}
+				}
+				if r := h.do("POST", path, "{"+soundBodies[path]+`,"n":2}`, head...); r.status != 200 || len(engine.tenants) != 2 || engine.tenants[0] != engine.tenants[1] {
+					t.Fatalf("status %d, tenants %q: %s", r.status, engine.tenants, r.body)
+				}
+				tenant := engine.tenants[0]
+				if before, known := seen[tenant]; isolate && known && before != i {
+					t.Errorf("%+v and %+v are both %q", senders[before], s, tenant)
+				}
+				seen[tenant] = i
+			}
+		}
+		if want := map[bool]int{true: len(senders), false: 1}[isolate]; len(seen) != want {
+			t.Errorf("isolate %t: %d tenants, want %d: %v", isolate, len(seen), want, seen)
+		}
+		if _, shared := seen[""]; shared == isolate {
+			t.Errorf("isolate %t: the shared tenant is used: %t", isolate, shared)
+		}
+	}
+}
+
+// A client's own name for its request is kept if it can stand in a log line and a header.
+func TestRequestIDs(t *testing.T) {
+	h := newBench(t, letters)
+	made := regexp.MustCompile(`^req-[0-9a-f]{24}$`)
+	for given, kept := range map[string]bool{
+		"abc-123": true, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01": true, strings.Repeat("a", 128): true,
+		"": false, strings.Repeat("a", 129): false, "a b": false, "a\"b": false, "a\\b": false, "é": false, "a\tb": false,
+	} {
+		for _, path := range []string{"/health/live", "/nowhere"} {
+			id := string(h.do("GET", path, "", "X-Request-Id", given).header.Peek("X-Request-Id"))
+			if kept && id != given || !kept && !made.MatchString(id) {
+				t.Errorf("%q became %q", given, id)
+			}
+		}
+	}
+	stream := h.do("POST", textPath, "{"+soundBodies[textPath]+`,"stream":true}`, "X-Request-Id", "mine")
+	if got := string(stream.header.Peek("X-Request-Id")); got != "mine" {
+		t.Errorf("a stream's id is %q", got)
+	}
+}
+
+// A line has what was asked, by whom, and where its time and tokens went; what machines ask every few seconds is for debugging.
+func TestAccessLog(t *testing.T) {
+	h := newBench(t, letters)
+	prompt := strings.Repeat("x", 40)
+	h.complete(`"prompt":%q,"max_tokens":1`, prompt)
+	for _, stream := range []bool{false, true} {
+		log := recorded(t)
+		r := h.do("POST", textPath, fmt.Sprintf(`{"prompt":%q,"max_tokens":3,"n":2,"ignore_eos":true,"stream":%t}`, prompt, stream), "X-Request-Id", "mine")
+		if r.status != 200 {
+			t.Fatalf("status %d: %s", r.status, r.body)
+		}
+		line := regexp.MustCompile(`level=INFO msg=request id=mine method=POST path=/v1/completions status=200 ms=\d+ model=first prompt_tokens=41 cached_tokens=32 tokens=6 queue_ms=\d+ ttft_ms=\d+`)
+		if !line.MatchString(log.String()) {
+			t.Errorf("stream %t: %s", stream, log)
+		}
+	}
+	for path, level := range map[string]string{"/metrics": "DEBUG", "/health/live": "DEBUG", "/health/ready": "DEBUG", "/v1/models": "INFO", "/nowhere": "INFO"} {
+		log := recorded(t)
+		h.Peer = func(*fasthttp.RequestCtx) Peer { return Peer{} }
+		h.do("GET", path, "")
+		if !strings.Contains(log.String(), "level="+level+" msg=request ") {
+			t.Errorf("%s: %s", path, log)
+		}
+	}
+}

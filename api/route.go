@@ -1,0 +1,52 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// This file owns which path is which route. A path is compared as it was sent: what a proxy before us forbids as /metrics must
+// not be had as //metrics or /x/..%2fmetrics.
+
+// modelPrefix begins the path of a model, whose name may need escaping.
+const modelPrefix = "/v1/models/"
+
+func (s *Server) route(c *call) (route, bool) {
+	if escaped, isModel := strings.CutPrefix(c.path, modelPrefix); isModel {
+		name, err := url.PathUnescape(escaped)
+		return route{method: "GET", handler: func(c *call) error { return s.model(c, name) }}, err == nil && name != ""
+	}
+	r, ok := s.routes[c.path]
+	return r, ok
+}
+
+func (s *Server) notFound(path string) error {
+	message := "there is no " + clip(validUTF8(path), maxPath)
+	if meant := s.meant(path); meant != "" {
+		message += fmt.Sprintf(": use %s", meant)
+	}
+	return &HTTPError{Status: 404, Type: "invalid_request_error", Code: "not_found", Message: message}
+}
+
+// What clients get wrong is the base address: with or without /v1, twice, with a slash too many, in other letters.
+var (
+	slashes = regexp.MustCompile(`/+`)
+	version = regexp.MustCompile(`^(/v1)+(/|$)`)
+)
+
+// meant is the route that a path may have been meant to be.
+func (s *Server) meant(path string) string {
+	bare := strings.ToLower(strings.TrimRight(slashes.ReplaceAllString("/"+path, "/"), "/"))
+	bare = version.ReplaceAllString(bare, "/")
+	for _, candidate := range []string{bare, "/v1" + bare} {
+		if _, ok := s.routes[candidate]; ok {
+			return candidate
+		}
+	}
+	if bare == "/health" { // other servers have one question, we have two
+		return "/health/ready"
+	}
+	return ""
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"chimera/gpu"
+	"chimera/scheduler"
+)
+
+// This file owns GET /v1/status: what the daemon is doing, for people and their tools. What machines count over time is in
+// /metrics.
+
+// Compute is what a model is computed with.
+type Compute struct {
+	Backend        string `json:"backend"`
+	ISA            string `json:"isa,omitempty"`
+	KVType         string `json:"kv_type"`
+	Threads        int    `json:"threads"`
+	ThreadsBoundBy string `json:"threads_bound_by"` // the machine, affinity, the control group's quota or the setting
+}
+
+// The answer's shapes. docs/HTTP.md describes them.
+type (
+	statusAnswer struct {
+		State    string        `json:"state"` // loading, serving, draining or failed
+		Percent  *int          `json:"loading_percent,omitzero"`
+		Uptime   float64       `json:"uptime_seconds"`
+		Models   []modelObject `json:"models"`
+		Model    *statusModel  `json:"model"` // null until it is loaded
+		Requests statusLoad    `json:"requests"`
+		Tokens   statusTokens  `json:"tokens"`
+		Pages    statusPages   `json:"kv_pages"`
+		Memory   []MemoryUse   `json:"memory"`
+		GPUs     []statusGPU   `json:"gpus"`
+	}
+	statusModel struct {
+		ID         string `json:"id"`
+		NumericsID string `json:"numerics_id"`
+		MaxContext int    `json:"max_model_len"`
+		Compute
+	}
+	statusLoad struct {
+		Running int    `json:"running"`
+		Waiting int    `json:"waiting"`
+		Limit   int    `json:"admission_limit,omitempty"` // while a GPU's health cuts admission
+		Reason  string `json:"admission_reason,omitempty"`
+	}
+	statusTokens struct {
+		Prefill   uint64 `json:"prefill"`
+		Decode    uint64 `json:"decode"`
+		Cached    uint64 `json:"cached"`
+		Discarded uint64 `json:"discarded"`
+	}
+	statusPages struct {
+		Used   int `json:"used"`
+		Cached int `json:"cached"`
+		Total  int `json:"total"`
+	}
+	statusGPU struct {
+		Index   int         `json:"index"`
+		Name    string      `json:"name"`
+		Bus     string      `json:"bus"`
+		Verdict gpu.Verdict `json:"verdict"`
+	}
+)
+
+func (s *Server) status(c *call) error {
+	now := s.Metrics.snapshot()
+	a := statusAnswer{
+		State: s.state(now), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.modelObjects(),
+		Requests: statusLoad{now.Running, now.Waiting, now.Governance.MaxRunning, now.Governance.Reason},
+		Tokens:   statusTokens{now.PrefillTokens, now.DecodeTokens, now.PrefixTokens, now.DiscardedTokens},
+		Pages:    statusPages{now.PagesUsed, now.PagesCached, now.PagesTotal},
+		Memory:   []MemoryUse{}, GPUs: []statusGPU{},
+	}
+	if a.State == "loading" {
+		a.Percent = new(s.Loading.Percent())
+	}
+	if m, _ := s.Registry.Lookup(""); m != nil {
+		a.Model = &statusModel{m.Name, m.NumericsID, m.MaxContext, m.Compute}
+	}
+	if s.Memory != nil {
+		a.Memory = s.Memory()
+	}
+	if s.GPUs != nil {
+		for _, d := range s.GPUs.State().Devices {
+			a.GPUs = append(a.GPUs, statusGPU{d.Index, d.Name, d.Bus, d.Verdict})
+		}
+	}
+	return c.reply(a)
+}
+
+// state is a word for it. It makes no decode: that is readiness.
+func (s *Server) state(now scheduler.Snapshot) string {
+	switch {
+	case isLoading(s.Loading.check()):
+		return "loading"
+	case errors.Is(now.Refusal, scheduler.ErrDraining):
+		return "draining"
+	case now.Refusal != nil:
+		return "failed"
+	}
+	return "serving"
+}

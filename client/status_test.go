@@ -1,0 +1,62 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// This file owns tests of what ps shows.
+
+func TestStatus(t *testing.T) {
+	answer := ""
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/status" {
+			w.WriteHeader(404)
+			return
+		}
+		io.WriteString(w, answer)
+	})
+	for _, s := range []struct {
+		answer string
+		lines  []string
+	}{
+		{`{"state":"loading","loading_percent":42,"uptime_seconds":3.4,"models":[{"id":"a"}],"model":null,"more":1}`,
+			[]string{"a      false   0", "loading, 42 % read, up for 3s", "0 running, 0 waiting, 0 of 0 KV pages in use, 0 cached"}},
+		{`{"state":"serving","uptime_seconds":90.2,"models":[{"id":"a","loaded":true,"max_model_len":512},{"id":"b"}],
+			"model":{"id":"a","numerics_id":"fp","backend":"cpu","threads":2,"threads_bound_by":"the machine's cores"},
+			"requests":{"running":3,"waiting":2,"admission_limit":4,"admission_reason":"hot"},"kv_pages":{"used":10,"cached":5,"total":40},
+			"memory":[{"purpose":"weights","mapped_bytes":104857600},{"purpose":"staging","mapped_bytes":0}],
+			"gpus":[{"index":1,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","needs":"","reason":"hot"}}]}`,
+			[]string{"a      true    512", "b      false   0", "serving, up for 1m30s", "cpu, 2 threads (the machine's cores), numerics fp",
+				"3 running, 2 waiting, 10 of 40 KV pages in use, 5 cached", "at most 4 run at a time: hot", "memory for weights: 100 MiB",
+				"GPU 1 X (0000:17:00.0): degrade: hot"}},
+	} {
+		answer = s.answer
+		text, err := c.Status(context.Background())
+		if err != nil || string(text) != answer {
+			t.Fatalf("%v %s", err, text)
+		}
+		status, err := ParseStatus(text)
+		var out strings.Builder
+		if err == nil {
+			err = status.Print(&out)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range s.lines {
+			if !strings.Contains("\n"+out.String(), "\n"+line+"\n") {
+				t.Errorf("no line %q in\n%s", line, out.String())
+			}
+		}
+		if strings.Contains(out.String(), "staging") {
+			t.Errorf("a purpose without memory is shown:\n%s", out.String())
+		}
+	}
+	if _, err := ParseStatus([]byte("<html>")); err == nil {
+		t.Error("a page is no status")
+	}
+}

@@ -1,0 +1,138 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"chimera/engine"
+	"chimera/engine/enginetest"
+	"chimera/scheduler"
+)
+
+// This file owns tests of readiness.
+
+// gated is a loop whose steps wait to be let go, and its probe.
+func gated(t *testing.T) (p probe, gate chan struct{}, stop context.CancelFunc) {
+	t.Helper()
+	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
+	in := enginetest.New(limits)
+	in.Gate = make(chan struct{}, 1000)
+	loop, err := scheduler.New(in, scheduler.Config{StepTokens: 8, QueueLength: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		_ = loop.Run(ctx)
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		for {
+			select {
+			case in.Gate <- struct{}{}:
+			case <-ended:
+				return
+			}
+		}
+	})
+	return probe{loop, []int32{1}, 200 * time.Millisecond}, in.Gate, cancel
+}
+
+// ask submits n requests, and waits until the loop has taken as many as it runs at a time.
+func (p probe) ask(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		_, err := p.loop.Submit(context.Background(), scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 60, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Running < min(n, 2); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not running: %+v", p.loop.Snapshot())
+		}
+	}
+}
+
+// atOnce holds an answer to come without waiting for a client's step.
+func (p probe) atOnce(t *testing.T) error {
+	t.Helper()
+	began := time.Now()
+	err := p.ready(t.Context())
+	if d := time.Since(began); d > 100*time.Millisecond {
+		t.Errorf("the question took %v", d)
+	}
+	return err
+}
+
+// An idle model is ready if it decodes a token, and not if it hangs.
+func TestIdleReadinessIsADecode(t *testing.T) {
+	p, gate, _ := gated(t)
+	if err := p.ready(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a model that hangs: %v", err)
+	}
+	gate <- struct{}{}
+	gate <- struct{}{}
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Running+p.loop.Snapshot().Waiting > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	before := p.loop.Snapshot().Steps
+	if err := p.ready(t.Context()); err != nil || p.loop.Snapshot().Steps != before+1 {
+		t.Errorf("%v, %d steps", err, p.loop.Snapshot().Steps-before)
+	}
+}
+
+// Requests run from the moment that their step is planned; with all places and the whole queue taken the model is ready without
+// a decode of its own, as long as steps are completed.
+func TestBusyIsReady(t *testing.T) {
+	p, gate, _ := gated(t)
+	p.ask(t, 2)
+	if now := p.loop.Snapshot(); now.Running != 2 || now.Steps > 0 {
+		t.Errorf("in their first step: %+v", now)
+	}
+	for range 3 { // all places are taken: these wait until the queue is full
+		p.ask(t, 1)
+	}
+	p.ask(t, 1)
+	if err := p.atOnce(t); err != nil {
+		t.Errorf("a full queue: %v", err)
+	}
+	time.Sleep(p.limit / 2)
+	gate <- struct{}{}
+	time.Sleep(3 * p.limit / 4) // longer than the limit since the requests came, shorter since the step
+	if err := p.atOnce(t); err != nil {
+		t.Errorf("slow, but it moves: %v", err)
+	}
+	time.Sleep(p.limit)
+	if err := p.atOnce(t); err == nil || !strings.Contains(err.Error(), "2 requests run and 4 wait, but no step was completed for") {
+		t.Errorf("it hangs: %v", err)
+	}
+}
+
+// A loop that takes nothing more is not ready, whatever it still computes.
+func TestDrainingIsNotReady(t *testing.T) {
+	p, _, _ := gated(t)
+	p.ask(t, 2)
+	p.loop.Drain()
+	if err := p.atOnce(t); !errors.Is(err, scheduler.ErrDraining) {
+		t.Errorf("draining: %v", err)
+	}
+}
+
+// A probe that was admitted before clients is answered by their steps.
+func TestReadinessDoesNotQueueBehindClients(t *testing.T) {
+	p, gate, _ := gated(t)
+	p.limit = 10 * time.Second
+	answered := make(chan error, 1)
+	go func() { answered <- p.ready(t.Context()) }()
+	p.ask(t, 1)
+	gate <- struct{}{}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}

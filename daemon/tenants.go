@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"log/slog"
+	"math"
+	"net"
+	"os"
+
+	"github.com/valyala/fasthttp"
+
+	"chimera/api"
+	"chimera/paths"
+	"chimera/socket"
+)
+
+// This file owns who the daemon's clients are: what the endpoints are told of them, and whether they may share a cache.
+
+// peer is what the endpoints are told of a client.
+func peer(ctx *fasthttp.RequestCtx) api.Peer {
+	p := socket.PeerOf(ctx)
+	if p.Unix && !p.Known {
+		p.UID = math.MaxUint32 // nobody's: the system has no such user
+	}
+	return api.Peer{Unix: p.Unix, UID: p.UID, Loopback: p.Loopback, Log: p.Attr()}
+}
+
+// sites are the settings of what browsers may do.
+func (c *Config) sites() api.Sites {
+	machine, err := os.Hostname()
+	if err != nil {
+		slog.Warn("the machine's name is not known; clients may not call the server by it", "cause", err)
+	}
+	return api.Sites{Hosts: c.AllowedHosts, Origins: c.CORSOrigins, Machine: machine}
+}
+
+// isolates tells whether tenants share no pages: as the setting says, else unless nobody but one user can be a client.
+func (s *server) isolates() bool {
+	if given := s.config.IsolateTenants; given != nil {
+		return *given
+	}
+	return len(s.listeners) != 1 || !isPrivate(s.listeners[0].Addr())
+}
+
+// isPrivate tells whether one user alone can reach a listener: root can all.
+func isPrivate(at net.Addr) bool {
+	u, isUnix := at.(*net.UnixAddr)
+	return isUnix && paths.IsPrivate(u.Name)
+}

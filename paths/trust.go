@@ -1,0 +1,110 @@
+package paths
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// This file owns whom a socket's place can be trusted to belong to. In a folder where everybody may write, /tmp above all,
+// anybody can put a folder or a socket of the expected name first, and would then read the prompts.
+
+// PrivateMode is that of a folder which nobody but its owner enters.
+const PrivateMode = 0o700
+
+// CheckSocket refuses a socket's path that somebody other than root and the user can have made or may change: each part of it
+// that stands in a folder where all may write must be theirs. What does not exist yet is nobody's.
+func CheckSocket(path string) error { return checkOwners(path, os.Getuid()) }
+
+func checkOwners(path string, uid int) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	for at, part := range parts(path) {
+		info, err := os.Lstat(part)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		owner := int(info.Sys().(*syscall.Stat_t).Uid)
+		if at > 0 && owner != 0 && owner != uid && openToAll(filepath.Dir(part)) {
+			return fmt.Errorf("%s belongs to user %d, and stands where anybody may put it: remove it, or choose another place", part, owner)
+		}
+		if at > 0 && info.Mode()&fs.ModeSymlink != 0 {
+			return checkTarget(path, part, uid)
+		}
+	}
+	return nil
+}
+
+// checkTarget goes on where a link points.
+func checkTarget(path, link string, uid int) error {
+	target, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return err
+	}
+	rest, err := filepath.Rel(link, path)
+	if err != nil {
+		return err
+	}
+	return checkOwners(filepath.Join(target, rest), uid)
+}
+
+// parts are / and all that path goes through, path itself the last.
+func parts(path string) (list []string) {
+	for ; path != "/"; path = filepath.Dir(path) {
+		list = append([]string{path}, list...)
+	}
+	return append([]string{"/"}, list...)
+}
+
+func openToAll(folder string) bool {
+	info, err := os.Stat(folder)
+	return err == nil && info.Mode().Perm()&0o002 != 0
+}
+
+// MakeSocketFolder makes the folder of a socket. Where everybody may write it is the user's alone; elsewhere others may pass,
+// since the socket's own mode says who may connect.
+func MakeSocketFolder(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	above := folder
+	for above != "/" && above != "." {
+		above = filepath.Dir(above)
+		if _, err := os.Stat(above); err == nil {
+			break
+		}
+	}
+	mode := fs.FileMode(0o755)
+	if openToAll(above) {
+		mode = PrivateMode
+	}
+	return os.MkdirAll(folder, mode)
+}
+
+// IsPrivate tells whether nobody but one user, and root, can connect to the socket at path.
+func IsPrivate(path string) bool {
+	for _, at := range []string{path, filepath.Dir(path)} {
+		if info, err := os.Stat(at); err == nil && info.Mode().Perm()&0o077 == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Owner is the user that a file belongs to.
+func Owner(path string) (uid uint32, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Sys().(*syscall.Stat_t).Uid, nil
+}
