@@ -71,8 +71,14 @@ func (c *call) tenant() string {
 	if c.peer.Unix {
 		who = fmt.Sprintf("uid %d", c.peer.UID)
 	}
-	return who + " " + string(c.Request.Header.Peek(fasthttp.HeaderAuthorization))
+	for _, name := range keyHeaders {
+		who += fmt.Sprintf(" %q", c.Request.Header.Peek(name))
+	}
+	return who
 }
+
+// keyHeaders are where clients send their key: OpenAI's, Anthropic's and Azure's.
+var keyHeaders = []string{fasthttp.HeaderAuthorization, "X-Api-Key", "Api-Key"}
 
 // checkEncoding refuses bodies that were compressed, before they are taken for bad JSON.
 func (c *call) checkEncoding() error {

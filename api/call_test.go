@@ -31,8 +31,12 @@ func TestTenants(t *testing.T) {
 	user := func(uid uint32) Peer { return Peer{Unix: true, UID: uid} }
 	senders := []struct {
 		peer Peer
-		key  string
-	}{{user(0), ""}, {user(1000), ""}, {Peer{}, ""}, {Peer{}, "Bearer a"}, {Peer{}, "Bearer b"}, {Peer{}, "Bearer uid 1000"}}
+		head []string
+	}{
+		{user(0), nil}, {user(1000), nil}, {Peer{}, nil}, {Peer{}, []string{"Authorization", "Bearer a"}}, {Peer{}, []string{"Authorization", "Bearer b"}},
+		{Peer{}, []string{"Authorization", "Bearer uid 1000"}}, {Peer{}, []string{"X-Api-Key", "a"}}, {Peer{}, []string{"Api-Key", "a"}},
+		{Peer{}, []string{"Authorization", `a" "b`}}, {Peer{}, []string{"Authorization", "a", "X-Api-Key", "b"}},
+	}
 	for _, isolate := range []bool{true, false} {
 		h := newBench(t, letters)
 		h.IsolateTenants = isolate
@@ -43,11 +47,7 @@ func TestTenants(t *testing.T) {
 			for _, path := range []string{chatPath, textPath} {
 				h.from(s.peer, Sites{})
 				engine.tenants = nil
-				head := []string{}
-				if s.key != "" {
-					head = []string{"Authorization", s.key}
-				}
-				if r := h.do("POST", path, "{"+soundBodies[path]+`,"n":2}`, head...); r.status != 200 || len(engine.tenants) != 2 || engine.tenants[0] != engine.tenants[1] {
+				if r := h.do("POST", path, "{"+soundBodies[path]+`,"n":2}`, s.head...); r.status != 200 || len(engine.tenants) != 2 || engine.tenants[0] != engine.tenants[1] {
 					t.Fatalf("status %d, tenants %q: %s", r.status, engine.tenants, r.body)
 				}
 				tenant := engine.tenants[0]
@@ -110,5 +110,25 @@ func TestAccessLog(t *testing.T) {
 		if !strings.Contains(log.String(), "level="+level+" msg=request ") {
 			t.Errorf("%s: %s", path, log)
 		}
+	}
+}
+
+// What never becomes a request is counted and named like one; the log has it for debugging.
+func TestRefusals(t *testing.T) {
+	log := recorded(t)
+	h := newBench(t, letters)
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init(&fasthttp.Request{}, nil, nil)
+	h.Refuse(ctx, 408, "the request took too long to arrive")
+	r := reply{t: t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header, body: ctx.Response.Body()}
+	if p := r.problem(); r.status != 408 || p.Code != "bad_request" || !strings.Contains(p.Message, "too long") {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+	id := string(r.header.Peek("X-Request-Id"))
+	if !strings.HasPrefix(id, "req-") || !strings.Contains(log.String(), "level=DEBUG msg=refused id="+id+" status=408") {
+		t.Errorf("id %q, the log: %s", id, log)
+	}
+	if got := h.codes(); len(got) != 1 || got[0] != "408: 1" {
+		t.Errorf("counted %q", got)
 	}
 }

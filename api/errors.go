@@ -110,10 +110,8 @@ func (e *HTTPError) body() []byte {
 	return b
 }
 
-// WriteError answers with err in OpenAI's form. It is exported for what refuses requests before they
-// reach a handler.
-func WriteError(ctx *fasthttp.RequestCtx, err error) {
-	h := toHTTP(err)
+// writeError answers with an error in OpenAI's form.
+func writeError(ctx *fasthttp.RequestCtx, h *HTTPError) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(h.Status)
 	ctx.SetContentType("application/json")

@@ -125,7 +125,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	c := s.newCall(ctx)
 	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		h := c.toHTTP(err)
-		WriteError(ctx, h)
+		writeError(ctx, h)
 		c.logFailure(h)
 	}
 	c.headRequestID()
@@ -133,6 +133,20 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	if !c.streams {
 		c.finish(ctx.Response.StatusCode())
 	}
+}
+
+// Refuse answers what never becomes a request: what came is not HTTP as we take it. Any port that is reached by strangers gets
+// such things all day, so the log has them for debugging.
+func (s *Server) Refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
+	c := &call{RequestCtx: ctx, id: requestID("")}
+	writeError(ctx, &HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"})
+	c.headRequestID()
+	s.Metrics.requests(status)
+	peer := slog.String("peer", "unknown")
+	if s.Peer != nil {
+		peer = s.Peer(ctx).Log
+	}
+	slog.Debug("refused", "id", c.id, "status", status, "reason", reason, peer)
 }
 
 func (s *Server) dispatch(c *call) error {

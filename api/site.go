@@ -21,9 +21,9 @@ import (
 
 // Sites are the settings of it.
 type Sites struct {
-	Hosts   []string // what Host may be beside addresses, localhost and Machine; ".example.org" is all names below it, "*" any
+	Hosts   []string // what Host may be beside addresses, localhost and Own; ".example.org" is all names below it, "*" any
 	Origins []string // pages of other sites that may use the server (CORS); "*" is any
-	Machine string   // the machine's name
+	Own     []string // names of the machine, and of the address that is listened on
 }
 
 // CheckHost refuses what no allowed host can be.
@@ -88,7 +88,7 @@ func (s *Sites) isOurs(host string) bool {
 	if host == "" || isAddress(name) || name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
-	if machine := strings.ToLower(s.Machine); machine != "" && (name == machine || name == machine+".local") {
+	if slices.ContainsFunc(s.Own, func(own string) bool { return strings.EqualFold(own, name) }) {
 		return true
 	}
 	return slices.ContainsFunc(s.Hosts, func(allowed string) bool {

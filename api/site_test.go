@@ -22,8 +22,8 @@ func (h *bench) from(p Peer, s Sites) {
 
 func TestSites(t *testing.T) {
 	loopback, outside, unix := Peer{Loopback: true}, Peer{}, Peer{Unix: true}
-	none := Sites{Machine: "Box7"}
-	named := Sites{Machine: "Box7", Hosts: []string{"chat.example", ".corp.example"}}
+	none := Sites{Own: []string{"Box7", "Box7.local"}}
+	named := Sites{Own: []string{"Box7", "Box7.local"}, Hosts: []string{"chat.example", ".corp.example"}}
 	pages := Sites{Origins: []string{"https://ui.example", "null"}}
 	for _, c := range []struct {
 		name         string

@@ -95,6 +95,9 @@ func TestBusyIsReady(t *testing.T) {
 	if now := p.loop.Snapshot(); now.Running != 2 || now.Steps > 0 {
 		t.Errorf("in their first step: %+v", now)
 	}
+	if err := p.atOnce(t); err != nil {
+		t.Errorf("all places are taken: %v", err)
+	}
 	for range 3 { // all places are taken: these wait until the queue is full
 		p.ask(t, 1)
 	}

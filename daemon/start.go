@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"chimera/api"
 	"chimera/cores"
 	"chimera/engine"
@@ -175,7 +173,7 @@ func (s *server) startHTTP() (err error) {
 		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready, Peer: peer, Sites: s.config.sites(),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
-	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
+	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})
 	if err != nil {
 		return err
 	}
@@ -190,11 +188,6 @@ func names(models []namedModel) (list []string) {
 		list = append(list, m.name)
 	}
 	return list
-}
-
-// refuse answers what never reaches a handler.
-func refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
-	api.WriteError(ctx, &api.HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"})
 }
 
 // shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -30,7 +31,21 @@ func (c *Config) sites() api.Sites {
 	if err != nil {
 		slog.Warn("the machine's name is not known; clients may not call the server by it", "cause", err)
 	}
-	return api.Sites{Hosts: c.AllowedHosts, Origins: c.CORSOrigins, Machine: machine}
+	return api.Sites{Hosts: c.AllowedHosts, Origins: c.CORSOrigins, Own: ownNames(machine, c.HTTP)}
+}
+
+// ownNames are what clients may call the server without being told: the machine's name, whole and without its domain, with the
+// suffix that names in a local network have, and the name that --http gives the address.
+func ownNames(machine, http string) (names []string) {
+	short, _, _ := strings.Cut(machine, ".")
+	if machine != "" {
+		names = []string{machine, short, short + ".local"}
+	}
+	address, err := socket.TCPAddress(http)
+	if host, _, split := net.SplitHostPort(address); err == nil && split == nil && host != "" {
+		names = append(names, host)
+	}
+	return names
 }
 
 // isolates tells whether tenants share no pages: as the setting says, else unless nobody but one user can be a client.

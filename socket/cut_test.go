@@ -84,3 +84,19 @@ func TestBrokenStreamsOfHTTP10(t *testing.T) {
 		t.Errorf("%v %q", err, all)
 	}
 }
+
+// When Shutdown returns, what was cut off has had its last word: the process may end.
+func TestShutdownWaitsForLastWords(t *testing.T) {
+	f := start(t, limits{read: time.Second, idle: time.Second, write: time.Second, end: patience, connections: 16})
+	c := f.dial(t, "unix")
+	send(t, c, "GET /lastword HTTP/1.1\r\nHost: x\r\n\r\n")
+	receive(t, "the request", f.started)
+	f.shutdown(t)
+	if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 4096)
+	if n, err := c.Read(b); !strings.HasSuffix(string(b[:n]), "the last word") {
+		t.Errorf("%v %q", err, b[:n])
+	}
+}

@@ -68,10 +68,10 @@ func (s *headScan) request(body int) error {
 	if body == none {
 		body = 0
 	}
-	if s.state != behindHead || body == chunks || s.behind > body {
+	if s.state != behindHead || body == chunks {
 		s.state = lost
 	} else {
-		s.behind -= body // what is still to come of the body makes it 0
+		s.behind -= body // what is still to come of the body makes it 0, a further request more
 	}
 	if s.bad {
 		return errBareLF

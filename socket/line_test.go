@@ -3,6 +3,7 @@ package socket
 import (
 	"bufio"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +12,12 @@ import (
 // This file owns tests of bare LFs: a head that has one is refused when the LF comes, not when the client's time is up.
 
 // refusedAtOnce holds the server to answer what was sent with 400 and the end of the connection, though the client sends no more.
-func refusedAtOnce(t *testing.T, r *bufio.Reader) {
+func refusedAtOnce(t *testing.T, c net.Conn, r *bufio.Reader) {
 	t.Helper()
 	began := time.Now()
+	if err := c.SetReadDeadline(began.Add(4 * soon)); err != nil {
+		t.Fatal(err)
+	}
 	all, _ := io.ReadAll(r)
 	if d := time.Since(began); !strings.HasPrefix(string(all), "HTTP/1.1 400 ") || !strings.Contains(string(all), "bare LF") || d > soon {
 		t.Errorf("after %v: %q", d, all)
@@ -43,7 +47,7 @@ func TestBareLFIsRefusedAtOnce(t *testing.T) {
 					for at := 0; at < len(c.raw); at += piece {
 						_, _ = io.WriteString(conn, c.raw[at:min(at+piece, len(c.raw))]) // it may be closed before all is sent
 					}
-					refusedAtOnce(t, r)
+					refusedAtOnce(t, conn, r)
 				}
 			}
 		})
@@ -84,5 +88,23 @@ func TestBareLFsOfBodies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A head that came with the request before it is not looked for in the body that follows.
+func TestBodyBehindAHeadThatCameEarly(t *testing.T) {
+	f := start(t, defaultLimits)
+	const body = "a\nb\n"
+	head := "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+	for _, network := range networks {
+		c := f.dial(t, network)
+		r := bufio.NewReader(c)
+		send(t, c, head+body+head)
+		for range 2 {
+			if a := answer(t, r); a.StatusCode() != 200 || string(a.Body()) != "POST /p "+body {
+				t.Fatalf("%s: %d %q", network, a.StatusCode(), a.Body())
+			}
+			send(t, c, body+head)
+		}
 	}
 }

@@ -93,6 +93,10 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 	case path == "/wait":
 		f.wait(RequestContext(ctx))
 		ctx.SetBodyString("the answer")
+	case path == "/lastword": // it takes its time to say why it ends
+		f.wait(RequestContext(ctx))
+		time.Sleep(150 * time.Millisecond)
+		ctx.SetBodyString("the last word")
 	case path == "/stream":
 		request := RequestContext(ctx)
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
