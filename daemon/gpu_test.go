@@ -280,7 +280,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	}
 	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(16)}, Vocab: 100})
 	in.Fail = fail
-	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}}
+	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}, loading: api.NewLoading()}
 	s.config.StepTokens = 16
 	over := make(chan struct{})
 	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })
