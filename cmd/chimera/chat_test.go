@@ -245,7 +245,8 @@ func TestChatInterruptedTwice(t *testing.T) {
 // SIGTERM ends it at once, and leaves the terminal as it was.
 func TestChatTerminated(t *testing.T) {
 	x := conversation(t, func(http.ResponseWriter, *http.Request) {})
-	x.see("sk something") // the terminal is as the conversation wants it
+	x.press("Q")
+	x.see("Q") // it is drawn: the terminal is as the conversation wants it
 	x.cmd.Process.Signal(syscall.SIGTERM)
 	x.wantExit(exitInterrupted)
 	if !strings.Contains(x.all(), "\x1b[?2004l") || !strings.Contains(x.all(), "chimera: interrupted") {
