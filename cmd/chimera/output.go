@@ -53,6 +53,18 @@ func (o *output) close(name string) error {
 	return nil
 }
 
+// logStream is standard error for a log, which goes on after a line that could not be written.
+func logStream(stderr io.Writer) io.Writer {
+	o, ok := stderr.(*output)
+	switch {
+	case !ok:
+		return stderr
+	case o.terminal != nil:
+		return o.terminal
+	}
+	return o.raw
+}
+
 // rawStream is what to draw on: a bar's own escape sequences are meant.
 func rawStream(stream any) any {
 	if o, ok := stream.(*output); ok {

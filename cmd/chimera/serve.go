@@ -39,7 +39,7 @@ It ends with exit code 10 when a new process cures what happened (a poisoned ins
 		if err != nil {
 			return err
 		}
-		return daemon.Serve(c.Context(), config, resolve, c.OutOrStdout())
+		return daemon.Serve(c.Context(), config, resolve, c.OutOrStdout(), logStream(c.ErrOrStderr()))
 	}
 	return c
 }

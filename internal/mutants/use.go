@@ -31,6 +31,10 @@ var use = []mutant{
 		old: "if isTerminal(raw) {", new: "if true {",
 	},
 	{
+		name: "log-unfiltered", file: "cmd/chimera/output.go", pkg: "cmd/chimera", tests: []string{"TestLogOnATerminal"},
+		old: "return o.terminal\n", new: "return o.raw\n",
+	},
+	{
 		name: "names-break-tables", file: "client/visible.go", pkg: "client", tests: []string{"TestVisible"},
 		old: `"\n", "^J", `, new: "",
 	},
