@@ -44,7 +44,7 @@ func TestVariablesNearASetting(t *testing.T) {
 
 // The log of a daemon on a terminal holds what clients sent.
 func TestLogOnATerminal(t *testing.T) {
-	x := onTerminal(t, "serve", fixture(t, "llama"), "--log-format", "json", "--http", "0", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--ctx", "128")
+	x := onTerminal(t, "serve", hostileModel(t), "--log-format", "json", "--http", "0", "--socket", filepath.Join(t.TempDir(), "c.sock"))
 	x.see(`"http":"`)
 	address := x.see(`"`)
 	c, err := net.Dial("tcp", address)
