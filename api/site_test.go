@@ -9,12 +9,6 @@ import (
 
 // This file owns tests of which web pages may use the server.
 
-// visit is a request as a browser or a program sends it: pairs of header names and values.
-type visit struct {
-	method, path string
-	head         []string
-}
-
 func (h *bench) from(p Peer, s Sites) {
 	h.Peer = func(*fasthttp.RequestCtx) Peer { return p }
 	h.Sites = s

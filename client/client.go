@@ -121,6 +121,7 @@ func statusError(answer *http.Response) *StatusError {
 
 // explain says what to do about a daemon that is not there.
 func (c *Client) explain(err error) error {
+	var untrusted trustError
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
@@ -128,6 +129,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%s closed the connection before it answered: its log may say why", c.address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
+	case errors.As(err, &untrusted):
+		return untrusted
 	}
 	return err
 }
