@@ -117,7 +117,7 @@ func Resolve(path string, given *pflag.FlagSet) (Config, error) {
 			return c, &ConfigError{err}
 		}
 	}
-	if err := fromEnvironment(all); err != nil {
+	if err := errors.Join(fromEnvironment(all), checkEnvironment(os.Environ(), all)); err != nil {
 		return c, &ConfigError{err}
 	}
 	var err error
@@ -152,7 +152,8 @@ func readFile(path string, c *Config) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		row, column := unknown.Errors[0].Position()
-		return fmt.Errorf("%s:%d:%d: unknown key %s", path, row, column, strings.Join(unknown.Errors[0].Key(), "."))
+		key := strings.Join(unknown.Errors[0].Key(), ".")
+		return fmt.Errorf("%s:%d:%d: unknown key %s%s", path, row, column, key, meant(key, keys()))
 	}
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {

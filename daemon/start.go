@@ -130,7 +130,7 @@ func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Load
 		close(ended)
 		done <- err
 	}()
-	go tellLoading(s.models[0].name, s.loading, ended)
+	go tellLoading(s.models[0].name, s.loading, loadingEvery, ended)
 	select {
 	case err := <-done:
 		if err != nil {
@@ -198,7 +198,7 @@ func names(models []namedModel) (list []string) {
 // shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
-	slog.Info("draining", "at_most", drainTime)
+	slog.Info("draining", "at_most", drainTime.String())
 	s.loading.End(scheduler.ErrDraining) // if it has not ended: nobody needs to wait for it
 	if s.scheduler != nil {
 		s.scheduler.Drain()
