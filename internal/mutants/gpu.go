@@ -43,7 +43,7 @@ var gpuList = []mutant{
 	},
 	{
 		name: "machine-error-restarts", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestMachineErrorIsNoCrashLoop"},
-		old: "case errors.As(err, &m), errors.As(err, &g) &&", new: "case errors.As(err, &g) &&",
+		old: "case errors.As(err, &m), errors.As(err, &g) &&", new: "case errors.As(err, &m) && false, errors.As(err, &g) &&",
 	},
 	{
 		name: "reload-keeps-threads", file: "daemon/load.go", pkg: "daemon", tests: []string{"TestReloadCountsThreads"},
