@@ -115,26 +115,34 @@ func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, api.Template, 
 	return tok, template, err
 }
 
-// loadUnlessTerminated loads, which may take minutes. When it is told to stop it leaves the load to the
-// end of the process, which is near.
-func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Loaded, error) {
-	var l *Loaded
+// loadUnlessTerminated loads, which may take minutes.
+func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (l *Loaded, err error) {
+	var loaded *Loaded // not l, which is returned while a load that is left goes on
+	err = s.unlessTerminated(func() (err error) {
+		loaded, err = load(f, p, s.config.Engine())
+		return err
+	})
+	switch {
+	case errors.Is(err, errTerminated):
+		return nil, err
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
+	}
+	return loaded, nil
+}
+
+// unlessTerminated does a part of the start that may take long, or hang. When the daemon is told to stop it leaves that to
+// the end of the process, which is near.
+func (s *server) unlessTerminated(part func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		in, err := load(f, p, s.config.Engine())
-		l = in
-		done <- err
-	}()
+	go func() { done <- part() }()
 	select {
 	case err := <-done:
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		return l, nil
+		return err
 	case sig := <-s.terminate:
 		slog.Info("stopped while loading", "signal", sig.String())
 		s.asked++
-		return nil, errTerminated
+		return errTerminated
 	}
 }
 
@@ -161,7 +169,9 @@ func (s *server) startLoop() (err error) {
 }
 
 // checkDecode decodes one token: a daemon that is ready has done what it is for.
-func (s *server) checkDecode() error { return s.decode(context.Background()) }
+func (s *server) checkDecode() error {
+	return s.unlessTerminated(func() error { return s.decode(context.Background()) })
+}
 
 func (s *server) decode(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
