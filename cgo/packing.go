@@ -68,7 +68,7 @@ func (w *weights) pack(b *Backend, l *lowered, from engine.Weights, progress fun
 		return err
 	}
 	w.digest = p.Digest()
-	return nil
+	return l.CheckFactors(func(id engine.WeightID) []float32 { return w.packed[id-1].plain })
 }
 
 // run packs every chunk on so many threads, as the gate lets them. The first error ends it.

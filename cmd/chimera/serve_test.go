@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,10 +13,14 @@ import (
 
 // This file owns tests of how serve is called.
 
-// A model is an operand as well as a flag, and the flag's come first.
+// A model is an operand as well as a flag, and the flag's come first. All must be there.
 func TestServeTakesModels(t *testing.T) {
-	model := fixture(t, "llama")
-	p := startProcess(t, chimera("serve", "/nowhere/b.gguf=second", "/nowhere/third.gguf", "--model", model+"=first", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--ctx", "128"))
+	model, dir := fixture(t, "llama"), t.TempDir()
+	third := filepath.Join(dir, "third.gguf")
+	if err := os.Symlink(model, third); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, chimera("serve", model+"=second", third, "--model", model+"=first", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--ctx", "128"))
 	if fmt.Sprint(p.ready.Models) != "[first second third]" {
 		t.Errorf("%s", p.line)
 	}
