@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -17,8 +16,8 @@ import (
 // maxDepth bounds nesting; tool schemas are the deepest thing that clients send.
 const maxDepth = 128
 
-// decode reads the body into v, and waits for the model that is to serve it. Unknown fields pass: clients send many that mean
-// nothing here.
+// decode reads the body into v, and waits for the model that is to serve it. Fields that nobody knows pass: clients send many
+// that mean nothing here.
 func (c *call) decode(v any) error {
 	raw, err := c.read()
 	c.started = time.Now()
@@ -28,7 +27,15 @@ func (c *call) decode(v any) error {
 	if err := c.server.Loading.wait(c.context()); err != nil {
 		return err
 	}
-	return decodeJSON(raw, v)
+	if err := decodeJSON(raw, v); err != nil {
+		return err
+	}
+	if r, ok := v.(interface {
+		unknown() map[string]jsontext.Value
+	}); ok {
+		c.server.unknown.note(c.path, r.unknown())
+	}
+	return nil
 }
 
 func (c *call) read() ([]byte, error) {
@@ -40,14 +47,15 @@ func (c *call) read() ([]byte, error) {
 	}
 	stream := c.RequestBodyStream()
 	if stream == nil {
-		if body := c.PostBody(); len(body) <= limit {
-			return body, nil
+		body := c.PostBody()
+		if len(body) > limit {
+			return nil, tooLarge
 		}
-		return nil, tooLarge
+		return body, c.hold(len(body))
 	}
-	raw, err := io.ReadAll(io.LimitReader(stream, int64(limit)+1))
+	raw, err := c.readAll(stream, limit)
 	if err != nil {
-		return nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: err}
+		return nil, err
 	}
 	if len(raw) > limit {
 		return nil, tooLarge
@@ -75,18 +83,21 @@ func decodeJSON(raw []byte, v any) error {
 	case s.values > maxValues:
 		return badJSON(nil, "the JSON body has too many names and values: at most %d are allowed, numbers not counted", maxValues)
 	}
-	err := json.Unmarshal(raw, v)
+	err := json.Unmarshal(raw, v, json.WithUnmarshalers(integers))
+	var fraction *fractionError
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &fraction):
+		return badField(fieldOf(fraction.at), "it must be an integer, not %s", fraction.value)
 	case errors.As(err, &syntactic):
 		h := badJSON(nil, "the body is not valid JSON: %v", err)
 		h.Param = fieldOf(syntactic.JSONPointer)
 		return h
 	case errors.As(err, &semantic) && semantic.JSONPointer != "":
-		return badField(fieldOf(semantic.JSONPointer), "it must be %s, not %s", wanted(semantic.GoType), given(semantic))
+		return badField(fieldOf(semantic.JSONPointer), "it must be %s, not %s", wanted(semantic.GoType), given(semantic.JSONKind, semantic.JSONValue))
 	}
 	return badJSON(err, "the body must be a JSON object")
 }
@@ -115,8 +126,8 @@ func wanted(t reflect.Type) string {
 }
 
 // given says what came instead.
-func given(e *json.SemanticError) string {
-	switch e.JSONKind {
+func given(kind jsontext.Kind, value jsontext.Value) string {
+	switch kind {
 	case 'n':
 		return "null"
 	case 't', 'f':
@@ -124,8 +135,8 @@ func given(e *json.SemanticError) string {
 	case '"':
 		return "a string"
 	case '0':
-		if len(e.JSONValue) > 0 {
-			return string(e.JSONValue)
+		if len(value) > 0 {
+			return clip(string(value), maxParam)
 		}
 		return "a number"
 	case '{':

@@ -20,9 +20,11 @@ type asked struct {
 	tenants []string
 }
 
-func (a *asked) Submit(ctx context.Context, r scheduler.Request) (*scheduler.Sequence, error) {
-	a.tenants = append(a.tenants, r.Tenant)
-	return a.Engine.Submit(ctx, r)
+func (a *asked) SubmitGroup(ctx context.Context, requests []scheduler.Request) ([]*scheduler.Sequence, error) {
+	for _, r := range requests {
+		a.tenants = append(a.tenants, r.Tenant)
+	}
+	return a.Engine.SubmitGroup(ctx, requests)
 }
 
 // Requests are of one tenant if they are of one user of the Unix socket, or have one API key over TCP; those without a key are

@@ -22,14 +22,15 @@ type chatRequest struct {
 	ResponseFormat      *struct {
 		Type string `json:"type"`
 	} `json:"response_format"`
-	ReasoningEffort     *string                   `json:"reasoning_effort"`
-	AddGenerationPrompt *bool                     `json:"add_generation_prompt"`
-	TemplateKwargs      map[string]jsontext.Value `json:"chat_template_kwargs"`
+	ReasoningEffort      *string                   `json:"reasoning_effort"`
+	AddGenerationPrompt  *bool                     `json:"add_generation_prompt"`
+	ContinueFinalMessage *bool                     `json:"continue_final_message"`
+	TemplateKwargs       map[string]jsontext.Value `json:"chat_template_kwargs"`
 }
 
 func (r *chatRequest) check(m *Model) error {
-	if n := or(r.MaxCompletionTokens, 1); n < 1 || n > math.MaxInt32 {
-		return badField("max_completion_tokens", "%d, it must lie between 1 and %d", n, math.MaxInt32)
+	if err := (intRange{"max_completion_tokens", r.MaxCompletionTokens, 1, math.MaxInt64}).check(); err != nil {
+		return err
 	}
 	if r.MaxCompletionTokens != nil {
 		r.MaxTokens = r.MaxCompletionTokens
@@ -38,15 +39,15 @@ func (r *chatRequest) check(m *Model) error {
 		return err
 	}
 	if r.MaxTokens != nil && *r.MaxTokens == 0 {
-		return badField("max_tokens", "0, it must lie between 1 and %d: a chat answer has at least 1 token", math.MaxInt32)
+		return badField("max_tokens", "0, it must be at least 1: a chat answer has at least 1 token")
 	}
-	if top := or(r.TopLogprobs, 0); top < 0 || top > int64(m.MaxLogprobs) {
-		return badField("top_logprobs", "%d, it must lie between 0 and %d", top, m.MaxLogprobs)
+	if err := (intRange{"top_logprobs", r.TopLogprobs, 0, int64(m.MaxLogprobs)}).check(); err != nil {
+		return err
 	}
-	if r.TopLogprobs != nil && !or(r.Logprobs, false) {
+	if or(r.TopLogprobs, 0) > 0 && !or(r.Logprobs, false) {
 		return badField("top_logprobs", "it needs logprobs to be true")
 	}
-	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
+	if r.ResponseFormat != nil && r.ResponseFormat.Type != "" && r.ResponseFormat.Type != "text" {
 		return badField("response_format", "%q is not supported, only \"text\"", r.ResponseFormat.Type)
 	}
 	if choice := string(r.ToolChoice); choice != "" && choice != "null" && choice != `"auto"` && choice != `"none"` {
@@ -55,7 +56,7 @@ func (r *chatRequest) check(m *Model) error {
 	if err := r.checkTools(); err != nil {
 		return err
 	}
-	return checkMessages(r.Messages)
+	return r.checkConversation(m)
 }
 
 // checkTools refuses tools that the model may call: its calls would come back as text, not as tool_calls.
@@ -83,11 +84,14 @@ func (s *Server) chatCompletions(c *call) error {
 	if err := r.check(m); err != nil {
 		return err
 	}
-	text, err := r.render(m)
+	prompt, err := r.render(m)
 	if err != nil {
 		return err
 	}
-	ids := m.encodeRendered(text)
+	ids, err := c.promptIDs(m, "messages", prompt.Text, func() []int32 { return m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal) })
+	if err != nil {
+		return err
+	}
 	j, err := r.job(m, ids)
 	if err != nil {
 		return err
@@ -107,15 +111,11 @@ func (r *chatRequest) job(m *Model, ids []int32) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	maxField := "max_tokens"
-	if r.MaxCompletionTokens != nil {
-		maxField = "max_completion_tokens"
-	}
-	length, err := r.answerTokens(m, len(ids), m.MaxContext, "messages", maxField)
+	length, err := r.answerTokens(m, len(ids), m.MaxContext, "messages")
 	if err != nil {
 		return nil, err
 	}
-	j := &job{model: m, stops: stops, tokenIDs: or(r.TokensAsIDs, false), special: !or(r.SkipSpecialTokens, true)}
+	j := r.generation.job(m, stops)
 	for i := range or(r.N, 1) {
 		j.requests = append(j.requests, scheduler.Request{
 			Prompt: ids, MaxTokens: length, MinTokens: int(or(r.MinTokens, 0)),
@@ -185,6 +185,9 @@ func byteValues(s string) []int {
 func (j *job) chatTokens(tokens []token) []chatToken {
 	out := make([]chatToken, 0, len(tokens))
 	for _, t := range tokens {
+		if t.unlisted {
+			continue
+		}
 		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
 		for _, a := range t.top {
 			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, true))})

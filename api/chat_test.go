@@ -13,7 +13,7 @@ import (
 const chatPrompt = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n"
 
 // chatLength is its length in tokens, BOS included.
-func (h *bench) chatLength() int { return len(h.model.encodeRendered(chatPrompt)) }
+func (h *bench) chatLength() int { return len(h.model.Tokenizer.EncodeRendered(chatPrompt, nil)) }
 
 type chatReply struct {
 	ID      string       `json:"id"`
@@ -40,8 +40,8 @@ func TestChatAnswer(t *testing.T) {
 		if c.Index != i || c.Message != (chatMessage{"assistant", "hi"}) || c.FinishReason != "stop" {
 			t.Errorf("choice %d: %+v", i, c)
 		}
-		if len(c.Logprobs.Content) != 3 || c.Logprobs.Content[2].Token != "<|im_end|>" {
-			t.Errorf("choice %d: every token, the end included, has an entry: %+v", i, c.Logprobs)
+		if len(c.Logprobs.Content) != 2 {
+			t.Errorf("choice %d: every token of the answer has an entry, the end has none: %+v", i, c.Logprobs)
 		}
 		for _, token := range c.Logprobs.Content {
 			if len(token.Top) != 2 || token.Top[0].Token != token.Token || token.Logprob != token.Top[0].Logprob || len(token.Bytes) != len(token.Token) {
@@ -51,6 +51,9 @@ func TestChatAnswer(t *testing.T) {
 	}
 	if u := r.Usage; u.PromptTokens != h.chatLength() || u.CompletionTokens != 6 || u.TotalTokens != u.PromptTokens+6 {
 		t.Errorf("usage %+v", u)
+	}
+	if l := h.chat(`"max_tokens":9,"logprobs":true,"include_stop_str_in_output":true`).Choices[0].Logprobs; len(l.Content) != 3 || l.Content[2].Token != "<|im_end|>" {
+		t.Errorf("the end that was asked for has an entry: %+v", l)
 	}
 	for _, token := range h.chat(`"max_tokens":9,"logprobs":true`).Choices[0].Logprobs.Content {
 		if len(token.Top) != 0 || token.Logprob != rankLogprob(0) {
@@ -156,7 +159,7 @@ func TestChatStream(t *testing.T) {
 				}
 			}
 			for i := range n {
-				if texts[i] != "hésto" || ends[i] != 1 || withLogprobs && tokens[i] != 7 || !withLogprobs && tokens[i] != 0 {
+				if texts[i] != "hésto" || ends[i] != 1 || withLogprobs && tokens[i] != 6 || !withLogprobs && tokens[i] != 0 {
 					t.Errorf("choice %d: %q, %d tokens, %d ends", i, texts[i], tokens[i], ends[i])
 				}
 			}
@@ -193,6 +196,8 @@ func TestNativeEndpoints(t *testing.T) {
 		{"/tokenize", `{"content":"<s>","parse_special":false}`, `{"tokens":[60,115,62]}`},
 		{"/tokenize", `{"content":["h",280,"i","h"],"add_special":true}`, `{"tokens":[280,104,280,105,104]}`},
 		{"/tokenize", `{"content":[280,"h"],"add_special":true}`, `{"tokens":[280,104]}`},
+		{"/tokenize", `{"content":"<s>h","add_special":true}`, `{"tokens":[280,104]}`},
+		{"/tokenize", `{"content":["","<s>h"],"add_special":true}`, `{"tokens":[280,104]}`},
 		{"/tokenize", `{"content":[]}`, `{"tokens":[]}`},
 		{"/tokenize", `{"content":"hé","with_pieces":true}`, `{"tokens":[{"id":104,"piece":"h"},{"id":195,"piece":[195]},{"id":169,"piece":[169]}]}`},
 		{"/detokenize", `{"tokens":[104,195,169]}`, `{"content":"hé"}`},

@@ -24,15 +24,15 @@ type completionRequest struct {
 	AddSpecialTokens *bool          `json:"add_special_tokens"`
 }
 
-// defaultMaxTokens is OpenAI's for this endpoint.
+// defaultMaxTokens is OpenAI's for this endpoint. A least length beyond it is the length then.
 const defaultMaxTokens = 16
 
 func (r *completionRequest) check(m *Model) error {
 	if err := r.generation.check(); err != nil {
 		return err
 	}
-	if n := or(r.Logprobs, 0); n < 0 || n > int64(m.MaxLogprobs) {
-		return badField("logprobs", "%d, it must lie between 0 and %d", n, m.MaxLogprobs)
+	if err := (intRange{"logprobs", r.Logprobs, 0, int64(m.MaxLogprobs)}).check(); err != nil {
+		return err
 	}
 	if or(r.Suffix, "") != "" {
 		return badField("suffix", "it is not supported")
@@ -106,18 +106,21 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		return nil, badField("n", "%d prompts with %d choices each, at most %d answers are allowed", len(list), n, maxSequences)
 	}
 	a := &completion{
-		job: &job{model: m, stops: stops, tokenIDs: or(r.TokensAsIDs, false), special: !or(r.SkipSpecialTokens, true)},
+		job: r.generation.job(m, stops),
 		r:   r, call: c, head: c.envelope(m, "cmpl-", "text_completion"), prompts: list,
+	}
+	if len(list) > 1 {
+		a.manyBy = "prompt"
 	}
 	for i := range list {
 		field := "prompt"
 		if len(list) > 1 {
 			field = fmt.Sprintf("prompt[%d]", i)
 		}
-		if err := r.tokenise(m, &list[i], field); err != nil {
+		if err := r.tokenise(c, m, &list[i], field); err != nil {
 			return nil, err
 		}
-		length, err := r.answerTokens(m, len(list[i].ids), defaultMaxTokens, field, "max_tokens")
+		length, err := r.answerTokens(m, len(list[i].ids), max(defaultMaxTokens, int(min(or(r.MinTokens, 0), int64(m.MaxContext)))), field)
 		if err != nil {
 			return nil, err
 		}
@@ -126,14 +129,20 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 			a.requests = append(a.requests, r.request(m, list[i].ids, length, sampling, choice))
 		}
 	}
-	a.start()
+	a.layOut()
 	return a, nil
 }
 
 // tokenise gives a prompt both forms.
-func (r *completionRequest) tokenise(m *Model, p *textOrIDs, field string) error {
+func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field string) (err error) {
 	if p.ids == nil {
-		p.ids = m.Tokenizer.Encode(p.text, or(r.AddSpecialTokens, true), true)
+		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, false, true) })
+		if err != nil {
+			return err
+		}
+		if or(r.AddSpecialTokens, true) {
+			p.ids = m.Tokenizer.Around(p.ids)
+		}
 	} else if or(r.Echo, false) {
 		p.text = m.Tokenizer.Decode(p.ids, true)
 	}
@@ -179,9 +188,9 @@ func newLogprobs() *completionLogprobs {
 	return &completionLogprobs{[]string{}, []*float32{}, []map[string]float32{}, []int{}}
 }
 
-// start lays out the choices; with echo each begins with its prompt, whose first token has no
+// layOut makes the choices, empty; with echo each begins with its prompt, whose first token has no
 // probability.
-func (a *completion) start() {
+func (a *completion) layOut() {
 	a.watch = a.call.begin(a.job, int(or(a.r.N, 1)))
 	for i := range a.requests {
 		w := written{names: a.model.Tokenizer.NewContinuation(true)}
@@ -201,15 +210,15 @@ func (a *completion) add(choice *completionChoice, p piece) {
 	if w := &a.written[p.choice]; !w.started && or(a.r.Echo, false) {
 		choice.Text = a.prompt(p.choice).text
 		if choice.Logprobs != nil {
-			a.entry(choice, token{id: a.prompt(p.choice).ids[0]}, nil, false)
+			a.entry(choice, token{id: a.prompt(p.choice).ids[0], first: true})
 		}
 	}
 	a.written[p.choice].started = true
 	for i := range p.prompt {
-		a.entry(choice, p.prompt[i], &p.prompt[i].logprob, false)
+		a.entry(choice, p.prompt[i])
 	}
 	for i := range p.tokens {
-		a.entry(choice, p.tokens[i], &p.tokens[i].logprob, p.finish != "")
+		a.entry(choice, p.tokens[i])
 	}
 	choice.Text += p.text
 	choice.FinishReason = orNull(p.finish)
@@ -219,19 +228,19 @@ func (a *completion) add(choice *completionChoice, p piece) {
 func (a *completion) prompt(choice int) textOrIDs { return a.prompts[choice/int(or(a.r.N, 1))] }
 
 // entry adds a token to the log-probabilities; the first of an echoed prompt has none.
-func (a *completion) entry(choice *completionChoice, t token, logprob *float32, last bool) {
+func (a *completion) entry(choice *completionChoice, t token) {
 	l := choice.Logprobs
-	if l == nil {
+	if l == nil || t.unlisted {
 		return
 	}
 	l.TextOffset = append(l.TextOffset, a.written[choice.Index].offset)
-	name := a.name(choice.Index, t.id, last)
+	name := a.name(choice.Index, t)
 	l.Tokens = append(l.Tokens, name)
-	l.TokenLogprobs = append(l.TokenLogprobs, logprob)
-	if logprob == nil {
-		l.TopLogprobs = append(l.TopLogprobs, nil)
+	if t.first {
+		l.TokenLogprobs, l.TopLogprobs = append(l.TokenLogprobs, nil), append(l.TopLogprobs, nil)
 		return
 	}
+	l.TokenLogprobs = append(l.TokenLogprobs, &t.logprob)
 	l.TopLogprobs = append(l.TopLogprobs, a.top(t, name))
 }
 
@@ -255,22 +264,22 @@ func (a *completion) top(t token, name string) map[string]float32 {
 
 // name writes the next token of a choice and moves its offset on. Prompt and answer are decoded each by
 // itself, as their texts are.
-func (a *completion) name(choice int, id int32, last bool) string {
+func (a *completion) name(choice int, t token) string {
 	w, p := &a.written[choice], a.prompt(choice)
-	name := w.names.Push(id)
+	name := w.names.Push(t.id)
 	endOfPrompt := or(a.r.Echo, false) && w.tokens == len(p.ids)-1
-	if last || endOfPrompt {
+	if t.last || endOfPrompt {
 		name += w.names.Flush()
 	}
 	if endOfPrompt {
 		w.names = a.model.Tokenizer.NewContinuation(true)
 	}
-	if a.shows(p, w.tokens, id, name) {
+	if a.shows(p, w.tokens, t.id, name) {
 		w.offset += utf8.RuneCountInString(name)
 	}
 	w.tokens++
 	if a.tokenIDs {
-		return a.text(id)
+		return a.text(t.id)
 	}
 	return name
 }

@@ -46,7 +46,7 @@ func TestPromptForms(t *testing.T) {
 	}{
 		{`"x"`, []string{"yzab"}, 2},
 		{`"x","add_special_tokens":false`, []string{"yzab"}, 1},
-		{`"<s>x"`, []string{"yzab"}, 3},
+		{`"<s>x"`, []string{"yzab"}, 2}, // its own BOS
 		{`""`, []string{"abcd"}, 1},
 		{`"","add_special_tokens":false`, []string{"abcd"}, 1}, // a model can't begin with nothing
 		{`[120]`, []string{"yzab"}, 1},
@@ -87,7 +87,13 @@ func TestLengthAndEnd(t *testing.T) {
 		{`"max_tokens":9,"ignore_eos":true`, "hia", "length", 9},
 		{`"max_tokens":5,"ignore_eos":true,"skip_special_tokens":false`, "hi</s>a<|im_end|>", "length", 5},
 		{`"max_tokens":9,"skip_special_tokens":false`, "hi", "stop", 3},
-		{`"max_tokens":9,"min_tokens":4`, "hia", "stop", 5},
+		{`"max_tokens":9,"skip_special_tokens":false,"include_stop_str_in_output":true`, "hi</s>", "stop", 3},
+		{`"max_tokens":9,"min_tokens":4`, "hia", "stop", 5}, // the end is not sampled, so that another token has its place
+		{`"max_tokens":9,"min_tokens":4,"skip_special_tokens":false`, "hi<|im_start|>a", "stop", 5},
+		{`"ignore_eos":true`, "hia", "length", 16},
+		{`"ignore_eos":true,"min_tokens":20`, "hia", "length", 20},
+		{`"max_tokens":5,"min_tokens":5`, "hia\x00", "length", 5}, // the last token of the vocabulary is an end: the next is byte 0
+		{`"max_tokens":9,"min_tokens":4,"ignore_eos":true`, "hia", "length", 9},
 	} {
 		r := h.complete(`"prompt":"x","temperature":0,%s`, c.fields)
 		if got := r.Choices[0]; got.Text != c.text || got.FinishReason != c.finish || r.Usage.Completion != c.tokens {
@@ -109,12 +115,13 @@ func TestCompletionLogprobs(t *testing.T) {
 		text                 string
 	}{
 		{"plain", `"x"`, `"max_tokens":3`, []int32{'h', 'i', '!'}, 2, []string{"h", "i", "!"}, []int{0, 1, 2}, "hi!"},
-		{"end", `"x"`, `"max_tokens":3`, []int32{'h'}, 2, []string{"h", "</s>"}, []int{0, 1}, "h"},
+		{"end", `"x"`, `"max_tokens":3`, []int32{'h'}, 2, []string{"h"}, []int{0}, "h"},
+		{"end asked for", `"x"`, `"max_tokens":3,"include_stop_str_in_output":true`, []int32{'h'}, 2, []string{"h", "</s>"}, []int{0, 1}, "h"},
 		{"echo", `"xy"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 3, []string{"<s>", "x", "y", "h"}, []int{0, 0, 1, 2}, "xyh"},
 		{"echo alone", `"xy"`, `"max_tokens":0,"echo":true`, nil, 3, []string{"<s>", "x", "y"}, []int{0, 0, 1}, "xy"},
 		{"echo of one token", `[120]`, `"max_tokens":0,"echo":true`, nil, 1, []string{"x"}, []int{0}, "x"},
 		{"echo of ids", `[280,120]`, `"max_tokens":1,"echo":true`, []int32{'h'}, 2, []string{"<s>", "x", "h"}, []int{0, 3, 4}, "<s>xh"},
-		{"special in the text", `"<s>x</s>"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 4, []string{"<s>", "<s>", "x", "</s>", "h"}, nil, "<s>x</s>h"},
+		{"special in the text", `"<s>x</s>"`, `"max_tokens":1,"echo":true`, []int32{'h'}, 3, []string{"<s>", "x", "</s>", "h"}, []int{0, 3, 4, 8}, "<s>x</s>h"},
 		{"parts of characters", `"x"`, `"max_tokens":4`, append(euro, 'h'), 2, []string{"", "", "€", "h"}, []int{0, 0, 0, 1}, "€h"},
 		{"parts in the prompt", `[226,130,172,104]`, `"max_tokens":1,"echo":true`, []int32{'i'}, 4, []string{"", "", "€", "h", "i"}, []int{0, 0, 0, 1, 2}, "€hi"},
 		{"cut off", `"x"`, `"max_tokens":3`, []int32{'h', 0xe2, 0x82, 0xac}, 2, []string{"h", "", "\uFFFD"}, []int{0, 1, 1}, "h\uFFFD"},

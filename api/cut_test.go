@@ -126,13 +126,14 @@ func (h *bench) wantCut(r reply, stream bool, status int, code string) {
 // bursting is a template that panics.
 type bursting struct{}
 
-func (bursting) Render(jsontext.Value) (string, error) { panic("in the template") }
+func (bursting) Render(jsontext.Value) (Rendered, error) { panic("in the template") }
+func (bursting) NamesRole(string) bool                   { return false }
 
 // burstingEngine gives sequences that panic when they are read.
 type burstingEngine struct{ sequence *scheduler.Sequence }
 
-func (b burstingEngine) Submit(context.Context, scheduler.Request) (*scheduler.Sequence, error) {
-	return b.sequence, nil
+func (b burstingEngine) SubmitGroup(context.Context, []scheduler.Request) ([]*scheduler.Sequence, error) {
+	return []*scheduler.Sequence{b.sequence}, nil
 }
 
 func TestPanicsEndOneRequest(t *testing.T) {

@@ -59,11 +59,14 @@ const codeTooLong = "context_length_exceeded"
 func toHTTP(err error) *HTTPError {
 	var h *HTTPError
 	var tooLong *engine.TooLongError
+	var notFinite *engine.NotFiniteError
 	switch {
 	case errors.As(err, &h):
 		return h
 	case errors.As(err, &tooLong):
 		return &HTTPError{Status: 400, Type: "invalid_request_error", Param: "prompt", Code: codeTooLong, Message: tooLong.Error()}
+	case errors.As(err, &notFinite):
+		return &HTTPError{Status: 500, Type: "server_error", Code: "not_finite", Message: notFinite.Error(), Cause: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, errClientGone):
 		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
 	case errors.Is(err, scheduler.ErrQueueFull):

@@ -2,30 +2,42 @@ package api
 
 import (
 	"context"
-	"strconv"
+	"errors"
 	"sync"
 	"time"
 
 	"chimera/scheduler"
-	"chimera/tokenizer"
 )
 
-// This file owns running the sequences of one request and turning their events into text.
+// This file owns running the sequences of one request: all or none are taken, and none outlives the request.
 
 // job is what an endpoint wants generated: one request per choice.
 type job struct {
-	model    *Model
-	requests []scheduler.Request
-	stops    []string
-	tokenIDs bool // tokens are written as token_id:N
-	special  bool // special tokens are written out
+	model        *Model
+	requests     []scheduler.Request
+	manyBy       string // the field that asks for several answers
+	stops        []string
+	stopInAnswer bool // what ended the answer is a part of it: the stop string, and the end token in log-probabilities
+	tokenIDs     bool // tokens are written as token_id:N
+	special      bool // special tokens are written out
+}
+
+// job is one without requests, as the fields that both endpoints have say.
+func (g *generation) job(m *Model, stops []string) *job {
+	return &job{
+		model: m, manyBy: "n", stops: stops, stopInAnswer: or(g.StopInAnswer, false), tokenIDs: or(g.TokensAsIDs, false),
+		special: !or(g.SkipSpecialTokens, true),
+	}
 }
 
 // token is one token with its probabilities, as both endpoints report it.
 type token struct {
-	id      int32
-	logprob float32
-	top     []scheduler.Alternative
+	id       int32
+	logprob  float32
+	top      []scheduler.Alternative
+	first    bool // of an echoed prompt: it has no probability
+	last     bool // of the answer
+	unlisted bool // it ended the answer, and is not a part of it: it counts, and no log-probability is told
 }
 
 // piece is what one event adds to a choice.
@@ -40,8 +52,8 @@ type piece struct {
 	err    error
 }
 
-// flight is a job under way. pieces come in order within a choice.
-type flight struct {
+// runningJob is a job under way. pieces come in order within a choice.
+type runningJob struct {
 	job     *job
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -49,49 +61,60 @@ type flight struct {
 	follows sync.WaitGroup
 }
 
-// launch submits all requests, or none: what is refused is refused before the first byte of an
-// answer. The flight must be landed.
-func (j *job) launch(ctx context.Context) (*flight, error) {
-	f := &flight{job: j, pieces: make(chan piece)}
-	f.ctx, f.cancel = context.WithCancel(ctx)
-	for i, r := range j.requests {
-		seq, err := j.model.Engine.Submit(f.ctx, r)
-		if err != nil {
-			f.land()
-			return nil, err
-		}
-		f.follows.Go(func() { f.follow(i, seq) })
+// start submits all requests, or none: what is refused is refused before the first byte of an answer. What was started
+// must be stopped.
+func (j *job) start(ctx context.Context) (*runningJob, error) {
+	r := &runningJob{job: j, pieces: make(chan piece)}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
+	if err != nil {
+		r.cancel()
+		return nil, j.refused(err)
 	}
-	return f, nil
+	for i, seq := range sequences {
+		r.follows.Go(func() { r.follow(i, seq) })
+	}
+	return r, nil
+}
+
+// refused says of a group that no queue could take which field has made it so large.
+func (j *job) refused(err error) error {
+	var tooLarge *scheduler.GroupTooLargeError
+	if !errors.As(err, &tooLarge) {
+		return err
+	}
+	h := badField(j.manyBy, "%s", tooLarge.Error())
+	h.Code = "too_many_answers"
+	return h
 }
 
 // follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
-func (f *flight) follow(choice int, seq *scheduler.Sequence) {
+func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	err := protect(func() error {
-		f.job.follow(f.ctx, choice, seq, f.pieces)
+		r.job.follow(r.ctx, choice, seq, r.pieces)
 		return nil
 	})
 	if err == nil {
 		return
 	}
 	select {
-	case f.pieces <- piece{choice: choice, err: err}:
-	case <-f.ctx.Done():
+	case r.pieces <- piece{choice: choice, err: err}:
+	case <-r.ctx.Done():
 	}
 }
 
-// land stops what still runs: the sequences' context is done.
-func (f *flight) land() {
-	f.cancel()
-	f.follows.Wait()
+// stop ends what still runs: the sequences' context is done.
+func (r *runningJob) stop() {
+	r.cancel()
+	r.follows.Wait()
 }
 
 // each calls yield with every piece, on the caller's goroutine, until all choices have ended or an
 // error comes. The client's hanging up is an error that is context.Canceled.
-func (f *flight) each(yield func(piece) error) error {
-	for left := len(f.job.requests); left > 0; {
+func (r *runningJob) each(yield func(piece) error) error {
+	for left := len(r.job.requests); left > 0; {
 		select {
-		case p := <-f.pieces:
+		case p := <-r.pieces:
 			if p.err != nil {
 				return p.err
 			}
@@ -101,39 +124,39 @@ func (f *flight) each(yield func(piece) error) error {
 			if p.finish != "" {
 				left--
 			}
-		case <-f.ctx.Done():
-			return f.ctx.Err()
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
 	return nil
 }
 
-// run is a whole flight.
+// run is a job from start to end.
 func (j *job) run(ctx context.Context, yield func(piece) error) error {
-	f, err := j.launch(ctx)
+	r, err := j.start(ctx)
 	if err != nil {
 		return err
 	}
-	defer f.land()
-	return f.each(yield)
+	defer r.stop()
+	return r.each(yield)
 }
 
 // start answers with a stream of the job's pieces.
 func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
-	f, err := j.launch(c.context())
+	r, err := j.start(c.context())
 	if err != nil {
 		return err
 	}
 	c.stream(func(s sse) error {
-		defer f.land()
-		return produce(s, f.each)
+		defer r.stop()
+		return produce(s, r.each)
 	})
 	return nil
 }
 
 // follow turns one sequence's events into pieces until it ends or the request is over.
 func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) {
-	d := decoder{job: j, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops}}
+	d := decoder{job: j, least: j.requests[choice].MinTokens, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops, include: j.stopInAnswer}}
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
@@ -158,82 +181,6 @@ func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, p
 
 func (p piece) empty() bool {
 	return p.text == "" && p.finish == "" && p.err == nil && len(p.tokens) == 0 && len(p.prompt) == 0
-}
-
-// decoder turns the events of one sequence into text.
-type decoder struct {
-	job    *job
-	stream *tokenizer.Stream
-	stop   stopMatcher
-}
-
-func (d *decoder) piece(e scheduler.Event) (p piece) {
-	switch {
-	case e.Finish == scheduler.Failed:
-		return piece{err: e.Err}
-	case e.Finish == scheduler.Cancelled:
-		if e.Err != nil {
-			return piece{err: e.Err}
-		}
-		return piece{err: context.Canceled}
-	case e.Prompt:
-		return piece{prompt: []token{newToken(e)}}
-	}
-	matched := false
-	if e.HasToken {
-		p.tokens = []token{newToken(e)}
-		if e.Finish != scheduler.EndToken { // which is not part of the answer, be it a special token or not
-			p.text, matched = d.stop.push(d.stream.Push(e.Token))
-		}
-	}
-	switch {
-	case matched || e.Finish == scheduler.EndToken:
-		p.finish = "stop"
-	case e.Finish == scheduler.Length:
-		p.finish = "length"
-	}
-	if p.finish != "" && !matched {
-		d.end(&p)
-	}
-	return p
-}
-
-// end lets out what was held back.
-func (d *decoder) end(p *piece) {
-	text, matched := d.stop.push(d.stream.Flush())
-	p.text += text
-	if !matched {
-		text, matched = d.stop.flush()
-		p.text += text
-	}
-	if matched {
-		p.finish = "stop"
-	}
-}
-
-// leastLogprob stands for what JSON can't say: minus infinity, or no number at all (the value is vLLM's).
-const leastLogprob = -9999
-
-func finite(logprob float32) float32 {
-	if logprob >= leastLogprob {
-		return logprob
-	}
-	return leastLogprob
-}
-
-func newToken(e scheduler.Event) token {
-	for i := range e.Top {
-		e.Top[i].Logprob = finite(e.Top[i].Logprob)
-	}
-	return token{id: e.Token, logprob: finite(e.Logprob), top: e.Top}
-}
-
-// text is how a token is written in logprobs.
-func (j *job) text(id int32) string {
-	if j.tokenIDs {
-		return "token_id:" + strconv.Itoa(int(id))
-	}
-	return validUTF8(j.model.Tokenizer.Piece(id, true))
 }
 
 // watch notes what metrics and log want. It belongs to one request.

@@ -47,6 +47,13 @@ func scaled[T uint32 | uint64 | float64](v *T, unit float64) *float64 {
 	return new(float64(*v) * unit)
 }
 
+func degrees(v *int32) *float64 {
+	if v == nil {
+		return nil
+	}
+	return new(float64(*v))
+}
+
 var gpuMetrics = []gpuMetric{
 	gpuGauge("memory_used_bytes", "Device memory in use, by anybody.", func(r *gpu.Reading) *uint64 { return r.MemoryUsed }, 1),
 	gpuGauge("memory_total_bytes", "Device memory.", func(r *gpu.Reading) *uint64 { return r.MemoryTotal }, 1),
@@ -59,6 +66,9 @@ var gpuMetrics = []gpuMetric{
 	gpuGauge("temperature_celsius", "Temperature of the GPU.", func(r *gpu.Reading) *uint32 { return r.Temperature }, 1),
 	gpuGauge("slowdown_temperature_celsius", "Temperature at which the GPU slows down.", func(r *gpu.Reading) *uint32 { return r.SlowdownAt }, 1),
 	gpuGauge("shutdown_temperature_celsius", "Temperature at which the GPU stops.", func(r *gpu.Reading) *uint32 { return r.ShutdownAt }, 1),
+	gpuGauge("margin_celsius", "Degrees left before the GPU slows down (T.Limit).", func(r *gpu.Reading) *float64 { return degrees(r.Margin) }, 1),
+	gpuGauge("slowdown_margin_celsius", "Margin at which the hardware slows the GPU down.", func(r *gpu.Reading) *float64 { return degrees(r.SlowdownMargin) }, 1),
+	gpuGauge("shutdown_margin_celsius", "Margin at which the GPU stops.", func(r *gpu.Reading) *float64 { return degrees(r.ShutdownMargin) }, 1),
 	gpuCounter("pcie_replays_total", "PCIe packets sent again.", func(r *gpu.Reading) *uint64 { return r.PCIeReplays }),
 }
 
@@ -68,6 +78,8 @@ var (
 	gpuVerdict  = gpuDesc("verdict", "1 for the verdict in force, 0 for the others.", "verdict")
 	gpuXids     = gpuDesc("xid_total", "Xid errors since the daemon's start.", "xid")
 	gpuThrottle = gpuDesc("throttled", "1 for each reason that holds the clocks down.", "reason")
+	gpuSlowed   = gpuDesc("throttled_seconds_total", "How long the clocks were held down, by why, since the driver was loaded.", "reason")
+	gpuFailed   = gpuDesc("reading_failures", "Calls of the last reading that the driver failed.")
 	gpuECC      = gpuDesc("ecc_errors_total", "Memory errors since the driver was loaded.", "kind")
 	gpuRows     = gpuDesc("remapped_rows", "Rows of memory replaced by spare ones, by why.", "kind")
 	gpuRemap    = gpuDesc("row_remap", "1 if a remapping waits for a reset (pending) or has ever failed (failed).", "state")
@@ -81,7 +93,7 @@ func (g gpuCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range gpuMetrics {
 		out <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{gpuInfo, gpuVerdict, gpuXids, gpuThrottle, gpuECC, gpuRows, gpuRemap, gpuPages, gpuLinks, gpuRecovery} {
+	for _, d := range []*prometheus.Desc{gpuInfo, gpuVerdict, gpuXids, gpuThrottle, gpuSlowed, gpuFailed, gpuECC, gpuRows, gpuRemap, gpuPages, gpuLinks, gpuRecovery} {
 		out <- d
 	}
 }
@@ -114,6 +126,10 @@ func collectReading(r *gpu.Reading, send func(*prometheus.Desc, prometheus.Value
 	for _, reason := range r.Throttle {
 		send(gpuThrottle, prometheus.GaugeValue, 1, string(reason))
 	}
+	for reason, d := range r.Slowed {
+		send(gpuSlowed, prometheus.CounterValue, d.Seconds(), string(reason))
+	}
+	send(gpuFailed, prometheus.GaugeValue, float64(len(r.Failed)))
 	for kind, count := range map[string]*uint64{"corrected": r.ECCCorrected, "uncorrected": r.ECCUncorrected} {
 		if count != nil {
 			send(gpuECC, prometheus.CounterValue, float64(*count), kind)

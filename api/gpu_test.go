@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func twoCards() gpu.State {
 		Temperature: new(uint32(64)), SlowdownAt: new(uint32(87)), ShutdownAt: new(uint32(92)), ECCCorrected: new(uint64(0)), ECCUncorrected: new(uint64(2)),
 		Remapped: &gpu.RemappedRows{Corrected: 3, Uncorrected: 4, Pending: true}, Retired: &gpu.RetiredPages{SingleBit: 5, DoubleBit: 6},
 		PCIeReplays: new(uint64(7)), NVLink: &gpu.NVLinkErrors{CRCFlit: 8, CRCData: 9, Replay: 10, Recovery: 13}, Recovery: new(gpu.RecoverDrainReset), MIG: new(false),
+		Margin: new(int32(-1)), SlowdownMargin: new(int32(-2)), ShutdownMargin: new(int32(-8)), Slowed: gpu.SlowTime{gpu.HWPowerBrake: 1500 * time.Millisecond}, Failed: []string{"nvmlX: why"},
 	}
 	return gpu.State{Devices: []gpu.DeviceState{
 		{Device: gpu.Device{Index: 0, Name: "Full", UUID: "GPU-0", Bus: "0000:17:00.0"}, Reading: full, ReadAt: time.Unix(1e9, 0), Xids: map[uint64]uint64{63: 2},
@@ -62,8 +64,11 @@ func TestGPUAnswer(t *testing.T) {
 	if v := d.Verdict; v["action"] != "drain" || v["needs"] != "GPU reset" || v["reason"] != "why" || v["since"] != "2001-09-09T01:46:40Z" {
 		t.Errorf("%+v", v)
 	}
-	if len(d.Reading) != 20 || d.Reading["recovery_action"] != "drain_and_reset" || d.Reading["ecc_corrected"] != 0.0 || d.Reading["power_watts"] != 412.5 {
+	if len(d.Reading) != 25 || d.Reading["recovery_action"] != "drain_and_reset" || d.Reading["ecc_corrected"] != 0.0 || d.Reading["power_watts"] != 412.5 {
 		t.Errorf("%d %v", len(d.Reading), d.Reading)
+	}
+	if text := fmt.Sprint(d.Reading["slowed"], d.Reading["failed"], d.Reading["shutdown_margin_celsius"]); text != "map[hw_power_brake:1.5] [nvmlX: why] -8" {
+		t.Error(text)
 	}
 	if r := got.Devices[1].Reading; r == nil || len(r) != 0 {
 		t.Errorf("what a card does not have is absent: %v", r)
@@ -105,6 +110,7 @@ func TestGPUMetrics(t *testing.T) {
 		"pcie_replays_total,0": 7, "throttled,0,sw_power_cap": 1, "ecc_errors_total,0,corrected": 0, "ecc_errors_total,0,uncorrected": 2,
 		"remapped_rows,0,corrected": 3, "remapped_rows,0,uncorrected": 4, "row_remap,0,pending": 1, "row_remap,0,failed": 0, "retired_pages,0,single_bit": 5, "retired_pages,0,double_bit": 6,
 		"nvlink_errors_total,0,crc_flit": 8, "nvlink_errors_total,0,crc_data": 9, "nvlink_errors_total,0,replay": 10, "nvlink_errors_total,0,recovery": 13, "recovery_action,0": 4,
+		"margin_celsius,0": -1, "slowdown_margin_celsius,0": -2, "shutdown_margin_celsius,0": -8, "throttled_seconds_total,0,hw_power_brake": 1.5, "reading_failures,0": 1, "reading_failures,1": 0,
 		"xid_total,0,63": 2, "info,0000:17:00.0,0,Full": 1, "info,0000:18:00.0,1,Bare": 1,
 	}
 	for _, a := range gpu.Actions() {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,7 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 	}
 	v := tokenizer.Vocab{Model: "gpt2", Pre: "gpt-2", Tokens: alphabet[:], BOS: &bos, EOS: &eos, EOT: &imEnd, AddBOS: new(bool)}
 	*v.AddBOS = true
+	v.Merges = []string{"st op"} // one must be there; no text gets as far
 	v.Types = make([]int32, 256, vocab)
 	for _, p := range pieces {
 		var spelled strings.Builder
@@ -150,7 +152,7 @@ func (in *echoInstance) Wait() error {
 		}
 	}
 	for i, o := range b.Outputs {
-		best := in.next(histories[o.Row])
+		best := unmasked(in.next(histories[o.Row]), b.Biases[o.FirstBias:][:o.BiasCount])
 		b.Results[i] = engine.Result{Token: best}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
@@ -166,10 +168,21 @@ func (in *echoInstance) Wait() error {
 	return nil
 }
 
+// unmasked is the token, or the next one that no bias keeps out.
+func unmasked(token int32, biases []engine.Bias) int32 {
+	for slices.ContainsFunc(biases, func(b engine.Bias) bool { return b.Token == token && math.IsInf(float64(b.Value), -1) }) {
+		token = (token + 1) % int32(vocab)
+	}
+	return token
+}
+
 // template renders ChatML, as the daemon does from a model's file.
 type template struct{ *chat.Template }
 
-func (t template) Render(context jsontext.Value) (string, error) { return t.Template.Render(context) }
+func (t template) Render(context jsontext.Value) (Rendered, error) {
+	prompt, err := t.Template.Render(context)
+	return Rendered(prompt), err
+}
 
 type names struct {
 	list   []string
@@ -222,7 +235,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 		t.Fatal(err)
 	}
 	source, _ := chat.ByName("chatml")
-	render, err := chat.New(source, "<s>", "</s>", time.Now)
+	render, err := chat.New(chat.Sources{Default: source, BOS: "<s>", EOS: "</s>"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,7 +14,10 @@ import (
 
 const maxMessages = 4096
 
-func checkMessages(list jsontext.Value) error {
+// standardRoles are OpenAI's, the deprecated function included; the template says where it has none of them.
+var standardRoles = []string{"system", "developer", "user", "assistant", "tool", "function"}
+
+func checkMessages(list jsontext.Value, t Template) error {
 	if k := list.Kind(); k != '[' {
 		return badField("messages", "it must be a list of 1 to %d messages", maxMessages)
 	}
@@ -34,11 +40,14 @@ func checkMessages(list jsontext.Value) error {
 		if m.Role == nil || *m.Role == "" {
 			return badField(field+".role", "it is missing")
 		}
+		if !slices.Contains(standardRoles, *m.Role) && (t == nil || !t.NamesRole(*m.Role)) {
+			return badField(field+".role", "%q is not known, only %s", *m.Role, strings.Join(standardRoles, ", "))
+		}
 		switch m.Content.Kind() {
 		case '0', '{', 't', 'f':
 			return badField(field+".content", "it must be a string or a list of parts")
 		case 0, 'n':
-			if *m.Role == "user" || *m.Role == "system" { // others may have calls instead
+			if slices.Contains([]string{"user", "system", "developer"}, *m.Role) { // others may have calls instead
 				return badField(field+".content", "it is missing")
 			}
 		}
@@ -47,6 +56,15 @@ func checkMessages(list jsontext.Value) error {
 		}
 	}
 	return nil
+}
+
+// checkConversation checks the fields that make the prompt. continue_final_message and add_generation_prompt exclude each
+// other as in vLLM, where the second is true unless the request says otherwise: here the first alone says enough.
+func (r *chatRequest) checkConversation(m *Model) error {
+	if or(r.ContinueFinalMessage, false) && or(r.AddGenerationPrompt, false) {
+		return badField("continue_final_message", "it can't be true together with add_generation_prompt: an answer is continued or begun")
+	}
+	return checkMessages(r.Messages, m.Template)
 }
 
 // checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer.
@@ -74,6 +92,9 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 	context := map[string]any{
 		"messages": r.Messages, "add_generation_prompt": or(r.AddGenerationPrompt, true),
 	}
+	if r.ContinueFinalMessage != nil {
+		context["continue_final_message"] = *r.ContinueFinalMessage
+	}
 	if r.ReasoningEffort != nil {
 		context["reasoning_effort"] = *r.ReasoningEffort
 	}
@@ -83,7 +104,7 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 		return nil, badField("tools", "it must be a list")
 	}
 	for name, value := range r.TemplateKwargs {
-		if name == "messages" || name == "tools" {
+		if name == "messages" || name == "tools" || name == "continue_final_message" {
 			return nil, badField("chat_template_kwargs."+name, "it has a field of its own: %s", name)
 		}
 		context[name] = value
@@ -93,38 +114,36 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 }
 
 // render writes the conversation as the model's prompt.
-func (r *chatRequest) render(m *Model) (string, error) {
+func (r *chatRequest) render(m *Model) (Rendered, error) {
 	if m.Template == nil {
-		return "", &HTTPError{
+		problem := m.NoTemplate
+		if problem == "" {
+			problem = "the model has no chat template"
+		}
+		return Rendered{}, &HTTPError{
 			Status: 400, Type: "invalid_request_error", Code: "no_chat_template",
-			Message: "the model has no chat template: start the server with --chat-template NAME|FILE, or use /v1/completions",
+			Message: problem + ": start the server with --chat-template NAME|FILE, or use /v1/completions",
 		}
 	}
 	context, err := r.templateContext()
 	if err != nil {
-		return "", err
+		return Rendered{}, err
 	}
 	if measure(context).commas > maxValues { // a template's numbers cost as much as its strings
-		return "", badJSON(nil, "the JSON body has too many values: at most %d are allowed", maxValues)
+		return Rendered{}, badJSON(nil, "the JSON body has too many values: at most %d are allowed", maxValues)
 	}
-	text, err := m.Template.Render(context)
+	prompt, err := m.Template.Render(context)
+	var named interface {
+		error
+		Field() string
+	}
+	if errors.As(err, &named) {
+		return Rendered{}, badField(named.Field(), "%v", named)
+	}
 	if err != nil {
-		return "", &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "messages: the chat template refused the conversation: " + err.Error()}
+		return Rendered{}, &HTTPError{Status: 400, Type: "invalid_request_error", Param: "messages", Code: "template_error", Message: "messages: the chat template refused the conversation: " + err.Error()}
 	}
-	return text, nil
-}
-
-// encodeRendered tokenises a rendered conversation: special tokens are parsed, and BOS is added unless
-// the template wrote it.
-func (m *Model) encodeRendered(text string) []int32 {
-	ids := m.Tokenizer.Encode(text, true, true)
-	if bos := m.Tokenizer.BOS(); len(ids) > 1 && m.Tokenizer.AddsBOS() && ids[0] == bos && ids[1] == bos {
-		ids = ids[1:]
-	}
-	if m.Tokenizer.AddsEOS() && len(ids) > 0 && ids[len(ids)-1] == m.Tokenizer.EOS() {
-		ids = ids[:len(ids)-1] // an answer is to follow
-	}
-	return ids
+	return prompt, nil
 }
 
 // applyTemplate renders a conversation without running it, as llama-server's endpoint of that name.
@@ -137,14 +156,14 @@ func (s *Server) applyTemplate(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := checkMessages(r.Messages); err != nil {
+	if err := r.checkConversation(m); err != nil {
 		return err
 	}
-	text, err := r.render(m)
+	prompt, err := r.render(m)
 	if err != nil {
 		return err
 	}
 	return c.reply(struct {
 		Prompt string `json:"prompt"`
-	}{text})
+	}{prompt.Text})
 }

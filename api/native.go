@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -67,8 +68,12 @@ func (s *Server) tokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	ids, err := contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
-	if err != nil {
+	var bad error
+	ids, err := c.tokenise(len(r.Content), func() (ids []int32) {
+		ids, bad = contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
+		return ids
+	})
+	if err := errors.Join(err, bad); err != nil {
 		return err
 	}
 	if !r.WithPieces {
@@ -86,7 +91,7 @@ func (s *Server) tokenize(c *call) error {
 }
 
 // contentIDs reads the field content: a text, or a list of texts and token ids, which are kept as they are.
-// Special tokens go around a text that comes first, not between.
+// Special tokens go around what begins with a text, as around a prompt.
 func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpecial bool) ([]int32, error) {
 	const field = "content"
 	items, ids := []jsontext.Value{raw}, []int32{}
@@ -96,14 +101,14 @@ func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpe
 			return nil, err
 		}
 	}
-	for i, item := range items {
+	for _, item := range items {
 		switch {
 		case item.Kind() == '"':
 			var text string
 			if err := json.Unmarshal(item, &text); err != nil {
 				return nil, err
 			}
-			ids = append(ids, t.Encode(text, addSpecial && i == 0, parseSpecial)...)
+			ids = append(ids, t.Encode(text, false, parseSpecial)...)
 		case item.Kind() == '0' && raw.Kind() == '[':
 			id, err := tokenID(field, item, t.VocabSize())
 			if err != nil {
@@ -113,6 +118,9 @@ func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpe
 		default:
 			return nil, badField(field, "it must be a string, or a list of strings and token ids")
 		}
+	}
+	if addSpecial && len(items) > 0 && items[0].Kind() == '"' {
+		ids = t.Around(ids)
 	}
 	return ids, nil
 }

@@ -1,15 +1,12 @@
 package api
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"chimera/engine"
 	"chimera/scheduler"
 )
 
@@ -17,21 +14,22 @@ import (
 
 // generation are the fields of both endpoints. Pointers tell "absent" from zero; null counts as absent.
 type generation struct {
-	Model             *string            `json:"model"`
-	MaxTokens         *int64             `json:"max_tokens"`
-	MinTokens         *int64             `json:"min_tokens"`
-	Temperature       *float64           `json:"temperature"`
-	TopP              *float64           `json:"top_p"`
-	TopK              *int64             `json:"top_k"`
-	MinP              *float64           `json:"min_p"`
-	RepetitionPenalty *float64           `json:"repetition_penalty"`
-	PresencePenalty   *float64           `json:"presence_penalty"`
-	FrequencyPenalty  *float64           `json:"frequency_penalty"`
-	LogitBias         map[string]float64 `json:"logit_bias"`
-	Seed              *int64             `json:"seed"`
-	Stop              jsontext.Value     `json:"stop"`
-	N                 *int64             `json:"n"`
-	Stream            *bool              `json:"stream"`
+	Model             *string        `json:"model"`
+	MaxTokens         *int64         `json:"max_tokens"`
+	MinTokens         *int64         `json:"min_tokens"`
+	Temperature       *float64       `json:"temperature"`
+	TopP              *float64       `json:"top_p"`
+	TopK              *int64         `json:"top_k"`
+	MinP              *float64       `json:"min_p"`
+	RepetitionPenalty *float64       `json:"repetition_penalty"`
+	PresencePenalty   *float64       `json:"presence_penalty"`
+	FrequencyPenalty  *float64       `json:"frequency_penalty"`
+	LogitBias         jsontext.Value `json:"logit_bias"`
+	Seed              jsontext.Value `json:"seed"`
+	Stop              jsontext.Value `json:"stop"`
+	StopInAnswer      *bool          `json:"include_stop_str_in_output"`
+	N                 *int64         `json:"n"`
+	Stream            *bool          `json:"stream"`
 	StreamOptions     *struct {
 		IncludeUsage *bool `json:"include_usage"`
 	} `json:"stream_options"`
@@ -39,19 +37,19 @@ type generation struct {
 	TokensAsIDs       *bool `json:"return_tokens_as_token_ids"`
 	SkipSpecialTokens *bool `json:"skip_special_tokens"`
 
-	Others map[string]jsontext.Value `json:",embed"` // see declined
+	Others map[string]jsontext.Value `json:",embed"` // see foreignFields
 }
 
 // Caps of what one request may ask for; each bounds memory or time that a client could otherwise take.
 const (
 	maxChoices    = 128
-	maxStops      = 16
+	maxStops      = 256
 	maxStopBytes  = 1024
+	maxStopsBytes = 16 << 10 // together: each token's text is held against all
 	maxBiases     = 1024
 	maxPrompts    = 1024
 	maxContent    = 1 << 18 // texts and ids of one content
 	maxSequences  = 4096    // prompts x choices
-	maxTopK       = 1 << 20
 	maxPenaltyAbs = 2
 )
 
@@ -65,36 +63,49 @@ type floatRange struct {
 
 func (g *generation) check() error {
 	for _, r := range []floatRange{
-		{"temperature", g.Temperature, 0, 100, false},
-		{"top_p", g.TopP, 0, 1, true},
-		{"min_p", g.MinP, 0, 1, false},
-		{"repetition_penalty", g.RepetitionPenalty, 0, 100, true},
-		{"presence_penalty", g.PresencePenalty, -maxPenaltyAbs, maxPenaltyAbs, false},
-		{"frequency_penalty", g.FrequencyPenalty, -maxPenaltyAbs, maxPenaltyAbs, false},
+		{field: "temperature", value: g.Temperature, high: 100},
+		{field: "top_p", value: g.TopP, high: 1, openLow: true},
+		{field: "min_p", value: g.MinP, high: 1},
+		{field: "repetition_penalty", value: g.RepetitionPenalty, high: 100, openLow: true},
+		{field: "presence_penalty", value: g.PresencePenalty, low: -maxPenaltyAbs, high: maxPenaltyAbs},
+		{field: "frequency_penalty", value: g.FrequencyPenalty, low: -maxPenaltyAbs, high: maxPenaltyAbs},
 	} {
 		if err := r.check(); err != nil {
 			return err
 		}
 	}
-	for _, r := range []struct {
-		field     string
-		value     *int64
-		low, high int64
-	}{
-		{"max_tokens", g.MaxTokens, 0, math.MaxInt32}, {"min_tokens", g.MinTokens, 0, math.MaxInt32},
-		{"top_k", g.TopK, -1, maxTopK}, {"n", g.N, 1, maxChoices},
+	for _, r := range []intRange{
+		{"max_tokens", g.MaxTokens, 0, math.MaxInt64}, {"min_tokens", g.MinTokens, 0, math.MaxInt64},
+		{"top_k", g.TopK, -1, math.MaxInt64}, {"n", g.N, 1, maxChoices},
 	} {
-		if r.value != nil && (*r.value < r.low || *r.value > r.high) {
-			return badField(r.field, "%d, it must lie between %d and %d", *r.value, r.low, r.high)
+		if err := r.check(); err != nil {
+			return err
 		}
 	}
 	if g.MinTokens != nil && g.MaxTokens != nil && *g.MinTokens > *g.MaxTokens {
-		return badField("min_tokens", "%d, it must not be above max_tokens, %d", *g.MinTokens, *g.MaxTokens)
+		return badField("min_tokens", "%s, it must not be above max_tokens, %s", shown(*g.MinTokens), shown(*g.MaxTokens))
 	}
-	if g.StreamOptions != nil && (g.Stream == nil || !*g.Stream) {
+	if g.StreamOptions != nil && or(g.StreamOptions.IncludeUsage, false) && !or(g.Stream, false) {
 		return badField("stream_options", "it needs stream to be true")
 	}
-	return g.checkDeclined()
+	return g.checkForeign()
+}
+
+// intRange is a parameter's range, ends included. One without an upper end is a ceiling: more than there is means all there is.
+type intRange struct {
+	field     string
+	value     *int64
+	low, high int64
+}
+
+func (r intRange) check() error {
+	switch {
+	case r.value == nil || *r.value >= r.low && *r.value <= r.high:
+		return nil
+	case r.high == math.MaxInt64:
+		return badField(r.field, "%s, it must be at least %d", shown(*r.value), r.low)
+	}
+	return badField(r.field, "%s, it must lie between %d and %d", shown(*r.value), r.low, r.high)
 }
 
 func (r floatRange) check() error {
@@ -118,65 +129,53 @@ func or[T any](p *T, otherwise T) T {
 }
 
 // sampling translates the parameters for the scheduler; OpenAI's defaults where a field is absent.
-func (g *generation) sampling(vocab int) (scheduler.Sampling, error) {
-	s := scheduler.Sampling{
+func (g *generation) sampling(vocab int) (s scheduler.Sampling, err error) {
+	s = scheduler.Sampling{
 		Temperature: float32(or(g.Temperature, 1)), TopP: float32(or(g.TopP, 1)), MinP: float32(or(g.MinP, 0)),
-		TopK: int(max(or(g.TopK, 0), 0)), Repetition: float32(or(g.RepetitionPenalty, 1)),
+		TopK: int(min(max(or(g.TopK, 0), 0), int64(vocab))), Repetition: float32(or(g.RepetitionPenalty, 1)),
 		Presence: float32(or(g.PresencePenalty, 0)), Frequency: float32(or(g.FrequencyPenalty, 0)),
-		Seed: uint64(or(g.Seed, 0)),
 	}
-	if g.Seed == nil {
-		var random [8]byte
-		rand.Read(random[:]) // never fails
-		s.Seed = binary.LittleEndian.Uint64(random[:])
+	if s.Seed, err = g.seed(); err != nil {
+		return s, err
 	}
-	if len(g.LogitBias) > maxBiases {
-		return s, badField("logit_bias", "%d entries, at most %d are allowed", len(g.LogitBias), maxBiases)
-	}
-	for key, value := range g.LogitBias {
-		id, err := strconv.ParseInt(key, 10, 32)
-		if err != nil || id < 0 || id >= int64(vocab) || strconv.FormatInt(id, 10) != key { // "+5" would be a second 5
-			return s, badField("logit_bias", "key %q is no token id from 0 to %d", key, vocab-1)
-		}
-		if math.IsNaN(value) || value < -100 || value > 100 {
-			return s, badField("logit_bias", "%v for token %s, it must lie between -100 and 100", value, key)
-		}
-		s.Biases = append(s.Biases, engine.Bias{Token: int32(id), Value: float32(value)})
-	}
-	return s, nil
+	s.Biases, err = logitBias(g.LogitBias, vocab)
+	return s, err
 }
 
-// answerTokens is how long an answer may become: what was asked for, or else otherwise and no more than
-// the context has left. promptField and maxField name the fields to blame.
-func (g *generation) answerTokens(m *Model, promptTokens, otherwise int, promptField, maxField string) (int, error) {
-	room, least := m.MaxContext-promptTokens, 1
-	if g.MaxTokens != nil {
-		least = int(min(*g.MaxTokens, 1))
+// answerTokens is how long an answer may become: what was asked for, or else otherwise, and no more than the context has
+// left, as clients give the most that any model could say. A prompt that leaves nothing is refused; promptField is its name.
+func (g *generation) answerTokens(m *Model, promptTokens, otherwise int, promptField string) (int, error) {
+	room := m.MaxContext - promptTokens
+	asked := or(g.MaxTokens, int64(otherwise))
+	if least := int(min(asked, 1)); room < least {
+		return 0, m.tooLong(promptField, fmt.Sprintf("%d tokens", promptTokens), least)
 	}
-	field, message := maxField, fmt.Sprintf("%d, but after %d tokens of the prompt the context of %d has room for %d", or(g.MaxTokens, 0), promptTokens, m.MaxContext, room)
-	switch {
-	case room < least:
-		field, message = promptField, fmt.Sprintf("it has %d tokens, and the answer needs at least %d; the context holds %d", promptTokens, least, m.MaxContext)
-	case g.MaxTokens == nil:
-		return min(otherwise, room), nil
-	case *g.MaxTokens <= int64(room):
-		return int(*g.MaxTokens), nil
-	}
-	h := badField(field, "%s", message)
+	return int(min(asked, int64(room))), nil
+}
+
+// tooLong refuses a prompt of such a size, after which there is no room for the least answer.
+func (m *Model) tooLong(field, size string, least int) error {
+	h := badField(field, "it has %s, and the answer needs at least %d; the context holds %d", size, least, m.MaxContext)
 	h.Code = codeTooLong
-	return 0, h
+	return h
 }
 
-// stops reads the field stop: absent, a string, or a list of strings.
+// stops reads the field stop: absent, a string, or a list of strings. An empty one stops nothing.
 func (g *generation) stops() ([]string, error) {
-	list, err := stringOrList("stop", g.Stop, maxStops)
+	list, err := stringOrList("stop", g.Stop, maxValues)
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
+	if len(list) > maxStops {
+		return nil, badField("stop", "%d stop strings, at most %d are allowed", len(list), maxStops)
+	}
+	total := 0
 	for _, s := range list {
-		if s == "" {
-			return nil, badField("stop", "a stop string must not be empty")
-		}
+		total += len(s)
 		if len(s) > maxStopBytes {
 			return nil, badField("stop", "a stop string of %d bytes, at most %d are allowed", len(s), maxStopBytes)
 		}
+	}
+	if total > maxStopsBytes {
+		return nil, badField("stop", "stop strings of %d bytes together, at most %d are allowed", total, maxStopsBytes)
 	}
 	return list, err
 }

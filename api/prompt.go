@@ -121,6 +121,9 @@ func tokenIDs(field string, raw jsontext.Value, vocab int) ([]int32, error) {
 // tokenID reads an id of the vocabulary; null and 1.5 are none.
 func tokenID(field string, raw jsontext.Value, vocab int) (int32, error) {
 	id, err := strconv.ParseInt(string(raw), 10, 32)
+	if digits, ok := integerText(string(raw)); err != nil && raw.Kind() == '0' && ok {
+		id, err = strconv.ParseInt(digits, 10, 32)
+	}
 	if err != nil || id < 0 || id >= int64(vocab) {
 		return 0, badField(field, "%s is no token id: they are integers from 0 to %d", raw, vocab-1)
 	}

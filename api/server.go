@@ -20,13 +20,25 @@ import (
 
 // Engine runs requests; *scheduler.Scheduler is one.
 type Engine interface {
-	Submit(context.Context, scheduler.Request) (*scheduler.Sequence, error)
+	// SubmitGroup takes all requests or none.
+	SubmitGroup(context.Context, []scheduler.Request) ([]*scheduler.Sequence, error)
 }
 
 // Template renders a conversation as the model's prompt. context is a JSON object: messages, tools,
 // add_generation_prompt and whatever else the client passes on to the template.
 type Template interface {
-	Render(context jsontext.Value) (string, error)
+	// Render's error may have a method Field, which names the field that is wrong.
+	Render(context jsontext.Value) (Rendered, error)
+	// NamesRole says whether the template speaks of a role beyond OpenAI's.
+	NamesRole(role string) bool
+}
+
+// Rendered is a conversation as a prompt.
+type Rendered struct {
+	Text string
+	// Literal lists the stretches (first byte and the one behind the last, ascending) in which the texts of control tokens
+	// stay text: they hold what the client has sent.
+	Literal [][2]int
 }
 
 // Model is a loaded model as the endpoints see it.
@@ -34,7 +46,8 @@ type Model struct {
 	Name        string
 	Created     time.Time
 	Tokenizer   *tokenizer.Tokenizer
-	Template    Template // nil: the model has none
+	Template    Template // nil: there is none
+	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
 	MaxContext  int
 	MaxLogprobs int
@@ -85,6 +98,8 @@ type Config struct {
 type Server struct {
 	Config
 	routes  map[string]route
+	unknown unknownFields
+	budgets budgets
 	started time.Time
 }
 
@@ -106,7 +121,7 @@ func (r route) methods() []string {
 
 // New makes a server.
 func New(c Config) *Server {
-	s := &Server{Config: c, started: time.Now()}
+	s := &Server{Config: c, budgets: newBudgets(c.MaxBody), started: time.Now()}
 	s.routes = map[string]route{
 		"/v1/chat/completions": {method: "POST", handler: s.chatCompletions},
 		"/v1/completions":      {method: "POST", handler: s.completions},
@@ -132,6 +147,7 @@ func New(c Config) *Server {
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	c := s.newCall(ctx)
+	defer c.release()
 	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		h := c.toHTTP(err)
 		writeError(ctx, h)
@@ -189,7 +205,11 @@ func (s *Server) lookup(name string) (*Model, error) {
 	case m != nil:
 		return m, nil
 	case known:
-		return nil, &HTTPError{Status: 503, Type: "server_error", Param: "model", Code: "model_not_loaded", Message: fmt.Sprintf("model %q is not loaded", name)}
+		// It is not 503: to try again would be in vain.
+		return nil, &HTTPError{
+			Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_loaded",
+			Message: fmt.Sprintf("model %q is configured, but this server serves its first model alone: %s", name, s.Registry.Names()[0]),
+		}
 	}
 	return nil, &HTTPError{
 		Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_found",

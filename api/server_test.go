@@ -68,7 +68,7 @@ func TestBadJSON(t *testing.T) {
 func TestLargeValues(t *testing.T) {
 	h := newBench(t, letters)
 	mebibyte := strings.Repeat("x", 1<<20)
-	h.refuse(textPath, `{"prompt":"`+mebibyte+`"}`, "prompt", "it has 1048577 tokens")
+	h.refuse(textPath, `{"prompt":"`+mebibyte+`"}`, "prompt", "it has 1048576 bytes, which are more than 256 tokens")
 	h.refuse(textPath, `{"prompt":[`+strings.Repeat("1,", 1<<19)+`1]}`, "prompt", "it has 524289 tokens")
 	h.refuse(textPath, `{"prompt":[`+strings.Repeat("[],", 1024)+`[]]}`, "prompt", "1024")
 	h.refuse(chatPath, `{"messages":[`+strings.Repeat("1,", 1<<19)+`1]}`, "messages", "4096")
@@ -137,8 +137,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/%ff%fe", "", 404, "not_found", "", ""},
 		{"GET", "/v1/models/third", "", 404, "model_not_found", "model", ""},
 		{"POST", textPath, `{"model":"third","prompt":"x"}`, 404, "model_not_found", "model", ""},
-		{"POST", textPath, `{"model":"second","prompt":"x"}`, 503, "model_not_loaded", "model", ""},
-		{"POST", "/detokenize", `{"model":"second","tokens":[1]}`, 503, "model_not_loaded", "model", ""},
+		{"POST", textPath, `{"model":"second","prompt":"x"}`, 404, "model_not_loaded", "model", ""},
+		{"POST", "/detokenize", `{"model":"second","tokens":[1]}`, 404, "model_not_loaded", "model", ""},
 		{"POST", textPath, `{"prompt":"` + strings.Repeat("x", benchBody) + `"}`, 413, "body_too_large", "", ""},
 	} {
 		r := h.do(c.method, c.path, c.body)

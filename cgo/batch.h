@@ -42,7 +42,7 @@ struct result {
 	float logit, log_sum_exp;
 	int32_t rank;
 	float target_logit;
-	int32_t reserved;
+	int32_t not_finite; /* 1 if a raw logit is NaN or infinite */
 };
 
 struct top_token {

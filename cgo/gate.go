@@ -77,7 +77,7 @@ func (g *gate) tryPass() (opened chan struct{}, passed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if g.foreground == 0 && now.Sub(g.idleSince) >= linger || now.Before(g.turnEnds) {
+	if !g.serves(now) || now.Before(g.turnEnds) {
 		g.chunks++
 		return nil, true
 	}
@@ -85,6 +85,15 @@ func (g *gate) tryPass() (opened chan struct{}, passed bool) {
 	g.quieten(now)
 	return g.opened, false
 }
+
+// serving tells whether there are foreground steps, or were just now.
+func (g *gate) serving() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.serves(time.Now())
+}
+
+func (g *gate) serves(now time.Time) bool { return g.foreground > 0 || now.Sub(g.idleSince) < linger }
 
 // quieten tells turn, which may wait for it, that no chunk is under way and none begins any more.
 func (g *gate) quieten(now time.Time) {
@@ -119,7 +128,7 @@ func (g *gate) leave() {
 func (g *gate) arrive() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.foreground == 0 && time.Since(g.idleSince) >= linger {
+	if !g.serves(time.Now()) {
 		g.credit = 0
 	}
 	g.foreground++

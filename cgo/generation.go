@@ -5,8 +5,6 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
-	"sync"
 
 	"chimera/engine"
 )
@@ -19,7 +17,7 @@ type generation struct {
 	phases  *C.struct_plan
 	memory  callocs // of phases
 	shown   *engine.Plan
-	users   int // the instance until it retires it, and a step under way
+	users   int // the instance until it retires it, and a step under way: counted by the instance's owner
 }
 
 // free gives back what no step reads any more.
@@ -28,36 +26,9 @@ func (g *generation) free() error {
 	return g.weights.free()
 }
 
-// generations are those of an instance. Replace adds to them beside steps; all else is the owner's.
-type generations struct {
-	mu     sync.Mutex
-	all    map[engine.Generation]*generation
-	newest engine.Generation
-}
-
-// add makes g the newest.
-func (s *generations) add(g *generation) engine.Generation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g.users = 1
-	s.newest++
-	s.all[s.newest] = g
-	return s.newest
-}
-
-// find returns a generation, or what is wrong with asking for it.
-func (s *generations) find(id engine.Generation) (*generation, error) {
-	if g := s.all[id]; g != nil {
-		return g, nil
-	}
-	return nil, &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is not there, the newest is %d", id, s.newest)}
-}
-
-// begin takes a generation for a step.
-func (s *generations) begin(id engine.Generation) (*generation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g, err := s.find(id)
+// use takes a generation for a step.
+func (in *instance) use(id engine.Generation) (*generation, error) {
+	g, err := in.generations.Find(id)
 	if err == nil {
 		g.users++
 	}
@@ -65,60 +36,36 @@ func (s *generations) begin(id engine.Generation) (*generation, error) {
 }
 
 // end drops one user of g, and frees it behind the last.
-func (s *generations) end(g *generation) error {
-	s.mu.Lock()
-	g.users--
-	last := g.users == 0
-	s.mu.Unlock()
-	if !last {
+func (g *generation) end() error {
+	if g.users--; g.users > 0 {
 		return nil
 	}
 	return g.free()
 }
 
-// retire takes a generation out. It is freed when no step uses it.
-func (s *generations) retire(id engine.Generation) error {
-	s.mu.Lock()
-	g, err := s.find(id)
-	if err == nil && id == s.newest {
-		err = &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is the newest, which cannot be retired", id)}
-	}
-	if err != nil {
-		s.mu.Unlock()
-		return err
-	}
-	delete(s.all, id)
-	s.mu.Unlock()
-	return s.end(g)
-}
-
-// free ends the use of all of them; what they say of themselves stays.
-func (s *generations) free() (err error) {
-	for _, g := range s.all {
-		err = errors.Join(err, s.end(g))
+// endAll ends the use of all generations; what they say of themselves stays.
+func (in *instance) endAll() (err error) {
+	for _, g := range in.generations.All() {
+		err = errors.Join(err, g.end())
 	}
 	return err
 }
 
 // Generation is the newest.
 func (in *instance) Generation() engine.Generation {
-	in.generations.mu.Lock()
-	defer in.generations.mu.Unlock()
-	return in.generations.newest
+	_, id := in.generations.Newest()
+	return id
 }
 
 // Plan is that of the newest generation.
 func (in *instance) Plan() *engine.Plan {
-	in.generations.mu.Lock()
-	defer in.generations.mu.Unlock()
-	return in.generations.all[in.generations.newest].shown
+	g, _ := in.generations.Newest()
+	return g.shown
 }
 
 // Digest is that of a generation's weights, nothing for one that is not there.
 func (in *instance) Digest(id engine.Generation) string {
-	in.generations.mu.Lock()
-	defer in.generations.mu.Unlock()
-	g, err := in.generations.find(id)
+	g, err := in.generations.Find(id)
 	if err != nil {
 		return ""
 	}

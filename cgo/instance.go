@@ -28,7 +28,7 @@ type instance struct {
 
 	cache       *cache
 	groups      []*groupPages // of the cache, in the order of Program.Groups
-	generations generations
+	generations lowering.Generations[generation]
 
 	acts    *hostmem.Region
 	buffers *buffers
@@ -74,12 +74,12 @@ func (in *instance) Submit(b *engine.Batch) error {
 	case len(b.Tokens) == 0:
 		return &engine.BatchError{Field: "tokens", Reason: "an empty step"}
 	}
-	g, err := in.generations.begin(b.Generation)
+	g, err := in.use(b.Generation)
 	if err != nil {
 		return err
 	}
 	if err := in.cache.begin(in, b); err != nil {
-		return errors.Join(err, in.generations.end(g))
+		return errors.Join(err, g.end())
 	}
 	in.using = g
 	in.step.background = b.Background
@@ -99,7 +99,7 @@ func (in *instance) Wait() error {
 	}
 	gaveWay := <-in.step.done
 	in.cache.end(in)
-	if err := in.generations.end(in.using); err != nil { // no fault of the step
+	if err := in.using.end(); err != nil { // no fault of the step
 		slog.Error("weights that were retired were not freed", "error", err)
 	}
 	in.using = nil
@@ -188,7 +188,7 @@ func (in *instance) Close() error {
 
 // free gives back what was taken, of an instance that failed to load too.
 func (in *instance) free() error {
-	err := in.generations.free()
+	err := in.endAll()
 	if in.cache != nil {
 		err = errors.Join(err, in.cache.release())
 	}

@@ -120,7 +120,7 @@ func TestSubmitMindsTransfers(t *testing.T) {
 			delete(in.cache.transfers, u.id(in))
 		}
 	}
-	if n := in.generations.all[1].users; n != 1 {
+	if n := in.generations.All()[0].users; n != 1 {
 		t.Errorf("refused steps still use their weights: %d users", n)
 	}
 }

@@ -23,7 +23,6 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 		return nil, err
 	}
 	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s)}
-	in.generations.all = map[engine.Generation]*generation{}
 	in.step = step{compute: in.compute, done: make(chan bool, 1)}
 	if err := in.load(w); err != nil {
 		return nil, errors.Join(err, in.free())
@@ -82,7 +81,8 @@ func (in *instance) addGeneration(l *lowered, w engine.Weights, progress func(do
 	}
 	g := &generation{weights: weights, shown: planOf(l, in.sizes, in.backend.isa())}
 	g.phases = fillPlan(&g.memory, l, in.values, in.buffers.angles, weights.packed)
-	return in.generations.add(g), nil
+	g.users = 1
+	return in.generations.Add(g), nil
 }
 
 // Replace loads a further generation beside steps; see engine.Instance. Activations, batches and pages stay: their
@@ -110,5 +110,9 @@ func (in *instance) Retire(id engine.Generation) error {
 	if in.closed {
 		return errClosed
 	}
-	return in.generations.retire(id)
+	g, err := in.generations.Retire(id)
+	if err != nil {
+		return err
+	}
+	return g.end()
 }

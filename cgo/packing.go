@@ -23,6 +23,7 @@ import (
 type packing struct {
 	*lowering.Reader
 	packed  []packedWeight
+	toucher *toucher
 	staging chan []byte // (PieceBytes) each, one per thread that packs
 }
 
@@ -59,7 +60,7 @@ func (w *weights) pack(b *Backend, l *lowered, from engine.Weights, progress fun
 		return err
 	}
 	buffers := carveStaging(hostmem.NewCarver(region), l, b.threads)
-	p := &packing{Reader: l.NewReader(from, progress), packed: w.packed, staging: make(chan []byte, len(buffers))}
+	p := &packing{Reader: l.NewReader(from, progress), packed: w.packed, toucher: newToucher(w.region), staging: make(chan []byte, len(buffers))}
 	for _, b := range buffers {
 		p.staging <- b
 	}
@@ -82,7 +83,7 @@ func (p *packing) run(g *gate, threads int) error {
 				if i >= len(p.Pieces) {
 					return
 				}
-				if err := g.run(func() error { return p.chunk(i) }); err != nil {
+				if err := g.run(func() error { return p.chunk(i, g.serving()) }); err != nil {
 					next.Store(int64(len(p.Pieces)))
 					errs <- err
 					return
@@ -95,8 +96,8 @@ func (p *packing) run(g *gate, threads int) error {
 	return <-errs
 }
 
-// chunk reads piece i and packs it.
-func (p *packing) chunk(i int) error {
+// chunk reads piece i and packs it, beside steps or alone.
+func (p *packing) chunk(i int, besideSteps bool) error {
 	buffer := <-p.staging
 	defer func() { p.staging <- buffer }()
 	rows, err := p.Read(i, buffer)
@@ -104,6 +105,9 @@ func (p *packing) chunk(i int) error {
 		return err
 	}
 	piece := p.Pieces[i]
+	if besideSteps {
+		p.touch(piece)
+	}
 	t, to := p.Tensor(piece.Weight), &p.packed[piece.Weight-1]
 	source, rowBytes := (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(rows))), C.int64_t(t.RowBytes)
 	if to.plain == nil {
@@ -117,4 +121,15 @@ func (p *packing) chunk(i int) error {
 		copy(to.plain[(piece.First+row)*(end-from):], values[from:end])
 	}
 	return nil
+}
+
+// touch has the memory given that a piece is packed into. Plain weights are too small to matter.
+func (p *packing) touch(piece lowering.Piece) {
+	to := &p.packed[piece.Weight-1].matrix
+	if to.data == nil {
+		return
+	}
+	groupBytes := uintptr(to.group_bytes)
+	from := uintptr(unsafe.Pointer(to.data)) - uintptr(p.toucher.region.Pointer()) + uintptr(piece.First/group)*groupBytes
+	p.toucher.touch(from, from+uintptr(padded(piece.Rows)/group)*groupBytes)
 }

@@ -66,7 +66,7 @@ func loadPacked(t *testing.T, threads int, p *engine.Program, w engine.Weights, 
 
 // packedOf is the first generation's weight.
 func (in *instance) packedOf(id engine.WeightID) *packedWeight {
-	g, err := in.generations.find(1)
+	g, err := in.generations.Find(1)
 	if err != nil {
 		panic(err)
 	}

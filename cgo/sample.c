@@ -219,13 +219,14 @@ void sample_row(const struct sample_kernels *k, const float *logits, int vocab, 
                 void *scratch)
 {
 	int token = pick(k, logits, vocab, o, position, penalties, biases, scratch);
-	if (token < 0 || token >= vocab) /* nothing but NaN: any token is as wrong */
+	if (token < 0 || token >= vocab) /* nothing but NaN: any token is as wrong, and not_finite says so */
 		token = 0;
 	r->token = token;
 	r->logit = logits[token];
 	r->log_sum_exp = o->mode & OUTPUT_LOG_SUM_EXP ? log_sum_exp(k, logits, vocab) : 0.0f;
 	r->rank = o->mode & OUTPUT_RANK ? k->count_above(logits, vocab, logits[token]) : 0;
 	r->target_logit = o->mode & OUTPUT_SCORE ? logits[o->target] : 0.0f;
+	r->not_finite = !k->finite(logits, vocab);
 	if (o->top > 0)
 		k->top(logits, vocab, o->top, top);
 }

@@ -4,7 +4,7 @@
 #include "batch.h"
 #include "cpu.h"
 
-/* Passes over a whole row. A NaN counts as -inf in all of them. */
+/* Passes over a whole row. A NaN counts as -inf in all of them but `finite`. */
 struct sample_kernels {
 	float (*peak)(const float *x, int n);
 	/* sum_exp adds e^(x - peak): id mod 16 chooses the lane, lanes by the fixed tree. */
@@ -13,6 +13,7 @@ struct sample_kernels {
 	int (*count_above)(const float *x, int n, float value);
 	/* top writes the k largest, descending, ties lower id first; fewer than k if n is less. */
 	void (*top)(const float *x, int n, int k, struct top_token *out);
+	int (*finite)(const float *x, int n); /* whether no value is NaN or infinite */
 	/* weights turns x into e^((x - peak) / temperature). */
 	void (*weights)(float *x, int n, float peak, float temperature);
 };

@@ -74,6 +74,17 @@ static void FN(top)(const float *x, int n, int k, struct top_token *out)
 	}
 }
 
+/* The difference of a float and itself is NaN if it is not finite, else 0, and a sum keeps it. */
+static int FN(finite)(const float *x, int n)
+{
+	vf sum = v_zero();
+	for (int i = 0; i < n; i += LANES) {
+		vf v = n - i >= LANES ? v_load(x + i) : v_load_n(x + i, n - i, 0.0f);
+		sum = v_add(sum, v_sub(v, v));
+	}
+	return !v_any(v_isnan(sum));
+}
+
 static void FN(weights)(float *x, int n, float peak, float temperature)
 {
 	for (int i = 0; i < n; i += LANES) {
@@ -86,5 +97,5 @@ static void FN(weights)(float *x, int n, float peak, float temperature)
 #define SAMPLE_KERNELS \
 	{ \
 		.peak = FN(peak), .sum_exp = FN(sum_exp), .first_at = FN(first_at), .count_above = FN(count_above), \
-		.top = FN(top), .weights = FN(weights), \
+		.top = FN(top), .weights = FN(weights), .finite = FN(finite), \
 	}

@@ -1,13 +1,12 @@
 // Package chat turns conversations into prompts by a model's own template.
 //
-// This file owns Template: what is passed to the template, and the open last answer.
+// This file owns Template: which of a file's templates renders a conversation, and what is passed to it.
 package chat
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"chimera/chat/jinja"
@@ -21,102 +20,114 @@ func (e *TemplateError) Error() string { return "chat template: " + e.Err.Error(
 // Unwrap returns the cause, a *jinja.Error.
 func (e *TemplateError) Unwrap() error { return e.Err }
 
+// FieldError says which field of a conversation is wrong.
+type FieldError struct{ Name, Problem string }
+
+func (e *FieldError) Error() string { return e.Problem }
+
+// Field names the field.
+func (e *FieldError) Field() string { return e.Name }
+
+// Sources are the templates of a model, with the texts of the tokens that they may name.
+type Sources struct {
+	Default  string
+	ToolUse  string // for conversations with tools; "": as without
+	BOS, EOS string
+}
+
 // Template is a model's chat template with what the model adds to every conversation. It never
 // changes, so any number of goroutines may use it.
 type Template struct {
 	parsed   *jinja.Template
+	roles    map[string]bool // that it compares roles with
 	bos, eos string
 	now      func() time.Time
+	habits   habits
+	toolUse  *Template
+	toolErr  error // of a tool-use template that does not parse: conversations without tools need not care
 }
 
-// New parses a template. bos and eos are the texts of the tokens that it may name.
-func New(source, bos, eos string, now func() time.Time) (*Template, error) {
-	parsed, err := jinja.Parse(source)
+// Prompt is a rendered conversation.
+type Prompt struct {
+	Text string
+	// Literal lists the stretches (first byte and the one behind the last, ascending) that hold what the client has sent.
+	Literal [][2]int
+}
+
+// New parses a model's templates.
+func New(s Sources, now func() time.Time) (*Template, error) {
+	parsed, err := jinja.Parse(s.Default)
 	if err != nil {
 		return nil, &TemplateError{err}
 	}
-	return &Template{parsed, bos, eos, now}, nil
+	t := &Template{parsed: parsed, roles: namedRoles(s.Default), bos: s.BOS, eos: s.EOS, now: now}
+	t.habits = t.tryOut()
+	if s.ToolUse != "" {
+		t.toolUse, t.toolErr = New(Sources{Default: s.ToolUse, BOS: s.BOS, EOS: s.EOS}, now)
+	}
+	return t, nil
 }
 
 // Render renders a conversation. context is a JSON object: messages (required), add_generation_prompt,
-// tools and whatever else the template knows. An answer that ends the conversation stays open: it is
-// written as the beginning of the answer to come.
-func (t *Template) Render(context []byte) (string, error) {
+// continue_final_message, tools and whatever else the template knows. An error is a *TemplateError or a *FieldError.
+//
+// A last answer of the assistant stays open (it is written as the beginning of the answer to come) if
+// continue_final_message is true, or if it is absent and add_generation_prompt isn't false.
+func (t *Template) Render(context []byte) (Prompt, error) {
 	vars, err := jinja.FromJSON(context)
 	if err != nil {
-		return "", &TemplateError{err}
+		return Prompt{}, &TemplateError{err}
 	}
-	t.addTokens(vars)
-	open, err := openAnswer(vars)
+	if tools, _ := vars.Get("tools"); t.hasToolUse() && isFilled(tools) {
+		if t.toolErr != nil {
+			return Prompt{}, fmt.Errorf("tool_use: %w", t.toolErr)
+		}
+		t = t.toolUse
+	}
+	for name, token := range map[string]string{"bos_token": t.bos, "eos_token": t.eos} {
+		if _, given := vars.Get(name); !given {
+			vars.Set(name, token)
+		}
+	}
+	messages, err := t.readMessages(vars)
 	if err != nil {
-		return "", &TemplateError{err}
+		return Prompt{}, err
 	}
-	text, err := t.parsed.Render(vars, jinja.Options{Now: t.now})
+	messages, open, err := openAnswer(vars, messages)
 	if err != nil {
-		return "", &TemplateError{err}
+		return Prompt{}, err
 	}
-	return text + open, nil
+	rendered, err := t.renderAll(vars, messages)
+	if err != nil {
+		return Prompt{}, &TemplateError{err}
+	}
+	prompt := Prompt{rendered.Text + open, rendered.Stretches()}
+	if prompt.Text == "" {
+		return Prompt{}, &TemplateError{errors.New("it renders nothing for this conversation")}
+	}
+	if open != "" {
+		prompt.Literal = append(prompt.Literal, [2]int{len(rendered.Text), len(prompt.Text)})
+	}
+	return prompt, nil
 }
 
-func (t *Template) addTokens(vars *jinja.Dict) {
-	for key, value := range map[string]string{"bos_token": t.bos, "eos_token": t.eos} {
-		if _, given := vars.Get(key); !given {
-			vars.Set(key, value)
-		}
-	}
+// ToolUseError is why conversations with tools can't be rendered, nil if they can.
+func (t *Template) ToolUseError() error { return t.toolErr }
+
+func (t *Template) hasToolUse() bool { return t.toolUse != nil || t.toolErr != nil }
+
+// NamesRole says whether the template speaks of a role by its name.
+func (t *Template) NamesRole(role string) bool {
+	return t.roles[role] || t.toolUse != nil && t.toolUse.NamesRole(role)
 }
 
-// openAnswer flattens the messages' parts to text, takes a last message of the assistant out of the
-// conversation and returns its text.
-func openAnswer(vars *jinja.Dict) (string, error) {
-	value, _ := vars.Get("messages")
-	list, ok := value.(*jinja.List)
-	if !ok {
-		return "", errors.New("messages must be a list")
+func (t *Template) render(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
+	list := &jinja.List{}
+	for _, m := range messages {
+		list.Items = append(list.Items, m)
 	}
-	for i, item := range list.Items {
-		m, ok := item.(*jinja.Dict)
-		if !ok {
-			return "", fmt.Errorf("messages[%d] must be an object", i)
-		}
-		flatten(m)
-	}
-	n := len(list.Items)
-	if n == 0 {
-		return "", nil
-	}
-	last := list.Items[n-1].(*jinja.Dict)
-	role, _ := last.Get("role")
-	content, _ := last.Get("content")
-	text, isText := content.(string)
-	if add, given := vars.Get("add_generation_prompt"); role != "assistant" || !isText || (given && add == false) {
-		return "", nil
-	}
-	if _, calls := last.Get("tool_calls"); calls {
-		return "", nil
-	}
-	vars.Set("messages", &jinja.List{Items: list.Items[:n-1]})
-	vars.Set("add_generation_prompt", true)
-	return text, nil
-}
-
-// flatten joins a list of text parts, which few templates know, to one text.
-func flatten(message *jinja.Dict) {
-	content, _ := message.Get("content")
-	parts, ok := content.(*jinja.List)
-	if !ok {
-		return
-	}
-	var texts []string
-	for _, part := range parts.Items {
-		if p, ok := part.(*jinja.Dict); ok {
-			text, _ := p.Get("text")
-			if s, ok := text.(string); ok {
-				texts = append(texts, s)
-			}
-		}
-	}
-	message.Set("content", strings.Join(texts, "\n"))
+	vars.Set("messages", list)
+	return t.parsed.Render(vars, jinja.Options{Now: t.now})
 }
 
 // nowVariable fixes the clock that templates see, for tests and for answers that can be repeated.

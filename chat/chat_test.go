@@ -35,7 +35,7 @@ func TestGoldenPrompts(t *testing.T) {
 		if !known {
 			source = props.Template
 		}
-		template, err := New(source, props.BOS, props.EOS, time.Now)
+		template, err := New(Sources{Default: source, BOS: props.BOS, EOS: props.EOS}, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,8 +51,8 @@ func TestGoldenPrompts(t *testing.T) {
 				t.Fatal(err)
 			}
 			context, _ := json.Marshal(map[string]any{"messages": c.Messages, "add_generation_prompt": true})
-			if got, err := template.Render(context); err != nil || got != c.Prompt {
-				t.Errorf("%s/%s: %v\n got %q\nwant %q", model, name, err, got, c.Prompt)
+			if got, err := template.Render(context); err != nil || got.Text != c.Prompt {
+				t.Errorf("%s/%s: %v\n got %q\nwant %q", model, name, err, got.Text, c.Prompt)
 			}
 		}
 	}
@@ -64,12 +64,13 @@ func TestWellKnownTemplates(t *testing.T) {
 		{"role":"assistant","content":"A1"},{"role":"user","content":"U2"}],"add_generation_prompt":true}`
 	for _, name := range Names() {
 		source, _ := ByName(name)
-		template, err := New(source, "<s>", "</s>", time.Now)
+		template, err := New(Sources{Default: source, BOS: "<s>", EOS: "</s>"}, time.Now)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		text, err := template.Render([]byte(conversation))
+		prompt, err := template.Render([]byte(conversation))
+		text := prompt.Text
 		at := 0
 		for _, part := range []string{"S1", "U1", "A1", "U2"} {
 			i := indexFrom(text, part, at)

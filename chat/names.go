@@ -27,8 +27,8 @@ var wellKnown = map[string]string{
 		`{% if add_generation_prompt %}{{ '<|header_start|>assistant<|header_end|>\n\n' }}{% endif %}`,
 
 	"llama2": `{% set ns = namespace(system='') %}{% for m in messages %}` +
-		`{% if m.role == 'system' %}{% set ns.system = '<<SYS>>\n' ~ m.content ~ '\n<</SYS>>\n\n' %}` +
-		`{% elif m.role == 'user' %}{{ '[INST] ' ~ ns.system ~ m.content ~ ' [/INST]' }}{% set ns.system = '' %}` +
+		`{% if m.role == 'system' %}{% set ns.system = (ns.system ~ '\n\n' if ns.system else '') ~ m.content %}` +
+		`{% elif m.role == 'user' %}{{ '[INST] ' ~ ('<<SYS>>\n' ~ ns.system ~ '\n<</SYS>>\n\n' if ns.system else '') ~ m.content ~ ' [/INST]' }}{% set ns.system = '' %}` +
 		`{% else %}{{ ' ' ~ m.content ~ ' </s>' }}{% endif %}{% endfor %}`,
 
 	"gemma": `{% set ns = namespace(system='') %}{% for m in messages %}` +
@@ -73,8 +73,8 @@ var wellKnown = map[string]string{
 
 // mistral is the older Mistral form: the system message goes into the user's turn.
 func mistral(open, shut string) string {
-	return `{% set ns = namespace(inside=false) %}{% for m in messages %}` +
-		`{% if m.role != 'assistant' %}{% if not ns.inside %}{{ '` + open + `' }}{% set ns.inside = true %}{% endif %}` +
-		`{% if m.role == 'system' %}{{ m.content ~ '\n\n' }}{% else %}{{ m.content ~ '` + shut + `' }}{% endif %}` +
-		`{% else %}{{ ' ' ~ m.content ~ '</s>' }}{% set ns.inside = false %}{% endif %}{% endfor %}`
+	return `{% set ns = namespace(system='') %}{% for m in messages %}` +
+		`{% if m.role == 'system' %}{% set ns.system = ns.system ~ m.content ~ '\n\n' %}` +
+		`{% elif m.role == 'assistant' %}{{ ' ' ~ m.content ~ '</s>' }}` +
+		`{% else %}{{ '` + open + `' ~ ns.system ~ m.content ~ '` + shut + `' }}{% set ns.system = '' %}{% endif %}{% endfor %}`
 }

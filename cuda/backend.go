@@ -53,6 +53,9 @@ func (*Backend) Name() string { return "cuda" }
 // BusID is the GPU's PCI address.
 func (b *Backend) BusID() string { return b.device.info.PCIBusID }
 
+// UUID is the GPU's, or that of the MIG instance.
+func (b *Backend) UUID() string { return b.device.info.UUID }
+
 // Close gives the GPU back, after the instances. An error names what was not given back before.
 func (b *Backend) Close() error {
 	err := b.device.do("closing", func() error { return b.device.destroyStream(*b.stream) })
@@ -108,7 +111,6 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	}
 	in := &instance{lowered: l, backend: b, device: b.device, options: o, plan: planOf(l, o, b.device)}
 	in.limits = in.limitsOf()
-	in.generations.all = map[engine.Generation]*generation{}
 	if err := in.load(w); err != nil {
 		return nil, in.abandon(err)
 	}

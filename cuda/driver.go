@@ -84,7 +84,11 @@ func openDriver() error {
 func openError(call string, code int) error {
 	e := newError(call, code)
 	e.Phase = "opening the driver"
+	e.machine = call == "cuInit" && (code == C.CUDA_ERROR_UNKNOWN || code == C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
 	switch code {
+	case C.CUDA_ERROR_UNKNOWN:
+		e.Text = "the driver does not say why; as a rule the kernel module nvidia-uvm is not loaded or /dev/nvidia-uvm may not be used: " +
+			"run nvidia-modprobe -u -c=0 as root, and see that the unit shows the device (DeviceAllow=char-nvidia-uvm, docs/GPU.md)"
 	case C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
 		e.Text = "the driver's library and kernel module are of different versions: restart the machine"
 	case C.CUDA_ERROR_SYSTEM_NOT_READY:
@@ -99,7 +103,7 @@ func versionText(version int) string { return fmt.Sprintf("%d.%d", version/1000,
 type DeviceInfo struct {
 	Index           int
 	Name            string // "NVIDIA H200"
-	UUID            string // "GPU-" and hexadecimal digits, as nvidia-smi and NVML have it
+	UUID            string // "GPU-" and hexadecimal digits, as nvidia-smi and NVML have it; of a MIG instance the digits after "MIG-"
 	PCIBusID        string // "0000:18:00.0"
 	TotalBytes      int64
 	Major, Minor    int // compute capability

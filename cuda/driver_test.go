@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"chimera/cuda/cudatest"
+	"chimera/engine"
 )
 
 // What the build finds on machines of all kinds: it starts on each and says what is missing.
@@ -25,7 +27,7 @@ func TestDescribe(t *testing.T) {
 		{"driver=11080;init=100", []string{"too old: it has CUDA 11.8"}},
 		{"init=803", []string{"CUDA: cuInit while opening the driver", "restart the machine"}},
 		{"init=802", []string{"CUDA: cuInit while opening the driver", "nvidia-fabricmanager"}},
-		{"init=999", []string{"CUDA: cuInit while opening the driver", "999"}},
+		{"init=999", []string{"CUDA: cuInit while opening the driver", "nvidia-modprobe -u -c=0", "/dev/nvidia-uvm"}},
 		{"devices=2;names=NVIDIA H200|NVIDIA L4;memory=24G;capability=8.9", []string{
 			"CUDA: driver for CUDA 13.0\nGPU 0 (NVIDIA H200): 24.0 GiB, compute capability 8.9", "\nGPU 1 (NVIDIA L4): 24.0 GiB", "GPU-", "open: <nil>"}},
 		{"names=Tesla T4;capability=7.5", []string{
@@ -89,6 +91,19 @@ func TestEverySymbolHasASlot(t *testing.T) {
 	}
 	if n := strings.Count(string(have), "SYMBOL("); n < 150 {
 		t.Errorf("only %d symbols", n)
+	}
+}
+
+// What a person must see to before cuInit succeeds poisons nothing: new processes would meet the same, over and over.
+func TestMachineNotSetUp(t *testing.T) {
+	for code, machine := range map[int]bool{999: true, 803: true, 802: false, 46: false, 3: false} {
+		err := fmt.Errorf("device: auto: %w", openError("cuInit", code))
+		if errors.Is(err, ErrMachine) != machine || machine && errors.Is(err, engine.ErrPoisoned) {
+			t.Errorf("%d: poisoned %t, the machine's %t", code, errors.Is(err, engine.ErrPoisoned), errors.Is(err, ErrMachine))
+		}
+	}
+	if later := newError("cuMemAlloc", 999); !errors.Is(later, engine.ErrPoisoned) || errors.Is(later, ErrMachine) {
+		t.Error("the same code of a later call is a device that can't be trusted")
 	}
 }
 

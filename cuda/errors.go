@@ -25,6 +25,10 @@ var (
 	ErrDriverTooOld = errors.New("the NVIDIA driver is too old")
 )
 
+// ErrMachine is wrapped by the *Error of cuInit where a person must change something about the machine: a new process
+// finds it no different.
+var ErrMachine = errors.New("the machine is not set up for CUDA")
+
 // ErrOutOfMemory is wrapped by the *Error of an allocation that the device or the host has no room for.
 // It does not poison.
 var ErrOutOfMemory = errors.New("out of memory")
@@ -41,6 +45,8 @@ type Error struct {
 	Device string // "GPU 0 (NVIDIA H200)"; empty where none was opened yet
 	Model  string // the model the device works for, may be empty
 	Phase  string // what was done: "loading", "computing a step"
+
+	machine bool // cuInit says that the machine is not set up: see ErrMachine
 }
 
 func (e *Error) Error() string {
@@ -59,11 +65,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is tells errors.Is that the device can't go on (engine.ErrPoisoned), or that memory is short.
+// Is tells errors.Is that the device can't go on (engine.ErrPoisoned), that memory is short, or that there is none to go on
+// with until somebody sees to it.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case engine.ErrPoisoned:
-		return e.Code == codeHung || sticky[e.Code]
+		return e.Code == codeHung || sticky[e.Code] && !e.machine
+	case ErrMachine:
+		return e.machine
 	case ErrOutOfMemory:
 		return e.Code == C.CUDA_ERROR_OUT_OF_MEMORY
 	}

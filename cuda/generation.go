@@ -8,7 +8,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"chimera/engine"
 )
@@ -41,58 +40,16 @@ func carveGeneration(a *arena, l *lowered, o engine.LoadOptions) *generation {
 
 func (g *generation) phaseAt(i int) Pointer { return g.phases + Pointer(i*C.sizeof_struct_phase) }
 
-// generations are those of an instance. Replace adds to them beside steps; all else is the owner's.
-type generations struct {
-	mu     sync.Mutex
-	all    map[engine.Generation]*generation
-	newest engine.Generation
-}
-
-// add makes g the newest.
-func (s *generations) add(g *generation) engine.Generation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.newest++
-	s.all[s.newest] = g
-	return s.newest
-}
-
-// find returns a generation, or what is wrong with asking for it.
-func (s *generations) find(id engine.Generation) (*generation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g := s.all[id]; g != nil {
-		return g, nil
-	}
-	return nil, &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is not there, the newest is %d", id, s.newest)}
-}
-
-// retire takes out a generation that is not the newest.
-func (s *generations) retire(id engine.Generation) (*generation, error) {
-	g, err := s.find(id)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if id == s.newest {
-		return nil, &engine.BatchError{Field: "generation", Reason: fmt.Sprintf("%d is the newest, which cannot be retired", id)}
-	}
-	delete(s.all, id)
-	return g, nil
-}
-
 // Generation is the newest.
 func (in *instance) Generation() engine.Generation {
-	in.generations.mu.Lock()
-	defer in.generations.mu.Unlock()
-	return in.generations.newest
+	_, id := in.generations.Newest()
+	return id
 }
 
 // Plan is that of the newest generation.
 func (in *instance) Plan() *engine.Plan {
-	g, err := in.generations.find(in.Generation())
-	if err != nil {
+	g, _ := in.generations.Newest()
+	if g == nil {
 		return in.plan
 	}
 	return g.plan
@@ -100,7 +57,7 @@ func (in *instance) Plan() *engine.Plan {
 
 // Digest is that of a generation's weights, nothing for one that is not there.
 func (in *instance) Digest(id engine.Generation) string {
-	g, err := in.generations.find(id)
+	g, err := in.generations.Find(id)
 	if err != nil {
 		return ""
 	}
@@ -144,7 +101,7 @@ func (in *instance) Retire(id engine.Generation) error {
 	if err := in.ready(); err != nil {
 		return err
 	}
-	g, err := in.generations.retire(id)
+	g, err := in.generations.Retire(id)
 	if err != nil {
 		return err
 	}
@@ -177,15 +134,12 @@ func (in *instance) addGeneration(l *lowered, w engine.Weights, progress func(do
 	if err != nil {
 		return 0, oneCause(err, in.device.do("closing", func() error { return in.device.memFree(at) }))
 	}
-	return in.generations.add(g), nil
+	return in.generations.Add(g), nil
 }
 
 // freeGenerations gives back all weights, inside do.
 func (in *instance) freeGenerations() (err error) {
-	s := &in.generations
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, g := range s.all {
+	for _, g := range in.generations.All() {
 		if g.at != 0 {
 			err = errors.Join(err, in.device.memFree(g.at))
 			g.at = 0

@@ -3,14 +3,13 @@
 package cuda
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,18 +28,33 @@ type verdict struct {
 	ULPs       uint64  `json:"max_ulps,omitempty"`       // the largest distance in units of the last place
 	Difference float64 `json:"max_difference,omitempty"` // the largest absolute one
 	Numbers    int64   `json:"not_numbers,omitempty"`    // where only one of the two is a number
-	First      string  `json:"first,omitempty"`          // where and what the first difference is
-	Error      string  `json:"error,omitempty"`
-	Poisoned   bool    `json:"poisoned,omitempty"` // the context was lost in it: what comes next has a new process
-	Seconds    float64 `json:"seconds"`
+	// Differences are the first ones, each with the place, both values and their bits.
+	Differences []string `json:"differences,omitempty"`
+	Error       string   `json:"error,omitempty"`
+	Poisoned    bool     `json:"poisoned,omitempty"` // the context was lost in it: what comes next has a new process
+	Seconds     float64  `json:"seconds"`
 }
 
 func (v *verdict) good() bool { return v.Different == 0 && v.Error == "" }
 
+// keptDifferences is how many tell a pattern, if there is one, without filling the page.
+const keptDifferences = 16
+
 func (v *verdict) differ(what string, want, got any) {
-	if v.Different++; v.Different == 1 {
-		v.First = fmt.Sprintf("%s: %v, not %v", what, got, want)
+	if v.Different++; v.Different <= keptDifferences {
+		v.Differences = append(v.Differences, fmt.Sprintf("%s: %s, not %s", what, withBits(got), withBits(want)))
 	}
+}
+
+// withBits is a value, of a float its bits too: two that differ may print alike.
+func withBits(x any) string {
+	switch x := x.(type) {
+	case float32:
+		return fmt.Sprintf("%v (%#08x)", x, math.Float32bits(x))
+	case byte:
+		return fmt.Sprintf("%#02x", x)
+	}
+	return fmt.Sprint(x)
 }
 
 // floats compares bit by bit. Two NaNs are equal: which of its bits are set is the processor's choice.
@@ -120,12 +134,12 @@ func (v *verdict) tops(what string, want, got []engine.TopToken) {
 func (v *verdict) text() string {
 	switch {
 	case v.Error != "" && v.Different > 0:
-		return fmt.Sprintf("%s; %d of %d differ, first %s", v.Error, v.Different, v.Values, v.First)
+		return fmt.Sprintf("%s; %d of %d differ, first %s", v.Error, v.Different, v.Values, v.Differences[0])
 	case v.Error != "":
 		return v.Error
 	case v.Different > 0:
 		return fmt.Sprintf("%d of %d differ, by up to %d ulp, %.3g; numbers lost or gained: %d; first %s",
-			v.Different, v.Values, v.ULPs, v.Difference, v.Numbers, v.First)
+			v.Different, v.Values, v.ULPs, v.Difference, v.Numbers, v.Differences[0])
 	}
 	return "same bytes"
 }
@@ -142,18 +156,21 @@ type checkPart struct {
 	Group    string    `json:"group"`
 	Verdicts []verdict `json:"verdicts"`
 	Figures  []figure  `json:"figures"`
+	Remarks  []string  `json:"remarks,omitempty"` // what is no fault of the GPU or of the program
 }
 
 // report is a whole run.
 type report struct {
-	Device   DeviceInfo      `json:"device"`
-	CUDA     string          `json:"cuda"`   // what the driver supports
-	Driver   string          `json:"driver"` // its kernel module's own words
-	When     time.Time       `json:"when"`
-	Seconds  float64         `json:"seconds"`
-	Verdicts []verdict       `json:"verdicts"`
-	Figures  []figure        `json:"figures"`
-	NVML     json.RawMessage `json:"nvml,omitempty"`
+	Device   DeviceInfo    `json:"device"`
+	CUDA     string        `json:"cuda"`   // what the driver supports
+	Driver   string        `json:"driver"` // its kernel module's own words
+	Commit   string        `json:"commit"` // what the folder was packed from
+	When     time.Time     `json:"when"`
+	Seconds  float64       `json:"seconds"`
+	Verdicts []verdict     `json:"verdicts"`
+	Figures  []figure      `json:"figures"`
+	Remarks  []string      `json:"remarks,omitempty"`
+	NVML     []observation `json:"nvml,omitempty"`
 	small    bool
 }
 
@@ -162,7 +179,7 @@ func newReport(small bool) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &report{Device: info, CUDA: cudaVersion(), When: time.Now().UTC().Round(time.Second), small: small}
+	r := &report{Device: info, CUDA: cudaVersion(), Commit: packedCommit(), When: time.Now().UTC().Round(time.Second), small: small}
 	if text, err := os.ReadFile("/proc/driver/nvidia/version"); err == nil {
 		r.Driver, _, _ = strings.Cut(string(text), "\n")
 	}
@@ -172,32 +189,20 @@ func newReport(small bool) (*report, error) {
 func (r *report) add(p checkPart) {
 	r.Verdicts = append(r.Verdicts, p.Verdicts...)
 	r.Figures = append(r.Figures, p.Figures...)
+	r.Remarks = append(r.Remarks, p.Remarks...)
 }
 
-// observeNVML keeps what the packed binary reads of the GPU's health, after all that work.
-func (r *report) observeNVML() {
-	if r.small {
-		return // the emulated driver has no NVML
-	}
-	v := verdict{Group: "health", Name: "NVML's readings: chimera-cuda gpu --local --json"}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
+// packedCommit is the commit that stands beside the packed binary.
+func packedCommit() string {
 	self, err := os.Executable()
-	if err == nil {
-		r.NVML, err = exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "chimera-cuda"), "gpu", "--local", "--json").Output()
-	}
-	var list struct{ Devices []struct{ Name string } }
-	if err == nil {
-		err = json.Unmarshal(r.NVML, &list)
-	}
 	if err != nil {
-		v.Error, r.NVML = err.Error(), nil
-	} else if len(list.Devices) == 0 {
-		v.Error = "it lists no device"
-	} else {
-		v.equal("the first device's name", r.Device.Name, list.Devices[0].Name)
+		return "unknown"
 	}
-	r.Verdicts = append(r.Verdicts, v)
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(self), "commit"))
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // sum is a group's outcome in a line; of all for "".
@@ -248,8 +253,14 @@ func (r *report) write(folder string) error {
 
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n`make gpu-check`, %s, %.0f s. %s; driver for CUDA %s. %s\n\n%s.\n", r.Device.Name, r.When.Format(time.RFC3339), r.Seconds,
-		r.Device, r.CUDA, r.Driver, r.sum(""))
+	fmt.Fprintf(&b, "# %s\n\n`make gpu-check` of commit %s, %s, %.0f s. %s; driver for CUDA %s. %s\n\n%s.\n\n", r.Device.Name, r.Commit, r.When.Format(time.RFC3339),
+		r.Seconds, r.Device, r.CUDA, r.Driver, r.sum(""))
+	for _, o := range r.NVML {
+		fmt.Fprintf(&b, "- %s\n", o)
+	}
+	for _, remark := range r.Remarks {
+		fmt.Fprintf(&b, "- %s\n", remark)
+	}
 	b.WriteString("\n## Checks against the CPU backend\n\n| Group | Check | Values | Outcome | s |\n| --- | --- | ---: | --- | ---: |\n")
 	for _, v := range r.Verdicts {
 		outcome := strings.NewReplacer("\n", " ", "|", "\\|").Replace(v.text())
@@ -259,8 +270,20 @@ func (r *report) markdown() string {
 	for _, f := range r.Figures {
 		fmt.Fprintf(&b, "| %s | %.4g | %s |\n", f.Name, f.Value, f.Unit)
 	}
-	if r.NVML != nil {
-		fmt.Fprintf(&b, "\n## NVML\n\n```json\n%s\n```\n", r.NVML)
+	b.WriteString(r.differences())
+	for _, o := range r.NVML {
+		fmt.Fprintf(&b, "\n## NVML %s\n\n```json\n%s\n```\n", o.When, o.Answer)
+	}
+	return b.String()
+}
+
+// differences lists the first ones of each check, as text: they tell more than the largest distance.
+func (r *report) differences() string {
+	var b strings.Builder
+	for _, v := range r.Verdicts {
+		if len(v.Differences) > 0 {
+			fmt.Fprintf(&b, "\n## Differences of %s: %s\n\n    %s\n", v.Group, v.Name, strings.Join(v.Differences, "\n    "))
+		}
 	}
 	return b.String()
 }
@@ -290,7 +313,13 @@ func TestVerdicts(t *testing.T) {
 	v.results("step", []engine.Result{{Token: 1}}, []engine.Result{{Token: 2}})
 	v.tops("step", []engine.TopToken{{Token: 1}}, []engine.TopToken{{Token: 1, Logit: 2}})
 	v.floats("short", []float32{1, 2}, []float32{1})
-	if v.Different != 4 || v.First != "page, byte 1: 3, not 2" {
+	if v.Different != 4 || v.Differences[0] != "page, byte 1: 0x03, not 0x02" || v.Differences[2] != "step, top logits, value 0: 2 (0x40000000), not 0 (0x00000000)" {
 		t.Errorf("%+v", v)
+	}
+	many := verdict{Group: "rows", Name: "add"}
+	many.floats("x", make([]float32, 40), slices.Repeat([]float32{1}, 40))
+	text := (&report{Verdicts: []verdict{many}}).markdown()
+	if many.Different != 40 || len(many.Differences) != 16 || !strings.Contains(text, "## Differences of rows: add\n\n    x, value 0: 1 (0x3f800000), not 0 (0x00000000)\n    x, value 1: ") {
+		t.Errorf("%+v\n%s", many, text)
 	}
 }

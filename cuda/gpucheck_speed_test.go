@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"gorgonia.org/cu"
+
 	"chimera/engine"
 )
 
@@ -191,46 +193,89 @@ func median(runs int, f func() error) (float64, error) {
 	return times[len(times)/2], nil
 }
 
-// kernelRepeats hides the launch behind the kernel where that takes longer.
+// kernelRepeats makes the time between two events longer than what an event costs.
 const kernelRepeats = 10
 
-// kernelTimes says where a step's time goes: each launch of the batch that ran last, many times in a row, summed by
-// kernel. What it computes meanwhile is of no use to anyone.
+// kernelTimes says where a step's time goes: each launch of the batch that ran last, many times in a row between two
+// events, summed by kernel. What it computes meanwhile is of no use to anyone.
 func (c *checker) kernelTimes(q *pair, what string) error {
 	in := q.gpu.(*instance)
-	g, err := in.generations.find(q.on.Generation)
+	g, err := in.generations.Find(q.on.Generation)
 	if err != nil {
 		return err
 	}
 	k, sums := in.bucketOf(q.on), map[string]float64{}
 	var names []string
-	for i, l := range g.launches {
-		size := l.size(k)
-		if size.empty() {
-			continue
-		}
-		seconds := 0.0
-		err := in.do("timing a kernel of", func() error {
-			began := time.Now()
-			for range c.size(kernelRepeats, 1) {
-				if err := in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, g.phaseAt(i)); err != nil {
+	err = in.do("timing the kernels of", func() error {
+		return withStopwatch(in.device, *in.stream, func(w *stopwatch) error {
+			for i, l := range g.launches {
+				size := l.size(k)
+				if size.empty() {
+					continue
+				}
+				milliseconds, err := w.time(c.size(kernelRepeats, 1), func() error {
+					return in.device.launch(in.functions[l.kernel], size, l.block, *in.stream, g.phaseAt(i))
+				})
+				if err != nil {
 					return err
 				}
+				if _, seen := sums[l.kernel]; !seen {
+					names = append(names, l.kernel)
+				}
+				sums[l.kernel] += milliseconds
 			}
-			err := in.device.synchronize(*in.stream)
-			seconds = time.Since(began).Seconds() / float64(c.size(kernelRepeats, 1))
-			return err
+			return nil
 		})
-		if err != nil {
-			return err
-		}
-		if _, seen := sums[l.kernel]; !seen {
-			names = append(names, l.kernel)
-		}
-		sums[l.kernel] += seconds
+	})
+	if err != nil {
+		return err
 	}
 	for _, name := range names {
-		c.figure(what+": "+name, "ms", 1e3*sums[name])
+		c.figure(what+": "+name, "ms", sums[name])
 	}
 	return nil
+}
+
+// stopwatch takes the time on the device: two events, which the engine's own are not, since those take none.
+type stopwatch struct {
+	*device
+	stream     cu.Stream
+	begun, end cu.Event
+}
+
+// withStopwatch makes one on the device's thread.
+func withStopwatch(d *device, s cu.Stream, use func(*stopwatch) error) (err error) {
+	w := &stopwatch{device: d, stream: s}
+	for _, e := range []*cu.Event{&w.begun, &w.end} {
+		if err := d.begin("cuEventCreate", 0); err != nil {
+			return err
+		}
+		*e, err = cu.MakeEvent(cu.DefaultEvent)
+		if err = d.end(err); err != nil {
+			return err
+		}
+		d.book(func(l *ledger) { l.Events++ })
+		defer func() { err = errors.Join(err, d.destroyEvent(*e)) }()
+	}
+	return use(w)
+}
+
+// time is how long f's work takes on the device, in milliseconds, the mean of so many runs.
+func (w *stopwatch) time(runs int, f func() error) (milliseconds float64, err error) {
+	if err := w.record(w.begun, w.stream); err != nil {
+		return 0, err
+	}
+	for range runs {
+		if err := f(); err != nil {
+			return 0, err
+		}
+	}
+	if err := errors.Join(w.record(w.end, w.stream), w.synchronize(w.stream)); err != nil {
+		return 0, err
+	}
+	if err := w.device.begin("cuEventElapsedTime", 0); err != nil {
+		return 0, err
+	}
+	milliseconds, err = w.begun.Elapsed(w.end)
+	return milliseconds / float64(runs), w.device.end(err)
 }

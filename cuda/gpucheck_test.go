@@ -48,9 +48,11 @@ type checkGroup struct {
 	run  func(*checker)
 }
 
+// checkGroups begin with the figures: a machine that goes away early has given what it was lent for.
 var checkGroups = []checkGroup{
+	{"speed", checkSpeed}, {"copies", checkCopies},
 	{"products", checkProducts}, {"rows", checkRows}, {"attention", checkAttention}, {"sampling", checkSampling},
-	{"models", checkModels}, {"steps", checkSteps}, {"copies", checkCopies}, {"speed", checkSpeed},
+	{"models", checkModels}, {"steps", checkSteps},
 }
 
 // checker runs a group on the GPU. Its results are on disk after each check.
@@ -101,6 +103,12 @@ func (c *checker) figure(name, unit string, value float64) {
 	c.save()
 }
 
+// remark notes what is neither a figure nor a fault.
+func (c *checker) remark(format string, args ...any) {
+	c.part.Remarks = append(c.part.Remarks, c.part.Group+": "+fmt.Sprintf(format, args...))
+	c.save()
+}
+
 func (c *checker) save() {
 	text, err := json.Marshal(c.part)
 	if err == nil {
@@ -146,7 +154,10 @@ func (c *checker) onGPU(v *verdict, name string) (err error) {
 	err = errors.Join(pinner.Close(), c.cpu.Close(), c.backend.Close())
 	for _, u := range hostmem.Usage() {
 		v.equal(u.Purpose.String()+" regions left", int64(0), u.Regions)
-		if u.Purpose == hostmem.Batch || u.Purpose == hostmem.Staging { // the others are the CPU backend's, which may be refused a lock
+		if u.Fallbacks > 0 {
+			c.remark("%d regions of purpose %s could not be pinned or locked; ulimit -l is what a machine allows", u.Fallbacks, u.Purpose)
+		}
+		if c.small && (u.Purpose == hostmem.Batch || u.Purpose == hostmem.Staging) { // the others are the CPU backend's, which may be refused a lock
 			v.equal(u.Purpose.String()+" regions that could not be pinned", int64(0), u.Fallbacks)
 		}
 	}
@@ -165,16 +176,21 @@ func checkMain(folder string) error {
 	if err != nil {
 		return fmt.Errorf("%w\nThe check needs an NVIDIA GPU (A100 or later) and driver %d or later. On a machine that has them: ./run.sh", err, neededDriver)
 	}
+	fmt.Printf("%s; driver for CUDA %s; commit %s\n", report.Device, report.CUDA, report.Commit)
+	report.observe("before")
 	for _, g := range checkGroups {
-		fmt.Printf("%s: ", g.name)
-		report.add(runGroup(g.name, folder, min(groupLimit, checkLimit-time.Since(began))))
+		part := report.underLoad(g.name == "speed", func() checkPart { return runGroup(g.name, folder, min(groupLimit, checkLimit-time.Since(began))) })
+		report.add(part)
 		report.Seconds = time.Since(began).Seconds()
 		if err := report.write(folder); err != nil {
 			return err
 		}
-		fmt.Println(report.sum(g.name))
+		for _, f := range part.Figures {
+			fmt.Printf("%s: %.4g %s\n", f.Name, f.Value, f.Unit)
+		}
+		fmt.Printf("%s: %s\n", g.name, report.sum(g.name))
 	}
-	report.observeNVML()
+	report.observe("after")
 	if err := report.write(folder); err != nil {
 		return err
 	}
@@ -183,6 +199,24 @@ func checkMain(folder string) error {
 		return errors.New("the check failed\n" + failures)
 	}
 	return nil
+}
+
+// loadTime is when a group that measures is at it.
+const loadTime = 8 * time.Second
+
+// underLoad runs a group, and where it is asked to looks at the GPU meanwhile.
+func (r *report) underLoad(look bool, run func() checkPart) checkPart {
+	done := make(chan checkPart, 1)
+	go func() { done <- run() }()
+	if look {
+		select {
+		case part := <-done:
+			return part
+		case <-time.After(loadTime):
+			r.observe("under load")
+		}
+	}
+	return <-done
 }
 
 // runGroup runs a group's checks: in one process, or where that loses its context in further ones for the rest.
@@ -194,6 +228,7 @@ func runGroup(name, folder string, limit time.Duration) (all checkPart) {
 		part, poisoned := runProcess(ctx, name, filepath.Join(folder, "."+name+".part"), len(all.Verdicts))
 		all.Verdicts = append(all.Verdicts, part.Verdicts...)
 		all.Figures = append(all.Figures, part.Figures...)
+		all.Remarks = append(all.Remarks, part.Remarks...)
 		if !poisoned {
 			break
 		}
@@ -280,6 +315,18 @@ func TestGPUCheck(t *testing.T) {
 		if !v.good() {
 			t.Errorf("%s: %s: %s", v.Group, v.Name, v.text())
 		}
+	}
+	kernels := 0
+	for _, f := range r.Figures {
+		if f.Value <= 0 {
+			t.Errorf("%s: %v %s", f.Name, f.Value, f.Unit)
+		}
+		if strings.HasPrefix(f.Name, "prefill of 32: ") {
+			kernels++
+		}
+	}
+	if kernels < 8 || r.Verdicts[0].Group != "speed" {
+		t.Errorf("times of %d kernels; %s is first", kernels, r.Verdicts[0].Group)
 	}
 	markdown, err := os.ReadFile(filepath.Join(folder, "fake-gpu.md"))
 	if err != nil {

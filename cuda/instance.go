@@ -30,7 +30,7 @@ type instance struct {
 
 	cache       *cache // nil before it is there and after Close
 	groups      []groupCache
-	generations generations
+	generations lowering.Generations[generation]
 	actsAt      Pointer
 	buffers     *buffers
 

@@ -51,7 +51,7 @@ func (in *instance) allocate() error {
 			return err
 		}
 		in.buffers = carveBuffers(&arena{base: in.actsAt}, in.lowered, in.options)
-		// What of a batch nobody writes, such as Result.Reserved, reads as on the CPU.
+		// What of a batch nobody writes reads as on the CPU.
 		return in.device.memsetZero(in.buffers.mirror, in.plan.BatchBytes, *in.stream)
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/cu"
+
+	"chimera/hostmem"
 )
 
 // This file owns memory: what is taken on the device and pinned on the host, copies, and the account of
@@ -161,20 +163,31 @@ func (d *device) hostUnregister(p unsafe.Pointer) error {
 	return nil
 }
 
-// copyIn queues a copy from host memory, which must stay as it is until the stream has done it.
+// copyIn queues a copy from host memory, which must stay as it is until the stream has done it. Neither way crosses the
+// end of a pinned piece.
 func (d *device) copyIn(to Pointer, from unsafe.Pointer, bytes int64, s cu.Stream) error {
-	if err := d.begin("cuMemcpyHtoDAsync", bytes); err != nil {
-		return err
+	for offset, n := range hostmem.Pieces(from, bytes) {
+		if err := d.begin("cuMemcpyHtoDAsync", n); err != nil {
+			return err
+		}
+		if err := d.end(cu.MemcpyHtoDAsync(cu.DevicePtr(to)+cu.DevicePtr(offset), unsafe.Add(from, offset), n, s)); err != nil {
+			return err
+		}
 	}
-	return d.end(cu.MemcpyHtoDAsync(cu.DevicePtr(to), from, bytes, s))
+	return nil
 }
 
 // copyOut queues a copy to host memory, which must not be read before the stream has done it.
 func (d *device) copyOut(to unsafe.Pointer, from Pointer, bytes int64, s cu.Stream) error {
-	if err := d.begin("cuMemcpyDtoHAsync", bytes); err != nil {
-		return err
+	for offset, n := range hostmem.Pieces(to, bytes) {
+		if err := d.begin("cuMemcpyDtoHAsync", n); err != nil {
+			return err
+		}
+		if err := d.end(cu.MemcpyDtoHAsync(unsafe.Add(to, offset), cu.DevicePtr(from)+cu.DevicePtr(offset), n, s)); err != nil {
+			return err
+		}
 	}
-	return d.end(cu.MemcpyDtoHAsync(to, cu.DevicePtr(from), bytes, s))
+	return nil
 }
 
 // copyWithin queues a copy inside the device. The two may not overlap.

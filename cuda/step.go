@@ -84,7 +84,7 @@ func (in *instance) Submit(b *engine.Batch) error {
 	case slices.ContainsFunc(b.Tokens, func(t int32) bool { return engine.IsPreviousRow(t) && int(t) < -in.outputs }):
 		return &engine.BatchError{Field: "tokens", Reason: "an output row that the step before does not have"}
 	}
-	g, err := in.generations.find(b.Generation)
+	g, err := in.generations.Find(b.Generation)
 	if err == nil {
 		err = in.checkStep(b)
 	}

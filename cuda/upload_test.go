@@ -46,7 +46,7 @@ func TestUploadedWeights(t *testing.T) {
 	if done != total || total == 0 {
 		t.Errorf("progress ended at %d of %d", done, total)
 	}
-	to, data := in.generations.all[1].weights[0], w["table"].Data
+	to, data := in.generations.All()[0].weights[0], w["table"].Data
 	if int64(len(data)) <= stagingBytes {
 		t.Fatal("the table fits one slot")
 	}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
@@ -36,10 +37,12 @@ type Config struct {
 	QueueLength  int      `toml:"queue_length"`
 	MaxBody      int      `toml:"max_body"`
 	ChatTemplate string   `toml:"chat_template"`
-	LogLevel     string   `toml:"log_level"`
-	LogFormat    string   `toml:"log_format"`
-	AllowedHosts []string `toml:"allowed_hosts"`
-	CORSOrigins  []string `toml:"cors_origins"`
+	// ControlTokensInMessages: see the flag.
+	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
+	LogLevel                string   `toml:"log_level"`
+	LogFormat               string   `toml:"log_format"`
+	AllowedHosts            []string `toml:"allowed_hosts"`
+	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.
 	IsolateTenants *bool `toml:"isolate_tenants"`
 }
@@ -72,16 +75,17 @@ func EngineFlags(f *pflag.FlagSet, c *Config) {
 
 // Flags binds all settings to c.
 func Flags(f *pflag.FlagSet, c *Config) {
-	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded (may be repeated)")
+	f.StringArrayVar(&c.Model, "model", c.Model, "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded, all must open (may be repeated)")
 	f.StringVar(&c.Socket, "socket", c.Socket, "path of the Unix socket; a systemd socket unit takes its place")
 	f.StringVar(&c.HTTP, "http", c.HTTP, "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener")
 	EngineFlags(f, c)
 	f.Var(number{&c.StepTokens, 1, 1 << 16}, "step-tokens", "most tokens that one step computes")
 	f.Var(number{&c.MaxSequences, 1, 4096}, "max-sequences", "most answers that are computed at a time")
 	f.Var(number{&c.MaxLogprobs, 0, 1000}, "max-logprobs", "most log-probabilities that a request may ask for")
-	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most requests that may wait; more are refused with 429")
+	f.Var(number{&c.QueueLength, 1, 1 << 20}, "queue-length", "most answers that may wait; what would make it more is refused with 429, one request of more with 400")
 	f.Var(number{&c.MaxBody, 1 << 10, 1 << 30}, "max-body", "largest request body in bytes")
-	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME or FILE")
+	f.StringVar(&c.ChatTemplate, "chat-template", c.ChatTemplate, "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE")
+	f.BoolVar(&c.ControlTokensInMessages, "control-tokens-in-messages", c.ControlTokensInMessages, "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those")
 	f.StringArrayVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)")
 	f.StringArrayVar(&c.CORSOrigins, "cors-origins", c.CORSOrigins, "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)")
 	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto, which a file says by leaving it out: yes, unless the only listener is a Unix socket that one user alone can reach")
@@ -185,12 +189,20 @@ func fromEnvironment(all *pflag.FlagSet) (err error) {
 			return
 		}
 		if list, isList := f.Value.(pflag.SliceValue); isList {
-			err = list.Replace(strings.FieldsFunc(value, func(r rune) bool { return r == ',' })) // paths with commas need the file or flags
+			err = list.Replace(splitList(f.Name, value))
 		} else if setErr := f.Value.Set(value); setErr != nil {
 			err = fmt.Errorf("%s=%s: %w", environmentName(f.Name), value, setErr)
 		}
 	})
 	return err
+}
+
+// splitList reads a list out of the environment, where commas separate.
+func splitList(flag, value string) []string {
+	if flag == "model" { // whose paths may hold commas
+		return splitModels(value)
+	}
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 }
 
 // checkFile holds what the file set against what the flags allow.
@@ -210,6 +222,9 @@ func checkFile(path string, all *pflag.FlagSet) (err error) {
 func (c *Config) check() error {
 	if err := socket.CheckPath(c.Socket); err != nil {
 		return err
+	}
+	if !utf8.ValidString(c.Socket) { // the ready line gives it as JSON
+		return fmt.Errorf("socket: %q is not UTF-8", c.Socket)
 	}
 	for _, name := range c.AllowedHosts {
 		if err := api.CheckHost(name); err != nil {
@@ -234,7 +249,7 @@ func (c *Config) check() error {
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
 		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
-		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs,
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
 	}
 }
 

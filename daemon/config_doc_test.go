@@ -20,7 +20,8 @@ Each setting is a flag, an environment variable and a key of the TOML file (` + 
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
 range is an error that names its place; the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
 the old settings in force. The log level changes at once, all else with a restart: the
-log names what waits for one.
+log names what waits for one. Where threads is 0 the cores are counted again, for a control group whose quota has
+changed: steps run on as many as there are, at most on those that there were at the start.
 
 | Flag | Environment | TOML key | Default | Meaning |
 | --- | --- | --- | --- | --- |
@@ -56,7 +57,7 @@ func configDocument() string {
 		}
 	})
 	return configHead + table.String() + "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock` or, without that, lies in a folder of the user's own in `$TMPDIR`. " +
-		"`CHIMERA_MODEL` separates several models by commas.\n\nA file with the defaults:\n\n```toml\n" + example.String() + "```\n"
+		"`CHIMERA_MODEL` separates several models by commas; a path that is there may hold commas and = all the same.\n\nA file with the defaults:\n\n```toml\n" + example.String() + "```\n"
 }
 
 func TestConfigDocument(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"chimera/engine"
 )
 
 // resolve is what chimera serve does with a file's text (none if empty) and arguments.
@@ -174,6 +176,78 @@ func TestParseModels(t *testing.T) {
 		if _, err := parseModels(list); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v", setting, err)
 		}
+	}
+}
+
+// What is there whole is a path, whatever stands in it, in flags and in the environment.
+func TestModelPaths(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("CACHE_DIRECTORY", filepath.Join(folder, "cache"))
+	at := func(name string) string { return filepath.Join(folder, name) }
+	for _, name := range []string{"a=b.gguf", "a", "comma,x.gguf", "comma", "both,=.gguf", "plain.gguf", "cache/models/cached=1.gguf"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at(name)), 0o700), os.WriteFile(at(name), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		environment string
+		want        []namedModel
+	}{
+		{at("a=b.gguf"), []namedModel{{at("a=b.gguf"), "a=b"}}},
+		{at("a=b.gguf") + "=small", []namedModel{{at("a=b.gguf"), "small"}}},
+		{at("a=other.gguf"), []namedModel{{at("a"), "other.gguf"}}},
+		{at("none=small=x"), []namedModel{{at("none"), "small=x"}}},
+		{at("comma,x.gguf"), []namedModel{{at("comma,x.gguf"), "comma,x"}}},
+		{at("comma,x.gguf") + "=small", []namedModel{{at("comma,x.gguf"), "small"}}},
+		{at("plain.gguf") + "," + at("comma,x.gguf") + "," + at("a"), []namedModel{{at("plain.gguf"), "plain"}, {at("comma,x.gguf"), "comma,x"}, {at("a"), "a"}}},
+		{at("plain.gguf") + "=one," + at("both,=.gguf") + "=two,", []namedModel{{at("plain.gguf"), "one"}, {at("both,=.gguf"), "two"}}},
+		{at("comma") + "," + at("plain.gguf"), []namedModel{{at("comma"), "comma"}, {at("plain.gguf"), "plain"}}},
+		{at("no") + "," + at("neither.gguf") + "=n", []namedModel{{at("no"), "no"}, {at("neither.gguf"), "n"}}},
+		{"cached=1", []namedModel{{"cached=1", "cached=1"}}},
+		{"cached=1=c", []namedModel{{"cached=1", "c"}}},
+	} {
+		t.Setenv("CHIMERA_MODEL", c.environment)
+		list, err := parseModels(mustResolve(t, "").Model)
+		if err != nil || !reflect.DeepEqual(list, c.want) {
+			t.Errorf("%s: %q, want %q, %v", c.environment, list, c.want, err)
+		}
+	}
+}
+
+// A name that JSON can't hold, or a log, is refused before anything is loaded; the path may be what it likes.
+func TestModelNames(t *testing.T) {
+	for setting, part := range map[string]string{
+		"/m/\xff.gguf": `"\xff" is not UTF-8`, "/m/a.gguf=\xc3": `"\xc3" is not UTF-8`, "/m/a.gguf=a\nb": "control characters", "/m/a\x1b[2J.gguf": "control characters",
+		"/m/.gguf": "gives none",
+	} {
+		if _, err := parseModels([]string{setting}); err == nil || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "PATH=NAME") {
+			t.Errorf("%q: %v", setting, err)
+		}
+	}
+	list, err := parseModels([]string{"/m/\xff.gguf=name", "/m/ü.gguf", "/m/x.gguf=模型 7"})
+	if want := []namedModel{{"/m/\xff.gguf", "name"}, {"/m/ü.gguf", "ü"}, {"/m/x.gguf", "模型 7"}}; err != nil || !reflect.DeepEqual(list, want) {
+		t.Errorf("%q, %v", list, err)
+	}
+	c := DefaultConfig()
+	if c.Socket = "/tmp/\xff.sock"; c.check() == nil {
+		t.Error("a socket that JSON can't hold")
+	}
+}
+
+// Every configured model must open, not the one alone that is loaded.
+func TestCheckOpens(t *testing.T) {
+	none, text := filepath.Join(t.TempDir(), "none.gguf"), filepath.Join(t.TempDir(), "text.gguf")
+	if err := os.WriteFile(text, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := namedModel{biased, "good"}
+	for path, part := range map[string]string{none: "there is no such file", text: "text.gguf"} {
+		if err := checkOpens([]namedModel{good, {path, "second"}}); !errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), `model "second": `) || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := checkOpens([]namedModel{good, good}); err != nil {
+		t.Error(err)
 	}
 }
 

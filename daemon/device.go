@@ -10,6 +10,7 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/gpu"
 )
 
 // This file owns where a model computes: on the CPU, or on a GPU in the build that has that backend.
@@ -23,6 +24,13 @@ type noGPUError struct{ cause error }
 func (e *noGPUError) Error() string { return e.cause.Error() }
 
 func (e *noGPUError) Unwrap() error { return e.cause }
+
+// machineError says that no process can use the GPU until a person has changed something about the machine.
+type machineError struct{ cause error }
+
+func (e *machineError) Error() string { return e.cause.Error() }
+
+func (e *machineError) Unwrap() error { return e.cause }
 
 // device is the setting of that name: auto, cpu or cuda:N.
 type device struct{ value *string }
@@ -66,14 +74,16 @@ func gpuIndex(text string) (int, error) {
 // heldBackend is a backend, which holds its device until it is closed.
 type heldBackend interface {
 	engine.Backend
-	// GPUs are the bus addresses of what it computes on, by which their health is known: gpu.BusID.
-	GPUs() []string
+	// GPUs are the places it computes on, by which their health is known.
+	GPUs() []gpu.Place
+	// SetActive lets the steps from now on run on so many of the CPU's workers; a GPU has none.
+	SetActive(workers int)
 }
 
 // cpuBackend is the CPU.
 type cpuBackend struct{ *cgo.Backend }
 
-func (cpuBackend) GPUs() []string { return nil }
+func (cpuBackend) GPUs() []gpu.Place { return nil }
 
 // openCPU starts the CPU's workers.
 func (o EngineOptions) openCPU() (heldBackend, error) {

@@ -55,7 +55,15 @@ func chosen(index int) (int, error) {
 		return index, nil
 	}
 	first, err := cuda.FirstUsable()
-	return first, absent(err)
+	return first, told(absent(err))
+}
+
+// told marks what a person must see to.
+func told(err error) error {
+	if errors.Is(err, cuda.ErrMachine) {
+		return &machineError{err}
+	}
+	return err
 }
 
 func openGPU(index int, model string) (heldBackend, error) {
@@ -65,7 +73,7 @@ func openGPU(index int, model string) (heldBackend, error) {
 	}
 	b, err := cuda.New(index, model)
 	if err != nil {
-		return nil, err
+		return nil, told(err)
 	}
 	if err := holdPinner(index); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -84,7 +92,12 @@ func absent(err error) error {
 }
 
 // GPUs is the one.
-func (b gpuBackend) GPUs() []string { return []string{gpu.BusID(b.BusID())} }
+func (b gpuBackend) GPUs() []gpu.Place {
+	return []gpu.Place{{Bus: gpu.BusID(b.BusID()), UUID: b.UUID()}}
+}
+
+// SetActive does nothing: no step waits for the CPU's workers.
+func (gpuBackend) SetActive(int) {}
 
 // Close gives the GPU back, after the instance.
 func (b gpuBackend) Close() error { return errors.Join(releasePinner(), b.Backend.Close()) }

@@ -43,7 +43,15 @@ func (e *evaluator) step(tokens []int32, first int, outputs []engine.Output) err
 	if err := e.in.Submit(e.batch); err != nil {
 		return err
 	}
-	return e.in.Wait()
+	if err := e.in.Wait(); err != nil {
+		return err
+	}
+	for i := range outputs {
+		if err := e.batch.OutputError(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tableInTurn gives a sequence that is alone the pool's pages in turn: those of a window come round again when nobody sees

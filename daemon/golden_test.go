@@ -34,7 +34,7 @@ func readFloats(t testing.TB, path string) []float32 {
 func TestGoldenSmolLM2(t *testing.T) {
 	dir := sharedDir(t, "CHIMERA_GOLDEN", "golden")
 	exact := filepath.Join(t.TempDir(), "f32.gguf")
-	if err := Quantize(t.Context(), smolLM2(t), exact, "f32", nil); err != nil {
+	if err := Quantize(t.Context(), QuantizeRequest{In: smolLM2(t), Out: exact, Type: "f32"}); err != nil {
 		t.Fatal(err)
 	}
 	var golden struct {
@@ -73,7 +73,7 @@ func TestGoldenPerplexity(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := DefaultConfig()
-	r, err := Perplexity(&c, smolLM2(t), text, func(int, int) {})
+	r, err := Perplexity(&c, PerplexityRequest{Model: smolLM2(t), Text: text, Progress: func(int, int) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

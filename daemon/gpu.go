@@ -46,8 +46,9 @@ func (e *GPUError) Unwrap() error { return e.Cause }
 // ExitCode is the code for an error that the unit should act on, 0 for all others.
 func ExitCode(err error) int {
 	var g *GPUError
+	var m *machineError
 	switch {
-	case errors.As(err, &g) && g.Verdict.Needs.ByHand():
+	case errors.As(err, &m), errors.As(err, &g) && g.Verdict.Needs.ByHand():
 		return ExitOutOfService
 	case errors.As(err, &g), errors.Is(err, ErrPoisoned):
 		return ExitRestart
@@ -87,12 +88,13 @@ func newWarden(open func(*gpu.Call) (gpu.Reader, error), end func()) *warden {
 	return w
 }
 
-// serve says which GPUs the model computes on, by their bus addresses as gpu.BusID spells them, and whom to ask to admit less.
-func (w *warden) serve(on []string, g governor, most int) {
+// serve says where the model computes, and whom to ask to admit less.
+func (w *warden) serve(on []gpu.Place, g governor, most int) {
+	w.watcher.ComputesOn(on)
 	w.mu.Lock()
 	w.governor, w.most, w.serving = g, most, map[string]bool{}
-	for _, bus := range on {
-		w.serving[bus] = true
+	for _, place := range on {
+		w.serving[place.Bus] = true
 	}
 	w.mu.Unlock()
 	w.obey()
@@ -102,7 +104,15 @@ func (w *warden) serve(on []string, g governor, most int) {
 func (w *warden) hear(n gpu.Notice) {
 	at := []any{"gpu", n.Device.Index, "bus", n.Device.Bus}
 	if n.Xid != 0 {
-		slog.Warn("gpu xid", append(at, "xid", n.Xid, "meaning", gpu.Xid(n.Xid).Meaning)...)
+		rule := gpu.Xid(n.Xid)
+		at = append(at, "xid", n.Xid, "meaning", rule.Meaning)
+		switch {
+		case n.Foreign:
+			at = append(at, "of", "another MIG instance")
+		case rule.Look:
+			at = append(at, "advice", "find out what is behind it: dmesg, nvidia-bug-report.sh")
+		}
+		slog.Warn("gpu xid", at...)
 		return
 	}
 	slog.Log(context.Background(), gravity(n.Verdict), "gpu verdict",
@@ -191,11 +201,11 @@ func (w *warden) ordered(cause error) error {
 }
 
 // leaveNow begins the end: from here on an order to restart does not wait for requests.
-func (w *warden) leaveNow(err error) {
+func (w *warden) leaveNow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leaving = true
-	if ExitCode(err) != 0 && w.order != nil && w.order.Verdict.Action == gpu.Restart {
+	if w.order != nil && w.order.Verdict.Action == gpu.Restart {
 		w.end()
 	}
 }
@@ -216,24 +226,20 @@ func (w *warden) last(err error) error {
 	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: err}
 }
 
-// stuckTime is how long the daemon may take to end after its GPU failed, the drain not counted: freeing what lies on a lost
-// device may hang in the driver.
+// stuckTime is how long the daemon may take to end, the drain not counted: freeing what lies on a lost device may hang in
+// the driver. With the drain it is less than the unit's TimeoutStopSec.
 const stuckTime = 10 * time.Second
 
-// lastResort ends the process if stopping hangs.
-func lastResort(err error, end func(int)) {
-	code := ExitCode(err)
-	if code == 0 {
-		return
-	}
+// lastResort ends the process if stopping hangs, until stopped is called.
+func lastResort(err error, end func(int)) (stopped func() bool) {
 	limit := drainTime + stuckTime
 	if g := (*GPUError)(nil); errors.As(err, &g) && g.Verdict.Action == gpu.Restart {
 		limit = stuckTime
 	}
-	time.AfterFunc(limit, func() {
+	return time.AfterFunc(limit, func() {
 		slog.Error("stopping hangs", "cause", err)
-		end(code)
-	})
+		end(max(1, ExitCode(err)))
+	}).Stop
 }
 
 // watchGPUs starts the watch; the first verdicts come while the model loads.

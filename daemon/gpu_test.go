@@ -46,7 +46,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 			}
 			w.hear(n)
 		})
-		w.serve([]string{"0000:17:00.0", "0000:18:00.0"}, governs(func(g scheduler.Governance) {
+		w.serve(s.Places(), governs(func(g scheduler.Governance) {
 			if g.MaxRunning == 0 {
 				deeds = append(deeds, "cut lifted")
 				return
@@ -77,7 +77,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 // end leaves as Serve does.
 func end(w *warden, ended context.Context) string {
 	err := w.ordered(nil)
-	w.leaveNow(err)
+	w.leaveNow()
 	deed := "drained"
 	select {
 	case <-time.After(drainsFor):
@@ -133,7 +133,7 @@ func obedient(end func()) (*warden, *[]int) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	cuts := &[]int{}
 	w := newWarden(func(*gpu.Call) (gpu.Reader, error) { return nil, errors.New("none") }, end)
-	w.serve([]string{"0000:17:00.0"}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
+	w.serve([]gpu.Place{{Bus: "0000:17:00.0"}}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
 	return w, cuts
 }
 
@@ -148,7 +148,7 @@ func TestStrangersAreNotObeyed(t *testing.T) {
 	if len(w.orders) != 0 || len(*cuts) != 0 {
 		t.Errorf("%d orders, cuts %v", len(w.orders), *cuts)
 	}
-	w.serve([]string{"0000:18:00.0"}, nil, 5) // now it does: what is known counts
+	w.serve([]gpu.Place{{Bus: "0000:18:00.0"}}, nil, 5) // now it does: what is known counts
 	if len(w.orders) != 1 {
 		t.Error("a known verdict was not obeyed")
 	}
@@ -183,7 +183,7 @@ func TestWorseWhileDraining(t *testing.T) {
 		w.hear(c.first)
 		<-w.orders
 		err := w.ordered(nil)
-		w.leaveNow(err)
+		w.leaveNow()
 		w.hear(c.second)
 		if code := ExitCode(w.last(err)); code != c.code || ends != c.ends {
 			t.Errorf("%v then %v: exit %d, ended %d times", c.first.Verdict, c.second.Verdict, code, ends)
@@ -225,7 +225,7 @@ func TestPoisonAndVerdict(t *testing.T) {
 			if waited := time.Since(began); waited > settleTime || !errors.Is(c.err, ErrPoisoned) && waited > 0 {
 				t.Errorf("%s: waited %v", name, waited)
 			}
-			w.leaveNow(err)
+			w.leaveNow()
 			time.Sleep(5 * time.Second) // the stop
 			if err = w.last(err); ExitCode(err) != c.code || c.err != nil && !errors.Is(err, c.err) && !strings.Contains(err.Error(), c.err.Error()) {
 				t.Errorf("%s: exit %d, %v", name, ExitCode(err), err)
@@ -246,10 +246,11 @@ func TestLastResort(t *testing.T) {
 	drain := &GPUError{Verdict: gpu.Verdict{Action: gpu.Drain, Needs: gpu.NewProcess}}
 	for _, c := range []struct {
 		err   error
-		after time.Duration // 0: never
+		after time.Duration
 		code  int
 	}{
-		{restart, stuckTime, 11}, {drain, drainTime + stuckTime, 10}, {engine.ErrPoisoned, drainTime + stuckTime, 10}, {nil, 0, 0}, {errors.New("other"), 0, 0},
+		{restart, stuckTime, 11}, {drain, drainTime + stuckTime, 10}, {engine.ErrPoisoned, drainTime + stuckTime, 10},
+		{nil, drainTime + stuckTime, 1}, {errors.New("other"), drainTime + stuckTime, 1}, // a signal, a listener
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, after, code := time.Now(), time.Duration(0), 0
@@ -259,6 +260,10 @@ func TestLastResort(t *testing.T) {
 			if after != c.after || code != c.code {
 				t.Errorf("%v: exit %d after %v", c.err, code, after)
 			}
+			stopped := lastResort(c.err, func(int) { t.Error("ended though it had stopped") })
+			time.Sleep(stuckTime - 1)
+			stopped()
+			time.Sleep(time.Hour)
 		})
 	}
 }
@@ -280,7 +285,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	}
 	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(16)}, Vocab: 100})
 	in.Fail = fail
-	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []string{"0000:17:00.0"}}, api: &api.Model{}}
+	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []gpu.Place{{Bus: "0000:17:00.0"}}}, api: &api.Model{}, loading: api.NewLoading()}
 	s.config.StepTokens = 16
 	over := make(chan struct{})
 	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })
@@ -294,6 +299,21 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 		t.Fatal(err)
 	}
 	return s, s.gpus.why(s.wait(t.Context(), nil))
+}
+
+// Whatever began the end, a GPU that is lost by then cuts off what runs, and a later one too.
+func TestLostWhileLeaving(t *testing.T) {
+	for name, lost := range map[string]func(w *warden, leave func()){
+		"before": func(w *warden, leave func()) { w.hear(fault(gpu.Restart, gpu.Reboot)); leave() },
+		"after":  func(w *warden, leave func()) { leave(); w.hear(fault(gpu.Restart, gpu.Reboot)) },
+	} {
+		ends := 0
+		w, _ := obedient(func() { ends++ })
+		lost(w, w.leaveNow)
+		if ends != 1 {
+			t.Errorf("%s: ended %d times", name, ends)
+		}
+	}
 }
 
 // The server ends for a verdict and for a poisoned instance, with the code that the unit acts on.
@@ -330,6 +350,32 @@ func TestBadGPURefusedAtStart(t *testing.T) {
 	w.hear(fault(gpu.Replace, gpu.NewCard))
 	if err := s.checkGPUs(); ExitCode(err) != ExitOutOfService {
 		t.Errorf("%v", err)
+	}
+}
+
+// What a person must see to keeps the unit down: a new process would meet the same.
+func TestMachineErrorIsNoCrashLoop(t *testing.T) {
+	err := fmt.Errorf("device: auto: %w", &machineError{errors.New("cuInit: nvidia-uvm is not loaded")})
+	if ExitCode(err) != ExitOutOfService || !strings.HasSuffix(err.Error(), "nvidia-uvm is not loaded") {
+		t.Errorf("exit %d: %v", ExitCode(err), err)
+	}
+}
+
+// CUDA needs nvidia-uvm. The unit has it loaded before DeviceAllow= is looked up among the devices there are, and the
+// drop-in has its file made, which the daemon may not do.
+func TestUnitLoadsUVM(t *testing.T) {
+	unit, err := os.ReadFile("../systemd/units/chimera.service")
+	document, err2 := os.ReadFile("../docs/GPU.md")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	for line, text := range map[string][]byte{
+		"\nWants=modprobe@nvidia_uvm.service\n": unit, "\nAfter=network.target modprobe@nvidia_uvm.service\n": unit,
+		"\n    ExecStartPre=-+/usr/bin/nvidia-modprobe -u -c=0\n": document, "\n    DeviceAllow=char-nvidia-uvm rw\n": document,
+	} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("there is no line %q", line)
+		}
 	}
 }
 

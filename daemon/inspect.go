@@ -23,6 +23,8 @@ type Inspection struct {
 	Metadata map[string]any    `json:"metadata"`
 	Tensors  []InspectedTensor `json:"tensors"`
 	Plan     *engine.Plan      `json:"plan"`
+	// ChatProblem is why the file's own chat template can't be used; "" if it can or there is none.
+	ChatProblem string `json:"chat_problem,omitempty"`
 }
 
 // InspectedTensor is one tensor of an Inspection.
@@ -52,6 +54,9 @@ func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err
 			return nil, nil, err
 		}
 		s.Tensors = append(s.Tensors, row)
+	}
+	if s.ChatProblem, err = templateProblem(f); err != nil {
+		return nil, nil, err
 	}
 	s.Plan, planRefusal = planFile(f, c)
 	return s, planRefusal, nil

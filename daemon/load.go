@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 
 	"chimera/cgo"
 	"chimera/cores"
 	"chimera/engine"
-	"chimera/hostmem"
+	"chimera/gpu"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/weights"
@@ -27,6 +28,7 @@ type EngineOptions struct {
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
+	HeapBytes    int64 // what the Go heap may take beside the plan; 0: too little to count
 	Progress     func(done, total int64)
 }
 
@@ -41,7 +43,7 @@ type Loaded struct {
 	Instance engine.Instance
 	Policy   engine.Policy
 	backend  heldBackend
-	GPUs     []string // bus addresses (gpu.BusID) of what it computes on; none on the CPU
+	GPUs     []gpu.Place // what it computes on; none on the CPU
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
@@ -105,6 +107,17 @@ func (o EngineOptions) threads() (n int, bound string) {
 	return cores.Available()
 }
 
+// countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
+// since they were started. More than were started there can't be.
+func (l *Loaded) countThreads(o EngineOptions) {
+	if o.Threads > 0 {
+		return
+	}
+	n, bound := o.threads()
+	l.backend.SetActive(n)
+	slog.Info("threads counted again", "room_for", n, "bound", bound)
+}
+
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
 // leave is the prefix cache.
 const pooledContexts = 4
@@ -141,20 +154,20 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	in, err := loadOn(backend, f, p, options)
+	in, err := loadOn(backend, f, p, options, o.HeapBytes)
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
 	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend, GPUs: backend.GPUs()}, nil
 }
 
-// loadOn plans, checks and loads.
-func loadOn(b engine.Backend, f *weights.File, p *engine.Program, o engine.LoadOptions) (engine.Instance, error) {
+// loadOn plans, checks and loads, beside a heap of so many bytes.
+func loadOn(b engine.Backend, f *weights.File, p *engine.Program, o engine.LoadOptions, heap int64) (engine.Instance, error) {
 	plan, err := b.Plan(p, model.NewSource(f), o)
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(plan, b); err != nil {
+	if err := fits(plan, b, heap); err != nil {
 		return nil, err
 	}
 	return b.Load(p, model.NewSource(f), o)
@@ -172,20 +185,6 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	}
 	plan, err := backend.Plan(p, model.NewSource(f), options)
 	return plan, errors.Join(err, backend.Close())
-}
-
-// fits refuses a plan that the backend's memory, or what it takes of the machine's, cannot hold.
-func fits(plan *engine.Plan, b engine.Backend) error {
-	available, bound := b.Available()
-	if need := plan.TotalBytes(); available > 0 && need > available {
-		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d), but %s leaves %d MiB: lower --ctx or --max-sequences, or choose --kv-type q8_0",
-			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, bound, available>>20)
-	}
-	if available, bound = hostmem.Available(); available > 0 && plan.HostBytes > available {
-		return fmt.Errorf("the model needs %d MiB of pinned memory for batches and staging, but %s leaves %d MiB: lower --step-tokens or --max-sequences",
-			plan.HostBytes>>20, bound, available>>20)
-	}
-	return nil
 }
 
 // NumericsID is what the answers of the weights that are served are named by.

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"chimera/engine"
+	"chimera/model"
 	"chimera/tokenizer"
 	"chimera/weights"
 )
@@ -51,7 +52,7 @@ type LogitsRequest struct {
 }
 
 // Logits writes raw little-endian float32 rows, (positions, vocabulary).
-func Logits(c *Config, r LogitsRequest) (err error) {
+func Logits(ctx context.Context, c *Config, r LogitsRequest) (err error) {
 	l, e, err := openEvaluator(r.Model, c, 0)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func Logits(c *Config, r LogitsRequest) (err error) {
 		if err != nil {
 			return err
 		}
-		r.IDs = tok.Encode(r.Text, true, true)
+		r.IDs = tok.Around(tok.Encode(r.Text, false, true))
 	}
 	if err := checkIDs(r.IDs, l.Program); err != nil {
 		return err
@@ -71,13 +72,11 @@ func Logits(c *Config, r LogitsRequest) (err error) {
 	if r.All {
 		from = 0
 	}
-	file, err := os.Create(r.Out)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(file, 1<<20)
-	err = e.rows(r.IDs, from, func(_ int, logits []float32) error { return binary.Write(w, binary.LittleEndian, logits) })
-	return errors.Join(err, w.Flush(), file.Close())
+	return writeFile(ctx, r.Out, l.File, func(out io.Writer) error {
+		w := bufio.NewWriterSize(out, 1<<20)
+		err := e.rows(r.IDs, from, func(_ int, logits []float32) error { return binary.Write(w, binary.LittleEndian, logits) })
+		return errors.Join(err, w.Flush())
+	})
 }
 
 func checkIDs(ids []int32, p *engine.Program) error {
@@ -92,6 +91,14 @@ func checkIDs(ids []int32, p *engine.Program) error {
 	return nil
 }
 
+// PerplexityRequest is what chimera perplexity measures.
+type PerplexityRequest struct {
+	Model        string
+	Text         []byte
+	ParseSpecial bool // what spells a special token is that token, not text
+	Progress     func(done, total int)
+}
+
 // PerplexityResult is what chimera perplexity prints.
 type PerplexityResult struct {
 	PPL      float64   `json:"ppl"`
@@ -104,13 +111,14 @@ type PerplexityResult struct {
 const (
 	perplexityWindow = 512
 	leastWindow      = 3
+	largestLog       = 709 // e^709 is a float64, e^710 is infinite and no JSON
 )
 
 // Perplexity measures a text: windows of ctx tokens that do not overlap, the last partial one dropped;
 // the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
 // token.
-func Perplexity(c *Config, modelPath string, text []byte, progress func(done, total int)) (r PerplexityResult, err error) {
-	l, e, err := openEvaluator(modelPath, c, perplexityWindow)
+func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) {
+	l, e, err := openEvaluator(q.Model, c, perplexityWindow)
 	if err != nil {
 		return r, err
 	}
@@ -123,7 +131,7 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 	if window < leastWindow {
 		return r, &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", window, leastWindow)}
 	}
-	ids := tok.Encode(string(text), true, true)
+	ids := tok.Encode(string(q.Text), true, q.ParseSpecial)
 	r.Chunks = len(ids) / window
 	if r.Chunks == 0 {
 		return r, fmt.Errorf("the text has %d tokens, one window needs %d: give a longer text or a smaller --ctx", len(ids), window)
@@ -136,12 +144,15 @@ func Perplexity(c *Config, modelPath string, text []byte, progress func(done, to
 		}
 		scores, err := e.scores(chunk, window/2)
 		if err != nil {
-			return r, err
+			return r, fmt.Errorf("window %d of %d: %w", i+1, r.Chunks, err)
 		}
 		all = append(all, scores...)
 		mean, _ := meanAndError(scores)
+		if mean < -largestLog {
+			return r, fmt.Errorf("window %d of %d: a mean log-probability of %g has no perplexity: the logits leave all range", i+1, r.Chunks, mean)
+		}
 		r.PerChunk = append(r.PerChunk, math.Exp(-mean))
-		progress(i+1, r.Chunks)
+		q.Progress(i+1, r.Chunks)
 	}
 	mean, deviation := meanAndError(all)
 	r.PPL = math.Exp(-mean)
@@ -164,18 +175,46 @@ func meanAndError(x []float64) (mean, deviation float64) {
 	return mean, deviation
 }
 
-// Quantize rewrites a model file. When ctx ends nothing of the new file is left.
-func Quantize(ctx context.Context, in, out, target string, progress func(done, total uint64)) error {
-	t, err := weights.ParseTarget(target)
-	if err != nil {
-		return &ConfigError{err}
+// QuantizeRequest is what chimera quantize writes.
+type QuantizeRequest struct {
+	In, Out  string
+	Type     string
+	Tensors  []string // PATTERN=TYPE each
+	Notice   func(text string)
+	Progress func(done, total uint64)
+}
+
+// conversion reads the names of types.
+func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
+	c = weights.Conversion{Notice: r.Notice, Progress: r.Progress}
+	if c.Target, err = weights.ParseTarget(r.Type); err != nil {
+		return c, &ConfigError{err}
 	}
-	f, err := openFile(in)
+	for _, text := range r.Tensors {
+		choice, err := weights.ParseChoice(text)
+		if err != nil {
+			return c, &ConfigError{fmt.Errorf("tensor-type: %w", err)}
+		}
+		c.Choices = append(c.Choices, choice)
+	}
+	return c, nil
+}
+
+// Quantize rewrites a model file. When ctx ends nothing of the new file is left.
+func Quantize(ctx context.Context, r QuantizeRequest) error {
+	c, err := r.conversion()
 	if err != nil {
 		return err
 	}
-	if err = weights.Convert(ctx, f, out, t, progress); errors.Is(err, weights.ErrMalformed) {
-		err = fmt.Errorf("%w: %w", err, engine.ErrModelFile) // it has lost what it held when it was opened
+	f, err := openFile(r.In)
+	if err != nil {
+		return err
+	}
+	architecture, _, _ := f.Metadata().String("general.architecture") // a file without one has the roles of all
+	c.Keeps = func(name string) bool { return model.Keeps(architecture, name) }
+	err = writeFile(ctx, r.Out, f, func(w io.Writer) error { return weights.Convert(w, f, c) })
+	if errors.Is(err, weights.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, engine.ErrModelFile) // not finite, or lost since it was opened
 	}
 	return errors.Join(err, f.Close())
 }

@@ -45,6 +45,7 @@ type server struct {
 	tcp       net.Addr
 	unix      string           // path of the Unix socket, as clients reach it
 	terminate <-chan os.Signal // SIGTERM and SIGINT
+	asked     int              // how many of those have been taken
 	stops     []func()         // in the order of starting
 }
 
@@ -63,10 +64,18 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.
 	defer signal.Stop(hangup)
 	s := &server{config: c, reload: reload, terminate: terminate, loading: api.NewLoading()}
 	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
-	err := s.gpus.why(s.run(ctx, hangup, out))
-	s.gpus.leaveNow(err)
-	lastResort(err, os.Exit)
+	return s.end(s.run(ctx, hangup, out))
+}
+
+// end stops what runs. Whatever began it, a signal or a fault, the way out is the same: requests go on for drainTime, a
+// GPU's verdict may cut them off, a second signal ends the process at once, and so does a stop that hangs.
+func (s *server) end(cause error) error {
+	go killWhenAskedTwice(s.terminate, s.asked, func() { os.Exit(max(1, ExitCode(s.gpus.last(cause)))) })
+	err := s.gpus.why(cause)
+	s.gpus.leaveNow()
+	stopped := lastResort(err, os.Exit)
 	s.stop()
+	stopped()
 	return s.gpus.last(err)
 }
 
@@ -147,7 +156,7 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 			s.reloadConfig()
 		case sig := <-s.terminate:
 			slog.Info("stopping", "signal", sig.String())
-			go killOnSecond(s.terminate)
+			s.asked++
 			return nil
 		}
 	}
@@ -166,11 +175,14 @@ func moving(loop *scheduler.Scheduler) func() bool {
 	}
 }
 
-// killOnSecond ends the process at once when the administrator asks twice.
-func killOnSecond(terminate <-chan os.Signal) {
-	sig := <-terminate
-	slog.Error("killed while draining", "signal", sig.String())
-	os.Exit(1)
+// killWhenAskedTwice ends the process at once when the administrator has asked twice, of which so many times already. Who
+// asks once while the daemon drains for its GPU's sake gets what is under way.
+func killWhenAskedTwice(terminate <-chan os.Signal, asked int, kill func()) {
+	for ; asked < 1; asked++ {
+		slog.Info("stopping already: a second signal ends it at once", "signal", (<-terminate).String())
+	}
+	slog.Error("killed while draining", "signal", (<-terminate).String())
+	kill()
 }
 
 // reloadConfig reads the settings again. A bad file leaves the old ones; what cannot change while
@@ -187,6 +199,7 @@ func (s *server) reloadConfig() {
 	logLevel.Set(level)
 	s.config.LogLevel = c.LogLevel
 	slog.Info("reloaded", "log_level", c.LogLevel)
+	s.loaded.countThreads(s.config.Engine())
 	if waiting := s.config.differences(c); len(waiting) > 0 {
 		slog.Warn("some changed settings need a restart", "settings", waiting)
 	}

@@ -2,10 +2,18 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"runtime"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
+	"chimera/cores"
 	"chimera/engine"
 	"chimera/engine/enginetest"
+	"chimera/gpu"
 	"chimera/scheduler"
 )
 
@@ -47,4 +55,70 @@ func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// However the end began, by a signal or without, it takes two signals in all to end the process at once.
+func TestAskedTwice(t *testing.T) {
+	for asked := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			slog.SetDefault(slog.New(slog.DiscardHandler))
+			terminate, killed := make(chan os.Signal, 2), false
+			go killWhenAskedTwice(terminate, asked, func() { killed = true })
+			for n := asked; n < 2; n++ {
+				if synctest.Wait(); killed {
+					t.Errorf("killed after %d", n)
+				}
+				terminate <- syscall.SIGTERM
+			}
+			if synctest.Wait(); !killed {
+				t.Errorf("%d before the end, two in all: it lives", asked)
+			}
+		})
+	}
+}
+
+// A daemon that drains for its GPU's sake still hears the administrator, and ends with the code that was due.
+func TestEndHearsSignals(t *testing.T) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	for name, cause := range map[string]error{
+		"a signal": nil, "the GPU": &GPUError{Verdict: gpu.Verdict{Action: gpu.Drain, Needs: gpu.Reset}}, "a listener": errors.New("it broke"),
+	} {
+		terminate := make(chan os.Signal, 2)
+		w, _ := obedient(func() {})
+		s := &server{gpus: w, terminate: terminate}
+		s.onStop(func() {
+			terminate <- syscall.SIGTERM
+			for len(terminate) > 0 {
+				runtime.Gosched()
+			}
+		})
+		if err := s.end(cause); err != cause {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// counted is a backend that keeps how many workers it was told to use.
+type counted struct {
+	heldBackend
+	workers []int
+}
+
+func (c *counted) SetActive(n int) { c.workers = append(c.workers, n) }
+
+// A reload counts the threads that there is room for, unless the administrator has said how many.
+func TestReloadCountsThreads(t *testing.T) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	for threads, want := range map[int]int{0: 1, 3: 0} {
+		b, c := &counted{}, DefaultConfig()
+		c.Threads = threads
+		s := &server{config: c, reload: func() (Config, error) { return c, nil }, loaded: &Loaded{backend: b}}
+		s.reloadConfig()
+		if len(b.workers) != want {
+			t.Fatalf("threads = %d: told %v", threads, b.workers)
+		}
+		if n, _ := cores.Available(); want > 0 && b.workers[0] != n {
+			t.Errorf("told %v, there is room for %d", b.workers, n)
+		}
+	}
 }

@@ -25,7 +25,7 @@ func (s *server) nameModels() (err error) {
 	if s.models, err = parseModels(s.config.Model); err != nil {
 		return &ConfigError{err}
 	}
-	return nil
+	return checkOpens(s.models[1:])
 }
 
 // listen binds the sockets.
@@ -84,7 +84,7 @@ func (s *server) loadModel() error {
 	})
 	limits := s.loaded.Instance.Limits()
 	s.api = &api.Model{
-		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template,
+		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
 		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
 		NumericsID: s.loaded.NumericsID(),
 	}
@@ -99,17 +99,21 @@ func (s *server) loadModel() error {
 	if n, bound := cores.Available(); plan.Threads > n {
 		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
 	}
+	limitHeap(s.config.heapBytes())
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
 }
 
 // openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
-func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, api.Template, error) {
+func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
 	tok, err := NewTokenizer(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, Template{}, err
 	}
-	template, err := NewTemplate(f, tok, s.config.ChatTemplate)
+	template, err := NewTemplate(f, tok, &s.config)
+	if template.Problem != "" {
+		slog.Warn("chat is off: "+template.Problem, "file", f.Name())
+	}
 	return tok, template, err
 }
 
@@ -135,6 +139,7 @@ func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Load
 		return l, nil
 	case sig := <-s.terminate:
 		slog.Info("stopped while loading", "signal", sig.String())
+		s.asked++
 		return nil, errTerminated
 	}
 }

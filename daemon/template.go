@@ -3,7 +3,10 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,44 +21,107 @@ import (
 
 // This file owns the choice of a chat template: the one that was asked for, or the model's own.
 
-const templateKey = "tokenizer.chat_template"
+// The keys of a file's templates: one for all conversations, others by name (templateKey.NAME).
+const (
+	templateKey = "tokenizer.chat_template"
+	defaultName = "default"
+	toolUseName = "tool_use" // for conversations with tools
+)
 
-// NewTemplate returns the template that override names (a well-known name or a file), or the model's
-// own, or nil if it has none.
-func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, override string) (api.Template, error) {
-	source, err := templateSource(f, override)
-	if err != nil || source == "" {
-		return nil, err
-	}
-	now, err := chat.Clock()
-	if err != nil {
-		return nil, &ConfigError{err}
-	}
-	t, err := chat.New(source, tok.TokenText(tok.BOS()), tok.TokenText(tok.EOS()), now)
-	if err != nil && override == "" {
-		return nil, fmt.Errorf("%s: key %s: %w: %w", f.Name(), templateKey, err, engine.ErrModelFile)
-	}
-	if err != nil {
-		return nil, &ConfigError{fmt.Errorf("chat-template %s: %w", override, err)}
-	}
-	return rendered{t}, nil
+// Template is what a daemon renders conversations with. A model whose template can't be used is served all the same:
+// then Template is nil and Problem says why.
+type Template struct {
+	api.Template
+	Problem string
 }
 
-// rendered adapts chat.Template to the API's raw JSON.
-type rendered struct{ *chat.Template }
+// NewTemplate returns the template that override names (a well-known name, one of the file's or a file), or the model's own, or
+// none if it has none. What the user asked for must be sound; what the model brings need not.
+func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *Config) (Template, error) {
+	now, err := chat.Clock()
+	if err != nil {
+		return Template{}, &ConfigError{err}
+	}
+	sources, problem, err := templateSources(f, c.ChatTemplate)
+	if err != nil || problem != "" || sources.Default == "" {
+		return Template{Problem: problem}, err
+	}
+	sources.BOS, sources.EOS = tok.TokenText(tok.BOS()), tok.TokenText(tok.EOS())
+	t, err := chat.New(sources, now)
+	switch {
+	case err != nil && c.ChatTemplate == "":
+		return Template{Problem: fmt.Sprintf("the model's own chat template can't be used (key %s: %v)", templateKey, errors.Unwrap(err))}, nil
+	case err != nil:
+		return Template{}, &ConfigError{fmt.Errorf("chat-template %s: %w", c.ChatTemplate, err)}
+	}
+	if err := t.ToolUseError(); err != nil {
+		slog.Warn("conversations with tools are refused", "file", f.Name(), "key", templateKey+"."+toolUseName, "cause", err)
+	}
+	return Template{Template: rendered{t, c.ControlTokensInMessages}}, nil
+}
+
+// templateProblem says why a file's own template can't be used, "" if it can or there is none.
+func templateProblem(f *weights.File) (string, error) {
+	t, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{})
+	return t.Problem, err
+}
+
+// rendered adapts chat.Template to the API.
+type rendered struct {
+	*chat.Template
+	controlTokens bool // also in what clients send
+}
 
 // Render implements api.Template.
-func (r rendered) Render(context jsontext.Value) (string, error) { return r.Template.Render(context) }
+func (r rendered) Render(context jsontext.Value) (api.Rendered, error) {
+	prompt, err := r.Template.Render(context)
+	if r.controlTokens {
+		prompt.Literal = nil
+	}
+	return api.Rendered(prompt), err
+}
 
-func templateSource(f *weights.File, override string) (string, error) {
-	if override != "" {
-		return namedTemplate(override)
-	}
-	source, _, err := f.Metadata().String(templateKey)
+// templateSources are the templates to take, or the problem with those of the file.
+func templateSources(f *weights.File, override string) (s chat.Sources, problem string, err error) {
+	named, err := namedTemplates(f)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", err, engine.ErrModelFile)
+		return s, "", err
 	}
-	return source, nil
+	if source, ok := named[override]; ok && override != "" {
+		return chat.Sources{Default: source}, "", nil
+	}
+	if override != "" {
+		s.Default, err = namedTemplate(override)
+		return s, "", err
+	}
+	s.Default, s.ToolUse = named[""], named[toolUseName]
+	if s.Default == "" {
+		s.Default = named[defaultName]
+	}
+	if s.Default == "" && len(named) > 0 {
+		names := slices.Sorted(maps.Keys(named))
+		problem = fmt.Sprintf("the model has no chat template of the name default, only %s: choose one with --chat-template", strings.Join(names, ", "))
+	}
+	return s, problem, nil
+}
+
+// namedTemplates are a file's templates by name, "" for the one without.
+func namedTemplates(f *weights.File) (map[string]string, error) {
+	named := map[string]string{}
+	for _, key := range f.Metadata().Keys() {
+		name, ok := strings.CutPrefix(key, templateKey)
+		if !ok || name != "" && name[0] != '.' {
+			continue // tokenizer.chat_templates lists the names once more
+		}
+		source, _, err := f.Metadata().String(key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", f.Name(), err, engine.ErrModelFile)
+		}
+		if source != "" {
+			named[strings.TrimPrefix(name, ".")] = source
+		}
+	}
+	return named, nil
 }
 
 // namedTemplate is a well-known template or the text of a file.
@@ -89,11 +155,11 @@ func RenderTemplate(modelPath, templatePath string, context []byte) (string, err
 	if err != nil {
 		return "", fmt.Errorf("context: %w", err)
 	}
-	text, err := t.Render(vars, jinja.Options{Now: now})
+	r, err := t.Render(vars, jinja.Options{Now: now})
 	if err != nil {
 		return "", fmt.Errorf("template: %w", err)
 	}
-	return text, nil
+	return r.Text, nil
 }
 
 func offlineTemplate(modelPath, templatePath string) (string, error) {
@@ -104,9 +170,12 @@ func offlineTemplate(modelPath, templatePath string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	source, ok, err := f.Metadata().String(templateKey)
-	if err == nil && !ok {
-		err = fmt.Errorf("%s: key %s is missing: %w", modelPath, templateKey, engine.ErrModelFile)
+	sources, problem, err := templateSources(f, "")
+	if err == nil && problem == "" && sources.Default == "" {
+		problem = "key " + templateKey + " is missing"
 	}
-	return source, errors.Join(err, f.Close())
+	if problem != "" {
+		err = fmt.Errorf("%s: %s: %w", modelPath, problem, engine.ErrModelFile)
+	}
+	return sources.Default, errors.Join(err, f.Close())
 }

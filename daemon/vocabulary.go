@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"log/slog"
+	"math"
 
 	"chimera/engine"
 	"chimera/tokenizer"
@@ -31,6 +33,9 @@ func NewTokenizer(f *weights.File) (*tokenizer.Tokenizer, error) {
 	t, err := tokenizer.New(v)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", f.Name(), err, engine.ErrModelFile)
+	}
+	for _, warning := range t.Warnings() {
+		slog.Warn("the model's vocabulary: "+warning, "file", f.Name())
 	}
 	return t, nil
 }
@@ -79,15 +84,17 @@ func (r *vocabularyReader) floats(name string) []float32 {
 }
 
 func (r *vocabularyReader) id(name string) *int32 {
+	if v, _ := r.m.Get(vocabularyPrefix + name); v.Any != nil {
+		if n, signed := v.Any.(int64); signed && n < 0 { // some converters write -1 for none
+			none := tokenizer.None
+			return &none
+		}
+	}
 	n, ok := readKey(r, name, r.m.Uint)
 	if !ok {
 		return nil
 	}
-	if n > 1<<30 {
-		r.err = fmt.Errorf("key %s%s is %d, which is no token id", vocabularyPrefix, name, n)
-		return nil
-	}
-	id := int32(n)
+	id := int32(min(n, math.MaxInt32)) // which is no token either: the tokenizer says so
 	return &id
 }
 

@@ -132,7 +132,7 @@ type Penalty struct {
 	Generated int32
 }
 
-// Bias is added to a token's logit.
+// Bias is added to a token's logit. Minus infinity keeps the token from being sampled, whatever else is asked.
 type Bias struct {
 	Token int32
 	Value float32
@@ -145,7 +145,7 @@ type Result struct {
 	LogSumExp   float32 // with LogSumExp, of the raw logits: log-probability = logit - LogSumExp
 	Rank        int32   // with Rank: how many raw logits are larger than Token's
 	TargetLogit float32 // with Score: of Target
-	Reserved    int32
+	NotFinite   int32   // 1 if a raw logit of the row is NaN or infinite: see Batch.OutputError
 }
 
 // TopToken is one of the largest raw logits of a row.

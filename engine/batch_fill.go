@@ -248,6 +248,14 @@ func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) 
 	return nil
 }
 
+// OutputError is why nothing of output i's results may be used, or nil.
+func (b *Batch) OutputError(i int) error {
+	if b.Results[i].NotFinite == 0 {
+		return nil
+	}
+	return &NotFiniteError{Position: int(b.Positions[b.Outputs[i].Row])}
+}
+
 // TopOf returns the top tokens that output i asked for.
 func (b *Batch) TopOf(i int) []TopToken {
 	return b.Top[i*b.limits.MaxTop:][:b.Outputs[i].Top]

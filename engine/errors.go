@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// This file owns the errors that cross the seam. Their domains: *BatchError and *TooLongError end a
-// request, *UnsupportedError a load, ErrPoisoned the instance.
+// This file owns the errors that cross the seam. Their domains: *BatchError, *TooLongError and *NotFiniteError end
+// a request, *UnsupportedError a load, ErrPoisoned the instance.
 
 // ErrPoisoned is wrapped by errors after which an instance cannot go on.
 var ErrPoisoned = errors.New("the instance is poisoned")
@@ -51,4 +51,13 @@ type TooLongError struct {
 
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("prompt and answer need %d tokens, the context holds %d", e.Tokens, e.MaxTokens)
+}
+
+// NotFiniteError ends a request whose logits are no numbers: weights, or what was computed of them, leave the range of a type.
+type NotFiniteError struct {
+	Position int // of the token whose logits they are
+}
+
+func (e *NotFiniteError) Error() string {
+	return fmt.Sprintf("the model's head gave logits that are NaN or infinite at position %d: its weights, or their products, do not fit the types that are computed with; try --kv-type f32, or another file of the model", e.Position)
 }

@@ -1,6 +1,8 @@
 package engine
 
 // Head gives the logits of the output rows; the backend scores and samples where they are. It ends a program.
+//
+// A logit is softcap(Scale x (Weight.x + Bias)), in this order: the bias is scaled, and what is capped is the sum.
 type Head struct {
 	In      ValueID
 	Weight  WeightID // (Vocab, F)

@@ -27,6 +27,38 @@ type Device struct {
 	Name  string `json:"name"`
 	UUID  string `json:"uuid"`
 	Bus   string `json:"bus"` // as BusID spells it
+	// Instances are the parts that MIG has split the GPU into, none where it hasn't.
+	Instances []Instance `json:"instances,omitzero"`
+}
+
+// Instance is what a process sees as a GPU under MIG.
+type Instance struct {
+	UUID string `json:"uuid"` // "MIG-" and digits
+	GPU  uint32 `json:"gpu_instance"`
+}
+
+// Place is where a process computes.
+type Place struct {
+	Bus  string // as BusID spells it
+	UUID string // that of CUDA: a MIG instance's own, where it is one; what stands before the digits is not compared
+}
+
+// instances are the MIG instances of d that are among places.
+func (d Device) instances(places []Place) (own []uint32) {
+	for _, p := range places {
+		for _, in := range d.Instances {
+			if p.Bus == d.Bus && digits(p.UUID) == digits(in.UUID) {
+				own = append(own, in.GPU)
+			}
+		}
+	}
+	return own
+}
+
+// digits are a UUID's without GPU- or MIG- before them.
+func digits(uuid string) string {
+	_, rest, _ := strings.Cut(strings.ToLower(uuid), "-")
+	return rest
 }
 
 // BusID spells a PCI address as the kernel does, 0000:17:00.0: NVML pads the domain to eight digits, and CUDA's
@@ -42,8 +74,9 @@ func BusID(s string) string {
 
 // Event is a Xid error that the driver reported for a device.
 type Event struct {
-	Device int // its Index
-	Xid    uint64
+	Device   int // its Index
+	Xid      uint64
+	Instance *uint32 // the MIG instance that met it (Instance.GPU), nil if it is the whole GPU's
 }
 
 // Reader reads GPUs. Each method may be called on a goroutine of its own, but for one device only one Read is under

@@ -35,6 +35,8 @@ type Observation struct {
 	Err     error
 	Stuck   string
 	Xids    []uint64
+	// Owned: faults of memory come as Xids that say whose they are, so counters, which are the whole GPU's, don't count.
+	Owned bool
 }
 
 // History is what Judge keeps of a device between looks.
@@ -42,8 +44,9 @@ type History struct {
 	verdict Verdict
 	judged  bool
 	last    *Reading // what was so before we came is no event
-	present finding  // of the last look
-	faults  finding  // of events: they stay
+	lastAt  time.Time
+	present finding // of the last look
+	faults  finding // of events: they stay
 	faultAt time.Time
 	hot     uint8 // a bit per reading, the last one lowest
 	calm    int   // readings in a row
@@ -61,7 +64,7 @@ func Judge(h History, o Observation) (History, Verdict) {
 	case o.Err != nil:
 		h.present = h.refused(o.Err)
 	case o.Reading != nil:
-		h.read(o.Reading, o.At)
+		h.read(o)
 	}
 	if h.faults.needs == NewProcess && o.At.Sub(h.faultAt) >= forgetAfter {
 		h.faults = finding{}
@@ -99,19 +102,19 @@ func (h *History) refused(err error) finding {
 	return finding{Unknown, Nothing, err.Error()}
 }
 
-func (h *History) read(r *Reading, at time.Time) {
-	before := h.last
+func (h *History) read(o Observation) {
+	r, before := o.Reading, h.last
 	if before == nil {
 		before = r
 	}
-	h.last = r
-	if grown(before.ECCUncorrected, r.ECCUncorrected) { // the Xid that belongs to it may be hidden from a container
-		h.fault(finding{Drain, NewProcess, "memory errors that were not corrected"}, at)
+	if !o.Owned && grown(before.ECCUncorrected, r.ECCUncorrected) { // the Xid that belongs to it may be hidden from a container
+		h.fault(finding{Drain, NewProcess, "memory errors that were not corrected"}, o.At)
 	}
 	if pending(r) && !pending(before) {
-		h.fault(finding{Drain, NewProcess, "this process may hold the memory that is to be replaced"}, at)
+		h.fault(finding{Drain, NewProcess, "this process may hold the memory that is to be replaced"}, o.At)
 	}
-	h.throttling(r)
+	h.throttling(slowness(r, before, o.At.Sub(h.lastAt)))
+	h.last, h.lastAt = r, o.At
 	h.present = rows(r).and(recovery(r))
 }
 
@@ -133,14 +136,16 @@ func pending(r *Reading) bool {
 	return r.Remapped != nil && r.Remapped.Pending || r.Retired != nil && r.Retired.Pending
 }
 
-// recovery judges what the driver asks for. A drain lets what runs end where the driver says it may.
+// recovery judges what the driver asks for of a process that computes on one GPU. A drain lets what runs end where the driver says it may.
 func recovery(r *Reading) finding {
 	if r.Recovery == nil || *r.Recovery == RecoverNothing {
 		return finding{}
 	}
 	reason := "the driver's recovery action is " + r.Recovery.String()
 	switch *r.Recovery {
-	case RecoverDrainP2P, RecoverDrainReset, RecoverIMEX:
+	case RecoverDrainP2P: // it wants traffic between GPUs ended; when there is none it says what it wants of this GPU
+		return finding{Serve, Nothing, reason + ", which asks nothing of a model on one GPU"}
+	case RecoverDrainReset, RecoverIMEX:
 		return finding{Drain, Reset, reason}
 	case RecoverReboot, RecoverSystemReboot:
 		return finding{Restart, Reboot, reason}
@@ -150,9 +155,8 @@ func recovery(r *Reading) finding {
 
 func grown(from, to *uint64) bool { return from != nil && to != nil && *to > *from }
 
-// throttling keeps h.slow, the reason for which the card counts as slow.
-func (h *History) throttling(r *Reading) {
-	now := slowness(r)
+// throttling keeps h.slow, the reason for which the card counts as slow; now is why this reading does, if it does.
+func (h *History) throttling(now string) {
 	h.hot = h.hot << 1 & (1<<hotWindow - 1)
 	if now == "" {
 		if h.calm++; h.calm >= calmReadings {
@@ -167,19 +171,34 @@ func (h *History) throttling(r *Reading) {
 	}
 }
 
-// slowness says why a reading counts as throttled, if it does.
-func slowness(r *Reading) string {
+// slowness says why a reading counts as throttled, if it does: by the reasons of the moment, by the time since the
+// reading before that was slowed down, or, where the driver tells neither, by the temperature.
+func slowness(r, before *Reading, since time.Duration) string {
 	var list []string
-	for _, reason := range r.Throttle {
-		if slices.Contains(slowdowns, reason) {
+	for _, reason := range slowdowns {
+		if slices.Contains(r.Throttle, reason) || mostly(r.Slowed[reason], before.Slowed[reason], since) {
 			list = append(list, string(reason))
 		}
 	}
-	if len(list) == 0 && r.Temperature != nil && r.SlowdownAt != nil && *r.SlowdownAt > 0 && *r.Temperature >= *r.SlowdownAt {
+	if len(list) == 0 && atSlowdown(r) {
 		list = append(list, "temperature at the slowdown threshold")
 	}
 	if len(list) == 0 {
 		return ""
 	}
 	return "throttled: " + strings.Join(list, ", ")
+}
+
+// mostly tells whether a counter of slow time grew by more than half the time that passed.
+func mostly(now, before, since time.Duration) bool {
+	return since > 0 && now-before > since/2
+}
+
+// atSlowdown tells whether the temperature is where the hardware slows the GPU down: in degrees, or, on cards since
+// Ada, by what is left of its margin.
+func atSlowdown(r *Reading) bool {
+	if r.Temperature != nil && r.SlowdownAt != nil && *r.SlowdownAt > 0 && *r.Temperature >= *r.SlowdownAt {
+		return true
+	}
+	return r.Margin != nil && r.SlowdownMargin != nil && *r.Margin <= *r.SlowdownMargin
 }

@@ -63,7 +63,7 @@ func (l *library) Devices(call *Call) ([]Device, error) {
 			list, l.devices = append(list, Device{Index: i, Name: "unknown"}), append(l.devices, refusing{ret: ret})
 			continue
 		}
-		list, l.devices = append(list, describe(i, handle, call)), append(l.devices, handle)
+		list, l.devices = append(list, l.describe(i, handle, call)), append(l.devices, handle)
 		l.index[handle] = i
 	}
 	l.register(call)
@@ -76,7 +76,7 @@ type refusing struct {
 	ret nvml.Return
 }
 
-func describe(index int, handle nvml.Device, call *Call) Device {
+func (l *library) describe(index int, handle nvml.Device, call *Call) Device {
 	d := Device{Index: index}
 	call.Enter("nvmlDeviceGetName")
 	d.Name, _ = handle.GetName() // without a name it still has an index
@@ -86,7 +86,35 @@ func describe(index int, handle nvml.Device, call *Call) Device {
 	if info, ret := handle.GetPciInfo(); ret == nvml.SUCCESS {
 		d.Bus = BusID(text(info.BusId[:]))
 	}
+	d.Instances = l.instances(handle, call)
 	return d
+}
+
+// instances lists the MIG instances that this process may see.
+func (l *library) instances(handle nvml.Device, call *Call) (list []Instance) {
+	if !l.has("nvmlDeviceGetMigMode") || !l.has("nvmlDeviceGetMigDeviceHandleByIndex") {
+		return nil
+	}
+	call.Enter("nvmlDeviceGetMigMode")
+	if mode, _, ret := handle.GetMigMode(); ret != nvml.SUCCESS || mode != nvml.DEVICE_MIG_ENABLE {
+		return nil
+	}
+	call.Enter("nvmlDeviceGetMaxMigDeviceCount")
+	most, _ := handle.GetMaxMigDeviceCount()
+	for i := range most { // places may be empty
+		call.Enter("nvmlDeviceGetMigDeviceHandleByIndex")
+		part, ret := handle.GetMigDeviceHandleByIndex(i)
+		if ret != nvml.SUCCESS {
+			continue
+		}
+		call.Enter("nvmlDeviceGetUUID")
+		uuid, ret := part.GetUUID()
+		call.Enter("nvmlDeviceGetGpuInstanceId")
+		if id, ret2 := part.GetGpuInstanceId(); ret == nvml.SUCCESS && ret2 == nvml.SUCCESS {
+			list = append(list, Instance{uuid, uint32(id)})
+		}
+	}
+	return list
 }
 
 // text reads a C string.
@@ -123,6 +151,9 @@ func (l *library) register(call *Call) {
 	l.events = set
 }
 
+// noInstance is the GPU instance of an event that is of none.
+const noInstance = 0xffffffff
+
 // NextEvent implements Reader.
 func (l *library) NextEvent(wait time.Duration, call *Call) (Event, bool, error) {
 	if l.deaf != nil {
@@ -137,7 +168,11 @@ func (l *library) NextEvent(wait time.Duration, call *Call) (Event, bool, error)
 		return Event{}, false, failed("nvmlEventSetWait", ret)
 	}
 	index, known := l.index[data.Device]
-	return Event{Device: index, Xid: data.EventData}, known && data.EventType == nvml.EventTypeXidCriticalError, nil
+	e := Event{Device: index, Xid: data.EventData}
+	if data.GpuInstanceId != noInstance {
+		e.Instance = &data.GpuInstanceId
+	}
+	return e, known && data.EventType == nvml.EventTypeXidCriticalError, nil
 }
 
 // Close implements Reader.

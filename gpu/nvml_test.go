@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 // field is a value as the driver fills it.
 func field(v *nvml.FieldValue, kind nvml.ValueType, value uint64) {
 	v.ValueType = uint32(kind)
-	if kind == nvml.VALUE_TYPE_UNSIGNED_INT {
+	if kind == nvml.VALUE_TYPE_UNSIGNED_INT || kind == nvml.VALUE_TYPE_SIGNED_INT {
 		binary.NativeEndian.PutUint32(v.Value[:], uint32(value))
 		return
 	}
@@ -45,6 +46,9 @@ func fill(d *server.Device) {
 	d.GetTemperatureThresholdFunc = func(kind nvml.TemperatureThresholds) (uint32, nvml.Return) {
 		return 90 + uint32(kind), nvml.SUCCESS
 	}
+	d.GetMarginTemperatureFunc = func() (nvml.MarginTemperature, nvml.Return) {
+		return nvml.MarginTemperature{MarginTemperature: -7}, nvml.SUCCESS
+	}
 	d.GetTotalEccErrorsFunc = func(kind nvml.MemoryErrorType, _ nvml.EccCounterType) (uint64, nvml.Return) {
 		return 7 + uint64(kind), nvml.SUCCESS
 	}
@@ -52,9 +56,16 @@ func fill(d *server.Device) {
 	d.GetPcieReplayCounterFunc = func() (int, nvml.Return) { return 5, nvml.SUCCESS }
 	d.GetFieldValuesFunc = func(values []nvml.FieldValue) nvml.Return {
 		for i := range values {
-			field(&values[i], nvml.VALUE_TYPE_UNSIGNED_LONG_LONG, uint64(20+i))
+			v := &values[i]
+			switch v.FieldId {
+			case nvml.FI_DEV_GET_GPU_RECOVERY_ACTION:
+				field(v, nvml.VALUE_TYPE_UNSIGNED_INT, 4)
+			case nvml.FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT, nvml.FI_DEV_TEMPERATURE_SHUTDOWN_TLIMIT:
+				field(v, nvml.VALUE_TYPE_SIGNED_INT, uint64(math.MaxUint32-v.FieldId))
+			default:
+				field(v, nvml.VALUE_TYPE_UNSIGNED_LONG_LONG, 1e9*uint64(v.FieldId))
+			}
 		}
-		field(&values[4], nvml.VALUE_TYPE_UNSIGNED_INT, nvml.FI_DEV_GET_GPU_RECOVERY_ACTION-226) // 4
 		return nvml.SUCCESS
 	}
 }
@@ -91,10 +102,39 @@ func TestNVMLReading(t *testing.T) {
 		Power: new(412.5), PowerLimit: new(700.0), SMClock: new(uint32(1000 + nvml.CLOCK_SM)), MemoryClock: new(uint32(1000 + nvml.CLOCK_MEM)), Throttle: []Reason{SWPowerCap},
 		Temperature: new(uint32(64)), SlowdownAt: new(uint32(90 + nvml.TEMPERATURE_THRESHOLD_SLOWDOWN)), ShutdownAt: new(uint32(90 + nvml.TEMPERATURE_THRESHOLD_SHUTDOWN)),
 		ECCCorrected: new(uint64(7)), ECCUncorrected: new(uint64(8)), Remapped: &RemappedRows{Corrected: 3, Uncorrected: 2, Pending: true},
-		PCIeReplays: new(uint64(5)), NVLink: &NVLinkErrors{20, 21, 22, 23}, Recovery: new(RecoverDrainReset), MIG: new(false),
+		PCIeReplays: new(uint64(5)), Recovery: new(RecoverDrainReset), MIG: new(false),
+		NVLink: &NVLinkErrors{CRCFlit: 1e9 * nvml.FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL, CRCData: 1e9 * nvml.FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL,
+			Replay: 1e9 * nvml.FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL, Recovery: 1e9 * nvml.FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL},
+		Margin: new(int32(-7)), SlowdownMargin: new(int32(-195)), ShutdownMargin: new(int32(-194)),
+		Slowed: SlowTime{SWPowerCap: 74 * time.Second, SWThermal: 269 * time.Second, HWThermal: 270 * time.Second, HWPowerBrake: 271 * time.Second},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v\nwant\n%+v", got, err, want)
+	}
+}
+
+// A split GPU lists its instances, by which the process's own is known.
+func TestNVMLInstances(t *testing.T) {
+	s, r := machine(t)
+	d := s.Devices[2].(*server.Device)
+	d.MigMode = nvml.DEVICE_MIG_ENABLE
+	d.GetMaxMigDeviceCountFunc = func() (int, nvml.Return) { return 7, nvml.SUCCESS }
+	d.GetMigDeviceHandleByIndexFunc = func(n int) (nvml.Device, nvml.Return) {
+		if n != 1 && n != 4 {
+			return nil, nvml.ERROR_NOT_FOUND
+		}
+		return &mock.Device{
+			GetUUIDFunc:          func() (string, nvml.Return) { return fmt.Sprintf("MIG-ABC-%d", n), nvml.SUCCESS },
+			GetGpuInstanceIdFunc: func() (int, nvml.Return) { return 3 + n, nvml.SUCCESS },
+		}, nvml.SUCCESS
+	}
+	list, err := r.Devices(new(Call))
+	if want := []Instance{{"MIG-ABC-1", 4}, {"MIG-ABC-4", 7}}; err != nil || !reflect.DeepEqual(list[2].Instances, want) || list[1].Instances != nil {
+		t.Fatalf("%+v %v", list, err)
+	}
+	own := list[2].instances([]Place{{Bus: list[2].Bus, UUID: "GPU-abc-4"}, {Bus: list[3].Bus, UUID: "GPU-abc-1"}})
+	if len(own) != 1 || own[0] != 7 {
+		t.Errorf("%v", own)
 	}
 }
 
@@ -138,19 +178,84 @@ func TestNVMLNotSupported(t *testing.T) {
 	}
 }
 
-// What a device is, whichever call finds out; an unknown error names its call.
+// A call that says what has become of the device ends the reading; the others lose their own field alone.
 func TestNVMLErrors(t *testing.T) {
 	s, r := machine(t)
 	d := s.Devices[0].(*server.Device)
 	if _, err := r.Devices(new(Call)); err != nil {
 		t.Fatal(err)
 	}
-	for ret, want := range map[nvml.Return]error{nvml.ERROR_GPU_IS_LOST: ErrLost, nvml.ERROR_RESET_REQUIRED: ErrResetRequired, nvml.ERROR_UNKNOWN: nil, nvml.ERROR_TIMEOUT: nil} {
+	for ret, want := range map[nvml.Return]error{nvml.ERROR_GPU_IS_LOST: ErrLost, nvml.ERROR_RESET_REQUIRED: ErrResetRequired} {
 		d.GetTemperatureFunc = func(nvml.TemperatureSensors) (uint32, nvml.Return) { return 0, ret }
 		_, err := r.Read(0, new(Call))
-		if err == nil || !strings.HasPrefix(err.Error(), "nvmlDeviceGetTemperature: ") || want != nil && !errors.Is(err, want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "nvmlDeviceGetTemperature: ") || !errors.Is(err, want) {
 			t.Errorf("%d: %v", ret, err)
 		}
+	}
+	whole, err := r.Read(1, new(Call))
+	if err != nil || whole.Failed != nil {
+		t.Fatalf("%v %v", whole.Failed, err)
+	}
+	for _, ret := range []nvml.Return{nvml.ERROR_UNKNOWN, nvml.ERROR_TIMEOUT, nvml.ERROR_INVALID_ARGUMENT, nvml.ERROR_IRQ_ISSUE, nvml.ERROR_NOT_FOUND, 12345} {
+		d.GetTemperatureFunc = func(nvml.TemperatureSensors) (uint32, nvml.Return) { return 0, ret }
+		got, err := r.Read(0, new(Call))
+		if err != nil || got.Temperature != nil || len(got.Failed) != 1 || !strings.HasPrefix(got.Failed[0], "nvmlDeviceGetTemperature: ") {
+			t.Errorf("%d: %v %v", ret, got.Failed, err)
+		}
+		got.Temperature, got.Failed = whole.Temperature, nil
+		if !reflect.DeepEqual(got, whole) {
+			t.Errorf("%d: more than the field is lost:\n%+v\n%+v", ret, got, whole)
+		}
+	}
+}
+
+// A driver that refuses all fields because of one that it does not know gives the others.
+func TestNVMLUnknownField(t *testing.T) {
+	s, r := machine(t)
+	d := s.Devices[0].(*server.Device)
+	if _, err := r.Devices(new(Call)); err != nil {
+		t.Fatal(err)
+	}
+	want, err := r.Read(0, new(Call))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := d.GetFieldValuesFunc
+	for unknown, ret := range map[uint32]nvml.Return{nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN: nvml.ERROR_INVALID_ARGUMENT, nvml.FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT: nvml.ERROR_UNKNOWN} {
+		d.GetFieldValuesFunc = func(values []nvml.FieldValue) nvml.Return {
+			for _, v := range values {
+				if v.FieldId == unknown {
+					return ret
+				}
+			}
+			return all(values)
+		}
+		got, err := r.Read(0, new(Call))
+		if err != nil || *got.Recovery != *want.Recovery || *got.NVLink != *want.NVLink || *got.ShutdownMargin != *want.ShutdownMargin || got.Slowed[HWThermal] != want.Slowed[HWThermal] {
+			t.Errorf("field %d: %+v, %v", unknown, got, err)
+		}
+		if _, there := got.Slowed[HWPowerBrake]; there == (unknown == nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN) || (got.SlowdownMargin == nil) != (unknown == nvml.FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT) {
+			t.Errorf("field %d: %+v", unknown, got)
+		}
+		if (len(got.Failed) == 1) != (ret == nvml.ERROR_UNKNOWN) {
+			t.Errorf("field %d: %q", unknown, got.Failed)
+		}
+	}
+}
+
+// A device of which nothing can be told has no reading, with the first call's error.
+func TestNVMLNothingTold(t *testing.T) {
+	s := &sheet{}
+	if s.err() != nil {
+		t.Error("a device that supports nothing is not a failure")
+	}
+	s.fail(failed("nvmlDeviceGetMemoryInfo", nvml.ERROR_UNKNOWN))
+	s.fail(failed("nvmlDeviceGetMigMode", nvml.ERROR_TIMEOUT))
+	if err := s.err(); err == nil || !strings.HasPrefix(err.Error(), "nvmlDeviceGetMemoryInfo: ") {
+		t.Errorf("%v", err)
+	}
+	if s.told = true; s.err() != nil {
+		t.Errorf("%v", s.err())
 	}
 }
 
@@ -211,13 +316,14 @@ func TestNVMLEvents(t *testing.T) {
 		ok     bool
 		err    error
 	}{
-		{nvml.EventData{Device: s.Devices[5], EventType: nvml.EventTypeXidCriticalError, EventData: 79}, nvml.SUCCESS, Event{5, 79}, true, nil},
-		{nvml.EventData{Device: dgxh100.NewDevice(0), EventType: nvml.EventTypeXidCriticalError, EventData: 79}, nvml.SUCCESS, Event{0, 79}, false, nil},
+		{nvml.EventData{Device: s.Devices[5], EventType: nvml.EventTypeXidCriticalError, EventData: 79, GpuInstanceId: noInstance}, nvml.SUCCESS, Event{5, 79, nil}, true, nil},
+		{nvml.EventData{Device: s.Devices[5], EventType: nvml.EventTypeXidCriticalError, EventData: 13}, nvml.SUCCESS, Event{5, 13, new(uint32(0))}, true, nil},
+		{nvml.EventData{Device: dgxh100.NewDevice(0), EventType: nvml.EventTypeXidCriticalError, EventData: 79, GpuInstanceId: noInstance}, nvml.SUCCESS, Event{0, 79, nil}, false, nil},
 		{nvml.EventData{}, nvml.ERROR_TIMEOUT, Event{}, false, nil},
 		{nvml.EventData{}, nvml.ERROR_GPU_IS_LOST, Event{}, false, ErrLost},
 	} {
 		answer, ret = c.answer, c.ret
-		if got, ok, err := r.NextEvent(time.Second, new(Call)); got != c.want || ok != c.ok || !errors.Is(err, c.err) {
+		if got, ok, err := r.NextEvent(time.Second, new(Call)); !reflect.DeepEqual(got, c.want) || ok != c.ok || !errors.Is(err, c.err) {
 			t.Errorf("%+v: %+v %v %v", c, got, ok, err)
 		}
 	}

@@ -1,6 +1,11 @@
 package gpu
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
 
 // This file owns Reading: what one look at a device finds, in words and units that people use.
 
@@ -18,10 +23,15 @@ type Reading struct {
 	SMClock     *uint32  `json:"sm_clock_mhz,omitzero"`
 	MemoryClock *uint32  `json:"memory_clock_mhz,omitzero"`
 	Throttle    []Reason `json:"throttle,omitzero"` // nil: not supported; empty: none
+	Slowed      SlowTime `json:"slowed,omitzero"`   // since the driver was loaded
 
 	Temperature *uint32 `json:"temperature_celsius,omitzero"`
 	SlowdownAt  *uint32 `json:"slowdown_celsius,omitzero"`
 	ShutdownAt  *uint32 `json:"shutdown_celsius,omitzero"`
+	// Cards since Ada count down: Margin is how many degrees are left (T.Limit), and the thresholds are margins too, below 0.
+	Margin         *int32 `json:"margin_celsius,omitzero"`
+	SlowdownMargin *int32 `json:"slowdown_margin_celsius,omitzero"`
+	ShutdownMargin *int32 `json:"shutdown_margin_celsius,omitzero"`
 
 	ECCCorrected   *uint64       `json:"ecc_corrected,omitzero"` // since the driver was loaded
 	ECCUncorrected *uint64       `json:"ecc_uncorrected,omitzero"`
@@ -32,6 +42,20 @@ type Reading struct {
 	NVLink      *NVLinkErrors `json:"nvlink_errors,omitzero"`
 	Recovery    *Recovery     `json:"recovery_action,omitzero"`
 	MIG         *bool         `json:"mig,omitzero"`
+
+	Failed []string `json:"failed,omitzero"` // what the driver could not tell, though it should, and how it said so
+}
+
+// SlowTime is how long the clocks were held down for a reason; one that is not counted is absent.
+type SlowTime map[Reason]time.Duration
+
+// MarshalJSON writes seconds.
+func (s SlowTime) MarshalJSON() ([]byte, error) {
+	seconds := map[string]float64{}
+	for reason, d := range s {
+		seconds[string(reason)] = d.Seconds()
+	}
+	return json.Marshal(seconds, json.Deterministic(true))
 }
 
 // RetiredPages are pages taken out of use for good, by why; Pending waits for a reset.

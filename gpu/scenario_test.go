@@ -32,6 +32,7 @@ func play(t *testing.T, s *gputest.Scenario) string {
 			}
 			say("gpu %d: %s", n.Device.Index, gputest.Words(n.Verdict))
 		})
+		w.ComputesOn(s.Places())
 		ctx, cancel := context.WithTimeout(t.Context(), s.Length)
 		defer cancel()
 		ended := make(chan struct{})

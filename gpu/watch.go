@@ -31,6 +31,7 @@ type DeviceState struct {
 type Notice struct {
 	Device  Device
 	Xid     uint64 // 0: a verdict
+	Foreign bool   // another MIG instance met the Xid
 	Verdict Verdict
 	Was     Verdict
 }
@@ -40,6 +41,7 @@ type Watcher struct {
 	open  func(*Call) (Reader, error)
 	tell  func(Notice)
 	state atomic.Pointer[State]
+	own   atomic.Pointer[[]Place]
 	known chan struct{} // closed when there is something to say of every device
 
 	// Run's own.
@@ -58,6 +60,19 @@ func New(open func(*Call) (Reader, error), tell func(Notice)) *Watcher {
 	w := &Watcher{open: open, tell: tell, known: make(chan struct{})}
 	w.state.Store(&State{Devices: []DeviceState{}, Reason: "the driver has not answered yet"})
 	return w
+}
+
+// ComputesOn says where this process computes. From then on a Xid that another MIG instance of a GPU met is shown and
+// not judged.
+func (w *Watcher) ComputesOn(places []Place) { w.own.Store(&places) }
+
+// instances are the MIG instances of d that this process computes on; none where it computes on the whole GPU.
+func (w *Watcher) instances(d Device) []uint32 {
+	own := w.own.Load()
+	if own == nil {
+		return nil
+	}
+	return d.instances(*own)
 }
 
 // State returns what was last known. It never waits; nobody may change what it returns.
@@ -217,7 +232,8 @@ func (w *Watcher) answered(a look) {
 		return
 	}
 	d.Reading, d.ReadAt = &a.reading, time.Now()
-	w.judge(a.index, Observation{Reading: &a.reading})
+	owned := w.events == "" && len(w.instances(d.Device)) > 0
+	w.judge(a.index, Observation{Reading: &a.reading, Owned: owned})
 }
 
 func (w *Watcher) event(e Event) {
@@ -227,7 +243,12 @@ func (w *Watcher) event(e Event) {
 		d.Xids = map[uint64]uint64{}
 	}
 	d.Xids[e.Xid]++
-	w.tell(Notice{Device: d.Device, Xid: e.Xid, Verdict: d.Verdict, Was: d.Verdict})
+	own := w.instances(d.Device)
+	foreign := e.Instance != nil && len(own) > 0 && !slices.Contains(own, *e.Instance)
+	w.tell(Notice{Device: d.Device, Xid: e.Xid, Foreign: foreign, Verdict: d.Verdict, Was: d.Verdict})
+	if foreign {
+		return
+	}
 	w.judge(e.Device, Observation{Xids: []uint64{e.Xid}})
 }
 

@@ -69,8 +69,53 @@ func TestCgroupLeft(t *testing.T) {
 		for name, text := range c.files {
 			fsys["sys/fs/cgroup/"+name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		if left, found := cgroupLeft(fsys); left != c.want || found != c.found {
-			t.Errorf("%s: %d %v, want %d %v", c.name, left, found, c.want, c.found)
+		if left, file, found := cgroupLeft(fsys); left != c.want || found != c.found || (file == "memory.max") != c.found {
+			t.Errorf("%s: %d %q %v, want %d %v", c.name, left, file, found, c.want, c.found)
+		}
+	}
+}
+
+// The limits of cgroup v1 count as those of v2 do.
+func TestLegacyCgroupLeft(t *testing.T) {
+	const none = "9223372036854771712\n" // what the kernel gives without a limit
+	own, above := "memory/docker/x/memory.", "memory/docker/memory."
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  int64
+		found bool
+	}{
+		{"none", nil, 0, false},
+		{"unlimited", map[string]string{own + "limit_in_bytes": none, own + "usage_in_bytes": "5\n", own + "stat": "hierarchical_memory_limit " + none}, 0, false},
+		{"unlimited, on 32 bits more", map[string]string{own + "limit_in_bytes": "18446744073709551615\n", own + "usage_in_bytes": "5\n"}, 0, false},
+		{"own", map[string]string{own + "limit_in_bytes": "1000\n", own + "usage_in_bytes": "400\n"}, 600, true},
+		{"page cache, with that of groups below", map[string]string{
+			own + "limit_in_bytes": "1000\n", own + "usage_in_bytes": "900\n",
+			own + "stat": "cache 9\ninactive_file 1\nactive_file 2\nhierarchical_memory_limit 1000\ntotal_inactive_file 500\ntotal_active_file 100\n",
+		}, 700, true},
+		{"the parent is tighter", map[string]string{
+			own + "limit_in_bytes": "1000\n", own + "usage_in_bytes": "400\n", above + "limit_in_bytes": "2000\n", above + "usage_in_bytes": "1900\n",
+			above + "use_hierarchy": "1\n",
+		}, 100, true},
+		{"the parent does not count what is below it", map[string]string{
+			own + "limit_in_bytes": "1000\n", own + "usage_in_bytes": "400\n", above + "limit_in_bytes": "2000\n", above + "usage_in_bytes": "1900\n",
+			above + "use_hierarchy": "0\n",
+		}, 600, true},
+		{"a parent that a container does not see", map[string]string{
+			"memory/memory.limit_in_bytes": none, "memory/memory.usage_in_bytes": "400\n", "memory/memory.stat": "hierarchical_memory_limit 1500\n",
+		}, 1100, true},
+		{"more than allowed", map[string]string{own + "limit_in_bytes": "100\n", own + "usage_in_bytes": "300\n"}, 0, true},
+		{"nonsense", map[string]string{own + "limit_in_bytes": "x\n", own + "usage_in_bytes": "1\n", own + "stat": "x\nhierarchical_memory_limit x\n"}, 0, false},
+		{"v2 without the controller beside it", map[string]string{
+			own + "limit_in_bytes": "1000\n", own + "usage_in_bytes": "400\n", "unified/cgroup.controllers": "\n", "unified/docker/x/cgroup.procs": "1\n",
+		}, 600, true},
+	} {
+		fsys := fstest.MapFS{"proc/self/cgroup": {Data: []byte("9:memory:/docker/x\n4:cpu,cpuacct:/docker/x\n0::/docker/x\n")}}
+		for name, text := range c.files {
+			fsys["sys/fs/cgroup/"+name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		if left, file, found := cgroupLeft(fsys); left != c.want || found != c.found || (file == "memory.limit_in_bytes") != c.found {
+			t.Errorf("%s: %d %q %v, want %d %v", c.name, left, file, found, c.want, c.found)
 		}
 	}
 }

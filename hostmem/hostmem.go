@@ -35,7 +35,7 @@ const (
 	RequireLock                      // mlock, or fail
 	SmallPages                       // no huge pages: the region is touched sparsely
 	Pinned                           // a GPU copies from it and to it without a detour
-	WriteCombined                    // Pinned, past the CPU's caches: for what the CPU only writes, since it reads there at a crawl
+	WriteCombined                    // Pinned, past the CPU's caches unless it is longer than PinnedPiece: for what the CPU only writes, since it reads there at a crawl
 )
 
 const (

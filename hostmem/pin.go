@@ -3,7 +3,9 @@ package hostmem
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 )
@@ -43,8 +45,29 @@ func currentPinner() Pinner {
 	return nil
 }
 
-// allocPinned lets the driver map the region. Drivers do not promise zeroes, regions do.
+// PinnedPiece bounds what one call of the driver pins: pages are zeroed and fixed at some GiB a second, and a call for
+// a hundred GiB would pass for one that hangs. A piece ends where an address is a multiple of it, so that whoever copies
+// knows without asking where a range leaves a piece: no copy may.
+const PinnedPiece = 1 << 30
+
+// Pieces cuts a range of memory where pinned pieces end: the offset of each, and how long it is.
+func Pieces(memory unsafe.Pointer, bytes int64) iter.Seq2[int64, int64] {
+	return func(yield func(offset, bytes int64) bool) {
+		for at := int64(0); at < bytes; {
+			n := min(PinnedPiece-int64((uintptr(memory)+uintptr(at))%PinnedPiece), bytes-at)
+			if !yield(at, n) {
+				return
+			}
+			at += n
+		}
+	}
+}
+
+// allocPinned lets the driver map the region, or pin it in pieces if it is large. Drivers do not promise zeroes, regions do.
 func (r *Region) allocPinned(p Pinner, bytes int64, writeCombined bool) error {
+	if bytes > PinnedPiece {
+		return r.mapPinned(p, bytes)
+	}
 	memory, err := p.Alloc(bytes, writeCombined)
 	if err != nil {
 		return fmt.Errorf("hostmem: pinning %d bytes for %s: %w", bytes, r.purpose, err)
@@ -55,6 +78,19 @@ func (r *Region) allocPinned(p Pinner, bytes int64, writeCombined bool) error {
 	r.bytes, r.undo = unsafe.Slice((*byte)(memory), bytes), append(r.undo, func() error { return p.Free(memory) })
 	r.locked, r.pinned = true, true
 	clear(r.bytes)
+	return nil
+}
+
+// mapPinned maps the region itself, as the pieces that a driver maps would not follow each other.
+func (r *Region) mapPinned(p Pinner, bytes int64) error {
+	err := r.mapAnonymous(bytes, false)
+	if err == nil {
+		err = r.registerWith(p)
+	}
+	if err != nil {
+		r.hugeBytes = 0
+		return errors.Join(err, r.giveBack())
+	}
 	return nil
 }
 
@@ -92,11 +128,27 @@ func (r *Region) Pin() error {
 // registerWith asks the driver. The limit on locked memory is looked at before but does not decide:
 // NVIDIA's driver for Linux pins without counting against it, others count. A refusal names it.
 func (r *Region) registerWith(p Pinner) error {
-	memory, bytes, limit := r.Pointer(), int64(len(r.bytes)), lockLimit(int64(len(r.bytes)))
-	if err := p.Register(memory, bytes, r.readOnly); err != nil {
+	bytes, limit := int64(len(r.bytes)), lockLimit(int64(len(r.bytes)))
+	undo, err := register(p, r.Pointer(), bytes, r.readOnly)
+	if err != nil {
 		return fmt.Errorf("hostmem: pinning %d mapped bytes for %s: %w", bytes, r.purpose, errors.Join(err, limit))
 	}
-	r.undo = append(r.undo, func() error { return p.Unregister(memory) })
+	r.undo = append(r.undo, undo...)
 	r.locked, r.pinned = true, true
 	return nil
+}
+
+// register pins all pieces of a range or none, and returns what unpins each.
+func register(p Pinner, memory unsafe.Pointer, bytes int64, readOnly bool) (undo []func() error, err error) {
+	for offset, n := range Pieces(memory, bytes) {
+		piece := unsafe.Add(memory, offset)
+		if err := p.Register(piece, n, readOnly); err != nil {
+			for _, u := range slices.Backward(undo) {
+				err = errors.Join(err, u())
+			}
+			return nil, err
+		}
+		undo = append(undo, func() error { return p.Unregister(piece) })
+	}
+	return undo, nil
 }

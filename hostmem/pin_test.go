@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type fakePinner struct {
 	allocated     map[unsafe.Pointer][]byte
 	combined      int
 	registered    map[unsafe.Pointer]bool // to readOnly
+	longest       int64                   // bytes of one call
 }
 
 func (f *fakePinner) call() error {
@@ -40,6 +42,7 @@ func (f *fakePinner) Alloc(bytes int64, writeCombined bool) (unsafe.Pointer, err
 	if err := f.call(); err != nil {
 		return nil, err
 	}
+	f.longest = max(f.longest, bytes)
 	b, err := unix.Mmap(-1, 0, int(bytes)+64, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, err
@@ -75,6 +78,7 @@ func (f *fakePinner) Register(memory unsafe.Pointer, bytes int64, readOnly bool)
 	if err := f.call(); err != nil {
 		return err
 	}
+	f.longest = max(f.longest, bytes)
 	if f.registered == nil {
 		f.registered = map[unsafe.Pointer]bool{}
 	}
@@ -358,6 +362,82 @@ func TestPinnedConcurrently(t *testing.T) {
 	for i, now := range Usage() {
 		if now != before[i] || len(f.allocated)+len(f.registered) != 0 {
 			t.Errorf("%+v, before %+v", now, before[i])
+		}
+	}
+}
+
+const large = 2*PinnedPiece + 12345
+
+// A large region is pinned in pieces, of which nobody touches a page.
+func TestPinnedInPieces(t *testing.T) {
+	f := &fakePinner{}
+	withPinner(t, f)
+	for _, options := range []Option{Pinned, WriteCombined, 0} {
+		before := held(KV)
+		r := alloc(t, KV, large, options)
+		if err := r.Pin(); err != nil || !r.Pinned() || int64(len(r.Bytes())) != large {
+			t.Errorf("%v, pinned %v, %d bytes", err, r.Pinned(), len(r.Bytes()))
+		}
+		if u := held(KV); u.PinnedBytes-before.PinnedBytes != large || len(f.registered) < 3 || len(f.registered) > 4 || f.longest > PinnedPiece {
+			t.Errorf("%d pieces, the longest of %d bytes, %+v", len(f.registered), f.longest, u)
+		}
+		if err := r.Free(); err != nil || held(KV) != before || len(f.registered)+len(f.allocated) != 0 {
+			t.Errorf("%v, %d pieces are left, %+v", err, len(f.registered), held(KV))
+		}
+	}
+}
+
+// All pieces are pinned or none, whichever call fails, and what the driver refuses to take back is an error.
+func TestPieceFails(t *testing.T) {
+	for n := 1; ; n++ {
+		f := &fakePinner{failAt: n}
+		r := &Region{purpose: KV}
+		err := r.mapPinned(f, large)
+		pinned := err == nil
+		if pinned != r.Pinned() || pinned != (len(f.registered) > 0) || pinned != (r.bytes != nil) || !pinned && (!errors.Is(err, errFake) || r.hugeBytes != 0 || r.undo != nil) {
+			t.Errorf("call %d fails: %v, %d pieces, %d huge bytes", n, err, len(f.registered), r.hugeBytes)
+		}
+		freed := r.giveBack()
+		if len(f.registered) != 0 || freed != nil && !errors.Is(freed, errFake) {
+			t.Errorf("call %d fails: %d pieces are left, %v", n, len(f.registered), freed)
+		}
+		if pinned && freed == nil { // there was no such call
+			if n < 7 {
+				t.Errorf("%d calls pinned and unpinned all", n-1)
+			}
+			return
+		}
+	}
+}
+
+// Pieces end at multiples of their length and cover the range.
+func TestPieces(t *testing.T) {
+	memory, err := unix.Mmap(-1, 0, 2*PinnedPiece, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(memory)
+	start := unsafe.Pointer(unsafe.SliceData(memory))
+	first := PinnedPiece - int64(uintptr(start)%PinnedPiece) // where one ends
+	for _, c := range []struct {
+		from, bytes int64
+		want        []int64
+	}{
+		{first, 0, nil}, {first, 1, []int64{1}}, {first, PinnedPiece - first, []int64{PinnedPiece - first}},
+		{first - 1, 1, []int64{1}}, {first - 1, 2, []int64{1, 1}}, {first - 4096, 8192, []int64{4096, 4096}},
+		{0, 2 * PinnedPiece, []int64{first, PinnedPiece, PinnedPiece - first}},
+	} {
+		var lengths []int64
+		at := int64(0)
+		for offset, n := range Pieces(unsafe.Add(start, c.from), c.bytes) {
+			if offset != at || n < 1 {
+				t.Errorf("a piece of %d bytes at %d, want it at %d", n, offset, at)
+			}
+			at += n
+			lengths = append(lengths, n)
+		}
+		if c.want = slices.DeleteFunc(c.want, func(n int64) bool { return n == 0 }); !slices.Equal(lengths, c.want) {
+			t.Errorf("%d bytes from %d: %d, want %d", c.bytes, c.from, lengths, c.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func gemma3(h *hyper) (*engine.Program, error) {
 		Style: engine.RopeHalves, Dim: global.Dim, Base: h.base("rope.freq_base_swa", 10000),
 		Scale: 1, Magnitude: 1,
 	}
-	window, windowed := h.countOr("attention.sliding_window", maxContext, 0), h.windowed(s.layers, 6)
+	window, windowed := h.window(), h.windowed(s.layers, 6)
 	s.Add(engine.Embed{
 		Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: float32(math.Sqrt(float64(s.width))), Out: s.x,
 	})

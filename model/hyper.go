@@ -85,6 +85,14 @@ func (h *hyper) countOr(name string, most, otherwise int) int {
 	return otherwise
 }
 
+// countOrNone is countOr for what files write 0 for where there is none: a window, a pattern's period.
+func (h *hyper) countOrNone(name string, most, otherwise int) int {
+	if n, ok, err := h.file.Metadata().Uint(h.key(name)); ok && err == nil && n == 0 {
+		return 0
+	}
+	return h.countOr(name, most, otherwise)
+}
+
 // real reads architecture.name as a number in [least, most].
 func (h *hyper) real(name string, otherwise, least, most float64) float64 {
 	x, ok, err := h.file.Metadata().Float(h.key(name))
@@ -97,6 +105,14 @@ func (h *hyper) real(name string, otherwise, least, most float64) float64 {
 		return otherwise
 	}
 	return x
+}
+
+// scaling is factor for a stretching of which files write 0 where there is none.
+func (h *hyper) scaling(name string, otherwise float64) float64 {
+	if x, ok, err := h.file.Metadata().Float(h.key(name)); ok && err == nil && x == 0 {
+		return 1
+	}
+	return h.factor(name, otherwise)
 }
 
 // factor reads architecture.name as a number to multiply or divide by: not so small or large that the
@@ -118,8 +134,11 @@ func (h *hyper) epsilon(name string) float32 {
 	return float32(h.real(name, 0, 0, 1))
 }
 
+// window is the layers' sliding window, 0 if there is none.
+func (h *hyper) window() int { return h.countOrNone("attention.sliding_window", maxContext, 0) }
+
 // windowed tells which layers have the sliding window: those of the file's list, or all but each n-th, where
-// n is the file's or, if it is silent, period.
+// n is the file's or, if it is silent, period; with 0 there is no n-th.
 func (h *hyper) windowed(layers, period int) []bool {
 	const name = "attention.sliding_window_pattern"
 	if v, ok := h.file.Metadata().Get(h.key(name)); ok && v.Type == weights.Array {
@@ -130,10 +149,10 @@ func (h *hyper) windowed(layers, period int) []bool {
 		}
 		return append(list, make([]bool, layers)...)[:layers]
 	}
-	period = h.countOr(name, maxLayers, period)
+	period = h.countOrNone(name, maxLayers, period)
 	list := make([]bool, layers)
 	for i := range list {
-		list[i] = (i+1)%period != 0
+		list[i] = period == 0 || (i+1)%period != 0
 	}
 	return list
 }

@@ -16,7 +16,7 @@ func llama(h *hyper) (*engine.Program, error) {
 	}
 	s := h.state(size)
 	rope := s.rope(engine.RopeAdjacent, h.base("rope.freq_base", 10000))
-	group := s.everyLayer(h.countOr("attention.sliding_window", maxContext, 0)) // Mistral's window
+	group := s.everyLayer(h.window()) // Mistral's window
 	s.Add(engine.Embed{Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: 1, Out: s.x})
 	for i := range s.layers {
 		s.Add(s.rms(block(i, "attn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))

@@ -100,7 +100,7 @@ func TestHyperParameters(t *testing.T) {
 		{"attention.layer_norm_rms_epsilon", []weights.Value{real(nan), real(infinity), real(-1), real(1e9), text("1e-5")}},
 		{"rope.dimension_count", []weights.Value{number(0), number(3), number(6), number(1 << 31)}},
 		{"rope.freq_base", []weights.Value{real(nan), real(infinity), real(0), real(1), real(-10000), text("10000")}},
-		{"rope.scaling.factor", []weights.Value{real(nan), real(0), real(-2), real(1e-30), real(1e30)}},
+		{"rope.scaling.factor", []weights.Value{real(nan), real(-2), real(1e-30), real(1e30)}},
 		{"rope.scaling.type", []weights.Value{text("dynamic"), number(1)}},
 		{"expert_count", []weights.Value{number(8), text("8")}},
 	} {
@@ -123,7 +123,7 @@ func TestHyperParameters(t *testing.T) {
 		}
 	}
 	for key, v := range map[string]weights.Value{
-		"gemma3.attention.sliding_window": number(0), "gemma3.attention.sliding_window_pattern": number(0),
+		"gemma3.attention.sliding_window": number(1 << 31), "gemma3.attention.sliding_window_pattern": number(1 << 31),
 		"gemma3.rope.freq_base_swa": real(nan),
 	} {
 		_, err := Build(sound("gemma3").set(key, v).file(t))

@@ -126,6 +126,9 @@ func TestWindows(t *testing.T) {
 		"gemma3, by a list":   {sound("gemma3").set(key, pattern(false, true)), []int{0, 8}},
 		"llama":               {sound("llama"), []int{0, 0}},
 		"mistral":             {sound("llama").set("llama.attention.sliding_window", number(5)), []int{5, 5}},
+		"llama, 0 is none":    {sound("llama").set("llama.attention.sliding_window", number(0)), []int{0, 0}},
+		"gemma3, 0 is none":   {sound("gemma3").set("gemma3.attention.sliding_window", number(0)), []int{0, 0}},
+		"gemma3, no period":   {sound("gemma3").set(key, number(0)), []int{8, 8}},
 	} {
 		if got := windows(built(t, c.d)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: windows %v, want %v", name, got, c.want)
@@ -137,6 +140,19 @@ func TestWindows(t *testing.T) {
 			t.Fatalf("%v was taken", bad.Any)
 		}
 		named(t, err, "key "+key)
+	}
+}
+
+// A stretching of 0 is none.
+func TestZeroIsNoStretching(t *testing.T) {
+	rope := func(d *draft) engine.Rope { return *ops[engine.Attend](built(t, d))[0].Rope }
+	want := rope(sound("llama"))
+	for _, kind := range []string{"", "none", "linear"} {
+		for _, key := range []string{"llama.rope.scaling.factor", "llama.rope.scale_linear"} {
+			if got := rope(sound("llama").set("llama.rope.scaling.type", text(kind)).set(key, real(0))); got != want {
+				t.Errorf("type %q, %s 0: %+v, want %+v", kind, key, got, want)
+			}
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *statement) scaleRope(r *engine.Rope) {
 	h := s.h
 	kind, _, err := h.file.Metadata().String(h.key("rope.scaling.type"))
 	h.note(err)
-	factor := h.factor("rope.scaling.factor", h.factor("rope.scale_linear", 1))
+	factor := h.scaling("rope.scaling.factor", h.scaling("rope.scale_linear", 1))
 	switch kind {
 	case "", "none":
 		if kind == "" && factor != 1 {

@@ -40,13 +40,13 @@ func (s Source) Has(name string) bool {
 	return ok
 }
 
-// Read fills dst with whole rows from firstRow on.
+// Read fills dst with whole rows from firstRow on, which are finite.
 func (s Source) Read(name string, firstRow int, dst []byte) error {
 	t, err := s.find(name)
 	if err != nil {
 		return err
 	}
-	if err := s.file.Read(t, uint64(firstRow), dst); err != nil { // a negative row lies beyond all
+	if err := s.file.ReadFinite(t, uint64(firstRow), dst); err != nil { // a negative row lies beyond all
 		return fmt.Errorf("%w: %w", err, engine.ErrModelFile)
 	}
 	return nil

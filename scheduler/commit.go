@@ -12,13 +12,11 @@ import (
 // preempted since the step was planned are nobody's: its pages are no longer its own.
 func (s *Scheduler) commit(done *step) {
 	for _, c := range done.chunks {
-		if c.stay != c.seq.stay {
+		if c.releases != c.seq.releases {
 			s.stats.DiscardedTokens += uint64(c.tokens)
 			continue
 		}
-		s.progress(c)
-		deliverScores(done.batch, c)
-		event, ended := s.result(done.batch, c)
+		event, ended := s.outcome(done.batch, c)
 		if event.HasToken || ended {
 			c.seq.deliver(event)
 		}
@@ -27,6 +25,30 @@ func (s *Scheduler) commit(done *step) {
 			s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == c.seq })
 		}
 	}
+}
+
+// outcome is what a chunk's sequence hears last of the step, and whether that is its end. Pages behind logits that are no
+// numbers are not published.
+func (s *Scheduler) outcome(b *engine.Batch, c chunk) (e Event, ended bool) {
+	if err := c.failed(b); err != nil {
+		return Event{Finish: Failed, Err: err}, true
+	}
+	s.progress(c)
+	deliverScores(b, c)
+	return s.result(b, c)
+}
+
+// failed is why the chunk's outputs can't be used, or nil.
+func (c chunk) failed(b *engine.Batch) error {
+	for i := range c.scored {
+		if err := b.OutputError(c.score + i); err != nil {
+			return err
+		}
+	}
+	if c.sample < 0 {
+		return nil
+	}
+	return b.OutputError(c.sample)
 }
 
 // undo takes back a background step that gave way: it is as if it had not been planned. It was the only one under way,

@@ -197,7 +197,7 @@ func TestFinishReasons(t *testing.T) {
 			"end token":            {func(r *Request) { r.Ends = []int32{right[4]} }, 5, EndToken},
 			"first token ends":     {func(r *Request) { r.Ends = []int32{right[0]} }, 1, EndToken},
 			"end token ignored":    {func(r *Request) { r.Ends, r.IgnoreEnd = []int32{right[4]}, true }, 10, Length},
-			"end token too early":  {func(r *Request) { r.Ends, r.MinTokens = []int32{right[2]}, 8 }, 10, Length},
+			"ignored before least": {func(r *Request) { r.Ends, r.MinTokens, r.IgnoreEnd = []int32{right[2]}, 8, true }, 10, Length},
 			"end token in the end": {func(r *Request) { r.Ends, r.MinTokens = []int32{right[9]}, 9 }, 10, EndToken},
 		} {
 			r := base
@@ -211,10 +211,77 @@ func TestFinishReasons(t *testing.T) {
 	})
 }
 
+// Before the least length an end token is not sampled, so that the answer goes on with another and not behind an end;
+// a bias that asks for it does not count then, and what the mask takes of a step's room for biases is known.
+func TestEndTokensAreMaskedBeforeTheLeastLength(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := start(t, l, config, nil)
+		base := greedy(prompt(1, 20, 0), 10)
+		right := answer(base)
+		for _, least := range []int{1, 3, 4, 9} {
+			r := base
+			r.Ends, r.MinTokens = []int32{right[3], right[0], 77}, least
+			r.Sampling.Biases = []engine.Bias{{Token: right[3], Value: 100}}
+			plain := r
+			plain.Sampling.Biases = nil
+			want := answer(plain)
+			if least > 3 && slices.Equal(want[:5], right[:5]) {
+				t.Fatal("the mask changes nothing: the test shows nothing")
+			}
+			got, _, last := collect(t, f.submit(t, r))
+			if !slices.Equal(got[:least], want[:least]) {
+				t.Errorf("least length %d: %v (finish %d), want %v", least, got, last.Finish, want)
+			}
+			for i, token := range got[:least] {
+				if slices.Contains(r.Ends, token) {
+					t.Errorf("least length %d: token %d is an end", least, i)
+				}
+			}
+		}
+		f.finish(t)
+	})
+}
+
 func TestBadConfig(t *testing.T) {
 	for _, c := range []Config{{StepTokens: 0, QueueLength: 1}, {StepTokens: 65, QueueLength: 1}, {StepTokens: 32}} {
 		if _, err := New(enginetest.New(testLimits(1)), c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}
 	}
+}
+
+// A request whose logits are no numbers fails, whether they were to be sampled or scored, at the position where that
+// is; others go on, and its pages are nobody's prefix.
+func TestLogitsThatAreNoNumbers(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		const bad = 4999
+		bads := greedy(prompt(1, 40, 0), 10)
+		bads.Prompt[39] = bad
+		scored := greedy(prompt(2, 40, 0), 10)
+		scored.Prompt[20], scored.ScorePrompt = bad, true
+		later := greedy(prompt(3, 40, 0), 10)
+		third := answer(later)[2]
+		f := start(t, l, config, func(in *enginetest.Instance) {
+			in.Spoil = func(token int32, position int) bool { return token == bad || token == third && position == 42 }
+		})
+		other := greedy(prompt(4, 40, 0), 30)
+		healthy := f.submit(t, other)
+		for name, c := range map[string]struct {
+			request          Request
+			tokens, position int
+		}{"the first": {bads, 0, 39}, "a prompt's": {scored, 0, 20}, "a later": {later, 3, 42}} {
+			for range 2 { // the second finds no prefix
+				seq := f.submit(t, c.request)
+				tokens, _, last := collect(t, seq)
+				var wrong *engine.NotFiniteError
+				if last.Finish != Failed || !errors.As(last.Err, &wrong) || wrong.Position != c.position || len(tokens) != c.tokens {
+					t.Errorf("%s: %d tokens, finish %d, %v", name, len(tokens), last.Finish, last.Err)
+				}
+			}
+		}
+		if tokens, _, last := collect(t, healthy); last.Finish != Length || !slices.Equal(tokens, answer(other)) {
+			t.Errorf("a request beside them: finish %d, %v", last.Finish, last.Err)
+		}
+		f.finish(t)
+	})
 }

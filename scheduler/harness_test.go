@@ -98,9 +98,14 @@ func answer(r Request) []int32 { return answerOn(testLimits(1), r) }
 func answerOn(l engine.Limits, r Request) []int32 { return answerBy(l, r, weightsOf(1)) }
 
 func answerBy(l engine.Limits, r Request, w enginetest.Weights) []int32 {
+	least := r.MinTokens
+	if r.IgnoreEnd {
+		least = 0
+	}
 	return enginetest.Want{
 		Prompt: r.Prompt, Tokens: r.MaxTokens, Temperature: r.Sampling.Temperature, Seed: r.Sampling.Seed, Choice: int32(r.Choice),
 		Penalises: r.Sampling.penalises(), Biases: r.Sampling.Biases, Weights: w,
+		Masked: r.Ends, Unmasked: least,
 	}.Answer(l)
 }
 

@@ -21,6 +21,15 @@ func rootOf(digest string) pageKey {
 	return pageKey(sum[:16])
 }
 
+// of is the key before the first page of all that a tenant asked of the weights whose root this is.
+func (root pageKey) of(tenant string) pageKey {
+	if tenant == "" {
+		return root
+	}
+	sum := sha256.Sum256(append(root[:], tenant...))
+	return pageKey(sum[:16])
+}
+
 func keyOf(parent pageKey, tokens []int32) pageKey {
 	var text [16 + 4*engine.PageTokens]byte
 	copy(text[:], parent[:])

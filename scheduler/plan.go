@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"slices"
 
 	"chimera/engine"
@@ -10,12 +11,12 @@ import (
 
 // chunk is a sequence's share of the planned step.
 type chunk struct {
-	seq    *Sequence
-	stay   int // the sequence's, when it was planned
-	tokens int
-	sample int // index of the sampled output, or -1
-	score  int // index of the first scored output, or -1
-	scored int // how many
+	seq      *Sequence
+	releases int // the sequence's, when it was planned
+	tokens   int
+	sample   int // index of the sampled output, or -1
+	score    int // index of the first scored output, or -1
+	scored   int // how many
 }
 
 // leastBudget is what repeated aborts leave of a background step: with less it would get on no faster, since the weights
@@ -35,29 +36,48 @@ func (s *Scheduler) plan() {
 }
 
 // fill plans a step of a generation: decoding sequences first, since each costs one row and someone waits for its
-// next word; then prompts share what is left of the budget, so that a long one starves nobody. A step that
-// is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
+// next word; then prompts share what is left of the budget, so that a long one starves nobody. Where the step has fewer
+// rows than there are sequences, those that waited longest have their turn, so that nobody starves of others' number
+// either. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Scheduler) fill(g engine.Generation) {
+	s.plans++
 	s.next = s.steps.next()
 	s.next.generation, s.next.batch.Generation, s.next.batch.Background = g, g, s.config.Background
 	budget := s.budget
-	for _, seq := range slices.Clone(s.running) {
-		if seq.generation.id == g && seq.pending() == 1 && budget > 0 && s.room(seq) {
+	for _, seq := range longestWaiting(s.unplanned(g), budget) {
+		if seq.pending() == 1 && seq.runs() && s.room(seq) {
 			budget -= s.schedule(seq, 1)
 		}
 	}
 	s.advanceRest()
 	s.admit()
-	prompts := slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool { return seq.generation.id != g || s.isPlanned(seq) })
+	prompts := longestWaiting(s.unplanned(g), budget)
 	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
 	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
 		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
 	}
 }
 
-func (s *Scheduler) isPlanned(seq *Sequence) bool {
-	return slices.ContainsFunc(s.next.chunks, func(c chunk) bool { return c.seq == seq })
+// unplanned are the running sequences of a generation that are not in the step, and have something to compute.
+func (s *Scheduler) unplanned(g engine.Generation) []*Sequence {
+	return slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool {
+		return seq.generation.id != g || seq.pending() == 0 || s.isPlanned(seq)
+	})
 }
+
+// takeTurn puts the sequence behind all others that want rows.
+func (s *Scheduler) takeTurn(seq *Sequence) {
+	s.turns++
+	seq.turn = s.turns
+}
+
+// longestWaiting are those whose turn it is, at most one for each row.
+func longestWaiting(all []*Sequence, rows int) []*Sequence {
+	slices.SortFunc(all, func(a, b *Sequence) int { return cmp.Compare(a.turn, b.turn) })
+	return all[:min(len(all), rows)]
+}
+
+func (s *Scheduler) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
 
 // dropStopped ends what its client no longer wants.
 func (s *Scheduler) dropStopped() {
@@ -73,12 +93,6 @@ func (s *Scheduler) dropStopped() {
 	before := len(s.waiting)
 	s.waiting = slices.DeleteFunc(s.waiting, gone)
 	s.leaveQueue(before - len(s.waiting))
-}
-
-func (s *Scheduler) leaveQueue(n int) {
-	s.mu.Lock()
-	s.queued -= n
-	s.mu.Unlock()
 }
 
 // admit gives waiting sequences a place and the pages of their prompt: in a group whose positions see all before them
@@ -99,6 +113,7 @@ func (s *Scheduler) admit() {
 			return
 		}
 		s.take(seq, prefix)
+		s.takeTurn(seq)
 		seq.admitted()
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		s.leaveQueue(1)
@@ -107,15 +122,30 @@ func (s *Scheduler) admit() {
 }
 
 // room sees to pages for the next position of a decoding sequence; where there are none left the youngest
-// sequence gives up its own and is computed again later. False: the sequence itself was preempted.
+// sequence gives up its own and is computed again later. False: that was the sequence itself, or the younger ones are
+// all in the step already; the next one begins with it then.
 func (s *Scheduler) room(seq *Sequence) bool {
-	for slices.Contains(s.running, seq) {
-		if s.advance(seq) {
-			return true
+	for !s.advance(seq) {
+		youngest := s.running[len(s.running)-1]
+		victim := s.youngestUnplanned()
+		if victim == seq && seq != youngest {
+			return false
 		}
-		s.preempt(s.running[len(s.running)-1])
+		s.preempt(victim)
+		if victim == seq {
+			return false
+		}
 	}
-	return false
+	return true
+}
+
+func (s *Scheduler) youngestUnplanned() *Sequence {
+	for _, seq := range slices.Backward(s.running) {
+		if !s.isPlanned(seq) {
+			return seq
+		}
+	}
+	return nil // never: who asks is not planned
 }
 
 // preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences
@@ -125,7 +155,7 @@ func (s *Scheduler) preempt(seq *Sequence) {
 	s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == seq })
 	s.letGo(seq)
 	s.waiting = slices.Insert(s.waiting, 0, seq)
-	s.leaveQueue(-1)
+	s.enterQueue()
 	s.stats.Preemptions++
 }
 
@@ -147,20 +177,22 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 	if err != nil {
 		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
-	c := chunk{seq: seq, stay: seq.stay, tokens: n, sample: -1, score: -1}
+	c := chunk{seq: seq, releases: seq.releases, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)
 	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {
 		s.sample(&c, row+n-1)
 	}
 	s.next.chunks = append(s.next.chunks, c)
+	s.takeTurn(seq)
+	seq.plan = s.plans
 	return n
 }
 
 // sample asks for the sequence's next token.
 func (s *Scheduler) sample(c *chunk, row int) {
 	sampling := c.seq.request.Sampling
-	at, err := s.next.batch.AddOutput(c.seq.output(row), c.seq.penalties, sampling.Biases)
+	at, err := s.next.batch.AddOutput(c.seq.output(row), c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
@@ -178,7 +210,7 @@ func (s *Scheduler) holdsSampling(seq *Sequence) bool {
 	}
 	b := s.next.batch
 	return cap(b.Penalties)-len(b.Penalties) >= len(seq.penalties) &&
-		cap(b.Biases)-len(b.Biases) >= len(seq.request.Sampling.Biases)
+		cap(b.Biases)-len(b.Biases) >= len(seq.biases())
 }
 
 // scorePrompt asks for the log-probabilities of the prompt's own tokens.

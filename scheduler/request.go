@@ -7,16 +7,24 @@ package scheduler
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"chimera/engine"
 )
 
-// Errors of Submit. *engine.TooLongError and errors that wrap engine.ErrPoisoned come beside them.
+// Errors of Submit. *GroupTooLargeError, *engine.TooLongError and errors that wrap engine.ErrPoisoned come beside them.
 var (
 	ErrQueueFull = errors.New("the queue is full")
 	ErrDraining  = errors.New("the server is shutting down")
 )
+
+// GroupTooLargeError refuses a group that even an empty queue could not take.
+type GroupTooLargeError struct{ Requests, QueueLength int }
+
+func (e *GroupTooLargeError) Error() string {
+	return fmt.Sprintf("%d answers in one request, at most %d may wait (queue_length): send fewer at a time", e.Requests, e.QueueLength)
+}
 
 // Sampling says how tokens are chosen; see engine.Output for the order of operations.
 type Sampling struct {
@@ -41,11 +49,11 @@ func (s Sampling) penalises() bool {
 type Request struct {
 	Prompt    []int32
 	MaxTokens int // 0: compute the prompt only
-	MinTokens int // end tokens before that many are not final
+	MinTokens int // the answer has so many at least: end tokens are not sampled before
 	Sampling  Sampling
 	Choice    int     // which of n answers: chooses the random stream
 	Ends      []int32 // tokens that end the answer
-	IgnoreEnd bool    // end tokens are ordinary
+	IgnoreEnd bool    // end tokens are ordinary, also to MinTokens
 	Logprobs  bool    // report log-probability and rank of the answer's tokens
 	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
 	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.

@@ -50,6 +50,7 @@ type Scheduler struct {
 	instance engine.Instance
 	groups   []group
 	longest  int // tokens of a sequence, prompt and answer, at most
+	biases   int // that a step holds
 
 	mu         sync.Mutex
 	incoming   []*Sequence
@@ -66,6 +67,8 @@ type Scheduler struct {
 	next    *step // the one being planned
 	budget  int   // rows of it
 	stats   Snapshot
+	turns   uint64 // see takeTurn
+	plans   uint64 // so far, the one under way among them
 
 	generations []generation // oldest first
 	lastTurn    engine.Generation
@@ -93,7 +96,7 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 		return nil, err
 	}
 	s := &Scheduler{
-		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, budget: c.StepTokens,
+		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
 	s.stats.Progress = time.Now()
@@ -111,41 +114,6 @@ func (s *Scheduler) Snapshot() Snapshot {
 	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
 	s.mu.Unlock()
 	return snap
-}
-
-// Submit queues a request. It never waits: what can't be taken is refused at once with ErrQueueFull,
-// ErrDraining, *engine.TooLongError, or what ended the loop. The sequence stops when ctx is done.
-func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
-	if err := s.admissible(r); err != nil {
-		return nil, err
-	}
-	seq := newSequence(r, s.wake)
-	s.mu.Lock()
-	switch {
-	case s.refusal != nil:
-		s.mu.Unlock()
-		return nil, s.refusal
-	case s.queued >= s.config.QueueLength:
-		s.mu.Unlock()
-		return nil, ErrQueueFull
-	}
-	s.queued++
-	s.incoming = append(s.incoming, seq)
-	seq.detach = context.AfterFunc(ctx, seq.Stop)
-	s.mu.Unlock()
-	s.wake()
-	return seq, nil
-}
-
-// admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
-func (s *Scheduler) admissible(r Request) error {
-	if len(r.Prompt) == 0 {
-		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
-	}
-	if r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest {
-		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
-	}
-	return nil
 }
 
 func (s *Scheduler) wake() {

@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"context"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,12 +33,15 @@ type Sequence struct {
 	tokens     []int32    // prompt, then answer; behind what is known, engine.PreviousRow for what steps under way sample
 	planned    int        // positions that are computed or in steps under way
 	computed   int        // positions whose K and V are in pages
-	stay       int        // how often the pages have been returned; a chunk counts for the stay that it was planned in
+	releases   int        // how often the pages have been returned: a chunk that was planned before the last time is void
+	plan       uint64     // the last that it was in
+	turn       uint64     // grows with each step that it is in: the least has waited longest for rows
 	scored     int        // prompt tokens reported
 	generation generation // whose weights compute it: the newest until it begins
 	tables     []table    // one in each group, while it runs
 	keys       []pageKey  // of the full pages of tokens, as far as needed
 	generated  int
+	unending   []engine.Bias // see biases
 	penalties  []engine.Penalty
 	penaltyAt  map[int32]int
 }
@@ -101,14 +106,17 @@ func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 // known is how many tokens are known; commit has seen them.
 func (s *Sequence) known() int { return len(s.request.Prompt) + s.generated }
 
+// runs tells whether the sequence has a place.
+func (s *Sequence) runs() bool { return s.tables != nil }
+
 // begun tells whether the sequence runs, or ran and was preempted.
-func (s *Sequence) begun() bool { return s.tables != nil || s.stay > 0 }
+func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
 	s.tables, s.planned, s.computed = nil, 0, 0
 	s.tokens = s.tokens[:s.known()]
-	s.stay++
+	s.releases++
 }
 
 // sampling tells whether the last pending token's row is to be sampled.
@@ -118,9 +126,11 @@ func (s *Sequence) sampling() bool { return s.request.MaxTokens > 0 }
 func (s *Sequence) key(i int) pageKey {
 	for len(s.keys) <= i {
 		n := len(s.keys)
-		parent := s.generation.root
+		var parent pageKey
 		if n > 0 {
 			parent = s.keys[n-1]
+		} else {
+			parent = s.generation.root.of(s.request.Tenant)
 		}
 		s.keys = append(s.keys, keyOf(parent, s.tokens[n*engine.PageTokens:][:engine.PageTokens]))
 	}
@@ -184,4 +194,24 @@ func (s *Sequence) count(token int32, generated int32) {
 	}
 	s.penalties[at].Seen++
 	s.penalties[at].Generated += generated
+}
+
+// biases are those of the next token to be planned. Before the answer has its least length they keep end tokens from
+// being sampled; what the request says of these does not count then.
+func (s *Sequence) biases() []engine.Bias {
+	own := s.request.Sampling.Biases
+	if s.request.IgnoreEnd || len(s.tokens)-len(s.request.Prompt) >= s.request.MinTokens {
+		return own
+	}
+	if s.unending == nil {
+		for _, b := range own {
+			if !slices.Contains(s.request.Ends, b.Token) {
+				s.unending = append(s.unending, b)
+			}
+		}
+		for _, end := range s.request.Ends {
+			s.unending = append(s.unending, engine.Bias{Token: end, Value: float32(math.Inf(-1))})
+		}
+	}
+	return s.unending
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails if a binary needs more of a machine than glibc: a driver's symbol that the shim lacks would link
-# silently and end the process when it is called.
+# silently and end the process when it is called. Says which glibc it needs: a machine or an image with an older one does
+# not start it.
 # usage: check_needs.sh BINARY
 set -euo pipefail
 if symbols=$(nm -D --undefined-only "$1" | grep ' cu[A-Z]'); then
@@ -12,3 +13,4 @@ if others=$(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE 
 	echo "$1 needs libraries beyond glibc: $others" >&2
 	exit 1
 fi
+echo "$1 needs $(readelf -W --dyn-syms "$1" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1 | tr _ ' ') or later" | sed 's/GLIBC/glibc/'

@@ -14,6 +14,7 @@ scripts/check_needs.sh "$folder/chimera-cuda"
 cp daemon/testdata/parts/*/*.gguf "$folder/fixtures"
 cp scripts/gpu_check_run.sh "$folder/run.sh"
 cp LICENSE "$folder"
+git describe --always --dirty --abbrev=12 >"$folder/commit" 2>/dev/null || echo unknown >"$folder/commit"
 mib=$(du -sm "$folder" | cut -f1)
 if [ "$mib" -gt "$most_mib" ]; then
 	echo "$folder has $mib MiB, at most $most_mib are allowed" >&2

@@ -80,6 +80,9 @@ func (t *Tokenizer) buildByteLevel(v *Vocab) error {
 
 // readMerges requires both sides and the outcome of every merge to be tokens: a text that is none has no id.
 func (f *byteLevel) readMerges(merges []string) error {
+	if len(merges) == 0 { // every text would be single bytes, which the model was never trained with
+		return invalid("merges", "is missing or empty: the file was converted wrongly, convert it again")
+	}
 	f.merges = newMergeTable(len(merges))
 	var joined []byte
 	for rank, text := range merges {
@@ -125,7 +128,7 @@ func (f *byteLevel) encodeWord(ids []int32, word string, m *merger) []int32 {
 			return append(ids, id)
 		}
 	}
-	m.symbols = m.symbols[:0]
+	m.reserve(len(word))
 	for i := range len(word) {
 		m.push(1, f.bytes[word[i]])
 	}

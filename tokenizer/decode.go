@@ -25,7 +25,12 @@ func (t *Tokenizer) buildPieces(spell func(dst []byte, text string) []byte) {
 			value, _ := parseByteToken(text)
 			pieces = append(pieces, value)
 		}
+		begin := 0
+		if id > 0 {
+			begin = int(t.ends[id-1])
+		}
 		t.ends[id] = int32(len(pieces))
+		t.longest = max(t.longest, len(pieces)-begin)
 	}
 	t.pieces = string(pieces)
 }
@@ -41,6 +46,10 @@ func (t *Tokenizer) Piece(id int32, special bool) string {
 	}
 	return t.pieces[t.ends[id-1]:t.ends[id]]
 }
+
+// LongestPiece is the number of bytes of the longest token's text: a text of n bytes has n/LongestPiece tokens at least, but
+// for what normalisation, or a special token that swallows white space, takes away.
+func (t *Tokenizer) LongestPiece() int { return t.longest }
 
 // Decode turns ids into text. The space that Encode puts before a text is taken away, ids out of range are passed over, and
 // what is not UTF-8 becomes U+FFFD. For byte-level vocabularies Decode(Encode(s)) is s, or its NFC if the model wants that.

@@ -217,7 +217,7 @@ func TestSpecialTokensAsLlamaCpp(t *testing.T) {
 		}
 		var got []string
 		for rest := text; rest != ""; {
-			s, start, end := m.find(rest, true)
+			s, start, end := m.find(&scan{text: rest, control: true}, 0)
 			got = append(got, rest[:start])
 			if end == 0 {
 				break

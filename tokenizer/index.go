@@ -18,10 +18,10 @@ type textIndex struct {
 	longest int
 }
 
-// newTextIndex refuses a text that occurs twice: which of the two a text becomes would be chance. Empty texts (of unused
-// ids) may be many and are never found.
-func newTextIndex(tokens []string) (textIndex, error) {
-	x := textIndex{seed: maphash.MakeSeed(), slots: make([]int32, tableSize(len(tokens))), tokens: tokens}
+// newTextIndex also counts the tokens whose text an earlier one has, as in some published files: the text becomes the
+// first of them, the others are only ever read back. Empty texts (of unused ids) may be many and are never found.
+func newTextIndex(tokens []string) (x textIndex, repeated int) {
+	x = textIndex{seed: maphash.MakeSeed(), slots: make([]int32, tableSize(len(tokens))), tokens: tokens}
 	mask := uint64(len(x.slots) - 1)
 	for id, text := range tokens {
 		if text == "" {
@@ -29,14 +29,16 @@ func newTextIndex(tokens []string) (textIndex, error) {
 		}
 		x.longest = max(x.longest, len(text))
 		at := maphash.String(x.seed, text) & mask
-		for ; x.slots[at] != 0; at = (at + 1) & mask {
-			if other := x.slots[at] - 1; tokens[other] == text {
-				return x, invalid("tokens", "has %q twice, at %d and %d", text, other, id)
-			}
+		for x.slots[at] != 0 && tokens[x.slots[at]-1] != text {
+			at = (at + 1) & mask
+		}
+		if x.slots[at] != 0 {
+			repeated++
+			continue
 		}
 		x.slots[at] = int32(id) + 1
 	}
-	return x, nil
+	return x, repeated
 }
 
 // tableSize is a power of two that n entries fill by at most half.

@@ -3,6 +3,8 @@
 // megabyte of one letter turns into a stalled server.
 package tokenizer
 
+import "slices"
+
 // symbol is a stretch of the text that is one token so far. Symbols form a list by index; a merge grows the left one and
 // empties the right one.
 type symbol struct {
@@ -41,6 +43,12 @@ func (m *merger) trim() {
 	}
 }
 
+// reserve begins a text of up to n symbols, which takes its memory in one go: of a megabyte of one letter, growing symbol by
+// symbol would leave several times as much behind.
+func (m *merger) reserve(n int) {
+	m.symbols, m.heap = slices.Grow(m.symbols[:0], n), slices.Grow(m.heap[:0], n)
+}
+
 // push appends a symbol that covers size bytes right after the last one.
 func (m *merger) push(size int, id int32) {
 	n := int32(len(m.symbols))
@@ -55,7 +63,6 @@ func (m *merger) push(size int, id int32) {
 
 // merge merges the pushed symbols until no pair is left. What remains is the list from symbol 0 on.
 func (m *merger) merge(text string, p pairer) {
-	m.heap = m.heap[:0]
 	for left := range len(m.symbols) - 1 {
 		m.offer(text, p, int32(left), false)
 	}

@@ -2,6 +2,8 @@
 package tokenizer
 
 import (
+	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +13,9 @@ type special struct {
 	id int32
 	// always: matched even where special tokens are not to be parsed (user-defined: for the model they are words).
 	always bool
+	// word: matched even in literal stretches. Not all that files call user-defined is a word: DeepSeek's <｜User｜> and
+	// Harmony's <|start|> begin a turn.
+	word bool
 	// stripLeft, stripRight: swallows the white space beside it.
 	stripLeft, stripRight bool
 }
@@ -58,11 +63,22 @@ func newMatcher(v *Vocab, kinds []kind) (matcher, error) {
 		m.add(text, special{
 			id:         int32(id),
 			always:     !kinds[id].hidden(),
+			word:       !kinds[id].hidden() && !separates(text),
 			stripLeft:  jina && text == "<mask>",
 			stripRight: phi3 && text != "<unk>" && text != "<s>" && text != "<|endoftext|>",
 		})
 	}
 	return m, nil
+}
+
+// separates tells by its form whether a token stands between the parts of a conversation.
+func separates(text string) bool {
+	for _, bar := range []string{"|", "｜"} {
+		if strings.HasPrefix(text, "<"+bar) || strings.HasSuffix(text, bar+">") {
+			return true
+		}
+	}
+	return text == "<start_of_turn>" || text == "<end_of_turn>"
 }
 
 func (m *matcher) add(text string, s special) {
@@ -76,49 +92,66 @@ func (m *matcher) add(text string, s special) {
 		}
 		node = next
 	}
-	m.tokens[node] = s
+	if _, taken := m.tokens[node]; !taken { // of tokens of one text the first keeps it
+		m.tokens[node] = s
+	}
 	m.begins[1][text[0]] = true
 	m.begins[0][text[0]] = m.begins[0][text[0]] || s.always
 }
 
-// find returns the first special token in text and its place; end is 0 if there is none.
-func (m *matcher) find(text string, parse bool) (s special, start, end int) {
+// scan is a text on its way to ids. Offsets are those of the whole text.
+type scan struct {
+	text string
+	// control: the texts of control tokens become those tokens, except where they touch one of the literal stretches.
+	control bool
+	literal [][2]int // ascending, first and behind last
+}
+
+// find returns the first special token at or after from and its place; end is 0 if there is none.
+func (m *matcher) find(t *scan, from int) (s special, start, end int) {
 	begins := &m.begins[0]
-	if parse {
+	if t.control {
 		begins = &m.begins[1]
 	}
-	for start = range len(text) {
-		if !begins[text[start]] {
+	for start = from; start < len(t.text); start++ {
+		if !begins[t.text[start]] {
 			continue
 		}
-		if s, end = m.longest(text, start, parse); end > 0 {
+		if s, end = m.longest(t, start); end > 0 {
 			return s, start, end
 		}
 	}
-	return s, len(text), 0
+	return s, len(t.text), 0
 }
 
 // longest returns the longest token that begins at start, and its end, 0 if there is none.
-func (m *matcher) longest(text string, start int, parse bool) (best special, end int) {
+func (m *matcher) longest(t *scan, start int) (best special, end int) {
 	node := int32(0)
-	for i := start; i < len(text); i++ {
-		next, ok := m.nodes[trieEdge{node, text[i]}]
+	for i := start; i < len(t.text); i++ {
+		next, ok := m.nodes[trieEdge{node, t.text[i]}]
 		if !ok {
 			break
 		}
 		node = next
-		if s, ok := m.tokens[node]; ok && (parse || s.always) {
+		if s, ok := m.tokens[node]; ok && (s.word || (s.always || t.control) && !t.touches(start, i+1)) {
 			best, end = s, i+1
 		}
 	}
 	return best, end
 }
 
+// touches tells whether a byte from start to before end is literal.
+func (t *scan) touches(start, end int) bool {
+	i := sort.Search(len(t.literal), func(i int) bool { return t.literal[i][1] > start })
+	return i < len(t.literal) && t.literal[i][0] < end
+}
+
 // Encode turns text, of at most 512 MiB, into ids.
 //
-// With addSpecial, BOS and EOS are put around it if the model wants them (AddsBOS, AddsEOS). With parseSpecial, the texts
-// of control tokens, such as "<|im_end|>", become those tokens: right for a rendered chat template, wrong for what a user
-// has typed. Bytes that are not UTF-8 are read as U+FFFD, each.
+// With addSpecial, BOS and EOS are put around it if the model wants them (AddsBOS, AddsEOS), whatever the text holds: what is to
+// be computed goes through Around instead. With parseSpecial, the texts of control tokens, such as "<|im_end|>", become those
+// tokens: right for a text that the caller answers for, wrong for what a user has typed. Bytes that are not UTF-8 are read as
+// U+FFFD, each.
 func (t *Tokenizer) Encode(text string, addSpecial, parseSpecial bool) []int32 {
 	if !utf8.ValidString(text) {
 		text = string([]rune(text))
@@ -127,22 +160,65 @@ func (t *Tokenizer) Encode(text string, addSpecial, parseSpecial bool) []int32 {
 	if addSpecial && t.addBOS {
 		ids = append(ids, t.bos)
 	}
-	ids = t.encode(ids, text, parseSpecial)
+	ids = t.encode(ids, &scan{text: text, control: parseSpecial})
 	if addSpecial && t.addEOS {
 		ids = append(ids, t.eos)
 	}
 	return ids
 }
 
-func (t *Tokenizer) encode(ids []int32, text string, parseSpecial bool) []int32 {
+// Around puts BOS and EOS around the ids of a prompt if the model wants them and they aren't there: a text that was rendered or
+// written by hand with its BOS has one, not two.
+func (t *Tokenizer) Around(ids []int32) []int32 {
+	if n := len(ids); t.addEOS && (n == 0 || ids[n-1] != t.eos) {
+		ids = append(ids, t.eos)
+	}
+	return t.withBOS(ids)
+}
+
+func (t *Tokenizer) withBOS(ids []int32) []int32 {
+	if !t.addBOS || len(ids) > 0 && ids[0] == t.bos {
+		return ids
+	}
+	return slices.Insert(ids, 0, t.bos)
+}
+
+// EncodeRendered turns a rendered conversation into ids: the texts of control tokens become those tokens but where they touch
+// one of the literal stretches (first byte and the one behind the last, ascending), which hold what a user has typed. BOS goes
+// before it as by Around, EOS does not end it: an answer is to follow.
+func (t *Tokenizer) EncodeRendered(text string, literal [][2]int) []int32 {
+	if !utf8.ValidString(text) {
+		text, literal = repairAround(text, literal)
+	}
+	return t.withBOS(t.encode(nil, &scan{text: text, control: true, literal: literal}))
+}
+
+// repairAround replaces bytes that are not UTF-8, which lengthens the text, and moves the stretches along.
+func repairAround(text string, stretches [][2]int) (string, [][2]int) {
+	var out strings.Builder
+	at, moved := 0, make([][2]int, len(stretches))
+	upTo := func(end int) int {
+		out.WriteString(string([]rune(text[at:end])))
+		at = end
+		return out.Len()
+	}
+	for i, s := range stretches {
+		moved[i] = [2]int{upTo(s[0]), upTo(s[1])}
+	}
+	upTo(len(text))
+	return out.String(), moved
+}
+
+func (t *Tokenizer) encode(ids []int32, scanned *scan) []int32 {
+	text := scanned.text
 	m := t.scratch.Get().(*merger)
 	defer func() {
 		m.trim()
 		t.scratch.Put(m)
 	}()
-	for len(text) > 0 {
-		s, start, end := t.special.find(text, parseSpecial)
-		before := text[:start]
+	for at := 0; at < len(text); {
+		s, start, end := t.special.find(scanned, at)
+		before := text[at:start]
 		if s.stripLeft {
 			before = strings.TrimRight(before, whiteSpace)
 		}
@@ -153,9 +229,9 @@ func (t *Tokenizer) encode(ids []int32, text string, parseSpecial bool) []int32 
 			break
 		}
 		ids = append(ids, s.id)
-		text = text[end:]
+		at = end
 		if s.stripRight {
-			text = strings.TrimLeft(text, whiteSpace)
+			at = len(text) - len(strings.TrimLeft(text[at:], whiteSpace))
 		}
 	}
 	return ids

@@ -81,7 +81,7 @@ func (f *sentencePiece) encode(ids []int32, text string, m *merger) []int32 {
 }
 
 func (f *sentencePiece) encodeWord(ids []int32, begin int, word string, m *merger) []int32 {
-	m.symbols = m.symbols[:0]
+	m.reserve(utf8.RuneCountInString(word))
 	for _, r := range word {
 		m.push(utf8.RuneLen(r), None)
 	}

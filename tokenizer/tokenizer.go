@@ -54,6 +54,7 @@ type Tokenizer struct {
 	index   textIndex
 	pieces  string  // what the tokens stand for, one after the other
 	ends    []int32 // where in pieces each token ends; (V)
+	longest int     // bytes of the longest
 	special matcher
 	eog     []int32 // ascending
 
@@ -62,8 +63,9 @@ type Tokenizer struct {
 	// spacePrefix: a text that begins, or follows a special token, gets a space, which decoding takes away again.
 	spacePrefix bool
 
-	model   family
-	scratch sync.Pool // *merger
+	model    family
+	scratch  sync.Pool // *merger
+	warnings []string
 }
 
 // family is what differs between the kinds of BPE: how a text without special tokens becomes ids.
@@ -72,7 +74,8 @@ type family interface {
 	encode(ids []int32, text string, m *merger) []int32
 }
 
-// New checks a vocabulary and builds its tables. Its errors wrap ErrUnsupported or ErrInvalid and name the key.
+// New checks a vocabulary and builds its tables. Its errors wrap ErrUnsupported or ErrInvalid and name the key. What is wrong
+// with a file but can be passed over is in Warnings.
 func New(v Vocab) (*Tokenizer, error) {
 	if v.Model != "gpt2" && v.Model != "llama" {
 		return nil, fmt.Errorf("%w: tokenizer.ggml.model is %q; supported are \"gpt2\" and \"llama\"", ErrUnsupported, v.Model)
@@ -81,9 +84,11 @@ func New(v Vocab) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnings := v.settleIDs(kinds)
 	t := &Tokenizer{tokens: v.Tokens, kinds: kinds, bos: orNone(v.BOS), eos: orNone(v.EOS), unk: orNone(v.UNK)}
-	if t.index, err = newTextIndex(v.Tokens); err != nil {
-		return nil, err
+	var repeated int
+	if t.index, repeated = newTextIndex(v.Tokens); repeated > 0 {
+		warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.tokens has %d texts that earlier tokens have too: no text becomes the later ones", repeated))
 	}
 	t.eog = markSpecials(&v, kinds, &t.index)
 	if t.special, err = newMatcher(&v, kinds); err != nil {
@@ -100,13 +105,17 @@ func New(v Vocab) (*Tokenizer, error) {
 		return nil, err
 	}
 	if t.addBOS && t.bos == None {
-		return nil, invalid("add_bos_token", "is true, but there is no tokenizer.ggml.bos_token_id")
+		t.addBOS, warnings = false, append(warnings, "tokenizer.ggml.add_bos_token is true, but there is no tokenizer.ggml.bos_token_id that can be used: none is added")
 	}
 	if t.addEOS && t.eos == None {
-		return nil, invalid("add_eos_token", "is true, but there is no tokenizer.ggml.eos_token_id")
+		t.addEOS, warnings = false, append(warnings, "tokenizer.ggml.add_eos_token is true, but there is no tokenizer.ggml.eos_token_id that can be used: none is added")
 	}
+	t.warnings = warnings
 	return t, nil
 }
+
+// Warnings says what New passed over or put in the place of what the file lacks, naming the keys.
+func (t *Tokenizer) Warnings() []string { return slices.Clone(t.warnings) }
 
 // VocabSize is the number of ids: 0 to VocabSize-1.
 func (t *Tokenizer) VocabSize() int { return len(t.tokens) }

@@ -37,9 +37,6 @@ func (v *Vocab) check() ([]kind, error) {
 	if n == 0 || n > math.MaxInt32 {
 		return nil, invalid("tokens", "has %d entries", n)
 	}
-	if err := v.checkIDs(); err != nil {
-		return nil, err
-	}
 	if v.Model == "llama" && len(v.Scores) != n {
 		return nil, invalid("scores", "has %d entries for %d tokens", len(v.Scores), n)
 	}
@@ -57,20 +54,37 @@ func (v *Vocab) check() ([]kind, error) {
 	return v.checkTypes()
 }
 
-func (v *Vocab) checkIDs() error {
+// settleIDs passes over ids that are no tokens (published files have them, -1 and 99999 alike), and gives a SentencePiece
+// file the ids that its trainer's defaults are where it says none: <unk> 0, <s> 1 and </s> 2, if those tokens are of the kind.
+func (v *Vocab) settleIDs(kinds []kind) (warnings []string) {
 	for _, special := range []struct {
-		key string
-		id  *int32
+		key     string
+		id      **int32
+		usual   int32
+		ofKinds kind
 	}{
-		{"bos_token_id", v.BOS}, {"eos_token_id", v.EOS}, {"eot_token_id", v.EOT}, {"eom_token_id", v.EOM},
-		{"unknown_token_id", v.UNK}, {"fim_pad_token_id", v.FIMPad}, {"fim_rep_token_id", v.FIMRepo},
-		{"fim_sep_token_id", v.FIMSeparator},
+		{"bos_token_id", &v.BOS, 1, kindControl}, {"eos_token_id", &v.EOS, 2, kindControl}, {"unknown_token_id", &v.UNK, 0, kindUnknown},
+		{"eot_token_id", &v.EOT, None, 0}, {"eom_token_id", &v.EOM, None, 0},
+		{"fim_pad_token_id", &v.FIMPad, None, 0}, {"fim_rep_token_id", &v.FIMRepo, None, 0}, {"fim_sep_token_id", &v.FIMSeparator, None, 0},
 	} {
-		if special.id != nil && (*special.id < 0 || int(*special.id) >= len(v.Tokens)) {
-			return invalid(special.key, "is %d, but there are %d tokens", *special.id, len(v.Tokens))
+		was := "is missing"
+		if *special.id != nil {
+			if id := **special.id; id >= 0 && int(id) < len(kinds) {
+				continue
+			}
+			was = fmt.Sprintf("is %d, but there are %d tokens", **special.id, len(kinds))
+			*special.id = nil
+		}
+		usual := special.usual
+		switch {
+		case v.Model == "llama" && usual != None && int(usual) < len(kinds) && (kinds[usual]&special.ofKinds != 0 || v.Types == nil):
+			*special.id = &usual
+			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s %s: %d, %q, is taken, as is usual", special.key, was, usual, v.Tokens[usual]))
+		case was != "is missing":
+			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s %s: it is passed over", special.key, was))
 		}
 	}
-	return nil
+	return warnings
 }
 
 func (v *Vocab) checkTypes() ([]kind, error) {

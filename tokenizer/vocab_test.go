@@ -131,16 +131,13 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"no family", func(v *Vocab) { v.Model = "" }, ErrUnsupported, `tokenizer.ggml.model is ""`},
 		{"pre-tokenizer", func(v *Vocab) { v.Pre = "klingon" }, ErrUnsupported, `tokenizer.ggml.pre is "klingon"`},
 		{"no tokens", func(v *Vocab) { v.Tokens = nil }, ErrInvalid, "tokenizer.ggml.tokens has 0"},
-		{"token twice", func(v *Vocab) { v.Tokens[7] = v.Tokens[9] }, ErrInvalid, "tokenizer.ggml.tokens has"},
 		{"types", func(v *Vocab) { v.Types = v.Types[1:] }, ErrInvalid, "tokenizer.ggml.token_type has"},
 		{"type", func(v *Vocab) { v.Types[3] = 9 }, ErrInvalid, "tokenizer.ggml.token_type is 9 for token 3"},
 		{"negative type", func(v *Vocab) { v.Types[3] = -1 }, ErrInvalid, "tokenizer.ggml.token_type is -1 for token 3"},
 		{"byte token", func(v *Vocab) { v.Types[3] = 6 }, ErrInvalid, "of type byte at 3"},
 		{"much special text", func(v *Vocab) { v.add(strings.Repeat("x", maxSpecialBytes), 4) }, ErrInvalid, "tokenizer.ggml.token_type marks"},
-		{"bos", func(v *Vocab) { v.BOS = ptr(int32(1 << 20)) }, ErrInvalid, "tokenizer.ggml.bos_token_id is 1048576"},
-		{"eos", func(v *Vocab) { v.EOS = ptr(int32(-2)) }, ErrInvalid, "tokenizer.ggml.eos_token_id is -2"},
-		{"no bos", func(v *Vocab) { v.BOS, v.AddBOS = nil, ptr(true) }, ErrInvalid, "tokenizer.ggml.add_bos_token is true"},
-		{"no eos", func(v *Vocab) { v.EOS, v.AddEOS = nil, ptr(true) }, ErrInvalid, "tokenizer.ggml.add_eos_token is true"},
+		{"no merges", func(v *Vocab) { v.Merges = nil }, ErrInvalid, "tokenizer.ggml.merges is missing"},
+		{"empty merges", func(v *Vocab) { v.Merges = []string{} }, ErrInvalid, "tokenizer.ggml.merges is missing or empty"},
 		{"merge", func(v *Vocab) { v.Merges[5] = "ab" }, ErrInvalid, `tokenizer.ggml.merges has "ab" at 5`},
 		{"empty merge", func(v *Vocab) { v.Merges[5] = "" }, ErrInvalid, `tokenizer.ggml.merges has "" at 5`},
 		{"merge of no token", func(v *Vocab) { v.Merges[0] = "x q" }, ErrInvalid, `tokenizer.ggml.merges has "x q" at 0`},
@@ -158,7 +155,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	}{
 		{"scores", func(v *Vocab) { v.Scores = v.Scores[1:] }, "tokenizer.ggml.scores has"},
 		{"score", func(v *Vocab) { v.Scores[4] = float32(math.NaN()) }, "tokenizer.ggml.scores is not a number for token 4"},
-		{"no way out", func(v *Vocab) { v.UNK, v.Tokens[9], v.Types[9] = nil, "x1", 1 }, "tokenizer.ggml.unknown_token_id is missing"},
+		{"no way out", func(v *Vocab) { v.UNK, v.Types[0], v.Tokens[9], v.Types[9] = nil, 1, "x1", 1 }, "tokenizer.ggml.unknown_token_id is missing"},
 	} {
 		v := sentencePieceVocab()
 		c.change(&v)

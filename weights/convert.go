@@ -1,90 +1,38 @@
 package weights
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// This file owns requantisation of a whole file to F32, F16 or Q8_0.
+// This file owns rewriting a whole file with its tensors in other types; conversion.go says which.
 
-// fileTypes are the values of general.file_type.
-var fileTypes = map[Type]uint64{F32: 0, F16: 1, Q8_0: 7}
-
-// ParseTarget reads the name of a type that Convert writes.
-func ParseTarget(name string) (Type, error) {
-	for t := range fileTypes {
-		if strings.EqualFold(t.String(), name) {
-			return t, nil
-		}
-	}
-	return 0, fmt.Errorf("type %q: files can be written as f32, f16 or q8_0", name)
-}
-
-// Convert writes src with its matrices as target to path. Vectors stay F32; rows that are no multiple
-// of a block become F16. The file appears whole or not at all, also when ctx ends, and never in place of
-// src. progress, if not nil, hears after each tensor how many values are done.
-func Convert(ctx context.Context, src *File, path string, target Type, progress func(done, total uint64)) error {
-	if info, err := os.Stat(path); err == nil && src.holds(info) {
-		return fmt.Errorf("writing %s: it is the file that is read: name another", path)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// Convert writes src to w with its tensors in the types that c asks for. A value that is not finite ends it.
+func Convert(w io.Writer, src *File, c Conversion) error {
+	types, err := c.types(src)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return err
 	}
-	defer os.Remove(tmp.Name()) // gone already if all went well
-	err = convertTo(untilDone{ctx, tmp}, src, target, progress)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(tmp.Name(), path)
-}
-
-// untilDone is a writer that fails when ctx has ended.
-type untilDone struct {
-	ctx context.Context
-	io.Writer
-}
-
-func (w untilDone) Write(b []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return w.Writer.Write(b)
-}
-
-func convertTo(out io.Writer, src *File, target Type, progress func(done, total uint64)) error {
 	m := src.metadata.clone()
 	m.dropPrefix("split.")
-	m.Set("general.file_type", Value{Type: Uint32, Any: fileTypes[target]})
+	describeTypes(m, src.tensors, types)
 	var total, done uint64
 	var tensors []OutTensor
-	for _, t := range src.tensors {
+	for i, t := range src.tensors {
 		total += t.Values()
-		to := targetOf(t, target)
-		tensors = append(tensors, OutTensor{Name: t.Name, Type: to, Shape: t.Shape, Write: func(w io.Writer) error {
-			err := convertTensor(w, src, t, to)
+		tensors = append(tensors, OutTensor{Name: t.Name, Type: types[i], Shape: t.Shape, Write: func(w io.Writer) error {
+			err := convertTensor(w, src, t, types[i])
 			done += t.Values()
-			if progress != nil {
-				progress(done, total)
+			if c.Progress != nil {
+				c.Progress(done, total)
 			}
 			return err
 		}})
 	}
-	return WriteFile(out, m, tensors)
+	return WriteFile(w, m, tensors)
 }
 
 func (m *Metadata) dropPrefix(prefix string) {
@@ -99,28 +47,52 @@ func (m *Metadata) dropPrefix(prefix string) {
 	m.keys = kept
 }
 
-func targetOf(t Tensor, target Type) Type {
-	switch _, readable := blockReaders[t.Type]; {
-	case !readable:
-		return t.Type // integers and the like are copied
-	case len(t.Shape) < 2:
-		return F32
-	case target == Q8_0 && t.Shape[0]%32 != 0:
-		return F16
+// fileTypes are the values of general.file_type for files whose matrices are mostly of a type.
+var fileTypes = map[Type]uint64{
+	F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7, Q5_0: 8, Q5_1: 9, Q2_K: 10, Q3_K: 12, Q4_K: 15, Q5_K: 17, Q6_K: 18,
+	IQ4_NL: 25, IQ4_XS: 30, BF16: 32, MXFP4: 38,
+}
+
+// quantizationVersion is that of the formats of blocks, as general.quantization_version gives it.
+const quantizationVersion = 2
+
+// describeTypes states in the metadata what the tensors are: the type of most values of matrices, and the version of the
+// blocks' formats where there are blocks.
+func describeTypes(m *Metadata, tensors []Tensor, types []Type) {
+	const fileType, version = "general.file_type", "general.quantization_version"
+	values, most, blocks := map[Type]uint64{}, F32, false
+	for i, t := range tensors {
+		if len(t.Shape) < 2 {
+			continue
+		}
+		values[types[i]] += t.Values()
+		if n := values[types[i]]; n > values[most] || n == values[most] && types[i] > most {
+			most = types[i]
+		}
+		size, _ := types[i].Block()
+		blocks = blocks || size > 1
 	}
-	return target
+	if n, ok := fileTypes[most]; ok {
+		m.Set(fileType, Value{Type: Uint32, Any: n})
+	} else {
+		m.dropPrefix(fileType)
+	}
+	if blocks {
+		m.Set(version, Value{Type: Uint32, Any: uint64(quantizationVersion)})
+	} else {
+		m.dropPrefix(version)
+	}
 }
 
 func convertTensor(w io.Writer, src *File, t Tensor, to Type) error {
 	var values []float32
 	var out []byte
-	return src.Pieces(t, func(rows []byte) error {
+	return src.finitePieces(t, func(rows []byte) error {
 		if to == t.Type {
 			_, err := w.Write(rows)
 			return err
 		}
-		n := len(rows) / int(t.RowBytes()) * int(t.Shape[0])
-		values = slices.Grow(values[:0], n)[:n]
+		values = t.values(rows, values)
 		if err := Dequantize(t.Type, rows, values); err != nil {
 			return err
 		}
@@ -128,6 +100,12 @@ func convertTensor(w io.Writer, src *File, t Tensor, to Type) error {
 		_, err := w.Write(out)
 		return err
 	})
+}
+
+// values is room for those of whole rows, in the memory of what is used no more.
+func (t Tensor) values(rows []byte, used []float32) []float32 {
+	n := len(rows) / int(t.RowBytes()) * int(t.Shape[0])
+	return slices.Grow(used[:0], n)[:n]
 }
 
 // Quantize appends src as t, one of F32, F16 and Q8_0. Q8_0 takes multiples of 32 values.
@@ -151,11 +129,7 @@ func Quantize(t Type, src []float32, dst []byte) []byte {
 
 // appendQ8_0 rounds half away from zero, as the format's reference implementation does.
 func appendQ8_0(dst []byte, block []float32) []byte {
-	var amax float32
-	for _, x := range block {
-		amax = max(amax, float32(math.Abs(float64(x))))
-	}
-	d := amax / 127
+	d := magnitude(block) / 127
 	var inverse float32
 	if d != 0 {
 		inverse = 1 / d
@@ -165,4 +139,12 @@ func appendQ8_0(dst []byte, block []float32) []byte {
 		dst = append(dst, byte(int8(math.Round(float64(x*inverse)))))
 	}
 	return dst
+}
+
+// magnitude is the largest of the absolute values.
+func magnitude(x []float32) (most float32) {
+	for _, v := range x {
+		most = max(most, float32(math.Abs(float64(v))))
+	}
+	return most
 }

@@ -119,10 +119,10 @@ func (f *File) Pieces(t Tensor, use func(rows []byte) error) error {
 	return nil
 }
 
-// holds tells whether info is of this file, or one of its shards, by whatever name.
-func (f *File) holds(info os.FileInfo) bool {
+// Holds tells whether info is of this file, or one of its shards, by whatever name.
+func (f *File) Holds(info os.FileInfo) bool {
 	for _, s := range f.shards {
-		if os.SameFile(s.info, info) {
+		if s.info != nil && os.SameFile(s.info, info) {
 			return true
 		}
 	}

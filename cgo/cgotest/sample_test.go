@@ -299,3 +299,30 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// What is not finite is told of every logit, wherever it stands and whatever is asked for; the largest floats are.
+func TestNotFinite(t *testing.T) {
+	forEachISA(t, func(t *testing.T, _, k probeISA, m *probeMemory) {
+		for _, vocab := range []int{1, 15, 16, 17, 33, 1000} {
+			for _, at := range []int{0, vocab / 2, vocab - 1} {
+				for _, c := range []struct {
+					value float32
+					want  int32
+				}{{1, 0}, {math.MaxFloat32, 0}, {-math.MaxFloat32, 0}, {float32(math.NaN()), 1}, {float32(math.Inf(1)), 1}, {float32(math.Inf(-1)), 1}} {
+					logits := probeCopy(m, make([]float32, vocab))
+					logits[at] = c.value
+					for i, o := range append(samplings, engine.Output{Mode: engine.Score}) {
+						if i < len(samplings) {
+							o = plain(o)
+						}
+						o.Top = min(o.Top, int32(vocab))
+						if got, _ := k.sample(m, logits, o, 0, nil, nil); got.NotFinite != c.want {
+							t.Errorf("%v at %d of %d, sampling %d: %d", c.value, at, vocab, i, got.NotFinite)
+						}
+					}
+					m.free()
+				}
+			}
+		}
+	})
+}

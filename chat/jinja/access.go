@@ -20,6 +20,10 @@ func (e *evaluation) attribute(v Value, n string) Value {
 		if value, ok := x.Get(n); ok {
 			return value
 		}
+	case *List:
+		if i := slices.Index(x.fields, n); i >= 0 {
+			return x.Items[i]
+		}
 	case *namespace:
 		if value, ok := x.vars.Get(n); ok {
 			return value
@@ -60,7 +64,7 @@ func (e *evaluation) item(v, key Value) Value {
 	if n, ok := textOf(key); ok {
 		return e.attribute(v, n)
 	}
-	return missing(v, e.reprString(key))
+	return missing(v, e.reprText(key).s)
 }
 
 // at is element i of a sequence, from the end if negative.
@@ -69,7 +73,7 @@ func (e *evaluation) at(v Value, i int64) (Value, bool) {
 	switch x := v.(type) {
 	case *List:
 		items = x.Items
-	case string, safe:
+	case string, text:
 		items = e.iterate(x)
 	default:
 		return nil, false
@@ -108,11 +112,7 @@ func (e *evaluation) slice(x sliceExpr) Value {
 	}
 	e.allocate(16 * len(out))
 	if _, ok := textOf(v); ok {
-		text := ""
-		for _, c := range out {
-			text += c.(string)
-		}
-		return text
+		return e.joinStrings(text{}, out)
 	}
 	l, ok := v.(*List)
 	if !ok {

@@ -2,7 +2,6 @@ package jinja
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -36,7 +35,7 @@ type scope struct {
 type evaluation struct {
 	options    Options
 	scope      *scope
-	out        *strings.Builder
+	out        *builder
 	steps      int64
 	memory     int64
 	depth      int
@@ -49,15 +48,15 @@ type evaluation struct {
 type renderError struct{ err *Error }
 
 // Render renders the template with the variables. An error is an *Error.
-func (t *Template) Render(vars *Dict, o Options) (text string, err error) {
+func (t *Template) Render(vars *Dict, o Options) (rendered Rendered, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &evaluation{options: o, out: &strings.Builder{}, line: 1}
+	e := &evaluation{options: o, out: &builder{}, line: 1}
 	e.scope = &scope{vars: globals()}
 	e.push()
 	for _, k := range vars.Keys() {
-		if n, ok := k.(string); ok {
+		if n, ok := textOf(k); ok {
 			e.scope.vars[n], _ = vars.Get(k)
 		}
 	}
@@ -68,11 +67,12 @@ func (t *Template) Render(vars *Dict, o Options) (text string, err error) {
 			if !ours {
 				panic(r)
 			}
-			text, err = "", failed.err
+			rendered, err = Rendered{}, failed.err
 		}
 	}()
 	e.run(t.body)
-	return e.out.String(), nil
+	out := e.out.text()
+	return Rendered{out.s, out.marks}, nil
 }
 
 func (e *evaluation) fail(format string, args ...any) {
@@ -132,29 +132,27 @@ func (e *evaluation) lookup(n string) (Value, bool) {
 	return nil, false
 }
 
-func (e *evaluation) write(s string) {
-	e.allocate(len(s))
-	if e.out.Len()+len(s) > maxOutput {
+func (e *evaluation) write(t text) {
+	e.allocate(len(t.s))
+	if e.out.Len()+len(t.s) > maxOutput {
 		e.fail("the template writes too much")
 	}
-	e.out.WriteString(s)
+	e.out.write(t)
 }
 
 // capture runs f and returns what it wrote.
-func (e *evaluation) capture(f func()) string {
+func (e *evaluation) capture(f func()) text {
 	outer := e.out
-	e.out = &strings.Builder{}
+	e.out = &builder{}
 	defer func() { e.out = outer }()
 	f()
-	return e.out.String()
+	return e.out.text()
 }
 
 // markup is captured text: safe where autoescape is on.
-func (e *evaluation) markup(s string) Value {
-	if e.autoescape {
-		return safe(s)
-	}
-	return s
+func (e *evaluation) markup(t text) Value {
+	t.safe = e.autoescape
+	return t.value()
 }
 
 func (e *evaluation) run(nodes []node) {
@@ -171,14 +169,14 @@ func (e *evaluation) run(nodes []node) {
 func (e *evaluation) statement(n node) {
 	switch n := n.(type) {
 	case dataNode:
-		e.write(n.text)
+		e.write(text{s: n.text})
 	case outputNode:
 		e.line = n.line
 		v := e.eval(n.value)
 		if e.autoescape {
 			v = e.escape(v)
 		}
-		e.write(e.str(v))
+		e.write(e.text(v))
 	case ifNode:
 		e.ifStatement(n)
 	case forNode:
@@ -189,15 +187,14 @@ func (e *evaluation) statement(n node) {
 		e.assign(n.target, e.eval(n.value))
 	case setBlockNode:
 		e.line = n.line
-		text := e.scoped(n.body)
-		e.assign(n.target, e.applyFilters(n.filters, e.markup(text)))
+		e.assign(n.target, e.applyFilters(n.filters, e.markup(e.scoped(n.body))))
 	case *macroNode:
 		e.scope.vars[n.name] = e.macro(n)
 	case callNode:
 		e.callStatement(n)
 	case filterNode:
 		e.line = n.line
-		e.write(e.str(e.applyFilters(n.filters, e.markup(e.scoped(n.body)))))
+		e.write(e.text(e.applyFilters(n.filters, e.markup(e.scoped(n.body)))))
 	case withNode:
 		e.withStatement(n)
 	case autoescapeNode:
@@ -215,7 +212,7 @@ func (e *evaluation) statement(n node) {
 }
 
 // scoped runs a body in a scope of its own and returns its text.
-func (e *evaluation) scoped(body []node) string {
+func (e *evaluation) scoped(body []node) text {
 	return e.capture(func() {
 		e.push()
 		e.run(body)
@@ -378,7 +375,7 @@ func (e *evaluation) callStatement(n callNode) {
 	args := e.arguments(call.args)
 	args.names = append(args.names, "caller")
 	args.keywords = append(args.keywords, e.macro(n.macro))
-	e.write(e.str(e.call(e.eval(call.callee), args)))
+	e.write(e.text(e.call(e.eval(call.callee), args)))
 }
 
 func (e *evaluation) applyFilters(list []filterExpr, v Value) Value {

@@ -1,9 +1,6 @@
 package jinja
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // This file owns evaluating expressions: names, displays, calls. Operators are in operators.go.
 
@@ -43,7 +40,11 @@ func (e *evaluation) eval(x expr) Value {
 	case testExpr:
 		v := e.eval(x.of)
 		e.read(v)
-		return tests[x.name](e, v, e.arguments(x.args)) != x.negate
+		t, ok := tests[x.name]
+		if !ok {
+			e.fail("%s", noTest(x.name))
+		}
+		return t(e, v, e.arguments(x.args)) != x.negate
 	case condExpr:
 		if truth(e.eval(x.test)) {
 			return e.eval(x.yes)
@@ -67,7 +68,11 @@ func (e *evaluation) eval(x expr) Value {
 
 func (e *evaluation) filter(x filterExpr, v Value) Value {
 	e.read(v)
-	return filters[x.name](e, v, e.arguments(x.args))
+	f, ok := filters[x.name]
+	if !ok {
+		e.fail("%s", noFilter(x.name))
+	}
+	return f(e, v, e.arguments(x.args))
 }
 
 func (e *evaluation) dictDisplay(x dictExpr) Value {
@@ -97,17 +102,17 @@ func (e *evaluation) hashable(v Value) Value {
 }
 
 func (e *evaluation) concat(x concatExpr) Value {
-	var b strings.Builder
+	var b builder
 	for _, part := range x.parts {
 		v := e.eval(part)
-		text := e.str(v)
+		t := e.text(v)
 		if e.autoescape {
-			text = string(e.escape(v))
+			t = e.escape(v)
 		}
-		e.allocate(len(text))
-		b.WriteString(text)
+		e.allocate(len(t.s))
+		b.write(t)
 	}
-	return e.markup(b.String())
+	return e.markup(b.text())
 }
 
 func (e *evaluation) arguments(a arguments) *callArgs {

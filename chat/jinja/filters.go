@@ -26,7 +26,7 @@ func init() {
 		"slice": filterSlice, "sort": filterSort, "string": filterString, "striptags": filterStripTags, "sum": filterSum,
 		"tojson": filterToJSON, "trim": filterTrim, "truncate": filterTruncate, "unique": filterUnique,
 		"urlencode": filterURLEncode, "wordcount": filterWordCount, "wordwrap": filterWordWrap, "xmlattr": filterXMLAttr,
-		"filesizeformat": filterFileSize, "pprint": func(e *evaluation, v Value, _ *callArgs) Value { return e.reprString(v) },
+		"filesizeformat": filterFileSize, "pprint": func(e *evaluation, v Value, _ *callArgs) Value { return e.reprText(v).value() },
 	}
 	for _, n := range []string{"upper", "lower", "title", "capitalize"} {
 		f := stringMapping[n]
@@ -56,8 +56,9 @@ func filterAttr(e *evaluation, v Value, a *callArgs) Value {
 	if m, ok := e.method(v, n); ok {
 		return m
 	}
-	if ns, ok := v.(*namespace); ok {
-		return e.attribute(ns, n)
+	switch v.(type) {
+	case *namespace, *List:
+		return e.attribute(v, n)
 	}
 	return missing(v, n)
 }

@@ -107,7 +107,9 @@ func filterGroupBy(e *evaluation, v Value, a *callArgs) Value {
 				continue
 			}
 		}
-		out.Items = append(out.Items, newTuple(get(item), newList([]Value{item})))
+		group := newTuple(get(item), newList([]Value{item}))
+		group.fields = []string{"grouper", "list"}
+		out.Items = append(out.Items, group)
 	}
 	return out
 }
@@ -124,21 +126,21 @@ func filterItems(e *evaluation, v Value, _ *callArgs) Value {
 }
 
 func filterJoin(e *evaluation, v Value, a *callArgs) Value {
-	sep := e.str(a.or(0, "d", ""))
+	sep := e.text(a.or(0, "d", ""))
 	attribute, has := a.get(1, "attribute")
-	var b strings.Builder
+	var b builder
 	for i, item := range e.iterate(v) {
 		if has && attribute != nil {
 			item = e.path(item, attribute)
 		}
 		if i > 0 {
-			b.WriteString(sep)
+			b.write(sep)
 		}
-		text := e.str(item)
-		e.allocate(len(text) + len(sep))
-		b.WriteString(text)
+		t := e.text(item)
+		e.allocate(len(t.s) + len(sep.s))
+		b.write(t)
 	}
-	return b.String()
+	return b.text().value()
 }
 
 func filterLength(e *evaluation, v Value, _ *callArgs) Value { return int64(e.length(v)) }
@@ -169,17 +171,17 @@ func filterMap(e *evaluation, v Value, a *callArgs) Value {
 	out := &List{}
 	attribute, byAttribute := a.keyword("attribute")
 	otherwise, hasDefault := a.keyword("default")
-	f, rest := filter(nil), &callArgs{}
+	f, known, rest := filter(nil), true, &callArgs{}
 	if !byAttribute {
-		var ok bool
-		if f, ok = filters[e.wantText(a, 0)]; !ok {
-			e.fail("no filter named %q", e.wantText(a, 0))
-		}
+		f, known = filters[e.wantText(a, 0)]
 		rest = &callArgs{a.positional[1:], a.names, a.keywords}
 	}
 	for _, item := range e.iterate(v) {
 		e.spend(1)
 		e.allocate(16)
+		if !known { // not before there is something to map, as in jinja2
+			e.fail("%s", noFilter(e.wantText(a, 0)))
+		}
 		if f != nil {
 			e.read(item)
 			out.Items = append(out.Items, f(e, item, rest))
@@ -238,11 +240,11 @@ func (e *evaluation) chosen(v Value, a *callArgs, byAttribute, want bool) Value 
 	if len(a.positional) > at {
 		n, _ := textOf(a.positional[at])
 		t, ok := tests[n]
-		if !ok {
-			e.fail("no test named %q", n)
-		}
 		rest := &callArgs{a.positional[at+1:], a.names, a.keywords}
 		holds = func(item Value) bool {
+			if !ok {
+				e.fail("%s", noTest(n))
+			}
 			e.read(item)
 			return t(e, item, rest)
 		}
@@ -275,7 +277,7 @@ func filterReverse(e *evaluation, v Value, _ *callArgs) Value {
 	e.allocate(16 * len(items))
 	slices.Reverse(items)
 	if _, ok := textOf(v); ok {
-		return e.joinStrings("", items)
+		return e.joinStrings(text{}, items)
 	}
 	return newList(items)
 }

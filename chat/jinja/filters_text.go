@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,12 +12,9 @@ import (
 
 // mapText applies a string function, keeping markup what it is.
 func (e *evaluation) mapText(v Value, f func(string) string) Value {
-	text := e.str(v)
-	e.allocate(len(text))
-	if _, ok := v.(safe); ok {
-		return safe(f(text))
-	}
-	return f(text)
+	t := e.text(v)
+	e.allocate(len(t.s))
+	return t.mapped(f).value()
 }
 
 // filterTitle capitalises after spaces, hyphens and brackets.
@@ -33,12 +31,16 @@ func filterTitle(s string) string {
 }
 
 func filterCenter(e *evaluation, v Value, a *callArgs) Value {
-	return e.justify(e.str(v), &callArgs{positional: []Value{a.or(0, "width", int64(80))}}, 1)
+	return e.justify(e.text(v), &callArgs{positional: []Value{a.or(0, "width", int64(80))}}, 1)
 }
 
 func filterEscape(e *evaluation, v Value, _ *callArgs) Value { return e.escape(v) }
 
-func filterForceEscape(e *evaluation, v Value, _ *callArgs) Value { return e.escape(e.str(v)) }
+func filterForceEscape(e *evaluation, v Value, _ *callArgs) Value {
+	t := e.text(v)
+	t.safe = false
+	return e.escape(t)
+}
 
 func filterFormat(e *evaluation, v Value, a *callArgs) Value {
 	if len(a.names) > 0 {
@@ -46,31 +48,36 @@ func filterFormat(e *evaluation, v Value, a *callArgs) Value {
 		for i, n := range a.names {
 			d.Set(n, a.keywords[i])
 		}
-		return e.percent(e.str(v), d)
+		return e.percent(e.text(v), d)
 	}
-	return e.percent(e.str(v), newTuple(a.positional...))
+	return e.percent(e.text(v), newTuple(a.positional...))
 }
 
 func filterIndent(e *evaluation, v Value, a *callArgs) Value {
-	by := ""
-	if s, ok := textOf(a.or(0, "width", int64(4))); ok {
-		by = s
-	} else {
+	by, ok := asText(a.or(0, "width", int64(4)))
+	if !ok {
 		by = e.pad(e.toInt(a.or(0, "width", int64(4))))
 	}
-	text := e.str(v)
+	t := e.text(v)
 	first, blank := truth(a.or(1, "first", false)), truth(a.or(2, "blank", false))
-	lines := strings.Split(text, "\n")
-	if len(lines)*len(by) > maxMemory {
+	lines := 1 + strings.Count(t.s, "\n")
+	if lines*len(by.s) > maxMemory {
 		e.fail("the template takes too much memory")
 	}
-	e.allocate(len(text) + len(lines)*len(by))
-	for i := range lines {
-		if (i > 0 || first) && (i == 0 || blank || lines[i] != "") {
-			lines[i] = by + lines[i]
+	e.allocate(len(t.s) + lines*len(by.s))
+	var b builder
+	for begin, i := 0, 0; i < lines; i++ {
+		end := len(t.s)
+		if at := strings.IndexByte(t.s[begin:], '\n'); at >= 0 {
+			end = begin + at + 1
 		}
+		if (i > 0 || first) && (i == 0 || blank || strings.TrimSuffix(t.s[begin:end], "\n") != "") {
+			b.write(by)
+		}
+		b.write(t.slice(begin, end))
+		begin = end
 	}
-	return strings.Join(lines, "\n")
+	return b.text().value()
 }
 
 func filterReplace(e *evaluation, v Value, a *callArgs) Value {
@@ -80,82 +87,80 @@ func filterReplace(e *evaluation, v Value, a *callArgs) Value {
 	}
 	old, _ := a.get(0, "old")
 	with, _ := a.get(1, "new")
-	return e.replaceText(e.str(v), e.str(old), e.str(with), count)
+	return e.replaceText(e.text(v), e.str(old), e.text(with), count).value()
 }
 
-func filterSafe(e *evaluation, v Value, _ *callArgs) Value { return safe(e.str(v)) }
-
-func filterString(e *evaluation, v Value, _ *callArgs) Value {
-	if s, ok := v.(safe); ok {
-		return s
-	}
-	return e.str(v)
+func filterSafe(e *evaluation, v Value, _ *callArgs) Value {
+	t := e.text(v)
+	t.safe = true
+	return t
 }
+
+func filterString(e *evaluation, v Value, _ *callArgs) Value { return e.text(v).value() }
 
 func filterStripTags(e *evaluation, v Value, _ *callArgs) Value {
-	var b strings.Builder
-	inside := false
-	for _, r := range e.str(v) {
-		switch {
-		case r == '<':
-			inside = true
-		case r == '>' && inside:
-			inside = false
-		case !inside:
-			b.WriteRune(r)
+	bare := e.text(v).without("<!--", "-->").without("<", ">")
+	var b builder
+	for i, word := range bare.fields() {
+		if i > 0 {
+			b.own(" ")
 		}
+		b.write(word)
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return b.text().value()
 }
 
 func filterTrim(e *evaluation, v Value, a *callArgs) Value {
-	text := e.strip(e.str(v), a.or(0, "chars", nil), true, true)
-	if _, ok := v.(safe); ok {
-		return safe(text.(string))
-	}
-	return text
+	t := e.text(v)
+	trimmed := e.strip(t, a.or(0, "chars", nil), true, true)
+	trimmed.safe = t.safe
+	return trimmed.value()
 }
 
 func filterTruncate(e *evaluation, v Value, a *callArgs) Value {
-	s, length := e.str(v), e.toInt(a.or(0, "length", int64(255)))
-	kill, end := truth(a.or(1, "killwords", false)), e.str(a.or(2, "end", "..."))
+	t, length := e.text(v), e.toInt(a.or(0, "length", int64(255)))
+	kill, end := truth(a.or(1, "killwords", false)), e.text(a.or(2, "end", "..."))
 	leeway := e.toInt(a.or(3, "leeway", int64(5)))
-	if utf8.RuneCountInString(s) <= length+leeway {
-		return s
+	if utf8.RuneCountInString(t.s) <= length+leeway {
+		return t.value()
 	}
-	cut := firstRunes(s, max(length-utf8.RuneCountInString(end), 0))
+	cut := t.first(max(length-utf8.RuneCountInString(end.s), 0))
 	if !kill {
-		if i := strings.LastIndexByte(cut, ' '); i >= 0 {
-			cut = cut[:i]
+		if i := strings.LastIndexByte(cut.s, ' '); i >= 0 {
+			cut = cut.slice(0, i)
 		}
 	}
-	return cut + end
+	return joined(cut, end).value()
 }
 
 func filterURLEncode(e *evaluation, v Value, _ *callArgs) Value {
 	if d, ok := v.(*Dict); ok {
-		var pairs []string
-		for _, k := range d.keys {
+		var b builder
+		for i, k := range d.keys {
+			if i > 0 {
+				b.own("&")
+			}
 			value, _ := d.Get(k)
-			pairs = append(pairs, e.percentEncode(e.str(k), "")+"="+e.percentEncode(e.str(value), ""))
+			b.write(e.queryPart(k), text{s: "="}, e.queryPart(value))
 		}
-		return strings.Join(pairs, "&")
+		return b.text().value()
 	}
-	return e.percentEncode(e.str(v), "/")
+	return e.percentEncode(e.text(v), "/").value()
 }
 
-func (e *evaluation) percentEncode(s, keep string) string {
-	e.allocate(3 * len(s))
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c < utf8.RuneSelf && (strings.IndexByte("_.-~"+keep, c) >= 0 || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z') {
-			b.WriteByte(c)
-		} else {
-			b.WriteString("%" + strings.ToUpper(strconv.FormatInt(int64(c)+256, 16)[1:]))
+// queryPart is a key or value of a query, where a space is a plus.
+func (e *evaluation) queryPart(v Value) text {
+	return e.replaceText(e.percentEncode(e.text(v), ""), "%20", text{s: "+"}, -1)
+}
+
+func (e *evaluation) percentEncode(t text, keep string) text {
+	e.allocate(3 * len(t.s))
+	return t.replaced(func(r rune) (string, bool) {
+		if r < utf8.RuneSelf && (strings.ContainsRune("_.-~"+keep, r) || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z') {
+			return "", false
 		}
-	}
-	return b.String()
+		return "%" + strings.ReplaceAll(fmt.Sprintf("% X", string(r)), " ", "%"), true
+	})
 }
 
 func filterWordCount(e *evaluation, v Value, _ *callArgs) Value {
@@ -166,29 +171,38 @@ func filterWordCount(e *evaluation, v Value, _ *callArgs) Value {
 
 func filterWordWrap(e *evaluation, v Value, a *callArgs) Value {
 	width := max(e.toInt(a.or(0, "width", int64(79))), 1)
-	var lines []string
-	for line := range strings.SplitSeq(e.str(v), "\n") {
-		current := ""
-		for _, word := range strings.Fields(line) {
-			for n := width; utf8.RuneCountInString(word) > n; {
-				if current != "" {
-					lines, current = append(lines, current), ""
-				}
-				head := firstRunes(word, n)
-				lines, word = append(lines, head), word[len(head):]
-			}
-			switch {
-			case current == "":
-				current = word
-			case utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) <= width:
-				current += " " + word
-			default:
-				lines, current = append(lines, current), word
-			}
+	var b builder
+	for i, line := range e.text(v).split("\n", -1) {
+		if i > 0 {
+			b.own("\n")
 		}
-		lines = append(lines, current)
+		wrap(&b, line.fields(), width)
 	}
-	return strings.Join(lines, "\n")
+	return b.text().value()
+}
+
+// wrap writes words to lines of at most width characters; longer words are cut.
+func wrap(b *builder, words []text, width int) {
+	column := 0
+	for _, word := range words {
+		length := utf8.RuneCountInString(word.s)
+		switch {
+		case column > 0 && (column+1+length <= width || length > width && column+1 < width):
+			b.own(" ")
+			column++
+		case column > 0:
+			b.own("\n")
+			column = 0
+		}
+		for length > width-column {
+			head := word.first(width - column)
+			b.write(head, text{s: "\n"})
+			word = word.suffix(len(word.s) - len(head.s))
+			length, column = length-(width-column), 0
+		}
+		b.write(word)
+		column += length
+	}
 }
 
 func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
@@ -196,7 +210,7 @@ func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
 	if !ok {
 		e.fail("xmlattr needs a mapping")
 	}
-	var parts []string
+	var b builder
 	for _, k := range d.keys {
 		value, _ := d.Get(k)
 		if _, missing := value.(*undefined); value == nil || missing {
@@ -205,13 +219,14 @@ func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
 		if strings.ContainsAny(e.str(k), " \t\n\f\r/>=") {
 			e.fail("invalid character in attribute name: %q", e.str(k))
 		}
-		parts = append(parts, string(e.escape(k))+`="`+string(e.escape(value))+`"`)
+		if b.Len() > 0 || truth(a.or(0, "autospace", true)) {
+			b.own(" ")
+		}
+		b.write(e.escape(k), text{s: `="`}, e.escape(value), text{s: `"`})
 	}
-	out := strings.Join(parts, " ")
-	if out != "" && truth(a.or(0, "autospace", true)) {
-		out = " " + out
-	}
-	return safe(out)
+	out := b.text()
+	out.safe = true
+	return out
 }
 
 func filterFileSize(e *evaluation, v Value, a *callArgs) Value {

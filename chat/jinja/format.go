@@ -14,22 +14,23 @@ import (
 const maxWidth = 4096
 
 // percent is s % args.
-func (e *evaluation) percent(s string, args Value) string {
+func (e *evaluation) percent(t text, args Value) Value {
+	s := t.s
 	values := []Value{args}
 	if l, ok := args.(*List); ok && l.Tuple {
 		values = l.Items
 	}
-	var b strings.Builder
+	var b builder
 	used := 0
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' {
-			b.WriteByte(s[i])
+			b.write(t.slice(i, i+1))
 			continue
 		}
 		f := field{}
 		i = e.percentField(s, i+1, &f)
 		if f.kind == '%' {
-			b.WriteByte('%')
+			b.own("%")
 			continue
 		}
 		var v Value
@@ -45,14 +46,14 @@ func (e *evaluation) percent(s string, args Value) string {
 		} else {
 			e.fail("not enough arguments for format string")
 		}
-		text := e.percentValue(f, v)
-		e.allocate(len(text))
-		b.WriteString(text)
+		written := e.percentValue(f, v)
+		e.allocate(len(written.s))
+		b.write(written)
 	}
 	if _, isDict := args.(*Dict); used < len(values) && !isDict {
 		e.fail("not all arguments converted during string formatting")
 	}
-	return b.String()
+	return b.text().value()
 }
 
 // field is one conversion.
@@ -64,7 +65,7 @@ type field struct {
 	kind          byte
 	fill          string
 	align         byte
-	comma         bool
+	separator     string // of groups of digits
 	sign          byte
 }
 
@@ -102,37 +103,38 @@ func (e *evaluation) number(s string, i int, into *int) int {
 	return i
 }
 
-func (e *evaluation) percentValue(f field, v Value) string {
-	text := ""
+func (e *evaluation) percentValue(f field, v Value) text {
+	number := ""
 	switch f.kind {
 	case 's', 'r', 'a':
-		if text = e.str(v); f.kind != 's' {
-			text = e.reprString(v)
+		t := e.text(v)
+		if f.kind != 's' {
+			t = e.reprText(v)
 		}
 		if f.hasDigits {
-			text = firstRunes(text, f.digits)
+			t = t.first(f.digits)
 		}
-		return padText(text, f.width, strings.Contains(f.flags, "-"), " ")
+		return padText(t, f)
 	case 'd', 'i', 'u', 'x', 'X', 'o':
-		text = e.formatInt(v, map[byte]int{'x': 16, 'X': 16, 'o': 8}[f.kind])
+		number = e.formatInt(v, map[byte]int{'x': 16, 'X': 16, 'o': 8}[f.kind])
 		if f.kind == 'X' {
-			text = strings.ToUpper(text)
+			number = strings.ToUpper(number)
 		}
 	case 'f', 'F', 'e', 'E', 'g', 'G':
 		x, ok := floatOf(v)
 		if !ok {
 			e.fail("must be real number, not %s", typeName(v))
 		}
-		text = formatFloat(x, f)
+		number = formatFloat(x, f)
 	case 'c':
-		if s, ok := textOf(v); ok {
-			return s
+		if t, ok := asText(v); ok {
+			return t
 		}
-		return string(rune(e.toInt(v)))
+		return text{s: string(rune(e.toInt(v)))}
 	default:
 		e.fail("unsupported format character %q", f.kind)
 	}
-	return padNumber(text, f)
+	return padNumber(number, f)
 }
 
 func (e *evaluation) formatInt(v Value, base int) string {
@@ -164,74 +166,65 @@ func formatFloat(x float64, f field) string {
 	return strings.Replace(strconv.FormatFloat(x, f.kind, digits, 64), "+Inf", "inf", 1)
 }
 
-func padNumber(text string, f field) string {
-	if !strings.HasPrefix(text, "-") {
+func padNumber(number string, f field) text {
+	if !strings.HasPrefix(number, "-") {
 		if strings.Contains(f.flags, "+") {
-			text = "+" + text
+			number = "+" + number
 		} else if strings.Contains(f.flags, " ") {
-			text = " " + text
+			number = " " + number
 		}
 	}
 	if strings.Contains(f.flags, "0") && !strings.Contains(f.flags, "-") {
 		sign := ""
-		if strings.IndexAny(text, "+- ") == 0 {
-			sign, text = text[:1], text[1:]
+		if strings.IndexAny(number, "+- ") == 0 {
+			sign, number = number[:1], number[1:]
 		}
-		return sign + strings.Repeat("0", max(f.width-len(sign)-len(text), 0)) + text
+		return text{s: sign + strings.Repeat("0", max(f.width-len(sign)-len(number), 0)) + number}
 	}
-	return padText(text, f.width, strings.Contains(f.flags, "-"), " ")
+	return padText(text{s: number}, f)
 }
 
-func padText(s string, width int, left bool, fill string) string {
-	missing := strings.Repeat(fill, max(width-utf8.RuneCountInString(s), 0))
-	if left {
-		return s + missing
+func padText(t text, f field) text {
+	missing := text{s: strings.Repeat(" ", max(f.width-utf8.RuneCountInString(t.s), 0))}
+	if strings.Contains(f.flags, "-") {
+		return joined(t, missing)
 	}
-	return missing + s
-}
-
-func firstRunes(s string, n int) string {
-	for i := range s {
-		if n--; n < 0 {
-			return s[:i]
-		}
-	}
-	return s
+	return joined(missing, t)
 }
 
 // format is s.format(...): fields by position, number or name, with attributes, items and a spec.
-func (e *evaluation) format(s string, a *callArgs) string {
-	var b strings.Builder
-	next := 0
+func (e *evaluation) format(t text, a *callArgs) Value {
+	var b builder
+	s, next := t.s, 0
 	for i := 0; i < len(s); i++ {
 		switch {
 		case strings.HasPrefix(s[i:], "{{"), strings.HasPrefix(s[i:], "}}"):
-			b.WriteByte(s[i])
+			b.write(t.slice(i, i+1))
 			i++
 		case s[i] == '{':
 			end := strings.IndexByte(s[i:], '}')
 			if end < 0 {
 				e.fail("expected '}' before end of string")
 			}
-			text := e.formatField(s[i+1:i+end], a, &next)
-			e.allocate(len(text))
-			b.WriteString(text)
+			written := e.formatField(s[i+1:i+end], a, &next)
+			e.allocate(len(written.s))
+			b.write(written)
 			i += end
 		case s[i] == '}':
 			e.fail("single '}' encountered in format string")
 		default:
-			b.WriteByte(s[i])
+			b.write(t.slice(i, i+1))
 		}
 	}
-	return b.String()
+	return b.text().value()
 }
 
-func (e *evaluation) formatField(text string, a *callArgs, next *int) string {
-	text, spec, _ := strings.Cut(text, ":")
-	text, conversion, _ := strings.Cut(text, "!")
-	path := strings.FieldsFunc(text, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+func (e *evaluation) formatField(name string, a *callArgs, next *int) text {
+	name, spec, _ := strings.Cut(name, ":")
+	name, conversion, _ := strings.Cut(name, "!")
+	path := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
 	first := ""
-	if len(path) > 0 && !strings.HasPrefix(text, ".") && !strings.HasPrefix(text, "[") {
+	if len(path) > 0 && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "[") {
 		first, path = path[0], path[1:]
 	}
 	v, ok := a.keyword(first)
@@ -255,13 +248,13 @@ func (e *evaluation) formatField(text string, a *callArgs, next *int) string {
 		}
 	}
 	if conversion == "r" {
-		v = e.reprString(v)
+		v = e.reprText(v).value()
 	}
 	return e.formatSpec(v, spec)
 }
 
 // formatSpec is Python's format mini-language: [[fill]align][sign][0][width][,][.digits][type].
-func (e *evaluation) formatSpec(v Value, spec string) string {
+func (e *evaluation) formatSpec(v Value, spec string) text {
 	f := field{fill: " "}
 	if r, n := utf8.DecodeRuneInString(spec); n > 0 && len(spec) > n && strings.IndexByte("<>^=", spec[n]) >= 0 {
 		f.fill, f.align, spec = string(r), spec[n], spec[n+1:]
@@ -276,7 +269,7 @@ func (e *evaluation) formatSpec(v Value, spec string) string {
 	}
 	i := e.number(spec, 0, &f.width)
 	if i < len(spec) && (spec[i] == ',' || spec[i] == '_') {
-		f.comma = true
+		f.separator = spec[i : i+1]
 		i++
 	}
 	if i < len(spec) && spec[i] == '.' {
@@ -289,44 +282,47 @@ func (e *evaluation) formatSpec(v Value, spec string) string {
 	return e.align(e.specText(v, f), v, f)
 }
 
-func (e *evaluation) specText(v Value, f field) string {
-	text := ""
+func (e *evaluation) specText(v Value, f field) text {
+	number := ""
 	switch {
 	case f.kind == '%':
 		x, _ := floatOf(v)
 		f.kind = 'f'
-		text = formatFloat(x*100, f) + "%"
+		number = formatFloat(x*100, f) + "%"
 	case strings.IndexByte("fFeEgG", f.kind) >= 0 && f.kind != 0:
 		x, ok := floatOf(v)
 		if !ok {
 			e.fail("unknown format code %q for %s", f.kind, typeName(v))
 		}
-		text = formatFloat(x, f)
+		number = formatFloat(x, f)
 	case strings.IndexByte("dxXob", f.kind) >= 0 && f.kind != 0:
 		if !isInt(v) {
 			e.fail("unknown format code %q for %s", f.kind, typeName(v))
 		}
-		text = e.formatInt(v, map[byte]int{'x': 16, 'X': 16, 'o': 8, 'b': 2}[f.kind])
+		number = e.formatInt(v, map[byte]int{'x': 16, 'X': 16, 'o': 8, 'b': 2}[f.kind])
+	case isNumber(v):
+		number = e.str(v)
 	default:
-		text = e.str(v)
+		t := e.text(v)
 		if _, isText := textOf(v); isText && f.hasDigits {
-			return firstRunes(text, f.digits)
+			return t.first(f.digits)
 		}
+		return t
 	}
-	if f.comma {
-		text = groupDigits(text)
+	if f.separator != "" {
+		number = groupDigits(number, f.separator)
 	}
-	if isNumber(v) && f.sign != 0 && f.sign != '-' && !strings.HasPrefix(text, "-") {
-		text = string(f.sign) + text
+	if f.sign != 0 && f.sign != '-' && !strings.HasPrefix(number, "-") {
+		number = string(f.sign) + number
 	}
-	return text
+	return text{s: number}
 }
 
-func groupDigits(s string) string {
+func groupDigits(s, separator string) string {
 	whole, rest, _ := strings.Cut(s, ".")
 	start := len(whole) - len(strings.TrimLeft(whole, "-+"))
 	for i := len(whole) - 3; i > start; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
+		whole = whole[:i] + separator + whole[i:]
 	}
 	if rest != "" {
 		return whole + "." + rest
@@ -334,8 +330,8 @@ func groupDigits(s string) string {
 	return whole
 }
 
-func (e *evaluation) align(text string, v Value, f field) string {
-	missing := max(f.width-utf8.RuneCountInString(text), 0)
+func (e *evaluation) align(t text, v Value, f field) text {
+	missing := max(f.width-utf8.RuneCountInString(t.s), 0)
 	align := f.align
 	if align == 0 {
 		align = '<'
@@ -343,16 +339,11 @@ func (e *evaluation) align(text string, v Value, f field) string {
 			align = '>'
 		}
 	}
-	switch align {
-	case '>':
-		return strings.Repeat(f.fill, missing) + text
-	case '^':
-		return strings.Repeat(f.fill, missing/2) + text + strings.Repeat(f.fill, missing-missing/2)
-	case '=':
-		if strings.IndexAny(text, "+-") == 0 {
-			return text[:1] + strings.Repeat(f.fill, missing) + text[1:]
-		}
-		return strings.Repeat(f.fill, missing) + text
+	before := map[byte]int{'>': missing, '=': missing, '^': missing / 2}[align]
+	fill := func(n int) text { return text{s: strings.Repeat(f.fill, n)} }
+	sign := 0
+	if align == '=' && strings.IndexAny(t.s, "+-") == 0 {
+		sign = 1
 	}
-	return text + strings.Repeat(f.fill, missing)
+	return joined(t.slice(0, sign), fill(before), t.slice(sign, len(t.s)), fill(missing-before))
 }

@@ -1,10 +1,6 @@
 package jinja
 
-import (
-	"fmt"
-	"math/big"
-	"strings"
-)
+import "math/big"
 
 // This file owns the global functions.
 
@@ -19,7 +15,11 @@ func globals() map[string]Value {
 			e.fail("%s", e.str(a.or(0, "message", "")))
 			return nil
 		},
-		"strftime_now": func(e *evaluation, a *callArgs) Value { return e.strftime(e.options.Now(), e.wantText(a, 0)) },
+		"strftime_now": func(e *evaluation, a *callArgs) Value {
+			format := strftime(e.options.Now(), e.wantText(a, 0))
+			e.allocate(len(format))
+			return e.text(a.positional[0]).spread(format).value()
+		},
 	} {
 		g[n] = function{n, f}
 	}
@@ -65,7 +65,7 @@ func globalDict(e *evaluation, a *callArgs) Value {
 	if v, ok := a.get(0, ""); ok {
 		switch x := v.(type) {
 		case *Dict:
-			d = x.copy()
+			d = x.Copy()
 		default:
 			for _, pair := range e.iterate(v) {
 				items := e.iterate(pair)
@@ -111,68 +111,4 @@ func globalCycler(e *evaluation, a *callArgs) Value {
 	}})
 	vars.Set("reset", function{"reset", func(*evaluation, *callArgs) Value { set(0); return nil }})
 	return &namespace{vars}
-}
-
-// strftime is the C locale's.
-func (e *evaluation) strftime(t interface {
-	Format(string) string
-	YearDay() int
-}, format string) string {
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			b.WriteByte(format[i])
-			continue
-		}
-		i++
-		bare := format[i] == '-' && i+1 < len(format)
-		if bare {
-			i++
-		}
-		text := strftimeField(t, format[i])
-		if bare {
-			if text = strings.TrimLeft(text, "0 "); text == "" {
-				text = "0"
-			}
-		}
-		b.WriteString(text)
-	}
-	e.allocate(b.Len())
-	return b.String()
-}
-
-var strftimeLayouts = map[byte]string{
-	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'h': "Jan", 'd': "02", 'e': "_2", 'm': "01", 'y': "06", 'Y': "2006", 'H': "15", 'I': "03",
-	'M': "04", 'S': "05", 'p': "PM", 'Z': "MST", 'z': "-0700", 'F': "2006-01-02", 'T': "15:04:05", 'R': "15:04", 'D': "01/02/06",
-	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'r': "03:04:05 PM", 'f': "000000",
-}
-
-func strftimeField(t interface {
-	Format(string) string
-	YearDay() int
-}, c byte) string {
-	switch c {
-	case '%':
-		return "%"
-	case 'n':
-		return "\n"
-	case 't':
-		return "\t"
-	case 'j':
-		return fmt.Sprintf("%03d", t.YearDay())
-	case 'f':
-		return strings.TrimPrefix(t.Format(".000000"), ".")
-	case 'w', 'u':
-		day := map[string]int{"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}[t.Format("Mon")]
-		if c == 'u' && day == 0 {
-			day = 7
-		}
-		return fmt.Sprint(day)
-	case 'Z', 'z':
-		return "" // a naive clock has no zone
-	}
-	if layout, ok := strftimeLayouts[c]; ok {
-		return t.Format(layout)
-	}
-	return "%" + string(c)
 }

@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -57,5 +58,9 @@ func render(src string, vars *Dict) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return template.Render(vars, Options{Now: func() time.Time { return fixedNow }})
+	r, err := template.Render(vars, Options{Now: func() time.Time { return fixedNow }})
+	if err == nil && r.Marks != "" && len(r.Marks) != len(r.Text) {
+		panic(fmt.Sprintf("%d marks for %d bytes", len(r.Marks), len(r.Text)))
+	}
+	return r.Text, err
 }

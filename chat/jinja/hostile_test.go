@@ -29,6 +29,7 @@ func TestHostileTemplates(t *testing.T) {
 		"wide spec":        `{{ '{:1000000000}'.format(1) }}`,
 		"wide ljust":       `{{ 'a'.ljust(10**9) }}`,
 		"wide center":      `{{ 'a'|center(10**9) }}`,
+		"wide tabs":        `{{ 'a\tb'.expandtabs(10**9) }}`,
 		"wide indent":      `{{ 'a\nb'|indent(10**9) }}`,
 		"wide json":        `{{ [1]|tojson(indent=10**9) }}`,
 		"replace":          `{% set a = 'a' * 100000 %}{{ a.replace('a', a) }}`,

@@ -2,11 +2,14 @@ package jinja
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,7 +20,10 @@ import (
 // maxJSONDepth bounds the nesting of variables.
 const maxJSONDepth = 128
 
-// FromJSON reads a JSON object as variables.
+// fromRequest marks strings that came in as JSON, until somebody marks them otherwise.
+const fromRequest = 1
+
+// FromJSON reads a JSON object as variables, whose strings are marked with 1.
 func FromJSON(text []byte) (*Dict, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	v, err := readJSON(d, 0)
@@ -28,7 +34,7 @@ func FromJSON(text []byte) (*Dict, error) {
 	if !ok {
 		return nil, fmt.Errorf("the context must be a JSON object")
 	}
-	if _, err := d.ReadToken(); err == nil {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("text after the JSON object")
 	}
 	return object, nil
@@ -46,7 +52,7 @@ func readJSON(d *jsontext.Decoder, depth int) (Value, error) {
 	case 't', 'f':
 		return t.Bool(), nil
 	case '"':
-		return t.String(), nil
+		return Mark(t.String(), fromRequest), nil
 	case '0':
 		return readNumber(t.String())
 	case '[':
@@ -73,7 +79,7 @@ func readObject(d *jsontext.Decoder, depth int) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := k.String()
+		key := Mark(k.String(), fromRequest)
 		v, err := readJSON(d, depth+1)
 		if err != nil {
 			return nil, err
@@ -102,21 +108,20 @@ func readNumber(s string) (Value, error) {
 // jsonWriter is json.dumps.
 type jsonWriter struct {
 	e              *evaluation
-	b              strings.Builder
-	indent         string // "" and pretty false: one line
+	b              builder
+	indent         text // "" and pretty false: one line
 	pretty         bool
-	comma, colon   string
+	comma, colon   text
 	ascii, sortKey bool
 }
 
 func filterToJSON(e *evaluation, v Value, a *callArgs) Value {
-	w := &jsonWriter{e: e, comma: ", ", colon: ": "}
+	w := &jsonWriter{e: e, comma: text{s: ", "}, colon: text{s: ": "}}
 	w.ascii = truth(a.or(0, "ensure_ascii", false))
 	if n := a.or(1, "indent", nil); n != nil {
-		w.pretty, w.comma = true, ","
-		if s, ok := textOf(n); ok {
-			w.indent = s
-		} else {
+		var ok bool
+		w.pretty, w.comma = true, text{s: ","}
+		if w.indent, ok = asText(n); !ok {
 			w.indent = e.pad(e.toInt(n))
 		}
 	}
@@ -125,23 +130,25 @@ func filterToJSON(e *evaluation, v Value, a *callArgs) Value {
 		if len(items) != 2 {
 			e.fail("separators must be two strings")
 		}
-		w.comma, w.colon = e.str(items[0]), e.str(items[1])
+		w.comma, w.colon = e.text(items[0]), e.text(items[1])
 	}
 	w.sortKey = truth(a.or(3, "sort_keys", false))
 	w.value(v, 1)
-	return w.b.String()
+	return w.b.text().value()
 }
 
-func (w *jsonWriter) write(s string) {
-	w.e.allocate(len(s))
-	w.b.WriteString(s)
+func (w *jsonWriter) write(s string) { w.text(text{s: s}) }
+
+func (w *jsonWriter) text(t text) {
+	w.e.allocate(len(t.s))
+	w.b.write(t)
 }
 
 func (w *jsonWriter) newline(depth int) {
 	if w.pretty {
 		w.write("\n")
 		for range depth {
-			w.write(w.indent)
+			w.text(w.indent)
 		}
 	}
 }
@@ -160,9 +167,9 @@ func (w *jsonWriter) value(v Value, depth int) {
 	case float64:
 		w.write(jsonFloat(x))
 	case string:
+		w.string(text{s: x})
+	case text:
 		w.string(x)
-	case safe:
-		w.string(string(x))
 	case *List:
 		w.list(x, depth)
 	case *Dict:
@@ -190,7 +197,7 @@ func (w *jsonWriter) list(l *List, depth int) {
 	w.write("[")
 	for i, item := range l.Items {
 		if i > 0 {
-			w.write(w.comma)
+			w.text(w.comma)
 		}
 		w.newline(depth)
 		w.value(item, depth+1)
@@ -211,11 +218,11 @@ func (w *jsonWriter) dict(d *Dict, depth int) {
 	w.write("{")
 	for i, k := range keys {
 		if i > 0 {
-			w.write(w.comma)
+			w.text(w.comma)
 		}
 		w.newline(depth)
 		w.key(k)
-		w.write(w.colon)
+		w.text(w.colon)
 		v, _ := d.Get(k)
 		w.value(v, depth+1)
 	}
@@ -226,9 +233,9 @@ func (w *jsonWriter) dict(d *Dict, depth int) {
 func (w *jsonWriter) key(k Value) {
 	switch x := k.(type) {
 	case string:
+		w.string(text{s: x})
+	case text:
 		w.string(x)
-	case safe:
-		w.string(string(x))
 	case nil:
 		w.write(`"null"`)
 	case bool:
@@ -244,26 +251,21 @@ func (w *jsonWriter) key(k Value) {
 
 var jsonEscapes = map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
 
-func (w *jsonWriter) string(s string) {
-	w.e.allocate(len(s) + 2)
-	w.b.WriteByte('"')
-	for _, r := range s {
-		escape, special := jsonEscapes[r]
-		switch {
-		case special:
-			w.b.WriteString(escape)
-		case r < 0x20:
-			fmt.Fprintf(&w.b, `\u%04x`, r)
-		case r >= utf8.RuneSelf && w.ascii:
-			if r > 0xffff {
-				r -= 0x10000
-				fmt.Fprintf(&w.b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-				continue
-			}
-			fmt.Fprintf(&w.b, `\u%04x`, r)
-		default:
-			w.b.WriteRune(r)
+func (w *jsonWriter) string(t text) {
+	w.e.allocate(len(t.s) + 2)
+	w.b.own(`"`)
+	w.b.write(t.replaced(func(r rune) (string, bool) {
+		if escape, special := jsonEscapes[r]; special {
+			return escape, true
 		}
-	}
-	w.b.WriteByte('"')
+		switch {
+		case r < 0x20 || r >= utf8.RuneSelf && r <= 0xffff && w.ascii:
+			return fmt.Sprintf(`\u%04x`, r), true
+		case r > 0xffff && w.ascii:
+			high, low := utf16.EncodeRune(r)
+			return fmt.Sprintf(`\u%04x\u%04x`, high, low), true
+		}
+		return "", false
+	}))
+	w.b.own(`"`)
 }

@@ -12,8 +12,9 @@ import (
 // method finds a bound method.
 func (e *evaluation) method(v Value, n string) (Value, bool) {
 	var f func(*evaluation, *callArgs) Value
-	if s, ok := textOf(v); ok {
-		f = stringMethod(s, n)
+	if t, ok := asText(v); ok {
+		t.safe = false
+		f = stringMethod(t, n)
 	}
 	switch x := v.(type) {
 	case *List:
@@ -98,7 +99,7 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 	case "copy":
 		return func(e *evaluation, _ *callArgs) Value {
 			e.allocate(32 * len(d.keys))
-			return d.copy()
+			return d.Copy()
 		}
 	}
 	return nil
@@ -122,68 +123,87 @@ var stringMapping = map[string]func(string) string{
 
 // stringPredicates hold for every character of a string that is not empty.
 var stringPredicates = map[string]func(rune) bool{
-	"isdigit": unicode.IsDigit, "isdecimal": unicode.IsDigit, "isnumeric": unicode.IsNumber, "isalpha": unicode.IsLetter, "isspace": unicode.IsSpace,
+	"isdigit": isDigit, "isdecimal": unicode.IsDigit, "isnumeric": unicode.IsNumber, "isalpha": unicode.IsLetter, "isspace": unicode.IsSpace,
 	"isalnum": func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) },
 }
 
-func stringMethod(s, n string) func(*evaluation, *callArgs) Value {
+func stringMethod(t text, n string) func(*evaluation, *callArgs) Value {
 	if f, ok := stringMapping[n]; ok {
 		return func(e *evaluation, _ *callArgs) Value {
-			e.allocate(len(s))
-			return f(s)
+			e.allocate(len(t.s))
+			return t.mapped(f).value()
 		}
 	}
 	if f, ok := stringPredicates[n]; ok {
 		return func(*evaluation, *callArgs) Value {
-			return s != "" && strings.IndexFunc(s, func(r rune) bool { return !f(r) }) < 0
+			return t.s != "" && strings.IndexFunc(t.s, func(r rune) bool { return !f(r) }) < 0
 		}
 	}
 	if f, ok := stringMethods[n]; ok {
-		return func(e *evaluation, a *callArgs) Value { return f(e, s, a) }
+		return func(e *evaluation, a *callArgs) Value { return f(e, t, a) }
 	}
 	return nil
 }
 
-type stringFunc func(e *evaluation, s string, a *callArgs) Value
+// isDigit is Python's, which raised and lowered digits are too.
+func isDigit(r rune) bool {
+	return unicode.IsDigit(r) || strings.ContainsRune("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", r)
+}
+
+type stringFunc func(e *evaluation, t text, a *callArgs) Value
 
 var stringMethods map[string]stringFunc
 
 func init() { // the table refers to functions that refer to it
+	strip := func(left, right bool) stringFunc {
+		return func(e *evaluation, t text, a *callArgs) Value {
+			return e.strip(t, a.or(0, "", nil), left, right).value()
+		}
+	}
+	split := func(right bool) stringFunc {
+		return func(e *evaluation, t text, a *callArgs) Value { return e.split(t, a, right) }
+	}
+	partition := func(index func(string, string) int, right bool) stringFunc {
+		return func(e *evaluation, t text, a *callArgs) Value { return e.partition(t, e.wantText(a, 0), index, right) }
+	}
+	justify := func(side int) stringFunc {
+		return func(e *evaluation, t text, a *callArgs) Value { return e.justify(t, a, side) }
+	}
 	stringMethods = map[string]stringFunc{
-		"strip":  func(e *evaluation, s string, a *callArgs) Value { return e.strip(s, a.or(0, "", nil), true, true) },
-		"lstrip": func(e *evaluation, s string, a *callArgs) Value { return e.strip(s, a.or(0, "", nil), true, false) },
-		"rstrip": func(e *evaluation, s string, a *callArgs) Value { return e.strip(s, a.or(0, "", nil), false, true) },
-		"split":  func(e *evaluation, s string, a *callArgs) Value { return e.split(s, a, false) },
-		"rsplit": func(e *evaluation, s string, a *callArgs) Value { return e.split(s, a, true) },
-		"splitlines": func(e *evaluation, s string, a *callArgs) Value {
-			return e.splitLines(s, truth(a.or(0, "keepends", false)))
+		"strip": strip(true, true), "lstrip": strip(true, false), "rstrip": strip(false, true),
+		"split": split(false), "rsplit": split(true),
+		"splitlines": func(e *evaluation, t text, a *callArgs) Value {
+			return e.splitLines(t, truth(a.or(0, "keepends", false)))
 		},
-		"partition":    func(e *evaluation, s string, a *callArgs) Value { return e.partition(s, e.wantText(a, 0), false) },
-		"rpartition":   func(e *evaluation, s string, a *callArgs) Value { return e.partition(s, e.wantText(a, 0), true) },
-		"join":         func(e *evaluation, s string, a *callArgs) Value { return e.joinStrings(s, e.iterate(a.or(0, "", nil))) },
-		"startswith":   func(e *evaluation, s string, a *callArgs) Value { return e.affix(s, a, strings.HasPrefix) },
-		"endswith":     func(e *evaluation, s string, a *callArgs) Value { return e.affix(s, a, strings.HasSuffix) },
-		"find":         func(e *evaluation, s string, a *callArgs) Value { return e.find(s, a, strings.Index) },
-		"rfind":        func(e *evaluation, s string, a *callArgs) Value { return e.find(s, a, strings.LastIndex) },
-		"index":        func(e *evaluation, s string, a *callArgs) Value { return e.index(s, a, strings.Index) },
-		"rindex":       func(e *evaluation, s string, a *callArgs) Value { return e.index(s, a, strings.LastIndex) },
-		"count":        func(e *evaluation, s string, a *callArgs) Value { return int64(strings.Count(s, e.wantText(a, 0))) },
-		"replace":      func(e *evaluation, s string, a *callArgs) Value { return e.replace(s, a) },
-		"removeprefix": func(e *evaluation, s string, a *callArgs) Value { return strings.TrimPrefix(s, e.wantText(a, 0)) },
-		"removesuffix": func(e *evaluation, s string, a *callArgs) Value { return strings.TrimSuffix(s, e.wantText(a, 0)) },
-		"zfill":        func(e *evaluation, s string, a *callArgs) Value { return e.zfill(s, e.wantInt(a, 0)) },
-		"ljust":        func(e *evaluation, s string, a *callArgs) Value { return e.justify(s, a, 0) },
-		"rjust":        func(e *evaluation, s string, a *callArgs) Value { return e.justify(s, a, 2) },
-		"center":       func(e *evaluation, s string, a *callArgs) Value { return e.justify(s, a, 1) },
-		"format":       func(e *evaluation, s string, a *callArgs) Value { return e.format(s, a) },
-		"isupper": func(_ *evaluation, s string, _ *callArgs) Value {
-			return strings.ToUpper(s) == s && strings.ToLower(s) != s
+		"partition": partition(strings.Index, false), "rpartition": partition(strings.LastIndex, true),
+		"join":       func(e *evaluation, t text, a *callArgs) Value { return e.joinStrings(t, e.iterate(a.or(0, "", nil))) },
+		"startswith": func(e *evaluation, t text, a *callArgs) Value { return e.affix(t.s, a, strings.HasPrefix) },
+		"endswith":   func(e *evaluation, t text, a *callArgs) Value { return e.affix(t.s, a, strings.HasSuffix) },
+		"find":       func(e *evaluation, t text, a *callArgs) Value { return e.find(t.s, a, strings.Index) },
+		"rfind":      func(e *evaluation, t text, a *callArgs) Value { return e.find(t.s, a, strings.LastIndex) },
+		"index":      func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.Index) },
+		"rindex":     func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.LastIndex) },
+		"count":      func(e *evaluation, t text, a *callArgs) Value { return int64(strings.Count(t.s, e.wantText(a, 0))) },
+		"replace":    func(e *evaluation, t text, a *callArgs) Value { return e.replace(t, a) },
+		"removeprefix": func(e *evaluation, t text, a *callArgs) Value {
+			return t.suffix(len(strings.TrimPrefix(t.s, e.wantText(a, 0)))).value()
 		},
-		"islower": func(_ *evaluation, s string, _ *callArgs) Value {
-			return strings.ToLower(s) == s && strings.ToUpper(s) != s
+		"removesuffix": func(e *evaluation, t text, a *callArgs) Value {
+			return t.slice(0, len(strings.TrimSuffix(t.s, e.wantText(a, 0)))).value()
 		},
-		"istitle":    func(_ *evaluation, s string, _ *callArgs) Value { return s != "" && title(s) == s },
-		"expandtabs": func(e *evaluation, s string, _ *callArgs) Value { return e.replaceText(s, "\t", "        ", -1) },
+		"zfill": func(e *evaluation, t text, a *callArgs) Value { return e.zfill(t, e.wantInt(a, 0)) },
+		"ljust": justify(0), "center": justify(1), "rjust": justify(2),
+		"format": func(e *evaluation, t text, a *callArgs) Value { return e.format(t, a) },
+		"isupper": func(_ *evaluation, t text, _ *callArgs) Value {
+			return strings.ToUpper(t.s) == t.s && strings.ToLower(t.s) != t.s
+		},
+		"islower": func(_ *evaluation, t text, _ *callArgs) Value {
+			return strings.ToLower(t.s) == t.s && strings.ToUpper(t.s) != t.s
+		},
+		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && title(t.s) == t.s },
+		"expandtabs": func(e *evaluation, t text, a *callArgs) Value {
+			return e.expandTabs(t, e.toInt(a.or(0, "tabsize", int64(8)))).value()
+		},
 	}
 }
 

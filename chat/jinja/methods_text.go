@@ -37,7 +37,7 @@ func swapCase(s string) string {
 	}, s)
 }
 
-func (e *evaluation) strip(s string, set Value, left, right bool) Value {
+func (e *evaluation) strip(t text, set Value, left, right bool) text {
 	in := unicode.IsSpace
 	if set != nil {
 		chars, ok := textOf(set)
@@ -47,134 +47,128 @@ func (e *evaluation) strip(s string, set Value, left, right bool) Value {
 		in = func(r rune) bool { return strings.ContainsRune(chars, r) }
 	}
 	if left {
-		s = strings.TrimLeftFunc(s, in)
+		t = t.suffix(len(strings.TrimLeftFunc(t.s, in)))
 	}
 	if right {
-		s = strings.TrimRightFunc(s, in)
+		t = t.slice(0, len(strings.TrimRightFunc(t.s, in)))
 	}
-	return s
+	return t
 }
 
-func (e *evaluation) strings(parts []string) *List {
+func (e *evaluation) list(parts []text) *List {
 	e.allocate(16 * len(parts))
 	out := &List{}
 	for _, p := range parts {
-		out.Items = append(out.Items, p)
+		out.Items = append(out.Items, p.value())
 	}
 	return out
 }
 
-func (e *evaluation) split(s string, a *callArgs, right bool) Value {
+func (e *evaluation) split(t text, a *callArgs, right bool) Value {
 	sep, limit := a.or(0, "sep", nil), e.toInt(a.or(1, "maxsplit", int64(-1)))
-	e.allocate(16 * len(s))
+	e.allocate(16 * len(t.s))
 	if sep == nil {
-		return e.strings(splitSpace(s, limit, right))
+		return e.list(splitSpace(t, limit, right))
 	}
 	by, ok := textOf(sep)
 	if !ok || by == "" {
 		e.fail("split needs a separator that is a string and not empty")
 	}
 	if !right {
-		return e.strings(strings.SplitN(s, by, splitCount(limit)))
+		return e.list(t.split(by, limit))
 	}
-	var parts []string
+	var parts []text
 	for limit != 0 {
-		i := strings.LastIndex(s, by)
+		i := strings.LastIndex(t.s, by)
 		if i < 0 {
 			break
 		}
-		parts, s, limit = append(parts, s[i+len(by):]), s[:i], limit-1
+		parts, t, limit = append(parts, t.slice(i+len(by), len(t.s))), t.slice(0, i), limit-1
 	}
-	parts = append(parts, s)
+	parts = append(parts, t)
 	slices.Reverse(parts)
-	return e.strings(parts)
+	return e.list(parts)
 }
 
-func splitCount(limit int) int {
-	if limit < 0 {
-		return -1
+// splitSpace splits at runs of whitespace, at most limit times, from one end; beyond the last split only the white
+// space at that end goes.
+func splitSpace(t text, limit int, right bool) []text {
+	words := t.fields()
+	if limit < 0 || len(words) <= limit {
+		return words
 	}
-	return limit + 1
-}
-
-// splitSpace splits at runs of whitespace, at most limit times, from one end.
-func splitSpace(s string, limit int, right bool) []string {
-	fields := strings.Fields(s)
-	if limit < 0 || len(fields) <= limit+1 {
-		return fields
-	}
-	var parts []string
-	rest := strings.TrimSpace(s)
-	for range limit {
-		if right {
-			i := strings.LastIndexFunc(rest, unicode.IsSpace)
-			_, n := utf8.DecodeRuneInString(rest[i:])
-			parts, rest = append(parts, rest[i+n:]), strings.TrimRightFunc(rest[:i], unicode.IsSpace)
-		} else {
-			i := strings.IndexFunc(rest, unicode.IsSpace)
-			parts, rest = append(parts, rest[:i]), strings.TrimLeftFunc(rest[i:], unicode.IsSpace)
-		}
-	}
+	var parts []text
 	if right {
+		rest := t.slice(0, len(strings.TrimRightFunc(t.s, unicode.IsSpace)))
+		for range limit {
+			i := strings.LastIndexFunc(rest.s, unicode.IsSpace)
+			_, n := utf8.DecodeRuneInString(rest.s[i:])
+			parts = append(parts, rest.slice(i+n, len(rest.s)))
+			rest = rest.slice(0, len(strings.TrimRightFunc(rest.s[:i], unicode.IsSpace)))
+		}
 		parts = append(parts, rest)
 		slices.Reverse(parts)
 		return parts
 	}
-	if strings.TrimRightFunc(s, unicode.IsSpace) != s { // Python keeps what follows the last field
-		rest = strings.TrimRightFunc(rest, unicode.IsSpace) + s[len(strings.TrimRightFunc(s, unicode.IsSpace)):]
+	rest := t.suffix(len(strings.TrimLeftFunc(t.s, unicode.IsSpace)))
+	for range limit {
+		i := strings.IndexFunc(rest.s, unicode.IsSpace)
+		parts = append(parts, rest.slice(0, i))
+		rest = rest.suffix(len(strings.TrimLeftFunc(rest.s[i:], unicode.IsSpace)))
 	}
 	return append(parts, rest)
 }
 
-func (e *evaluation) splitLines(s string, keep bool) Value {
-	var parts []string
-	for s != "" {
-		i := strings.IndexAny(s, "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029")
+func (e *evaluation) splitLines(t text, keep bool) Value {
+	var parts []text
+	for t.s != "" {
+		i := strings.IndexAny(t.s, "\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029")
 		if i < 0 {
-			parts = append(parts, s)
+			parts = append(parts, t)
 			break
 		}
-		_, n := utf8.DecodeRuneInString(s[i:])
-		if strings.HasPrefix(s[i:], "\r\n") {
+		_, n := utf8.DecodeRuneInString(t.s[i:])
+		if strings.HasPrefix(t.s[i:], "\r\n") {
 			n = 2
 		}
 		end := i
 		if keep {
 			end += n
 		}
-		parts, s = append(parts, s[:end]), s[i+n:]
+		parts, t = append(parts, t.slice(0, end)), t.slice(i+n, len(t.s))
 	}
-	return e.strings(parts)
+	return e.list(parts)
 }
 
-func (e *evaluation) partition(s, sep string, right bool) Value {
+func (e *evaluation) partition(t text, sep string, index func(string, string) int, right bool) Value {
 	if sep == "" {
 		e.fail("empty separator")
 	}
-	i := strings.Index(s, sep)
-	if right {
-		i = strings.LastIndex(s, sep)
-	}
+	i := index(t.s, sep)
 	switch {
 	case i >= 0:
-		return newTuple(s[:i], sep, s[i+len(sep):])
+		end := i + len(sep)
+		return newTuple(t.slice(0, i).value(), t.slice(i, end).value(), t.slice(end, len(t.s)).value())
 	case right:
-		return newTuple("", "", s)
+		return newTuple("", "", t.value())
 	}
-	return newTuple(s, "", "")
+	return newTuple(t.value(), "", "")
 }
 
-func (e *evaluation) joinStrings(sep string, items []Value) Value {
-	parts := make([]string, len(items))
+func (e *evaluation) joinStrings(sep text, items []Value) Value {
+	var b builder
 	for i, item := range items {
-		s, ok := textOf(item)
+		t, ok := asText(item)
 		if !ok {
 			e.fail("sequence item %d: expected str instance, %s found", i, typeName(item))
 		}
-		parts[i] = s
-		e.allocate(len(s) + len(sep))
+		e.allocate(len(t.s) + len(sep.s))
+		if i > 0 {
+			b.write(sep)
+		}
+		b.write(t)
 	}
-	return strings.Join(parts, sep)
+	return b.text().value()
 }
 
 func (e *evaluation) affix(s string, a *callArgs, has func(string, string) bool) Value {
@@ -207,49 +201,83 @@ func (e *evaluation) index(s string, a *callArgs, in func(string, string) int) V
 	return i
 }
 
-func (e *evaluation) replace(s string, a *callArgs) Value {
+func (e *evaluation) replace(t text, a *callArgs) Value {
 	count := -1
 	if v, ok := a.get(2, "count"); ok && v != nil {
 		count = e.toInt(v)
 	}
-	return e.replaceText(s, e.wantText(a, 0), e.wantText(a, 1), count)
+	from := e.wantText(a, 0)
+	e.wantText(a, 1)
+	return e.replaceText(t, from, e.text(a.positional[1]), count).value()
 }
 
 // replaceText counts the result before it is made.
-func (e *evaluation) replaceText(s, from, to string, count int) string {
-	n := strings.Count(s, from)
+func (e *evaluation) replaceText(t text, from string, to text, count int) text {
+	n := strings.Count(t.s, from)
 	if count >= 0 {
 		n = min(n, count)
 	}
-	if len(to) > 0 && n > maxMemory/len(to) {
+	if len(to.s) > 0 && n > maxMemory/len(to.s) {
 		e.fail("the template takes too much memory")
 	}
-	e.allocate(len(s) + n*len(to))
-	return strings.Replace(s, from, to, count)
-}
-
-func (e *evaluation) pad(n int) string {
-	e.allocate(max(n, 0))
-	return strings.Repeat(" ", max(n, 0))
-}
-
-func (e *evaluation) zfill(s string, width int) Value {
-	missing := width - utf8.RuneCountInString(s)
-	zeros := strings.ReplaceAll(e.pad(missing), " ", "0")
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		return s[:1] + zeros + s[1:]
+	e.allocate(len(t.s) + n*len(to.s))
+	var b builder
+	at := 0
+	for i := range n {
+		next := at + strings.Index(t.s[at:], from)
+		if from == "" && i > 0 { // between any two characters, and at the ends
+			_, size := utf8.DecodeRuneInString(t.s[at:])
+			next = at + size
+		}
+		b.write(t.slice(at, next), to)
+		at = next + len(from)
 	}
-	return zeros + s
+	b.write(t.slice(at, len(t.s)))
+	return b.text()
+}
+
+// expandTabs fills up to columns that are multiples of size.
+func (e *evaluation) expandTabs(t text, size int) text {
+	column := 0
+	return t.replaced(func(r rune) (string, bool) {
+		switch {
+		case r == '\t' && size > 0:
+			spaces := e.pad(size - column%size).s
+			column = 0
+			return spaces, true
+		case r == '\t':
+			return "", true
+		case r == '\n' || r == '\r':
+			column = 0
+		default:
+			column++
+		}
+		return "", false
+	})
+}
+
+func (e *evaluation) pad(n int) text {
+	e.allocate(max(n, 0))
+	return text{s: strings.Repeat(" ", max(n, 0))}
+}
+
+func (e *evaluation) zfill(t text, width int) Value {
+	zeros := text{s: strings.ReplaceAll(e.pad(width-utf8.RuneCountInString(t.s)).s, " ", "0")}
+	sign := 0
+	if t.s != "" && (t.s[0] == '-' || t.s[0] == '+') {
+		sign = 1
+	}
+	return joined(t.slice(0, sign), zeros, t.slice(sign, len(t.s))).value()
 }
 
 // justify pads to a width: 0 left, 1 centre, 2 right.
-func (e *evaluation) justify(s string, a *callArgs, side int) Value {
-	fill, ok := textOf(a.or(1, "fillchar", " "))
-	if !ok || utf8.RuneCountInString(fill) != 1 {
+func (e *evaluation) justify(t text, a *callArgs, side int) Value {
+	fill, ok := asText(a.or(1, "fillchar", " "))
+	if !ok || utf8.RuneCountInString(fill.s) != 1 {
 		e.fail("the fill character must be exactly one character long")
 	}
 	width := e.wantInt(a, 0)
-	missing := max(width-utf8.RuneCountInString(s), 0)
+	missing := max(width-utf8.RuneCountInString(t.s), 0)
 	left := 0
 	switch side {
 	case 1:
@@ -257,7 +285,7 @@ func (e *evaluation) justify(s string, a *callArgs, side int) Value {
 	case 2:
 		left = missing
 	}
-	padding := strings.ReplaceAll(e.pad(missing), " ", fill)
-	cut := left * len(fill)
-	return padding[:cut] + s + padding[cut:]
+	padding := fill.spread(strings.ReplaceAll(e.pad(missing).s, " ", fill.s))
+	cut := left * len(fill.s)
+	return joined(padding.slice(0, cut), t, padding.slice(cut, len(padding.s))).value()
 }

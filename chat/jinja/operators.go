@@ -73,8 +73,8 @@ func (e *evaluation) arithmetic(op string, a, b Value) Value {
 	case "*":
 		return e.repeat(a, b)
 	case "%":
-		if s, ok := textOf(a); ok {
-			return e.percent(s, b)
+		if t, ok := asText(a); ok {
+			return e.percent(t, b)
 		}
 	}
 	e.fail("unsupported operand type(s) for %s: %s and %s", op, typeName(a), typeName(b))
@@ -157,18 +157,18 @@ func (e *evaluation) floats(op string, f, g float64) Value {
 }
 
 func (e *evaluation) add(a, b Value) Value {
-	if s, ok := textOf(a); ok {
-		t, ok := textOf(b)
+	if s, ok := asText(a); ok {
+		t, ok := asText(b)
 		if !ok {
 			e.fail("can only concatenate str (not %q) to str", typeName(b))
 		}
-		e.allocate(len(s) + len(t))
-		_, safeA := a.(safe)
-		_, safeB := b.(safe)
-		if safeA || safeB {
-			return e.escape(a) + e.escape(b)
+		e.allocate(len(s.s) + len(t.s))
+		if s.safe || t.safe {
+			sum := joined(e.escape(a), e.escape(b))
+			sum.safe = true
+			return sum
 		}
-		return s + t
+		return joined(s, t).value()
 	}
 	x, okA := a.(*List)
 	y, okB := b.(*List)
@@ -190,12 +190,12 @@ func (e *evaluation) repeat(a, b Value) Value {
 		e.fail("can't multiply sequence by %s", typeName(b))
 	}
 	times := max(n.Int64(), 0)
-	if s, ok := textOf(a); ok {
-		if len(s) > 0 && times > maxMemory/int64(len(s)) {
+	if t, ok := asText(a); ok {
+		if len(t.s) > 0 && times > maxMemory/int64(len(t.s)) {
 			e.fail("the template takes too much memory")
 		}
-		e.allocate(len(s) * int(times))
-		return strings.Repeat(s, int(times))
+		e.allocate(len(t.s) * int(times))
+		return text{s: strings.Repeat(t.s, int(times)), marks: strings.Repeat(t.marks, int(times))}.value()
 	}
 	l, ok := a.(*List)
 	if !ok {

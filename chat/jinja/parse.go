@@ -3,6 +3,7 @@ package jinja
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // This file owns parsing statements.
@@ -19,6 +20,9 @@ type parser struct {
 	at     int
 	depth  int
 	loops  int
+	// unknown are filters and tests that nothing has, named so far. In a condition they are an error when they run, as in
+	// jinja2 (a template may ask whether it has one before it uses it); all others end the parsing.
+	unknown []*Error
 }
 
 // parseError is how the parser leaves its recursion.
@@ -26,7 +30,7 @@ type parseError struct{ err *Error }
 
 // Parse parses a template.
 func Parse(src string) (t *Template, err error) {
-	tokens, err := lex(src)
+	tokens, err := lex(strings.ToValidUTF8(src, "\uFFFD"))
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +44,8 @@ func Parse(src string) (t *Template, err error) {
 		}
 	}()
 	p := &parser{tokens: tokens}
-	body := p.body()
+	var body []node
+	p.firm(func() { body = p.body() })
 	if p.peek().kind != tokenEOF {
 		p.fail("unexpected end tag %q", p.tokens[min(p.at+1, len(p.tokens)-1)].text)
 	}
@@ -160,7 +165,8 @@ func (p *parser) body(ends ...string) (nodes []node) {
 // closed parses a body and its end tag.
 func (p *parser) closed(end string) []node {
 	p.blockEnd()
-	body := p.body(end)
+	var body []node
+	p.firm(func() { body = p.body(end) })
 	p.at += 2
 	p.blockEnd()
 	return body
@@ -170,7 +176,9 @@ func (p *parser) statement() node {
 	line := p.peek().line
 	switch tag := p.wantName(); tag {
 	case "if":
-		return p.ifStatement(line)
+		var n node
+		p.soft(func() { n = p.ifStatement(line) })
+		return n
 	case "for":
 		return p.forStatement(line)
 	case "set":
@@ -184,7 +192,8 @@ func (p *parser) statement() node {
 	case "call":
 		return p.callStatement(line)
 	case "filter":
-		f := p.filters(nil)
+		var f []filterExpr
+		p.firm(func() { f = p.filters(nil) })
 		return filterNode{f, p.closed("endfilter"), line}
 	case "with":
 		return p.withStatement(line)
@@ -198,7 +207,8 @@ func (p *parser) statement() node {
 		for p.skipName("scoped") || p.skipName("required") {
 		}
 		p.blockEnd()
-		body := p.body("endblock")
+		var body []node
+		p.firm(func() { body = p.body("endblock") })
 		p.at += 2
 		if p.peek().kind == tokenName {
 			p.at++
@@ -231,7 +241,10 @@ func (p *parser) ifStatement(line int) node {
 			n.tests = append(n.tests, p.tupleOrCondition())
 			p.blockEnd()
 		case "else":
-			n.orElse = p.closed("endif")
+			p.blockEnd()
+			n.orElse = p.body("endif")
+			p.at += 2
+			p.blockEnd()
 			return n
 		default:
 			p.blockEnd()
@@ -249,12 +262,12 @@ func (p *parser) forStatement(line int) node {
 	}
 	n.iter = p.tupleNoCondition()
 	if p.skipName("if") {
-		n.filter = p.expression()
+		p.firm(func() { n.filter = p.expression() })
 	}
 	n.recursive = p.skipName("recursive")
 	p.blockEnd()
 	p.loops++
-	n.body = p.body("else", "endfor")
+	p.firm(func() { n.body = p.body("else", "endfor") })
 	p.loops--
 	p.at++
 	if p.wantName() == "else" {
@@ -311,7 +324,7 @@ func (p *parser) setStatement(line int) node {
 	var f []filterExpr
 	if p.isOp("|") {
 		p.at++
-		f = p.filters(nil)
+		p.firm(func() { f = p.filters(nil) })
 	}
 	return setBlockNode{t, f, p.closed("endset"), line}
 }
@@ -328,12 +341,6 @@ func (p *parser) filters(list []filterExpr) []filterExpr {
 		if !p.skipOp("|") {
 			return list
 		}
-	}
-}
-
-func (p *parser) knownFilter(n string) {
-	if _, ok := filters[n]; !ok {
-		p.fail("no filter named %q", n)
 	}
 }
 

@@ -28,6 +28,7 @@ func (p *parser) tuple(element func() expr) expr {
 
 func (p *parser) expression() expr {
 	defer p.enter()()
+	before := len(p.unknown)
 	e := p.or()
 	for p.skipName("if") {
 		c := condExpr{yes: e, test: p.or()}
@@ -35,6 +36,7 @@ func (p *parser) expression() expr {
 			c.no = p.expression()
 		}
 		e = c
+		p.unknown = p.unknown[:before] // known to be a condition only now
 	}
 	return e
 }
@@ -335,7 +337,7 @@ func (p *parser) test(of expr) expr {
 	t := testExpr{of: of, negate: p.skipName("not")}
 	t.name = p.dottedName()
 	if _, ok := tests[t.name]; !ok {
-		p.fail("no test named %q", t.name)
+		p.unknown = append(p.unknown, &Error{p.peek().line, noTest(t.name)})
 	}
 	next := p.peek()
 	switch {

@@ -28,7 +28,7 @@ func init() {
 		"float":     is(func(v Value) bool { _, ok := v.(float64); return ok }),
 		"number":    is(isNumber),
 		"string":    is(func(v Value) bool { _, ok := textOf(v); return ok }),
-		"escaped":   is(func(v Value) bool { _, ok := v.(safe); return ok }),
+		"escaped":   is(isSafe),
 		"mapping":   is(func(v Value) bool { _, ok := v.(*Dict); return ok }),
 		"sequence":  is(isSequence),
 		"iterable":  is(isIterable),
@@ -45,15 +45,19 @@ func init() {
 		"test":   func(e *evaluation, v Value, _ *callArgs) bool { _, ok := tests[e.str(v)]; return ok },
 		"in":     func(e *evaluation, v Value, a *callArgs) bool { return e.contains(a.or(0, "seq", nil), v) },
 	}
-	for n, op := range map[string]string{"eq": "==", "equalto": "==", "ne": "!=", "lt": "<", "lessthan": "<", "le": "<=", "gt": ">", "greaterthan": ">", "ge": ">="} {
-		t[n] = compare(op)
+	for op, names := range map[string][]string{
+		"==": {"eq", "equalto"}, "!=": {"ne"}, "<": {"lt", "lessthan"}, "<=": {"le"}, ">": {"gt", "greaterthan"}, ">=": {"ge"},
+	} {
+		for _, n := range append(names, op) { // select('>=', 3) names it as it is written
+			t[n] = compare(op)
+		}
 	}
 	tests = t
 }
 
 func isSequence(v Value) bool {
 	switch v.(type) {
-	case string, safe, *List, *Dict, *undefined:
+	case string, text, *List, *Dict, *undefined:
 		return true
 	}
 	return false

@@ -11,74 +11,75 @@ import (
 
 // This file owns Python's str() and repr().
 
-// str is what {{ v }} prints.
-func (e *evaluation) str(v Value) string {
-	switch x := v.(type) {
-	case string:
-		return x
-	case safe:
-		return string(x)
-	case *undefined:
-		return ""
+// text is what {{ v }} prints.
+func (e *evaluation) text(v Value) text {
+	if t, ok := asText(v); ok {
+		return t
 	}
-	var b strings.Builder
-	e.repr(&b, v)
-	return b.String()
+	if _, missing := v.(*undefined); missing {
+		return text{}
+	}
+	return e.reprText(v)
 }
 
-func (e *evaluation) reprString(v Value) string {
-	var b strings.Builder
+// str is text without marks, for what only looks at it.
+func (e *evaluation) str(v Value) string { return e.text(v).s }
+
+func (e *evaluation) reprText(v Value) text {
+	var b builder
 	e.repr(&b, v)
-	return b.String()
+	return b.text()
 }
 
-func (e *evaluation) repr(b *strings.Builder, v Value) {
+func (e *evaluation) repr(b *builder, v Value) {
 	defer e.enter()()
 	before := b.Len()
 	switch x := v.(type) {
 	case nil:
-		b.WriteString("None")
+		b.own("None")
 	case bool:
-		b.WriteString(map[bool]string{true: "True", false: "False"}[x])
+		b.own(map[bool]string{true: "True", false: "False"}[x])
 	case int64:
-		b.WriteString(strconv.FormatInt(x, 10))
+		b.own(strconv.FormatInt(x, 10))
 	case *big.Int:
-		b.WriteString(x.String())
+		b.own(x.String())
 	case float64:
-		b.WriteString(floatRepr(x))
+		b.own(floatRepr(x))
 	case string:
-		stringRepr(b, x)
-	case safe:
-		b.WriteString("Markup(")
-		stringRepr(b, string(x))
-		b.WriteString(")")
+		b.write(stringRepr(text{s: x}))
+	case text:
+		if x.safe {
+			b.own("Markup(")
+			defer b.own(")")
+		}
+		b.write(stringRepr(x))
 	case *List:
 		e.reprList(b, x)
 	case *Dict:
-		b.WriteString("{")
+		b.own("{")
 		for i, k := range x.keys {
 			if i > 0 {
-				b.WriteString(", ")
+				b.own(", ")
 			}
 			e.repr(b, k)
-			b.WriteString(": ")
+			b.own(": ")
 			value, _ := x.Get(k)
 			e.repr(b, value)
 		}
-		b.WriteString("}")
+		b.own("}")
 	case *undefined:
-		b.WriteString("Undefined")
+		b.own("Undefined")
 	case *namespace:
-		b.WriteString("<Namespace ")
+		b.own("<Namespace ")
 		e.repr(b, x.vars)
-		b.WriteString(">")
+		b.own(">")
 	default:
-		fmt.Fprintf(b, "<%s object>", typeName(v))
+		b.own("<" + typeName(v) + " object>")
 	}
 	e.allocate(b.Len() - before)
 }
 
-func (e *evaluation) reprList(b *strings.Builder, l *List) {
+func (e *evaluation) reprList(b *builder, l *List) {
 	open, shut := "[", "]"
 	if l.Tuple {
 		open, shut = "(", ")"
@@ -86,14 +87,14 @@ func (e *evaluation) reprList(b *strings.Builder, l *List) {
 			shut = ",)"
 		}
 	}
-	b.WriteString(open)
+	b.own(open)
 	for i, item := range l.Items {
 		if i > 0 {
-			b.WriteString(", ")
+			b.own(", ")
 		}
 		e.repr(b, item)
 	}
-	b.WriteString(shut)
+	b.own(shut)
 }
 
 // floatRepr is Python's shortest form: an exponent below 1e-4 and from 1e16 on.
@@ -117,54 +118,49 @@ func floatRepr(f float64) string {
 }
 
 // stringRepr quotes with ' unless the string has ' and no ".
-func stringRepr(b *strings.Builder, s string) {
-	quote := byte('\'')
-	if strings.Contains(s, "'") && !strings.Contains(s, "\"") {
-		quote = '"'
+func stringRepr(t text) text {
+	quote := "'"
+	if strings.Contains(t.s, "'") && !strings.Contains(t.s, "\"") {
+		quote = `"`
 	}
-	b.WriteByte(quote)
-	for _, r := range s {
+	return joined(text{s: quote}, t.replaced(func(r rune) (string, bool) {
 		switch {
-		case r == rune(quote) || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
+		case string(r) == quote || r == '\\':
+			return `\` + string(r), true
 		case r == '\n':
-			b.WriteString(`\n`)
+			return `\n`, true
 		case r == '\r':
-			b.WriteString(`\r`)
+			return `\r`, true
 		case r == '\t':
-			b.WriteString(`\t`)
-		case r < 0x20 || r == 0x7f:
-			fmt.Fprintf(b, `\x%02x`, r)
-		case r > 0x7f && !printable(r):
-			writeEscape(b, r)
-		default:
-			b.WriteRune(r)
+			return `\t`, true
+		case r < 0x20 || r >= 0x7f && !printable(r):
+			return escaped(r), true
 		}
-	}
-	b.WriteByte(quote)
+		return "", false
+	}), text{s: quote})
 }
 
 // printable is Python's str.isprintable for one character.
-func printable(r rune) bool { return unicode.IsPrint(r) }
+func printable(r rune) bool { return r != 0x7f && unicode.IsPrint(r) }
 
-func writeEscape(b *strings.Builder, r rune) {
+func escaped(r rune) string {
 	switch {
 	case r <= 0xff:
-		fmt.Fprintf(b, `\x%02x`, r)
+		return fmt.Sprintf(`\x%02x`, r)
 	case r <= 0xffff:
-		fmt.Fprintf(b, `\u%04x`, r)
-	default:
-		fmt.Fprintf(b, `\U%08x`, r)
+		return fmt.Sprintf(`\u%04x`, r)
 	}
+	return fmt.Sprintf(`\U%08x`, r)
 }
 
-var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&#39;", `"`, "&#34;")
+var htmlEscapes = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\'': "&#39;", '"': "&#34;"}
 
 // escape makes v safe in HTML; what is safe already stays.
-func (e *evaluation) escape(v Value) safe {
-	if s, ok := v.(safe); ok {
-		return s
+func (e *evaluation) escape(v Value) text {
+	t := e.text(v)
+	if !t.safe {
+		t = t.replaced(func(r rune) (string, bool) { s, ok := htmlEscapes[r]; return s, ok })
+		t.safe = true
 	}
-	return safe(htmlEscapes.Replace(e.str(v)))
+	return t
 }

@@ -11,17 +11,15 @@ import (
 
 // This file owns values: Python's, as far as templates see them.
 
-// Value is nil (None), bool, int64, *big.Int (beyond int64), float64, string, safe, *List, *Dict,
+// Value is nil (None), bool, int64, *big.Int (beyond int64), float64, string, text, *List, *Dict,
 // *undefined, *namespace, *loop, or function.
 type Value any
 
-// safe is a string that is not escaped again.
-type safe string
-
 // List is a list or, if Tuple, a tuple.
 type List struct {
-	Items []Value
-	Tuple bool
+	Items  []Value
+	Tuple  bool
+	fields []string // of a named tuple
 }
 
 // Dict keeps the order of insertion.
@@ -51,7 +49,8 @@ func (d *Dict) Get(key Value) (Value, bool) {
 // Keys lists the keys in order.
 func (d *Dict) Keys() []Value { return d.keys }
 
-func (d *Dict) copy() *Dict {
+// Copy returns a dict with the same keys and values.
+func (d *Dict) Copy() *Dict {
 	c := NewDict()
 	for _, k := range d.keys {
 		c.Set(k, d.values[hashKey(k)])
@@ -72,8 +71,8 @@ func hashKey(v Value) any {
 		return "big:" + x.String()
 	case string:
 		return "s" + x
-	case safe:
-		return "s" + string(x)
+	case text:
+		return "s" + x.s
 	case *List:
 		parts := make([]string, len(x.Items))
 		for i, item := range x.Items {
@@ -177,16 +176,6 @@ func floatOf(v Value) (float64, bool) {
 	return 0, false
 }
 
-func textOf(v Value) (string, bool) {
-	switch x := v.(type) {
-	case string:
-		return x, true
-	case safe:
-		return string(x), true
-	}
-	return "", false
-}
-
 func truth(v Value) bool {
 	switch x := v.(type) {
 	case nil, *undefined:
@@ -199,8 +188,8 @@ func truth(v Value) bool {
 		return x != 0
 	case string:
 		return x != ""
-	case safe:
-		return x != ""
+	case text:
+		return x.s != ""
 	case *List:
 		return len(x.Items) > 0
 	case *Dict:
@@ -219,7 +208,7 @@ func typeName(v Value) string {
 		return "int"
 	case float64:
 		return "float"
-	case string, safe:
+	case string, text:
 		return "str"
 	case *List:
 		if x.Tuple {
@@ -340,13 +329,9 @@ func (e *evaluation) length(v Value) int {
 
 // iterate is what a for loop over v sees.
 func (e *evaluation) iterate(v Value) []Value {
-	if s, ok := textOf(v); ok {
-		e.spend(int64(len(s)))
-		var out []Value
-		for _, r := range s {
-			out = append(out, string(r))
-		}
-		return out
+	if t, ok := asText(v); ok {
+		e.spend(int64(len(t.s)))
+		return t.characters()
 	}
 	switch x := v.(type) {
 	case *List:

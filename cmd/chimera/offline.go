@@ -44,7 +44,9 @@ func logitsCommand() *cobra.Command {
 			}
 		}
 		r.Model, r.All = *model, positions == "all"
-		return daemon.Logits(config, r)
+		ctx, cancel := interruptible(c)
+		defer cancel()
+		return daemon.Logits(ctx, config, r)
 	}
 	return c
 }
@@ -86,11 +88,12 @@ func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
 
 func perplexityCommand() *cobra.Command {
 	var text string
-	var asJSON bool
+	var asJSON, parseSpecial bool
 	c := &cobra.Command{
 		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: cobra.NoArgs,
 		Long: `Measure perplexity: the text is cut into windows of --ctx tokens (512) that do not overlap; the second half of each
-window scores its tokens. The last partial window is dropped.`,
+window scores its tokens. The last partial window is dropped. What spells a special token, such as <|im_end|>, is plain text
+unless --parse-special is given.`,
 		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
 	}
 	config := engineConfig(c)
@@ -98,6 +101,7 @@ window scores its tokens. The last partial window is dropped.`,
 	window.DefValue, window.Usage = "512", "tokens in a window"
 	model := modelFlag(c)
 	c.Flags().StringVar(&text, "text", "", "text file, - for standard input")
+	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read special tokens in the text as such")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("text")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -106,7 +110,9 @@ window scores its tokens. The last partial window is dropped.`,
 			return err
 		}
 		set, wait := bar(c.ErrOrStderr(), "perplexity")
-		r, err := daemon.Perplexity(config, *model, data, func(done, total int) { set(uint64(done), uint64(total)) })
+		r, err := daemon.Perplexity(config, daemon.PerplexityRequest{
+			Model: *model, Text: data, ParseSpecial: parseSpecial, Progress: func(done, total int) { set(uint64(done), uint64(total)) },
+		})
 		wait()
 		if err != nil {
 			return err
@@ -121,19 +127,26 @@ window scores its tokens. The last partial window is dropped.`,
 }
 
 func quantizeCommand() *cobra.Command {
-	var target string
+	var r daemon.QuantizeRequest
 	c := &cobra.Command{
 		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: cobra.ExactArgs(2),
-		Long:    "Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32. OUT appears whole or not at all.",
-		Example: "  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf",
+		Long: `Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32; norms, biases, the routers of experts and
+tables of positions stay as they are. --tensor-type chooses otherwise for tensors by name. A tensor that the type can't hold,
+because of its rows' length or its values, gets one that can, and a line on standard error says so. OUT appears whole or not at
+all, and replaces regular files only, never the one that is read.`,
+		Example: `  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf
+  chimera quantize --type q8_0 --tensor-type 'output|token_embd=f16' model-f16.gguf model-q8_0.gguf`,
 	}
-	c.Flags().StringVar(&target, "type", "", "f32, f16 or q8_0")
+	c.Flags().StringVar(&r.Type, "type", "", "f32, f16 or q8_0")
+	c.Flags().StringArrayVar(&r.Tensors, "tensor-type", nil, "PATTERN=TYPE for tensors whose name the regular expression finds; the first that does counts (may be repeated)")
 	_ = c.MarkFlagRequired("type")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
 		set, wait := bar(c.ErrOrStderr(), "quantize")
-		err := daemon.Quantize(ctx, args[0], args[1], target, set)
+		r.In, r.Out, r.Progress = args[0], args[1], set
+		r.Notice = func(text string) { fmt.Fprintln(c.ErrOrStderr(), "chimera:", text) } // all before the first progress
+		err := daemon.Quantize(ctx, r)
 		wait()
 		return err
 	}

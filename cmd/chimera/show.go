@@ -47,6 +47,9 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 	for _, key := range s.Keys {
 		fmt.Fprintf(w, "%s = %s\n", key, preview(s.Metadata[key]))
 	}
+	if s.ChatProblem != "" {
+		fmt.Fprintf(w, "\nchat is off: %s\n", visible(s.ChatProblem))
+	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	if tensors {
 		head := "TENSOR\tTYPE\tSHAPE"
@@ -75,14 +78,19 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 // previewRunes is how much of a value is shown.
 const previewRunes = 120
 
-// preview shortens a value to a line; control characters, which a terminal would obey, are escaped.
+// visible escapes control characters, which a terminal would obey.
+func visible(text string) string {
+	quoted := strconv.QuoteToGraphic(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// preview shortens a value to a line.
 func preview(v any) string {
 	list := reflect.ValueOf(v)
 	if list.Kind() == reflect.Slice && list.Len() > 8 {
 		return fmt.Sprintf("[%d values]", list.Len())
 	}
-	quoted := strconv.QuoteToGraphic(fmt.Sprint(v))
-	text := []rune(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`))
+	text := []rune(visible(fmt.Sprint(v)))
 	if len(text) > previewRunes {
 		return string(text[:previewRunes]) + "..."
 	}

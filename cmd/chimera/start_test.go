@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,17 +18,20 @@ import (
 // it refuses before it loads, and a stop that comes while it loads.
 
 func TestReadyLineAndModelNames(t *testing.T) {
-	model := fixture(t, "llama")
-	socket := filepath.Join(t.TempDir(), "c.sock")
+	model, err := filepath.Abs(fixture(t, "llama"))
+	socket, third := filepath.Join(t.TempDir(), "c.sock"), filepath.Join(t.TempDir(), "third.gguf")
+	if err = errors.Join(err, os.Symlink(model, third)); err != nil {
+		t.Fatal(err)
+	}
 	p := startProcess(t, chimera("serve", "--socket", socket, "--http", "127.0.0.1:0", "--ctx", "128",
-		"--model", model+"=first", "--model", "/nowhere/b.gguf=second", "--model", "/nowhere/third.gguf"))
+		"--model", model+"=first", "--model", model+"=second", "--model", third))
 	if p.ready.Socket != socket || p.ready.HTTP == nil || !strings.HasPrefix(*p.ready.HTTP, "127.0.0.1:") || strings.HasSuffix(*p.ready.HTTP, ":0") ||
 		fmt.Sprint(p.ready.Models) != "[first second third]" {
 		t.Errorf("%s", p.line)
 	}
-	for name, want := range map[string]int{`"first"`: 200, `"second"`: 503, `"third"`: 503, `"fourth"`: 404, `""`: 200, "null": 200} {
+	for name, answers := range map[string]bool{`"first"`: true, `"second"`: false, `"third"`: false, `"fourth"`: false, `""`: true, "null": true} {
 		code, text := p.status(t, `{"model":`+name+`,"prompt":[1,2],"max_tokens":1}`)
-		if code != want || want != 200 && !strings.Contains(text, strings.Trim(name, `"`)) {
+		if (code == 200) != answers || !answers && !strings.Contains(text, strings.Trim(name, `"`)) {
 			t.Errorf("model %s: %d %s", name, code, text)
 		}
 	}
@@ -42,7 +46,11 @@ func TestReadyLineAndModelNames(t *testing.T) {
 	if alone.ready.HTTP != nil || !strings.Contains(alone.line, `"http":null`) || alone.ready.Models[0] != "llama-f32" {
 		t.Errorf("%s", alone.line)
 	}
-	r := runBinary(t, "", "serve", "--socket", socket, "--ctx", "128", "--model", model)
+	r := runBinary(t, "", "serve", "--socket", socket, "--ctx", "128", "--model", model, "--model", "/nowhere/b.gguf=second")
+	if r.code != 3 || !strings.Contains(r.errors, `model "second": /nowhere/b.gguf: there is no such file`) {
+		t.Errorf("a second model that is not there: exit %d %s", r.code, r.errors)
+	}
+	r = runBinary(t, "", "serve", "--socket", socket, "--ctx", "128", "--model", model)
 	if r.code != 1 || !strings.Contains(r.errors, "another daemon answers there") {
 		t.Errorf("a second daemon: exit %d %s", r.code, r.errors)
 	}

@@ -152,7 +152,7 @@ func TestLongLog(t *testing.T) {
 // What the process under test hands to the driver by address: package variables, which do not move.
 var (
 	stream, module, function, memory, host uintptr
-	image                                  = [4]uint32{0xba55ed50, 0x00100001}
+	image                                  = [9]uint32{0xba55ed50, 0x00100001, 20, 0, 0x01010002, 16, 4, 0, 0} // a fatbin with one part of four bytes
 	arguments                              = [1]uintptr{uintptr(unsafe.Pointer(&memory))}
 )
 

@@ -10,6 +10,7 @@
 #include "block.h"
 #include "fiber.h"
 #include <mutex>
+#include <numeric>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -402,18 +403,54 @@ void catch_faults()
 }
 #endif
 
+/* splitmix64 */
+uint64_t mixed(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+/* The launch's blocks in the order that they run in. It follows from the seed, the kernel's name and the grid alone, so
+ * that a failure repeats whatever else ran before. */
+std::vector<uint32_t> block_order(const emulation_launch *launch)
+{
+	dim3 grid = launch->grid;
+	std::vector<uint32_t> order((size_t)grid.x * grid.y * grid.z);
+	std::iota(order.begin(), order.end(), 0u);
+	if (!emulation.seed)
+		return order;
+	uint64_t state = mixed(emulation.seed);
+	for (const char *c = launch->name; *c; c++)
+		state = mixed(state ^ (unsigned char)*c);
+	for (unsigned n : {grid.x, grid.y, grid.z})
+		state = mixed(state ^ n);
+	for (size_t i = order.size(); i > 1; i--)
+		std::swap(order[i - 1], order[(state = mixed(state)) % i]);
+	return order;
+}
+
 void run_grid(const emulation_launch *launch)
 {
 	std::vector<fiber *> used; /* idle fibers of this launch */
 	dim3 grid = launch->grid;
-	for (unsigned z = 0; z < grid.z; z++)
-		for (unsigned y = 0; y < grid.y; y++)
-			for (unsigned x = 0; x < grid.x && !block.failed; x++) {
-				blockIdx = dim3(x, y, z);
-				run_block(launch, used);
-			}
+	for (uint32_t i : block_order(launch)) {
+		if (block.failed)
+			break;
+		blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y);
+		run_block(launch, used);
+	}
 	for (fiber *f : used)
 		fiber_give(f);
+}
+
+/* Says how the failure may be had again. */
+void name_seed()
+{
+	size_t n = strlen(block.failure);
+	snprintf(block.failure + n, sizeof block.failure - n, " (blocks in the order of seed %llu)",
+	         (unsigned long long)emulation.seed);
 }
 } // namespace
 
@@ -435,6 +472,8 @@ emulation_result emulation_run(const emulation_launch *launch)
 #if !defined(__SANITIZE_ADDRESS__)
 	in_kernel = 0;
 #endif
+	if (block.failed)
+		name_seed();
 	memcpy(text, block.failure, sizeof text);
 	return {block.failed, text};
 }

@@ -21,6 +21,9 @@ struct emulation_options {
 	/* Makes every warp and barrier phase run its threads in the other order: a missing barrier that one order
 	 * hides shows in the other. */
 	bool reverse;
+	/* Of the order that a grid's blocks run in, which is any on the device: what one block leaves to another shows.
+	 * The same launch always has the same order; 0 is one after another, x fastest. */
+	uint64_t seed = 1;
 };
 extern emulation_options emulation;
 
@@ -35,7 +38,7 @@ struct emulation_result {
 	const char *text; /* names kernel, block and thread; lasts until the system thread's next launch */
 };
 
-/* Runs one launch to its end, or to its first failure, which abandons it half-way as on a device. Blocks run one
- * after another, x fastest; a second call waits for the first. */
+/* Runs one launch to its end, or to its first failure, which abandons it half-way as on a device. One block runs at a
+ * time; a second call waits for the first. */
 emulation_result emulation_run(const emulation_launch *launch);
 #endif

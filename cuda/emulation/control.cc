@@ -85,6 +85,8 @@ bool set(const std::string &key, const std::string &value, settings &s)
 		return choose_order(value);
 	if (!number(value, n))
 		return false;
+	if (key == "seed")
+		return emulation.seed = (uint64_t)n, true;
 	if (key == "poison")
 		return emulation.poison_shared = n != 0, true;
 	int *field = key == "devices"   ? &s.devices

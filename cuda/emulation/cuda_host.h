@@ -20,6 +20,12 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
+/* Beside a kernel lies how many threads a block of it may have, for the driver to find by name. */
+#define KERNEL_BOUND(name, threads, ...) \
+	extern "C" { \
+	extern __attribute__((visibility("default"))) const int name##_bound; \
+	const int name##_bound = threads; \
+	}
 
 struct dim3 {
 	unsigned x, y, z;

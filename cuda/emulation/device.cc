@@ -63,8 +63,8 @@ int uuid(char *to, int device)
 	return OK;
 }
 
-/* A function of this very library that a .cu file made, by name. */
-void (*kernel(const char *name))(const void *)
+/* What a .cu file made in this very library, by name: a kernel, or its bound. */
+void *made_by_source(const char *name)
 {
 	Dl_info ours, its;
 	if (!dladdr(&fake, &ours) || strncmp(name, "cu", 2) == 0 || strncmp(name, "fake_cuda_", 10) == 0)
@@ -75,15 +75,36 @@ void (*kernel(const char *name))(const void *)
 		dlclose(library);
 	if (!found || !dladdr(found, &its) || its.dli_fbase != ours.dli_fbase)
 		return nullptr; /* of a library below us */
-	return (void (*)(const void *))found;
+	return found;
 }
 
-/* A fatbin, as nvcc writes one; what is in it cannot run here. */
+/* A fatbin, as nvcc writes one: a header, then parts of code, each with its own, to the very end. What is in them
+ * cannot run here; package cuda's tests look into them. */
 bool is_fatbin(const void *image)
 {
-	uint32_t magic;
-	memcpy(&magic, image, sizeof magic);
-	return magic == 0xba55ed50u;
+	struct {
+		uint32_t magic;
+		uint16_t version, header;
+		uint64_t bytes; /* behind the header */
+	} all;
+	struct {
+		uint16_t kind, version; /* kind 1: PTX, 2: machine code */
+		uint32_t header;
+		uint64_t bytes;
+	} part;
+	memcpy(&all, image, sizeof all);
+	if (all.magic != 0xba55ed50u || all.version != 1 || all.header != sizeof all || all.bytes == 0)
+		return false;
+	const char *at = (const char *)image + sizeof all;
+	for (uint64_t left = all.bytes; left; left -= part.header + part.bytes, at += part.header + part.bytes) {
+		if (left < sizeof part)
+			return false;
+		memcpy(&part, at, sizeof part);
+		if ((part.kind != 1 && part.kind != 2) || part.header < sizeof part || part.bytes == 0 ||
+		    part.bytes > left || part.header > left - part.bytes)
+			return false;
+	}
+	return true;
 }
 } // namespace
 
@@ -302,13 +323,15 @@ FAKE_PUBLIC int cuModuleGetFunction(void **to, void *handle, const char *name)
 		note("%p %s", handle, name ? name : "");
 		if (!to || !name || !m)
 			return m ? INVALID_VALUE : INVALID_HANDLE;
-		auto *found = kernel(name);
+		void *found = made_by_source(name), *bound = made_by_source((std::string(name) + "_bound").c_str());
 		if (!found)
 			return NOT_FOUND;
 		function *f = make<function>(m->of);
 		f->in = m;
 		f->name = name;
-		f->kernel = found;
+		f->kernel = (void (*)(const void *))found;
+		if (bound)
+			f->bound = *(const int *)bound;
 		*to = f;
 		return OK;
 	});

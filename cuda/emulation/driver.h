@@ -10,6 +10,7 @@
 #ifndef CHIMERA_FAKE_DRIVER_H
 #define CHIMERA_FAKE_DRIVER_H
 #include "block.h"
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -79,6 +80,7 @@ struct function : object {
 	module *in = nullptr;
 	std::string name;
 	void (*kernel)(const void *) = nullptr;
+	int bound = 1024; /* threads of a block */
 };
 
 struct stream;
@@ -105,6 +107,7 @@ struct operation {
 	bool pageable = false;
 	bool unmarked = false; /* COPY_OUT: to memory that its stream has still to read */
 	bool done = false;
+	std::chrono::steady_clock::time_point at; /* when it was */
 };
 typedef std::shared_ptr<operation> operation_ptr;
 
@@ -118,6 +121,7 @@ struct stream : object {
 };
 
 struct event : object {
+	bool timed = true;
 	operation_ptr recorded;
 	int queries = 0; /* that were answered "not ready" since it was recorded */
 	std::shared_ptr<capture> captured;

@@ -17,10 +17,10 @@ struct fake_cuda_counts {
 };
 
 /* Changes settings:
- * "devices=2;memory=8G;capability=8.6;driver=12040;names=A|B;init=100;queries=3;order=reverse;poison=1;
- * fault=NAME:N:CODE[:HANG_MS]". The N-th call of NAME from now on ("*": of any; "kernel/norm": run of that kernel;
- * "kernel/": of any) answers CODE, 0 for as it would, after HANG_MS; N is 0 for each. Gives NULL or what is wrong. The
- * environment's FAKE_CUDA is read the same way when the library is loaded. */
+ * "devices=2;memory=8G;capability=8.6;driver=12040;names=A|B;init=100;queries=3;order=reverse;seed=7;
+ * poison=1;fault=NAME:N:CODE[:HANG_MS]". The N-th call of NAME from now on ("*": of any; "kernel/norm": run of that
+ * kernel; "kernel/": of any) answers CODE, 0 for as it would, after HANG_MS; N is 0 for each. Gives NULL or what is
+ * wrong. The environment's FAKE_CUDA is read the same way when the library is loaded. */
 const char *fake_cuda_configure(const char *text);
 /* Goes back to the environment's settings; faults are among them. */
 void fake_cuda_restore(void);

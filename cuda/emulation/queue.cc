@@ -184,6 +184,7 @@ void run_front(stream *s)
 	if (!s->of->sticky) /* a poisoned context does nothing more */
 		perform(s, *op);
 	op->done = true;
+	op->at = std::chrono::steady_clock::now();
 	op->until.reset(); /* or a chain of launches would live for ever */
 	if (!s->queue.empty() && s->queue.front() == op)
 		s->queue.pop_front();

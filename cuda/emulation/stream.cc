@@ -106,6 +106,11 @@ int launch(const operation &op, unsigned shared_bytes, void *handle, void **extr
 	     op.block.y, op.block.z, (unsigned long)op.arg);
 	if (!fits(op.grid, op.block) || extra)
 		return INVALID_VALUE;
+	unsigned threads = op.block.x * op.block.y * op.block.z;
+	if (threads > (unsigned)op.what->bound) {
+		note("; its __launch_bounds__ are %d threads, not %u", op.what->bound, threads);
+		return INVALID_VALUE;
+	}
 	if (shared_bytes) {
 		note("dynamic shared memory is not emulated");
 		return NOT_SUPPORTED;
@@ -197,7 +202,9 @@ FAKE_PUBLIC int cuEventCreate(void **to, unsigned flags)
 	return answer(__func__, NEEDS_CONTEXT, [&]() -> int {
 		if (!to || flags > 3) /* blocking sync, no timing */
 			return INVALID_VALUE;
-		*to = make<event>(current());
+		event *e = make<event>(current());
+		e->timed = !(flags & 2);
+		*to = e;
 		note("%lx", hex(*to));
 		return OK;
 	});
@@ -269,6 +276,25 @@ FAKE_PUBLIC int cuEventSynchronize(void *handle)
 		if (e->recorded)
 			run_until(e->recorded);
 		return e->of->sticky;
+	});
+}
+
+/* The time on the host's clock from one recorded event to another, which have both come. */
+FAKE_PUBLIC int cuEventElapsedTime_v2(float *milliseconds, void *from_handle, void *to_handle)
+{
+	return answer(__func__, NEEDS_CONTEXT, [&]() -> int {
+		event *from, *to;
+		note("%lx to %lx", hex(from_handle), hex(to_handle));
+		if (int code = usable(from_handle, from))
+			return code;
+		if (int code = usable(to_handle, to))
+			return code;
+		if (!milliseconds || !from->timed || !to->timed || !from->recorded || !to->recorded)
+			return milliseconds ? INVALID_HANDLE : INVALID_VALUE;
+		if (!from->recorded->done || !to->recorded->done)
+			return NOT_READY;
+		*milliseconds = std::chrono::duration<float, std::milli>(to->recorded->at - from->recorded->at).count();
+		return OK;
 	});
 }
 

@@ -20,7 +20,7 @@ static __device__ int sequence_at(const struct device_batch *b, int token)
 
 /* prepare fills in what the step before sampled, and lists which sequence each row belongs to and where whole
  * rows of logits go. One thread block: the last is a count over all outputs before. */
-KERNEL __launch_bounds__(BATCH_THREADS) prepare(const struct phase *p)
+KERNEL(prepare, BATCH_THREADS)(const struct phase *p)
 {
 	__shared__ int sums[BATCH_THREADS];
 	const struct device_batch *b = p->batch;
@@ -41,7 +41,7 @@ KERNEL __launch_bounds__(BATCH_THREADS) prepare(const struct phase *p)
 }
 
 /* copy_pages copies whole pages; a page is a multiple of 64 bytes. */
-KERNEL __launch_bounds__(BATCH_THREADS) copy_pages(const struct copy_pages_args *a)
+KERNEL(copy_pages, BATCH_THREADS)(const struct copy_pages_args *a)
 {
 	if (blockIdx.x >= (unsigned)a->count)
 		return;

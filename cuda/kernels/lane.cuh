@@ -7,7 +7,12 @@
 #define CHIMERA_LANE_CUH
 #include "../plan.h"
 
-#define KERNEL extern "C" __global__ void
+/* KERNEL(name, threads) begins a kernel whose thread blocks have at most so many threads; what follows, if anything, is
+ * as of __launch_bounds__. The emulation keeps the bound, by which it refuses a launch as the driver does. */
+#define KERNEL(name, ...) KERNEL_BOUND(name, __VA_ARGS__) extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name
+#ifndef KERNEL_BOUND
+#define KERNEL_BOUND(...)
+#endif
 
 /* ---- a vector of one lane; see cgo/vec.h ---- */
 

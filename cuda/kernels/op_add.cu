@@ -1,7 +1,7 @@
 /* op_add.cu owns sums of rows. Thread block x takes row x. */
 #include "lane.cuh"
 
-KERNEL __launch_bounds__(ROW_THREADS) add(const struct phase *p)
+KERNEL(add, ROW_THREADS)(const struct phase *p)
 {
 	const struct op_add *o = &p->op.add;
 	int row = blockIdx.x;

@@ -198,7 +198,7 @@ static __device__ float *out_of(const struct query *q)
 }
 
 /* (sequences, heads, splits): one split of a sequence of one token, to partials. */
-KERNEL __launch_bounds__(ATTEND_THREADS, 4) attend_splits(const struct phase *p)
+KERNEL(attend_splits, ATTEND_THREADS, 4)(const struct phase *p)
 {
 	__shared__ struct split s;
 	const struct kv_layout *kv = &p->op.attend.group.kv;
@@ -221,7 +221,7 @@ KERNEL __launch_bounds__(ATTEND_THREADS, 4) attend_splits(const struct phase *p)
 
 /* (sequences, heads): the splits of a sequence of one token, in ascending order. Each thread forms the factors
  * itself: they are few. */
-KERNEL __launch_bounds__(ROW_THREADS) attend_merge(const struct phase *p)
+KERNEL(attend_merge, ROW_THREADS)(const struct phase *p)
 {
 	const struct kv_layout *kv = &p->op.attend.group.kv;
 	int row = single_row(p->batch, blockIdx.x), pad = kv->value_pad;
@@ -239,7 +239,7 @@ KERNEL __launch_bounds__(ROW_THREADS) attend_merge(const struct phase *p)
 }
 
 /* (rows, heads): a row of a longer sequence, all its splits. */
-KERNEL __launch_bounds__(ATTEND_THREADS, 4) attend_rows(const struct phase *p)
+KERNEL(attend_rows, ATTEND_THREADS, 4)(const struct phase *p)
 {
 	__shared__ struct split s;
 	const struct device_batch *b = p->batch;

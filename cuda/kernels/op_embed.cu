@@ -19,7 +19,7 @@ static __device__ void embed_vector(const struct op_embed *o, const float *vecto
 	}
 }
 
-KERNEL __launch_bounds__(ROW_THREADS) embed(const struct phase *p)
+KERNEL(embed, ROW_THREADS)(const struct phase *p)
 {
 	const struct op_embed *o = &p->op.embed;
 	const struct packed *w = &o->table;

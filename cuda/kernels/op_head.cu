@@ -27,5 +27,5 @@ template <int TOKENS> static __device__ void head_kernel(const struct phase *p)
 		logit(o, rows.first + threadIdx.y, column, acc);
 }
 
-KERNEL PRODUCT_BOUNDS head_one(const struct phase *p) { head_kernel<1>(p); }
-KERNEL PRODUCT_BOUNDS head_many(const struct phase *p) { head_kernel<PRODUCT_TOKENS>(p); }
+KERNEL(head_one, PRODUCT_THREADS)(const struct phase *p) { head_kernel<1>(p); }
+KERNEL(head_many, PRODUCT_THREADS)(const struct phase *p) { head_kernel<PRODUCT_TOKENS>(p); }

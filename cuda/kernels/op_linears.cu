@@ -33,5 +33,5 @@ template <int TOKENS> static __device__ void product_kernel(const struct phase *
 		epilogue(o, rows.first + threadIdx.y, column, acc, gate);
 }
 
-KERNEL PRODUCT_BOUNDS product_one(const struct phase *p) { product_kernel<1>(p); }
-KERNEL PRODUCT_BOUNDS product_many(const struct phase *p) { product_kernel<PRODUCT_TOKENS>(p); }
+KERNEL(product_one, PRODUCT_THREADS)(const struct phase *p) { product_kernel<1>(p); }
+KERNEL(product_many, PRODUCT_THREADS)(const struct phase *p) { product_kernel<PRODUCT_TOKENS>(p); }

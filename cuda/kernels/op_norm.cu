@@ -3,7 +3,7 @@
 #include "quantise.cuh"
 
 /* normalise, not norm: CUDA has a function of that name. */
-KERNEL __launch_bounds__(ROW_THREADS) normalise(const struct phase *p)
+KERNEL(normalise, ROW_THREADS)(const struct phase *p)
 {
 	const struct op_norm *o = &p->op.norm;
 	int row = blockIdx.x, n = o->out.width;

@@ -1,7 +1,7 @@
 /* op_quantise.cu owns the rounding of a value's rows for the products that follow. Thread block x takes row x. */
 #include "quantise.cuh"
 
-KERNEL __launch_bounds__(ROW_THREADS) quantise(const struct phase *p)
+KERNEL(quantise, ROW_THREADS)(const struct phase *p)
 {
 	const struct op_quantise *o = &p->op.quantise;
 	int row = blockIdx.x;

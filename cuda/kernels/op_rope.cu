@@ -2,7 +2,7 @@
 #include "lane.cuh"
 #include "../../cgo/rope.h"
 
-KERNEL __launch_bounds__(ROW_THREADS) rope_table(const struct phase *p)
+KERNEL(rope_table, ROW_THREADS)(const struct phase *p)
 {
 	const struct device_rope *rope = &p->op.rope.rope;
 	int row = blockIdx.x, half = rope->dim / 2;

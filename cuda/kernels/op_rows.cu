@@ -1,7 +1,7 @@
 /* op_rows.cu owns the choice of output rows. Thread block x takes output x. */
 #include "lane.cuh"
 
-KERNEL __launch_bounds__(ROW_THREADS) gather(const struct phase *p)
+KERNEL(gather, ROW_THREADS)(const struct phase *p)
 {
 	const struct op_rows *o = &p->op.rows;
 	int row = blockIdx.x;

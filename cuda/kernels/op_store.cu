@@ -86,7 +86,7 @@ static __device__ struct slot slot_of(const struct device_batch *b, const struct
 
 /* The last token of a sequence that opened its page in this step clears the slots behind it: what a page holds
  * past its last position must be finite. Other tokens write only slots before. */
-KERNEL __launch_bounds__(ROW_THREADS) store(const struct phase *p)
+KERNEL(store, ROW_THREADS)(const struct phase *p)
 {
 	__shared__ float k[MAX_HEAD_DIM];
 	const struct device_batch *b = p->batch;

@@ -193,5 +193,5 @@ static __device__ float product(union tile<TOKENS> *tile, const struct product_r
 	}
 }
 
-#define PRODUCT_BOUNDS __launch_bounds__(PRODUCT_LANES *PRODUCT_SLICES)
+#define PRODUCT_THREADS (PRODUCT_LANES * PRODUCT_SLICES)
 #endif

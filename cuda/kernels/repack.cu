@@ -25,7 +25,7 @@ static __device__ void repack_quantised_row(const struct packed *w, uint32_t typ
 /* Sixteen neighbouring threads take the lanes, so that what they write is adjacent; the sixteen sets of them
  * take every sixteenth block. put_block only adds bits to nibbles: the group is cleared first, which also
  * makes the lanes beyond the last row zeros. */
-KERNEL __launch_bounds__(REPACK_THREADS) repack(const struct repack_args *a)
+KERNEL(repack, REPACK_THREADS)(const struct repack_args *a)
 {
 	if (blockIdx.x >= (unsigned)a->groups)
 		return;

@@ -79,7 +79,7 @@ static __device__ float log_sum_exp(struct sampler *s, const float *logits, int 
 	return peak + (float)d_log(sum_exp(s, logits, vocab, peak));
 }
 
-KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
+KERNEL(sample, SAMPLE_THREADS, 1)(const struct phase *p)
 {
 	__shared__ struct sampler s;
 	const struct device_batch *b = p->batch;
@@ -97,6 +97,7 @@ KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 		token = 0;
 	float log_sum = o->mode & OUTPUT_LOG_SUM_EXP ? log_sum_exp(&s, logits, vocab) : 0.0f;
 	int rank = o->mode & OUTPUT_RANK ? count_above(&s, logits, vocab, logits[token]) : 0;
+	int spoiled = not_finite(&s, logits, vocab);
 	for (int i = threadIdx.x; i < o->target_count; i += SAMPLE_THREADS)
 		b->target_logits[o->first_target + i] = logits[b->targets[o->first_target + i]];
 	top(&s, logits, vocab, o->top, b->top + (int64_t)row * b->counts->max_top);
@@ -108,4 +109,5 @@ KERNEL __launch_bounds__(SAMPLE_THREADS, 1) sample(const struct phase *p)
 	r->log_sum_exp = log_sum;
 	r->rank = rank;
 	r->target_logit = o->mode & OUTPUT_SCORE ? logits[o->target] : 0.0f;
+	r->not_finite = spoiled;
 }

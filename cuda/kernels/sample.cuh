@@ -1,5 +1,5 @@
 /* sample.cuh owns the passes over one row of logits that a whole thread block makes: as cgo/sample_body.h, with the
- * work of a lane spread over threads where order can't show. A NaN counts as -inf in all of them. */
+ * work of a lane spread over threads where order can't show. A NaN counts as -inf in all of them but not_finite. */
 #ifndef CHIMERA_SAMPLE_CUH
 #define CHIMERA_SAMPLE_CUH
 #include "block.cuh"
@@ -86,6 +86,15 @@ static inline __device__ int count_above(struct sampler *s, const float *x, int 
 		above += value < logit_at(x, i);
 	block_sum_before<SAMPLE_THREADS>(above, s->sums, &total);
 	return total;
+}
+
+/* not_finite tells whether a value is NaN or infinite. */
+static inline __device__ int not_finite(struct sampler *s, const float *x, int n)
+{
+	int found = 0;
+	for (int i = threadIdx.x; i < n; i += SAMPLE_THREADS)
+		found |= v_isnan(x[i] - x[i]);
+	return block_max((unsigned long long)found, &s->word) != 0;
 }
 
 /* top writes the k largest, descending, ties lower id first; fewer than k if n is less. A pass per token: k is small.

@@ -1,6 +1,11 @@
 package enginetest
 
-import "chimera/engine"
+import (
+	"math"
+	"slices"
+
+	"chimera/engine"
+)
 
 // This file owns the instance's arithmetic, as pure functions that tests call to know the right answer.
 
@@ -41,7 +46,7 @@ func (r row) logit() float32 { return float32(r%1000) / 100 }
 func (r row) rank() int32 { return int32(r % 7) }
 
 // choose depends on all that may choose a token: the sequence, seed and choice unless greedy, penalties
-// in any order, biases.
+// in any order, biases. A bias of minus infinity is a mask: it keeps a token out, and changes nothing else.
 func (r row) choose(o engine.Output, penalties []engine.Penalty, biases []engine.Bias, vocab int) int32 {
 	state := uint64(r)
 	if o.Temperature > 0 {
@@ -51,10 +56,19 @@ func (r row) choose(o engine.Output, penalties []engine.Penalty, biases []engine
 	for _, p := range penalties {
 		sum += mix(uint64(p.Token), mix(uint64(p.Seen), uint64(p.Generated)))
 	}
+	masked := map[int32]bool{}
 	for _, b := range biases {
+		if math.IsInf(float64(b.Value), -1) {
+			masked[b.Token] = true
+			continue
+		}
 		sum += mix(uint64(b.Token), 7)
 	}
-	return int32(mix(state, sum) % uint64(vocab))
+	token := int32(mix(state, sum) % uint64(vocab))
+	for masked[token] { // the next best
+		token = (token + 1) % int32(vocab)
+	}
+	return token
 }
 
 // Want is a request whose answer is to be known.
@@ -66,6 +80,8 @@ type Want struct {
 	Choice      int32
 	Penalises   bool
 	Biases      []engine.Bias
+	Masked      []int32 // not chosen as one of the first Unmasked tokens
+	Unmasked    int     // from which token of the answer on they may be
 	Weights     Weights // by default those of the first generation
 }
 
@@ -93,10 +109,22 @@ func (w Want) Answer(l engine.Limits) (answer []int32) {
 			}
 		}
 		o := engine.Output{Temperature: w.Temperature, Seed: w.Seed, Choice: w.Choice}
-		answer = append(answer, last.choose(o, penalties, w.Biases, l.Vocab))
+		answer = append(answer, last.choose(o, penalties, w.biases(len(answer)), l.Vocab))
 		take(answer[len(answer)-1], 1)
 	}
 	return answer
+}
+
+// biases are those of the token at a place of the answer.
+func (w Want) biases(at int) []engine.Bias {
+	if at >= w.Unmasked {
+		return w.Biases
+	}
+	all := slices.Clone(w.Biases)
+	for _, t := range w.Masked {
+		all = append(all, engine.Bias{Token: t, Value: float32(math.Inf(-1))})
+	}
+	return all
 }
 
 // history is all cells of one sequence.

@@ -62,7 +62,7 @@ func (in *Instance) retire(g engine.Generation) error {
 	if _, there := in.generations[g]; !there || g == in.newest {
 		return fmt.Errorf("generation %d is retired, of %d", g, in.newest)
 	}
-	for _, f := range in.flights {
+	for _, f := range in.underWay {
 		if f.given.Generation == g {
 			return errors.New("a generation is retired that a step under way needs")
 		}

@@ -36,14 +36,16 @@ type Instance struct {
 	Refuse func(step int) error
 	// Abort, if not nil, is asked of every background step whether it gives way.
 	Abort func(step int) bool
+	// Spoil, if not nil, is asked whether the logits of an output's row, behind that token, are no numbers.
+	Spoil func(token int32, position int) bool
 	// Transfer, if not nil, lets one page be moved per value received.
 	Transfer chan struct{}
 
-	limits  engine.Limits
-	memory  [][]page // (groups, pages)
-	flights []flight // submitted, oldest first
-	sampled []int32  // by each output of the last computed step; -1: none
-	poison  error    // what ended the instance
+	limits   engine.Limits
+	memory   [][]page        // (groups, pages)
+	underWay []submittedStep // submitted, oldest first
+	sampled  []int32         // by each output of the last computed step; -1: none
+	poison   error           // what ended the instance
 
 	mu          sync.Mutex
 	steps       []Step
@@ -111,7 +113,7 @@ func (in *Instance) Submit(b *engine.Batch) error {
 	switch {
 	case in.poison != nil:
 		return in.poison
-	case len(in.flights) == in.limits.Depth:
+	case len(in.underWay) == in.limits.Depth:
 		return in.poisoned(step, errors.New("more steps under way than the depth"))
 	}
 	if err := in.alone(b); err != nil {
@@ -120,7 +122,7 @@ func (in *Instance) Submit(b *engine.Batch) error {
 	if err := in.refusal(step, b); err != nil {
 		return err
 	}
-	in.flights = append(in.flights, launch(b))
+	in.underWay = append(in.underWay, take(b))
 	in.mu.Lock()
 	in.submitted++
 	in.mu.Unlock()
@@ -129,7 +131,7 @@ func (in *Instance) Submit(b *engine.Batch) error {
 
 // alone returns an error if the batch is under way already, or beside another step that one of them must not have.
 func (in *Instance) alone(b *engine.Batch) error {
-	for _, f := range in.flights {
+	for _, f := range in.underWay {
 		switch {
 		case f.batch == b:
 			return errors.New("the batch is under way already")
@@ -160,7 +162,7 @@ func (in *Instance) refusal(step int, b *engine.Batch) error {
 
 // poisoned ends the instance. What is under way is lost.
 func (in *Instance) poisoned(step int, err error) error {
-	in.poison, in.flights = fmt.Errorf("step %d: %w: %w", step, err, engine.ErrPoisoned), nil
+	in.poison, in.underWay = fmt.Errorf("step %d: %w: %w", step, err, engine.ErrPoisoned), nil
 	return in.poison
 }
 
@@ -169,14 +171,14 @@ func (in *Instance) Wait() error {
 	switch {
 	case in.poison != nil:
 		return in.poison
-	case len(in.flights) == 0:
+	case len(in.underWay) == 0:
 		return in.poisoned(len(in.steps), errors.New("nothing is under way"))
 	}
 	if in.Gate != nil {
 		<-in.Gate
 	}
-	f := in.flights[0]
-	in.flights = in.flights[1:]
+	f := in.underWay[0]
+	in.underWay = in.underWay[1:]
 	step, err := in.run(&f)
 	if err != nil && !errors.Is(err, engine.ErrAborted) {
 		return in.poisoned(step, err)
@@ -185,14 +187,14 @@ func (in *Instance) Wait() error {
 }
 
 // run computes what was submitted, not what the batch holds now, and writes the results to the batch.
-func (in *Instance) run(f *flight) (step int, err error) {
+func (in *Instance) run(f *submittedStep) (step int, err error) {
 	step = in.record(&f.given)
 	if in.Fail != nil {
 		if err := in.Fail(step); err != nil {
 			return step, err
 		}
 	}
-	if err := f.land(); err != nil {
+	if err := f.check(); err != nil {
 		return step, err
 	}
 	if err := in.resolve(f.given.Tokens); err != nil {
@@ -208,6 +210,9 @@ func (in *Instance) run(f *flight) (step int, err error) {
 	}
 	for i, o := range f.batch.Outputs {
 		in.result(f.batch, i, o, rows[o.Row])
+		if in.Spoil != nil && in.Spoil(f.given.Tokens[o.Row], int(f.given.Positions[o.Row])) {
+			f.batch.Results[i].NotFinite = 1
+		}
 	}
 	in.keep(f.batch)
 	return step, nil
@@ -251,7 +256,7 @@ func (in *Instance) Submitted() int {
 }
 
 // UnderWay is how many steps nobody has waited for. Only the instance's owner may ask.
-func (in *Instance) UnderWay() int { return len(in.flights) }
+func (in *Instance) UnderWay() int { return len(in.underWay) }
 
 // Steps returns what was computed so far.
 func (in *Instance) Steps() []Step {

@@ -34,6 +34,9 @@ func (a *answer) check() {
 		a.checkRow(row, logits, tolerance)
 		logits, tolerance = widen(row), 0
 	}
+	if err := a.b.OutputError(a.index); err != nil {
+		a.fail("%v", err)
+	}
 	r := a.b.Results[a.index]
 	a.checkToken(r.Token, logits, tolerance)
 	a.near("the token's logit", r.Logit, logits[r.Token], tolerance)

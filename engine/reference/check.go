@@ -31,15 +31,7 @@ func Check(t *testing.T, backends ...engine.Backend) {
 	var tolerances []float64
 	rapid.Check(t, func(t *rapid.T) {
 		s := randomScript(t, randomModels(t))
-		var evaluators []*Evaluator
-		for m, model := range s.models {
-			e, err := New(model.Program, model.Tensors, s.options[m].Policy)
-			if err != nil {
-				t.Fatal(err)
-			}
-			evaluators = append(evaluators, e)
-		}
-		s.expect(evaluators)
+		s.expect(s.evaluators())
 		rows := map[string][]float32{}
 		for _, b := range backends {
 			play(t, s, b, rows)
@@ -47,6 +39,21 @@ func Check(t *testing.T, backends ...engine.Backend) {
 		tolerances = append(tolerances, s.relativeTolerance())
 	})
 	checkTolerances(t, tolerances)
+}
+
+// evaluators are one for each generation of each model.
+func (s *script) evaluators() [][]*Evaluator {
+	all := make([][]*Evaluator, len(s.models))
+	for m, model := range s.models {
+		for _, tensors := range s.weights[m] {
+			e, err := New(model.Program, tensors, s.options[m].Policy)
+			if err != nil {
+				s.Fatal(err)
+			}
+			all[m] = append(all[m], e)
+		}
+	}
+	return all
 }
 
 // relativeTolerance is the last model's, as a part of how much the logits of a row differ among themselves.
@@ -93,6 +100,10 @@ func play(t *rapid.T, s *script, b engine.Backend, rows map[string][]float32) {
 			p.step(a.step)
 		case a.move != nil:
 			p.move(a.move)
+		case a.replace != nil:
+			p.replace(*a.replace)
+		case a.retire != nil:
+			p.must(p.instances[a.retire.model].Retire(a.retire.generation), "retire")
 		}
 		for _, at := range a.soil {
 			p.soil(at)
@@ -159,12 +170,24 @@ func (p *player) move(m *move) {
 	p.must(ticket.Wait(), "import")
 }
 
+func (p *player) replace(v version) {
+	in := p.instances[v.model]
+	g, err := in.Replace(p.weights[v.model][v.generation-1], func(int64, int64) {})
+	p.must(err, "replace")
+	if g != v.generation || in.Generation() != g {
+		p.Fatalf("%s: Replace made generation %d, and %d is the newest, want %d", p.backend.Name(), g, in.Generation(), v.generation)
+	}
+}
+
 func (p *player) step(s *step) {
 	b, in := p.batches[s.model], p.instances[s.model]
 	b.Reset()
-	b.Generation, b.Background = in.Generation(), s.background
+	b.Generation, b.Background = s.generation, s.background
 	for _, piece := range s.pieces {
 		p.add(b, piece)
+	}
+	if most := in.Limits().BackgroundRows; most > 0 && len(b.Tokens) > most {
+		b.Background = false
 	}
 	p.must(in.Submit(b), "submit")
 	p.must(in.Wait(), "wait")

@@ -53,13 +53,17 @@ func (s *script) String() string {
 	for i, a := range s.acts {
 		switch {
 		case a.step != nil:
-			fmt.Fprintf(&text, "act %d: a step of model %d:", i, a.step.model)
+			fmt.Fprintf(&text, "act %d: a step of model %d, generation %d:", i, a.step.model, a.step.generation)
 			for _, p := range a.step.pieces {
 				fmt.Fprintf(&text, " positions %d to %d of %d, tables %v;", p.first, p.first+p.count-1, len(p.Tokens), p.tables)
 			}
 			text.WriteByte('\n')
 		case a.move != nil:
 			fmt.Fprintf(&text, "act %d: %+v\n", i, *a.move)
+		case a.replace != nil:
+			fmt.Fprintf(&text, "act %d: model %d gets weights of generation %d\n", i, a.replace.model, a.replace.generation)
+		case a.retire != nil:
+			fmt.Fprintf(&text, "act %d: generation %d of model %d is retired\n", i, a.retire.generation, a.retire.model)
 		}
 	}
 	return text.String()

@@ -16,11 +16,11 @@ const (
 
 // expect evaluates all jobs. The tolerance is one for all rows of a model: in a single row what is in doubt may
 // happen to cancel out.
-func (s *script) expect(evaluators []*Evaluator) {
+func (s *script) expect(evaluators [][]*Evaluator) {
 	s.tolerance = make([]float64, len(evaluators))
 	stored := map[*job][kinds]Memory{}
 	for _, j := range s.jobs {
-		all, memories := evaluators[j.model].EvaluateInDoubt(j.Sequence, stored[j.after]), [kinds]Memory{}
+		all, memories := evaluators[j.model][j.born-1].EvaluateInDoubt(j.Sequence, stored[j.after]), [kinds]Memory{}
 		for kind, e := range all {
 			memories[kind] = e.Stored
 		}

@@ -15,6 +15,7 @@ import (
 type script struct {
 	*author
 	models  []Model
+	weights [][]Tensors          // of each model: those of each generation
 	options []engine.LoadOptions // of each model
 	jobs    []*job
 	pools   [][]int32 // of each group: free pages
@@ -27,17 +28,20 @@ type script struct {
 type job struct {
 	Sequence
 	model  int
-	after  *job // the encoder's: what it stores is read
-	done   int  // positions that steps have computed
+	born   engine.Generation // the newest one at its first step, which it keeps
+	after  *job              // the encoder's: what it stores is read
+	done   int               // positions that steps have computed
 	tables []engine.PageTable
 	want   [][]float64 // logits, (tokens, Vocab)
 }
 
-// act is a step, or what is done to pages between two.
+// act is a step, or what is done to pages or weights between two.
 type act struct {
-	step *step
-	soil []place // pages that belong to nobody
-	move *move
+	step    *step
+	soil    []place // pages that belong to nobody
+	move    *move
+	replace *version // its weights become the newest
+	retire  *version
 }
 
 // place is a page of a group.
@@ -53,9 +57,10 @@ type move struct {
 	exported bool // through the host, not by a copy
 }
 
-// step is a batch of one model.
+// step is a batch of one generation of one model.
 type step struct {
 	model      int
+	generation engine.Generation
 	background bool
 	pieces     []piece
 }
@@ -79,6 +84,9 @@ type request struct {
 
 func randomScript(t *rapid.T, models []Model) *script {
 	s := &script{author: &author{T: t}, models: models}
+	for _, m := range models {
+		s.weights = append(s.weights, []Tensors{m.Tensors})
+	}
 	for range s.draw("sequences", 1, 4) {
 		var encoder *job
 		for m := range models {
@@ -95,6 +103,7 @@ func randomScript(t *rapid.T, models []Model) *script {
 		}
 		s.addStep(ready)
 		s.addMove()
+		s.addReplacement()
 	}
 }
 
@@ -171,12 +180,13 @@ type room struct{ tokens, vectors, outputs, rows int }
 
 // addStep computes rows of some of the jobs that are ready, all of one model.
 func (s *script) addStep(ready []*job) {
-	model := oneOf(s.author, "model", ready...).model
+	chosen := oneOf(s.author, "model", ready...)
+	model, generation := chosen.model, s.generation(chosen)
 	o := s.options[model]
-	st, left := &step{model: model, background: s.chance("background", 20)}, room{o.MaxTokens, o.MaxVectors, o.MaxOutputs, wholeRows}
+	st, left := &step{model: model, generation: generation, background: s.chance("background", 20)}, room{o.MaxTokens, o.MaxVectors, o.MaxOutputs, wholeRows}
 	for _, j := range rapid.Permutation(ready).Draw(s.T, "order") {
 		n := min(len(j.Tokens)-j.done, left.tokens)
-		if j.model != model || len(st.pieces) == o.MaxSequences || n < 1 || s.whole() && n < len(j.Tokens) || len(j.Vectors) > left.vectors {
+		if j.model != model || s.generation(j) != generation || len(st.pieces) == o.MaxSequences || n < 1 || s.whole() && n < len(j.Tokens) || len(j.Vectors) > left.vectors {
 			continue
 		}
 		if len(st.pieces) > 0 && s.chance("left out", 30) {
@@ -196,6 +206,7 @@ func (s *script) addStep(ready []*job) {
 // addPiece computes the next n rows of a job.
 func (s *script) addPiece(j *job, n int, left *room) piece {
 	p := piece{job: j, first: j.done, count: n}
+	j.born = s.generation(j)
 	j.done += n
 	left.tokens, left.vectors = left.tokens-n, left.vectors-len(j.Vectors)
 	for g, group := range s.models[j.model].Program.Groups {

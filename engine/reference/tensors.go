@@ -17,7 +17,8 @@ type Tensors map[string]memoryTensor
 
 type memoryTensor struct {
 	engine.Tensor
-	data []byte // (Rows, RowBytes)
+	data            []byte // (Rows, RowBytes)
+	mean, deviation float64
 }
 
 // Tensor returns the named tensor.
@@ -85,7 +86,7 @@ func (w Tensors) add(r *rand.Rand, name string, t engine.DType, rows, cols int, 
 			data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(x)>>16))
 		}
 	}
-	w[name] = memoryTensor{engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, RowBytes: len(data) / rows}, data}
+	w[name] = memoryTensor{engine.Tensor{Name: name, Type: t, Rows: rows, Cols: cols, RowBytes: len(data) / rows}, data, mean, deviation}
 }
 
 func (f format) appendBlock(data []byte, r *rand.Rand, bytes int, deviation float64) []byte {

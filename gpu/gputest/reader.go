@@ -40,7 +40,7 @@ func (r *reader) play() {
 		}
 		select {
 		case <-time.After(time.Until(r.start.Add(n.at))):
-			r.heard <- gpu.Event{Device: n.device, Xid: n.xid}
+			r.heard <- gpu.Event{Device: n.device, Xid: n.xid, Instance: n.owner}
 		case <-r.closed:
 			return
 		}
@@ -50,10 +50,23 @@ func (r *reader) play() {
 // Devices implements gpu.Reader.
 func (r *reader) Devices(*gpu.Call) (list []gpu.Device, err error) {
 	for i := range r.scenario.Devices {
-		list = append(list, gpu.Device{Index: i, Name: "Scenario 80GB", UUID: fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i), Bus: fmt.Sprintf("0000:%02x:00.0", 0x17+i)})
+		list = append(list, r.scenario.device(i))
 	}
 	return list, nil
 }
+
+// device describes a GPU. A split one has three instances.
+func (s *Scenario) device(i int) gpu.Device {
+	d := gpu.Device{Index: i, Name: "Scenario 80GB", UUID: fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i), Bus: fmt.Sprintf("0000:%02x:00.0", 0x17+i)}
+	if s.Instance != 0 {
+		for _, part := range []uint32{1, 2, 5} {
+			d.Instances = append(d.Instances, gpu.Instance{UUID: instanceUUID(part), GPU: part})
+		}
+	}
+	return d
+}
+
+func instanceUUID(part uint32) string { return fmt.Sprintf("MIG-10000000-0000-0000-0000-%012d", part) }
 
 // now is a device's reading and state at this moment.
 func (r *reader) now(device int) (reading gpu.Reading, state string) {

@@ -25,6 +25,7 @@ type Scenario struct {
 	Devices  int
 	Refusal  string // why the driver can't be opened
 	Length   time.Duration
+	Instance uint32 // the MIG instance that the daemon computes on, 0 for the whole GPU
 	Head     string // the file up to the dashes
 	Verdicts string // below them
 	steps    []step
@@ -36,7 +37,8 @@ type step struct {
 	device int
 	fields map[string]string // readings by name
 	xid    uint64
-	state  string // "hang", "return", "lost", "reset_required", "deaf" or "failing"
+	owner  *uint32 // the MIG instance that met it
+	state  string  // "hang", "return", "lost", "reset_required", "deaf" or "failing"
 }
 
 // All reads the scenarios of a folder.
@@ -90,12 +92,36 @@ func (s *Scenario) line(text string) (err error) {
 		s.Devices, err = strconv.Atoi(value)
 	case "refuses":
 		s.Refusal = value
+	case "instance":
+		err = s.setInstance(value)
 	case "end":
 		s.Length, err = time.ParseDuration(value)
 	default:
 		err = s.step(key, strings.Fields(value))
 	}
 	return err
+}
+
+// setInstance makes the first GPU one that is split, of which the daemon has one part.
+func (s *Scenario) setInstance(value string) error {
+	n, err := number[uint32](value)
+	if err == nil {
+		s.Instance = *n
+	}
+	return err
+}
+
+// Places are where the daemon computes: on all GPUs, and on one instance of a GPU that is split.
+func (s *Scenario) Places() (list []gpu.Place) {
+	for i := range s.Devices {
+		d := s.device(i)
+		p := gpu.Place{Bus: d.Bus, UUID: d.UUID}
+		if s.Instance != 0 {
+			p.UUID = instanceUUID(s.Instance)
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 func (s *Scenario) step(at string, words []string) (err error) {
@@ -112,6 +138,8 @@ func (s *Scenario) step(at string, words []string) (err error) {
 			n.device, err = strconv.Atoi(value)
 		case key == "xid":
 			n.xid, err = strconv.ParseUint(value, 10, 64)
+		case key == "instance":
+			n.owner, err = number[uint32](value)
 		case assigns:
 			n.fields[key] = value
 			err = set(new(normal()), key, value) // refused here, not while it plays
@@ -146,6 +174,16 @@ func set(r *gpu.Reading, key, value string) error {
 	switch key {
 	case "temperature":
 		r.Temperature, err = number[uint32](value)
+	case "slowdown": // the threshold in degrees
+		r.SlowdownAt, err = number[uint32](value)
+	case "margin": // above the threshold, which is at -2
+		var n int64
+		n, err = strconv.ParseInt(value, 10, 32)
+		r.Margin, r.SlowdownMargin = new(int32(n)), new(int32(-2))
+	case "power_brake": // for how long, in all
+		var d time.Duration
+		d, err = time.ParseDuration(value)
+		r.Slowed = gpu.SlowTime{gpu.HWPowerBrake: d}
 	case "utilisation":
 		r.Utilisation, err = number[uint32](value)
 	case "sm_clock":

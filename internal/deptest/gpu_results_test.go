@@ -19,10 +19,11 @@ var rewrite = flag.Bool("rewrite", false, "write the generated files anew")
 
 const gpuIntroduction = "# Results of GPU checks\n\n" +
 	"`make gpu-check` packs `bin/gpu-check/`, a folder of some 20 MB. On a machine with an NVIDIA GPU (A100 or later) and driver 580 or\n" +
-	"later, and nothing else, its `run.sh` holds the first GPU to the CPU backend: every op in odd sizes with random and extreme data, sampling, whole\n" +
-	"models in every weight type, two steps under way, graphs, pages on the move, pinned copies, and a model of SmolLM2-135M's shapes; then it\n" +
-	"measures. It goes on after a difference, which it states in units of the last place, and after a lost context, and takes ten\n" +
-	"minutes at most. `go test -tags cuda ./cuda -run GPUCheck` runs the same checks at small sizes on the emulated driver.\n\n" +
+	"later, and nothing else, its `run.sh` measures first: each kernel by events, steps, copies of every kind of memory, and clocks, power and\n" +
+	"temperature meanwhile. Then it holds the first GPU to the CPU backend: every op in odd sizes with random and extreme data, sampling, whole\n" +
+	"models in every weight type, two steps under way, graphs, pages on the move, pinned copies. It goes on after a difference, of which it keeps\n" +
+	"the first sixteen with their bits, and after a lost context, and takes ten minutes at most. What a machine's limits refuse to lock is a\n" +
+	"remark. `go test -tags cuda ./cuda -run GPUCheck` runs the same checks at small sizes on the emulated driver.\n\n" +
 	"The files that it writes, NAME.json and NAME.md by the GPU's name, belong here; this page is made from them:\n" +
 	"`go test ./internal/deptest -run GPUResults -rewrite`.\n\n"
 

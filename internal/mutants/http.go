@@ -41,7 +41,7 @@ var edge = []mutant{
 	},
 	{
 		name: "followers-unprotected", file: "api/generate.go", pkg: "api", tests: []string{"TestPanicsEndOneRequest"},
-		old: "		f.follows.Go(func() { f.follow(i, seq) })", new: "		f.follows.Go(func() { j.follow(f.ctx, i, seq, f.pieces) })",
+		old: "		r.follows.Go(func() { r.follow(i, seq) })", new: "		r.follows.Go(func() { j.follow(r.ctx, i, seq, r.pieces) })",
 	},
 	{
 		name: "streams-unprotected", file: "api/stream.go", pkg: "api", tests: []string{"TestPanicsEndOneRequest"},

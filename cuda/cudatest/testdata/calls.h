@@ -52,6 +52,7 @@ int cuEventRecord(handle, handle);
 int cuEventQuery(handle);
 int cuEventSynchronize(handle);
 int cuEventDestroy_v2(handle);
+int cuEventElapsedTime_v2(float *, handle, handle);
 int cuModuleLoadData(handle *, const void *);
 int cuModuleUnload(handle);
 int cuModuleGetFunction(handle *, handle, const char *);
@@ -122,7 +123,8 @@ struct device {
 
 	explicit device(const char *settings = "")
 	{
-		static const uint32_t image[4] = {0xba55ed50u, 0x00100001u, 0, 0};
+		/* A fatbin with one part of four bytes. */
+		static const uint32_t image[] = {0xba55ed50u, 0x00100001u, 20, 0, 0x01010002u, 16, 4, 0, 0};
 		fake_cuda_reset();
 		const char *wrong = fake_cuda_configure(settings);
 		if (wrong)

@@ -1,5 +1,6 @@
 /* kernel_tests.cc owns the tests of threads: barriers, warps, atomics, and what must be caught. */
 #include "calls.h"
+#include <algorithm>
 
 namespace
 {
@@ -157,6 +158,83 @@ void unwritten_shared_memory()
 	for (float x : d.content<float>(out, 64))
 		CHECK(x != x);
 }
+/* The place of each of 6 x 4 blocks in the order that they run in. */
+std::vector<int> tickets(const std::string &settings)
+{
+	device d(settings.c_str());
+	device_pointer to = d.holding(std::vector<int>(25)), arg = d.holding(std::vector<job>{{0, 0, to, 0}});
+	void *args[] = {&arg};
+	GOOD(cuLaunchKernel(d.function("takes_a_ticket"), 6, 4, 1, 1, 1, 1, 0, d.stream, args, nullptr));
+	std::vector<int> got = d.content<int>(to, 24), sorted = got;
+	std::sort(sorted.begin(), sorted.end());
+	for (int i = 0; i < 24; i++)
+		CHECK(sorted[(size_t)i] == i); /* each runs once */
+	return got;
+}
+
+/* Blocks run in any order: always the same for a seed, another for another, x fastest for none. */
+void order_of_blocks()
+{
+	std::vector<int> ascending(24);
+	for (int i = 0; i < 24; i++)
+		ascending[(size_t)i] = i;
+	CHECK(tickets("seed=0") == ascending);
+	CHECK(tickets("") == tickets("seed=1") && tickets("") != ascending);
+	CHECK(tickets("seed=2") == tickets("seed=2") && tickets("seed=2") != tickets("seed=1"));
+}
+
+void seed_is_named()
+{
+	device d("seed=77");
+	ANSWERS(719, d.run("traps", 1, 32, {0, 0, 0, 21}));
+	CHECK(one_violation({"__trap at kernels.cu:", " (blocks in the order of seed 77)"}));
+}
+
+/* A launch beyond what the device or the kernel's __launch_bounds__ allows is refused, and does nothing. */
+void limits_of_launches()
+{
+	device d;
+	device_pointer to = d.holding(std::vector<int>(64)), arg = d.holding(std::vector<job>{{0, 0, to, 0}});
+	void *args[] = {&arg};
+	handle f = d.function("bounded"), free = d.function("atomics");
+	GOOD(cuLaunchKernel(f, 1, 1, 1, 4, 4, 4, 0, d.stream, args, nullptr));
+	CHECK(violations().empty());
+	ANSWERS(1, cuLaunchKernel(f, 1, 1, 1, 65, 1, 1, 0, d.stream, args, nullptr));
+	CHECK(one_violation({"use: ", "bounded (1,1,1) x (65,1,1)", "; its __launch_bounds__ are 64 threads, not 65"}));
+	for (std::vector<unsigned> n : std::vector<std::vector<unsigned>>{{0, 1, 1, 1, 1, 1},
+	                                                                  {1, 1, 0, 1, 1, 1},
+	                                                                  {1, 1, 1, 0, 1, 1},
+	                                                                  {1, 65536, 1, 1, 1, 1},
+	                                                                  {1, 1, 65536, 1, 1, 1},
+	                                                                  {1u << 31, 1, 1, 1, 1, 1},
+	                                                                  {1, 1, 1, 1025, 1, 1},
+	                                                                  {1, 1, 1, 32, 33, 1},
+	                                                                  {1, 1, 1, 1, 1, 65}})
+		ANSWERS(1, cuLaunchKernel(free, n[0], n[1], n[2], n[3], n[4], n[5], 0, d.stream, args, nullptr));
+	ANSWERS(801, cuLaunchKernel(free, 1, 1, 1, 1, 1, 1, 4, d.stream, args, nullptr)); /* dynamic shared memory */
+}
+
+/* What is not a fatbin from its first byte to its last is not loaded. */
+void no_fatbin()
+{
+	device d;
+	const std::vector<uint32_t> good = {0xba55ed50u, 0x00100001u, 40, 0, 0x01010002u, 16, 4,
+	                                    0,           7,           0x01010001u, 16, 4, 0, 9};
+	handle m;
+	/* the whole, then what has a wrong word: magic, version, length, kind, a part's header, a part's length */
+	std::vector<std::pair<size_t, uint32_t>> wrong = {{0, 0x464c457fu}, {1, 0x00100002u}, {1, 0x00200001u}, {2, 0},
+	                                                  {2, 39},          {2, 44},          {3, 1},           {4, 0x01010003u},
+	                                                  {5, 8},           {5, 1u << 31},    {6, 0},           {7, 1},
+	                                                  {9, 0x01010000u}, {11, 5}};
+	GOOD(cuModuleLoadData(&m, good.data()));
+	for (auto [at, word] : wrong) {
+		std::vector<uint32_t> image = good;
+		image[at] = word;
+		image.resize(64);
+		ANSWERS(200, cuModuleLoadData(&m, image.data()));
+	}
+	ANSWERS(200, cuModuleLoadData(&m, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+}
 } // namespace
 
 const test kernel_tests[] = {{"tree_sum", tree_sum},
@@ -177,4 +255,8 @@ const test kernel_tests[] = {{"tree_sum", tree_sum},
                              {"wild", wild},
                              {"forgotten_barrier", forgotten_barrier},
                              {"unwritten_shared_memory", unwritten_shared_memory},
+                             {"order_of_blocks", order_of_blocks},
+                             {"seed_is_named", seed_is_named},
+                             {"limits_of_launches", limits_of_launches},
+                             {"no_fatbin", no_fatbin},
                              {nullptr, nullptr}};

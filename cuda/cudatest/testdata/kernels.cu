@@ -171,4 +171,13 @@ __global__ void reads_unwritten(const job *j)
 }
 
 __global__ void writes_behind(const job *j) { j->out[j->count] = 1; }
+
+__global__ void takes_a_ticket(const job *j) /* each block, in the order that they run in */
+{
+	j->integers[blockIdx.x + gridDim.x * blockIdx.y] = atomicAdd(&j->integers[gridDim.x * gridDim.y], 1);
 }
+
+__global__ void __launch_bounds__(64) bounded(const job *j) { j->integers[threadIdx.x] = 1; }
+}
+
+KERNEL_BOUND(bounded, 64)

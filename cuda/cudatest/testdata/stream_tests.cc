@@ -311,6 +311,28 @@ void a_destroyed_stream_ends_its_work()
 	GOOD(cuEventSynchronize(e));
 	CHECK(all(to, 4, 3));
 }
+
+/* Time is taken between two events that have both come, and not of one that was made without. */
+void events_take_the_time()
+{
+	device d;
+	handle begin, end, none = d.event();
+	GOOD(cuEventCreate(&begin, 0));
+	GOOD(cuEventCreate(&end, 0));
+	float ms = -1;
+	ANSWERS(400, cuEventElapsedTime_v2(&ms, begin, end)); /* never recorded */
+	device_pointer to = d.memory(4096 * 4);
+	GOOD(cuEventRecord(begin, d.stream));
+	GOOD(cuMemsetD8Async(to, 1, 4096 * 4, d.stream));
+	GOOD(cuEventRecord(end, d.stream));
+	GOOD(cuEventRecord(none, d.stream));
+	ANSWERS(600, cuEventElapsedTime_v2(&ms, begin, end));
+	GOOD(cuStreamSynchronize(d.stream));
+	GOOD(cuEventElapsedTime_v2(&ms, begin, end));
+	CHECK(ms > 0 && ms < 60000);
+	ANSWERS(400, cuEventElapsedTime_v2(&ms, begin, none));
+	ANSWERS(1, cuEventElapsedTime_v2(nullptr, begin, end));
+}
 } // namespace
 
 const test stream_tests[] = {{"copies_show_what_is_not_there", copies_show_what_is_not_there},
@@ -331,4 +353,5 @@ const test stream_tests[] = {{"copies_show_what_is_not_there", copies_show_what_
                              {"contexts_are_kept_apart", contexts_are_kept_apart},
                              {"stale_handles_are_known", stale_handles_are_known},
                              {"a_destroyed_stream_ends_its_work", a_destroyed_stream_ends_its_work},
+                             {"events_take_the_time", events_take_the_time},
                              {nullptr, nullptr}};

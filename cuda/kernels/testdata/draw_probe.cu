@@ -2,7 +2,7 @@
 #include "../draw.cuh"
 #include "draw_probe.h"
 
-KERNEL draw_probe(struct draw_probe_args *a)
+KERNEL(draw_probe, 1024)(struct draw_probe_args *a)
 {
 	__shared__ struct sampler s;
 	struct weights w = {a->weights, a->list, a->n, a->chunk};

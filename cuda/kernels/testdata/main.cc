@@ -98,6 +98,7 @@ void launch(const char *name, void (*kernel)(const void *), const void *arg, dim
 {
 	struct emulation_launch l = {name, kernel, grid, block, arg};
 	emulation.reverse = launches++ % 2;
+	emulation.seed = (uint64_t)launches; /* another order of blocks for each */
 	emulation.poison_shared = true;
 	struct emulation_result r = emulation_run(&l);
 	if (r.outcome != EMULATION_OK) {

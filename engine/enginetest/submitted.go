@@ -14,14 +14,14 @@ import (
 // pastVocabulary is what results read until they are there: no token, so that nobody can go on with it.
 const pastVocabulary = math.MaxInt32
 
-// flight is a submitted step, with a copy of what was submitted.
-type flight struct {
+// submittedStep is a submitted step, with a copy of what was submitted.
+type submittedStep struct {
 	batch *engine.Batch
 	given engine.Batch
 }
 
-// launch takes the batch: it notes what is in it and blots out the results of the step that it last held.
-func launch(b *engine.Batch) flight {
+// take holds the batch: it notes what is in it and blots out the results of the step that it last held.
+func take(b *engine.Batch) submittedStep {
 	nan := float32(math.NaN())
 	for i := range b.Results {
 		b.Results[i] = engine.Result{Token: pastVocabulary, Logit: nan, LogSumExp: nan, TargetLogit: nan}
@@ -29,7 +29,7 @@ func launch(b *engine.Batch) flight {
 	for i := range b.Top {
 		b.Top[i] = engine.TopToken{Token: pastVocabulary, Logit: nan}
 	}
-	return flight{batch: b, given: engine.Batch{
+	return submittedStep{batch: b, given: engine.Batch{
 		Generation: b.Generation, Background: b.Background,
 		Tokens: slices.Clone(b.Tokens), Positions: slices.Clone(b.Positions), Sequences: slices.Clone(b.Sequences),
 		Tables: slices.Clone(b.Tables), Pages: slices.Clone(b.Pages), Outputs: slices.Clone(b.Outputs), Penalties: slices.Clone(b.Penalties),
@@ -37,8 +37,8 @@ func launch(b *engine.Batch) flight {
 	}}
 }
 
-// land returns an error that names what was changed since the launch.
-func (f *flight) land() error {
+// check returns an error that names what was changed since Submit.
+func (f *submittedStep) check() error {
 	b, g := f.batch, &f.given
 	for field, same := range map[string]bool{
 		"generation": b.Generation == g.Generation, "background": b.Background == g.Background,

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// This file owns what requests may take of the heap before they are admitted: bodies that are being read, and texts that are
+// being tokenised. What is counted is bytes, since a count of requests says nothing.
+
+const (
+	// openBodies is how many of the largest bodies may be held at a time. Each is there three times while it is decoded.
+	openBodies, bodyCopies = 4, 3
+	// tokenBytes is what a byte of text takes while it is tokenised, if no word ends: its symbol, and a pair or two.
+	tokenBytes = 56
+	// smallText is a text that never waits for a large one, which may take seconds. So many bytes of such are tokenised at a time.
+	smallText, smallTexts = 128 << 10, 1 << 20
+	// freeBody is what any connection may send without being counted.
+	freeBody = 64 << 10
+)
+
+// HeapBytes is what requests may take of the heap together, where bodies have at most maxBody bytes. Sequences' own tokens and
+// events, bounded by the queue, come on top.
+func HeapBytes(maxBody int) int64 {
+	return int64(maxBody)*(openBodies*bodyCopies+tokenBytes) + smallTexts*tokenBytes
+}
+
+// budgets are the bytes that may be held at a time.
+type budgets struct {
+	bodies       *semaphore.Weighted
+	small, large *semaphore.Weighted // texts; of large ones as much as one largest body
+	maxText      int64
+}
+
+func newBudgets(maxBody int) budgets {
+	return budgets{
+		bodies: semaphore.NewWeighted(openBodies * int64(maxBody)), small: semaphore.NewWeighted(smallTexts),
+		large: semaphore.NewWeighted(int64(maxBody)), maxText: int64(maxBody),
+	}
+}
+
+// readAll reads a body of at most limit bytes, in pieces that are counted as they come: who sends slowly holds no more than
+// what was sent. It never waits for others, who may wait themselves.
+func (c *call) readAll(body io.Reader, limit int) ([]byte, error) {
+	raw := make([]byte, 0, 4<<10)
+	for {
+		n, err := body.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		switch {
+		case err == io.EOF:
+			return raw, nil
+		case err != nil:
+			return nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: err}
+		case len(raw) > limit:
+			return raw, nil // which is refused
+		case len(raw) < cap(raw):
+			continue
+		}
+		larger := min(2*cap(raw), limit+1)
+		if err := c.hold(larger); err != nil {
+			return nil, err
+		}
+		raw = append(make([]byte, 0, larger), raw...)
+	}
+}
+
+// hold counts a body of so many bytes in all, until release.
+func (c *call) hold(bytes int) error {
+	more := int64(bytes) - c.held
+	if bytes <= freeBody || more <= 0 {
+		return nil
+	}
+	if !c.server.budgets.bodies.TryAcquire(more) {
+		return &HTTPError{
+			Status: 429, Type: "rate_limit_error", Code: "too_many_bodies",
+			Message: "too many large requests are being read: try again in a moment",
+		}
+	}
+	c.held += more
+	return nil
+}
+
+// release ends the count: the body is decoded, or refused.
+func (c *call) release() {
+	c.server.budgets.bodies.Release(c.held)
+	c.held = 0
+}
+
+// tokenise runs encode for a text of so many bytes when there is room for it.
+func (c *call) tokenise(bytes int, encode func() []int32) ([]int32, error) {
+	b := &c.server.budgets
+	texts := b.small
+	if bytes > smallText {
+		texts = b.large
+	}
+	weight := min(int64(bytes), b.maxText) // a template may have made the text larger than any body
+	if err := texts.Acquire(c.context(), weight); err != nil {
+		return nil, err
+	}
+	defer texts.Release(weight)
+	return encode(), nil
+}
+
+// shrink is how much shorter a text becomes at most by normalisation (NFC), before it is tokenised.
+const shrink = 3
+
+// promptIDs tokenises a prompt, unless its length alone shows that it has more tokens than the context.
+func (c *call) promptIDs(m *Model, field, text string, encode func() []int32) ([]int32, error) {
+	if most := m.MaxContext * m.Tokenizer.LongestPiece() * shrink; len(text) > most {
+		return nil, m.tooLong(field, fmt.Sprintf("%d bytes, which are more than %d tokens", len(text), m.MaxContext), 1)
+	}
+	return c.tokenise(len(text), encode)
+}

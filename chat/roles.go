@@ -1,0 +1,162 @@
+package chat
+
+import (
+	"regexp"
+	"strings"
+
+	"chimera/chat/jinja"
+)
+
+// This file owns messages of roles that a template does not have. Many have no system role, or only as the first message
+// before a user's; some write whatever is not the user's as the assistant's. A text that would vanish, or be put into the
+// assistant's mouth, becomes the user's: it is joined to the user's next message, or is one of its own.
+
+// roleTest is a tag from the word role on, as in {% if message['role'] == "ipython" %}, literalText a string in it.
+var (
+	roleTest    = regexp.MustCompile(`\brole(?:['"][\])])?([^{}%]*)`)
+	literalText = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+)
+
+// namedRoles lists the roles that a template's source compares with. The names alone would not do: most templates hold
+// "function" as a type of tools.
+func namedRoles(source string) map[string]bool {
+	named := map[string]bool{}
+	for _, tag := range roleTest.FindAllStringSubmatch(source, -1) {
+		for _, literal := range literalText.FindAllStringSubmatch(tag[1], -1) {
+			named[literal[1]+literal[2]] = true
+		}
+	}
+	return named
+}
+
+// habits is what a template was seen to do.
+type habits struct {
+	// assistants: messages of that role are written as the assistant's, if they are the first message or a later one.
+	assistants [2]map[string]bool
+}
+
+const first, later = 0, 1
+
+// tryOut renders small conversations that differ in a role alone.
+func (t *Template) tryOut() (h habits) {
+	write := func(roles ...string) (string, bool) {
+		vars := jinja.NewDict()
+		vars.Set("bos_token", t.bos)
+		vars.Set("eos_token", t.eos)
+		vars.Set("add_generation_prompt", false)
+		var messages []*jinja.Dict
+		for i, role := range roles {
+			m := jinja.NewDict()
+			m.Set("role", role)
+			m.Set("content", []string{"one", "two", "three"}[i])
+			messages = append(messages, m)
+		}
+		rendered, err := t.render(vars, messages)
+		return rendered.Text, err == nil && strings.Contains(rendered.Text, "two")
+	}
+	h.assistants = [2]map[string]bool{{}, {}}
+	for _, role := range []string{"system", "tool"} {
+		for place, conversation := range [2][]string{{"", "user"}, {"user", ""}} {
+			texts, ok := [2]string{}, [2]bool{}
+			for i, candidate := range []string{role, "assistant"} {
+				roles := append([]string(nil), conversation...)
+				roles[place] = candidate
+				texts[i], ok[i] = write(roles...)
+			}
+			h.assistants[place][role] = ok[0] && ok[1] && texts[0] == texts[1]
+		}
+	}
+	return h
+}
+
+// renderAll renders the messages, those that the template has no role for as the user's.
+func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
+	strange := make([]bool, len(messages)) // to become the user's
+	for i, m := range messages {
+		strange[i] = t.habits.assistants[min(i, later)][roleOf(m)]
+	}
+	rendered, err := t.render(vars, asUsers(messages, strange))
+	lost := vanished(rendered, messages)
+	if err == nil && len(lost) > 0 && t.differsWithout(vars, messages, strange, lost, rendered.Text) {
+		lost = nil
+	}
+	again := false
+	for i, m := range messages {
+		// An error may come of what the template has to say to any role; a system message is what most refuse.
+		role := roleOf(m)
+		system := role == "system" || role == "developer"
+		if !strange[i] && (err != nil && system || err == nil && lost[i] && role != "user" && role != "assistant") {
+			strange[i], again = true, true
+		}
+	}
+	if !again {
+		return rendered, err
+	}
+	second, secondErr := t.render(vars, asUsers(messages, strange))
+	if secondErr != nil || err == nil && len(vanished(second, messages)) >= len(lost) {
+		return rendered, err // it has another reason, which is the one to tell
+	}
+	return second, nil
+}
+
+// vanished lists the messages whose text is nowhere in what was rendered.
+func vanished(rendered jinja.Rendered, messages []*jinja.Dict) map[int]bool {
+	var seen [256]bool
+	for i := range len(rendered.Marks) {
+		seen[rendered.Marks[i]] = true
+	}
+	lost := map[int]bool{}
+	for i, m := range messages {
+		if strings.TrimSpace(contentText(m)) != "" && !seen[contentMark(i)] {
+			lost[i] = true
+		}
+	}
+	return lost
+}
+
+// differsWithout tells whether messages whose text is not in what was rendered have had an effect all the same: some templates
+// read switches such as /no_think from the system message.
+func (t *Template) differsWithout(vars *jinja.Dict, messages []*jinja.Dict, strange []bool, lost map[int]bool, text string) bool {
+	var rest []*jinja.Dict
+	var restStrange []bool
+	for i, m := range messages {
+		if !lost[i] {
+			rest, restStrange = append(rest, m), append(restStrange, strange[i])
+		}
+	}
+	without, err := t.render(vars, asUsers(rest, restStrange))
+	return err == nil && without.Text != text
+}
+
+// asUsers gives the user the messages that are strange, joined to the user's own beside them, since templates want user and
+// assistant in turns. The messages stay as they are: others are made.
+func asUsers(messages []*jinja.Dict, strange []bool) (out []*jinja.Dict) {
+	usersTurn := false // the last of out is the user's, and may be added to
+	joins := false     // because it is, or holds, a strange one
+	for i, m := range messages {
+		user := roleOf(m) == "user"
+		if !strange[i] && !(user && usersTurn && joins) {
+			out = append(out, m)
+			usersTurn, joins = user, false
+			continue
+		}
+		content, _ := m.Get("content")
+		if usersTurn {
+			last := out[len(out)-1]
+			said, _ := last.Get("content")
+			out[len(out)-1] = userMessage(last, jinja.Concat(said, "\n\n", content))
+		} else {
+			out = append(out, userMessage(m, content))
+		}
+		usersTurn, joins = true, strange[i]
+	}
+	return out
+}
+
+// userMessage is a message of the user with what else was said of the other one.
+func userMessage(of *jinja.Dict, content jinja.Value) *jinja.Dict {
+	m := of.Copy()
+	m.Set("role", "user")
+	m.Set("content", content)
+	return m
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// This file owns tests of quantize as its user sees it: what is kept, what is told, and what it refuses.
+
+func TestQuantize(t *testing.T) {
+	model, out := fixture(t, "gpt2"), filepath.Join(t.TempDir(), "out.gguf")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string            // on standard error; "": nothing
+		is   map[string]string // tensors' types afterwards
+	}{
+		{[]string{"--type", "q8_0"}, 0, "", map[string]string{"position_embd.weight": "F32", "blk.0.ffn_up.weight": "Q8_0", "blk.0.ffn_up.bias": "F32"}},
+		{[]string{"--type", "q8_0", "--tensor-type", "ffn_up=f16", "--tensor-type", "^position_embd=f16"}, 0, "",
+			map[string]string{"position_embd.weight": "F16", "blk.0.ffn_up.weight": "F16", "blk.0.ffn_down.weight": "Q8_0"}},
+		{[]string{"--type", "q4_0"}, 2, "q4_0", nil},
+		{[]string{"--type", "f16", "--tensor-type", "ffn_up"}, 2, "PATTERN=TYPE", nil},
+		{[]string{"--type", "f16", "--tensor-type", "fnf_up=f16"}, 1, `"fnf_up" finds no tensor`, nil},
+	} {
+		r := runBinary(t, "", append(append([]string{"quantize"}, c.args...), model, out)...)
+		if r.code != c.code || c.says == "" && r.errors != "" || !strings.Contains(r.errors, c.says) {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+		shown := runBinary(t, "", "show", out, "--tensors").out
+		for name, want := range c.is {
+			if !regexp.MustCompile(regexp.QuoteMeta(name) + ` +` + want + ` `).MatchString(shown) {
+				t.Errorf("%v: %s is not %s in\n%s", c.args, name, want, shown)
+			}
+		}
+	}
+	if r := runBinary(t, "", "quantize", "--type", "f16", model, model); r.code != 1 || !strings.Contains(r.errors, "the file that is read") {
+		t.Errorf("onto itself: %+v", r)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := runBinary(t, "", "quantize", "--type", "f16", model, pipe); r.code != 1 || !strings.Contains(r.errors, "no regular file") {
+		t.Errorf("onto a pipe: %+v", r)
+	}
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"chimera/engine"
+)
+
+// roomy is a backend that has so much memory.
+type roomy struct {
+	engine.Backend
+	bytes int64
+}
+
+func (r roomy) Available() (int64, string) { return r.bytes, "the test" }
+
+// The heap counts where the backend's memory is the machine's, and not on a device that has its own.
+func TestHeapIsPlanned(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		host, available, heap int64 // MiB
+		ok                    bool
+	}{{0, 100, 0, true}, {0, 110, 10, true}, {0, 109, 10, false}, {1, 100, 10, true}, {1, 99, 0, false}, {1, 100, 1 << 40, false}} {
+		plan := &engine.Plan{WeightBytes: 60 * mib, KVBytes: 40 * mib, HostBytes: c.host * mib}
+		err := fits(plan, roomy{bytes: c.available * mib}, c.heap*mib)
+		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "--max-body") && c.heap > 0 {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// The collector's limit is the plan's, unless the environment has another.
+func TestHeapIsLimited(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	c := DefaultConfig()
+	if most := int64(1 << 30); c.heapBytes() < heapBase+int64(c.MaxBody) || c.heapBytes() > most {
+		t.Errorf("%d MiB for the default settings", c.heapBytes()>>20)
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	limitHeap(c.heapBytes())
+	if got := debug.SetMemoryLimit(-1); got != c.heapBytes() {
+		t.Errorf("%d bytes, want %d", got, c.heapBytes())
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	limitHeap(1 << 40)
+	if got := debug.SetMemoryLimit(-1); got != c.heapBytes() {
+		t.Errorf("%d bytes, although the environment sets one", got)
+	}
+}

@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chimera/weights"
+)
+
+// This file owns tests of the files that verbs write.
+
+// inFolder is a folder with a model, and the model open.
+func inFolder(t *testing.T) (folder string, model *weights.File) {
+	t.Helper()
+	folder = t.TempDir()
+	data, err := os.ReadFile(biased)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "m.gguf"), data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if model, err = openFile(filepath.Join(folder, "m.gguf")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { model.Close() })
+	return folder, model
+}
+
+func saying(text string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// nothingLeft wants no temporary file.
+func nothingLeft(t *testing.T, folder string) {
+	t.Helper()
+	if left, _ := filepath.Glob(filepath.Join(folder, ".*")); len(left) > 0 {
+		t.Errorf("%v was left", left)
+	}
+}
+
+// A new file has the mode that the umask leaves, a replaced one its own; links are followed, not replaced.
+func TestOutputModes(t *testing.T) {
+	folder, model := inFolder(t)
+	at := func(name string) string { return filepath.Join(folder, name) }
+	defer syscall.Umask(syscall.Umask(0o077))
+	longest := strings.Repeat("n", 255)
+	if err := errors.Join(os.Mkdir(at("there"), 0o700), os.WriteFile(at("old"), []byte("old"), 0o600), os.Chmod(at("old"), 0o640),
+		os.WriteFile(at("there/linked"), []byte("old"), 0o600), os.Chmod(at("there/linked"), 0o604),
+		os.Symlink("there/linked", at("link")), os.Symlink(at("link"), at("second")), os.Symlink("there/new", at("dangling"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, file string
+		mode       fs.FileMode
+	}{
+		{"fresh", "fresh", 0o600}, {longest, longest, 0o600}, {"old", "old", 0o640}, {"link", "there/linked", 0o604},
+		{"second", "there/linked", 0o604}, {"dangling", "there/new", 0o600},
+	} {
+		if err := writeFile(t.Context(), at(c.path), model, saying(c.path)); err != nil {
+			t.Errorf("%s: %v", c.path, err)
+			continue
+		}
+		info, err := os.Lstat(at(c.file))
+		if err != nil || info.Mode() != c.mode || content(t, at(c.path)) != c.path {
+			t.Errorf("%s: %v, %v", c.path, info, err)
+		}
+	}
+	for _, link := range []string{"link", "second", "dangling"} {
+		if info, err := os.Lstat(at(link)); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			t.Errorf("%s is no link any more: %v", link, err)
+		}
+	}
+	syscall.Umask(0o002)
+	if err := writeFile(t.Context(), at("shared"), model, saying("x")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(at("shared")); err != nil || info.Mode() != 0o664 {
+		t.Errorf("with another umask: %v, %v", info, err)
+	}
+	nothingLeft(t, folder)
+	nothingLeft(t, at("there"))
+}
+
+// What is no regular file is not replaced, nor is the model, by whatever name. All of it lies in the test's folder: a test
+// that fails on the machine's own devices would replace them.
+func TestOutputRefuses(t *testing.T) {
+	folder, model := inFolder(t)
+	at := func(name string) string { return filepath.Join(folder, name) }
+	if err := errors.Join(os.Link(at("m.gguf"), at("hard")), os.Symlink("m.gguf", at("soft")), os.Symlink("hard", at("both")),
+		os.Mkdir(at("folder"), 0o700), unix.Mkfifo(at("pipe"), 0o600), os.Symlink("pipe", at("to-pipe")),
+		os.Symlink("circle", at("circle"))); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", at("socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for path, want := range map[string]string{
+		at("m.gguf"): "the file that is read", at("hard"): "the file that is read", at("soft"): "the file that is read", at("both"): "the file that is read",
+		at("folder"): "it is a folder", at("pipe"): "no regular file", at("to-pipe"): "no regular file",
+		at("socket"): "no regular file", at("circle"): "too many levels", at("none/x"): "no such file", at("m.gguf/x"): "not a directory",
+	} {
+		called := false
+		err := writeFile(t.Context(), path, model, func(io.Writer) error { called = true; return nil })
+		if err == nil || called || !strings.HasPrefix(err.Error(), "writing "+path+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if content(t, at("m.gguf")) != content(t, biased) {
+		t.Error("the model was written to")
+	}
+	nothingLeft(t, folder)
+}
+
+// A shard is the model as well, be it the first or another.
+func TestOutputIsNoShard(t *testing.T) {
+	folder := t.TempDir()
+	for no := range uint64(2) {
+		m := &weights.Metadata{}
+		m.Set("split.count", weights.Value{Type: weights.Uint32, Any: uint64(2)})
+		m.Set("split.no", weights.Value{Type: weights.Uint32, Any: no})
+		f, err := os.Create(filepath.Join(folder, []string{"m-00001-of-00002.gguf", "m-00002-of-00002.gguf"}[no]))
+		if err == nil {
+			err = errors.Join(weights.WriteFile(f, m, nil), f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := filepath.Join(folder, "m-00002-of-00002.gguf")
+	before := content(t, second)
+	err := Quantize(t.Context(), QuantizeRequest{In: filepath.Join(folder, "m-00001-of-00002.gguf"), Out: second, Type: "f32"})
+	if err == nil || !strings.Contains(err.Error(), "the file that is read") || content(t, second) != before {
+		t.Error(err)
+	}
+}
+
+// Whatever goes wrong, the file that was there stays and nothing else is left.
+func TestOutputFails(t *testing.T) {
+	folder, model := inFolder(t)
+	out := filepath.Join(folder, "out")
+	if err := os.WriteFile(out, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx   context.Context
+		write func(io.Writer) error
+		want  error
+	}{
+		"the writer fails": {t.Context(), func(w io.Writer) error { _, _ = io.WriteString(w, "half"); return broken }, broken},
+		"interrupted":      {cancelled, saying("whole"), context.Canceled},
+	} {
+		if err := writeFile(c.ctx, out, model, c.write); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	quantize := func(ctx context.Context) error {
+		return Quantize(ctx, QuantizeRequest{In: model.Name(), Out: out, Type: "f32"})
+	}
+	if err := quantize(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted verb: %v", err)
+	}
+	if err := withFileLimit(t, 100, func() error { return quantize(t.Context()) }); !errors.Is(err, unix.EFBIG) {
+		t.Errorf("no room: %v", err)
+	}
+	if content(t, out) != "precious" {
+		t.Error("the file was replaced")
+	}
+	nothingLeft(t, folder)
+}
+
+// A file that may not be written is not replaced either, though its folder may be written to.
+func TestOutputIsProtected(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may write every file")
+	}
+	folder, model := inFolder(t)
+	out := filepath.Join(folder, "out")
+	if err := os.WriteFile(out, []byte("precious"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(t.Context(), out, model, saying("x")); !errors.Is(err, fs.ErrPermission) || content(t, out) != "precious" {
+		t.Error(err)
+	}
+}
+
+// logits writes by the same way.
+func TestLogitsOutput(t *testing.T) {
+	folder, model := inFolder(t)
+	request := LogitsRequest{Model: model.Name(), IDs: []int32{1, 2}, Out: model.Name()}
+	if err := Logits(t.Context(), smallConfig(), request); err == nil || !strings.Contains(err.Error(), "the file that is read") {
+		t.Error(err)
+	}
+	request.Out = filepath.Join(folder, "x.f32")
+	if err := Logits(t.Context(), smallConfig(), request); err != nil || len(content(t, request.Out)) == 0 {
+		t.Error(err)
+	}
+	if content(t, model.Name()) != content(t, biased) {
+		t.Error("the model was written to")
+	}
+}
+
+// withFileLimit runs f while no file may grow beyond bytes, as on a full disk.
+func withFileLimit(t *testing.T, bytes uint64, f func() error) error {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	limit := old
+	limit.Cur = min(old.Max, bytes)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	return f()
+}

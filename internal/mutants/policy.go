@@ -1,0 +1,154 @@
+package main
+
+// This file owns the part of the list that is policy: who is before whom, what a request may ask, and what it holds. Little
+// of it would show in a single answer.
+
+func init() { list = append(list, policy...) }
+
+var policy = []mutant{
+	// Who is in a step.
+	{
+		name: "prompts-unsorted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
+		old: "return a.pending() - b.pending()", new: "return 0",
+	},
+	{
+		name: "longest-prompt-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
+		old: "return a.pending() - b.pending()", new: "return b.pending() - a.pending()",
+	},
+	{
+		name: "one-prompt-takes-all", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
+		old: "budget/(len(prompts)-i)", new: "budget+0*i",
+	},
+	{
+		name: "oldest-always-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyStarvesInSmallSteps"},
+		old: "	seq.turn = s.turns\n", new: "",
+	},
+	{
+		name: "more-prompts-than-rows", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFirstTokensInSmallSteps"},
+		old: "prompts := longestWaiting(s.unplanned(g), budget)", new: "prompts := longestWaiting(s.unplanned(g), len(s.running))",
+	},
+	{
+		name: "biases-beyond-a-step", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestBiasesBeyondAStep"},
+		old: "cap(b.Biases)-len(b.Biases) >= len(seq.biases())", new: "true",
+	},
+
+	// Who waits.
+	{
+		name: "stop-ignored-while-waiting", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestStopWhileWaiting"},
+		old: "	s.waiting = slices.DeleteFunc(s.waiting, gone)\n", new: "",
+	},
+	{
+		name: "overtakes-who-lacks-pages", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyOvertakesWhoLacksPages"},
+		old: "if !s.fits(seq, prefix) {\n\t\t\treturn", new: "if !s.fits(seq, prefix) {\n\t\t\ti++\n\t\t\tcontinue",
+	},
+	{
+		name: "preempted-to-the-tail", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPreemptedGoBeforeThoseThatWait"},
+		old: "slices.Insert(s.waiting, 0, seq)", new: "append(s.waiting, seq)",
+	},
+	{
+		name: "group-in-part", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
+		old: "case s.queued+len(group) > s.config.QueueLength", new: "case s.queued >= s.config.QueueLength",
+	},
+	{
+		name: "group-never-fits", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
+		old: "if len(requests) > s.config.QueueLength", new: "if false",
+	},
+
+	// What pages hold.
+	{
+		name: "most-recently-used-evicted", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestLeastRecentlyUsedPrefixIsEvicted"},
+		old: "oldest := p.lru.Front()", new: "oldest := p.lru.Back()",
+	},
+	{
+		name: "tenants-share", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestTenantsShareNoPages"},
+		old: `if tenant == "" {`, new: "if true {",
+	},
+
+	// What is sampled.
+	{
+		name: "end-before-least-length", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestEndTokensAreMaskedBeforeTheLeastLength"},
+		old: "Value: float32(math.Inf(-1))", new: "Value: float32(math.Abs(0))",
+	},
+	{
+		name: "bias-on-a-masked-end", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestEndTokensAreMaskedBeforeTheLeastLength"},
+		old: "if !slices.Contains(s.request.Ends, b.Token) {", new: "if !slices.Contains([]int32{}, b.Token) {",
+	},
+
+	// What a request may ask.
+	{
+		name: "defaults-refused", file: "api/fields.go", pkg: "api", tests: []string{"TestForeignFields"},
+		old: "return asksNothing(v, f.nothing)", new: "return asksNothing(v, nil)",
+	},
+	{
+		name: "exact-defaults-loose", file: "api/fields.go", pkg: "api", tests: []string{"TestForeignFields"},
+		old: "	case f.exact:", new: "	case false:",
+	},
+	{
+		name: "unknown-fields-logged-each-time", file: "api/fields.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "u.seen[clip(name, maxParam)] = true", new: "u.seen[clip(name, maxParam)] = false",
+	},
+	{
+		name: "seed-minus-one", file: "api/integer.go", pkg: "api", tests: []string{"TestSeeds"},
+		old: `if digits == "-1" {`, new: "if false {",
+	},
+	{
+		name: "fraction-dropped", file: "api/integer.go", pkg: "api", tests: []string{"TestIntegerText"},
+		old: "digits[len(digits)-1] != '0'", new: "false",
+	},
+	{
+		name: "ceiling-not-cut", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "return int(min(asked, int64(room))), nil", new: "return int(asked), nil",
+	},
+	{
+		name: "no-room-for-a-token", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "room < least", new: "room < 0",
+	},
+	{
+		name: "top-k-beyond-vocabulary", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "min(max(or(g.TopK, 0), 0), int64(vocab))", new: "max(or(g.TopK, 0), 0)",
+	},
+
+	// What stops an answer.
+	{
+		name: "no-stop-after-a-stop-string", file: "api/generate.go", pkg: "api", tests: []string{"TestStoppedChoiceIsNotComputedOn"},
+		old: "			seq.Stop() // after", new: "			// after",
+	},
+	{
+		name: "control-token-no-stop", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
+		old: "d.hides(e.Token) &&", new: "false &&",
+	},
+	{
+		name: "stop-strings-do-not-wait", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
+		old: "	case d.tokens <= d.least:", new: "	case false:",
+	},
+	{
+		name: "stop-string-forgotten-while-waiting", file: "api/stop.go", pkg: "api", tests: []string{"TestStops"},
+		old: "	m.held += text\n	partial := m.partial()", new: "	m.held += text\n	partial := len(m.held)",
+	},
+	{
+		name: "end-token-listed", file: "api/decoder.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
+		old: "t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer", new: "t.unlisted = false",
+	},
+
+	// What a request holds.
+	{
+		name: "bodies-not-counted", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded", "TestReadAll"},
+		old: "	c.held += more\n", new: "",
+	},
+	{
+		name: "bodies-counted-for-ever", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded"},
+		old: "	c.server.budgets.bodies.Release(c.held)\n", new: "",
+	},
+	{
+		name: "tokenised-to-be-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestTokenisingIsBounded"},
+		old: "len(text) > most", new: "len(text) > most && false",
+	},
+	{
+		name: "too-many-answers-again", file: "api/generate.go", pkg: "api", tests: []string{"TestGroups"},
+		old: "if !errors.As(err, &tooLarge) {\n		return err", new: "if !errors.As(err, &tooLarge) {\n		return err\n	}\n	if err != nil {\n		return scheduler.ErrQueueFull",
+	},
+	{
+		name: "small-texts-wait-for-large", file: "api/memory.go", pkg: "api", tests: []string{"TestTokenisingIsBounded"},
+		old: "if bytes > smallText {", new: "if true {",
+	},
+}

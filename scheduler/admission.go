@@ -1,0 +1,83 @@
+package scheduler
+
+import (
+	"context"
+
+	"chimera/engine"
+)
+
+// This file owns admission to the queue: a group of requests is taken whole or refused whole, in one go.
+
+// Submit queues a request: a group of one.
+func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
+	all, err := s.SubmitGroup(ctx, []Request{r})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// SubmitGroup queues the requests of one client together, or none of them: a group that is refused holds no place, and
+// what others ask meanwhile is not refused for its sake. It never waits. What could never be taken is *GroupTooLargeError,
+// *engine.TooLongError or *engine.BatchError; what can't be taken now is ErrQueueFull, ErrDraining, or what ended the loop.
+// The sequences stop when ctx is done.
+func (s *Scheduler) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence, error) {
+	if len(requests) > s.config.QueueLength {
+		return nil, &GroupTooLargeError{Requests: len(requests), QueueLength: s.config.QueueLength}
+	}
+	all := make([]*Sequence, len(requests))
+	for i, r := range requests {
+		if err := s.admissible(r); err != nil {
+			return nil, err
+		}
+		all[i] = newSequence(r, s.wake)
+	}
+	if err := s.enqueue(ctx, all); err != nil {
+		return nil, err
+	}
+	s.wake()
+	return all, nil
+}
+
+// enqueue hands the group to the loop.
+func (s *Scheduler) enqueue(ctx context.Context, group []*Sequence) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.refusal != nil:
+		return s.refusal
+	case s.queued+len(group) > s.config.QueueLength:
+		return ErrQueueFull
+	}
+	s.queued += len(group)
+	s.incoming = append(s.incoming, group...)
+	for _, seq := range group {
+		seq.detach = context.AfterFunc(ctx, seq.Stop)
+	}
+	return nil
+}
+
+// admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
+func (s *Scheduler) admissible(r Request) error {
+	switch {
+	case len(r.Prompt) == 0:
+		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
+	case r.MaxTokens > s.longest-len(r.Prompt) || len(r.Prompt) > s.longest:
+		return &engine.TooLongError{Tokens: len(r.Prompt) + r.MaxTokens, MaxTokens: s.longest}
+	case len(r.Sampling.Biases)+len(r.Ends) > s.biases:
+		return &engine.BatchError{Field: "biases", Reason: "more, with the end tokens, than a step holds"}
+	}
+	return nil
+}
+
+// enterQueue counts a sequence that comes back to the queue.
+func (s *Scheduler) enterQueue() { s.changeQueued(1) }
+
+// leaveQueue counts sequences that are in the queue no more, whatever for.
+func (s *Scheduler) leaveQueue(n int) { s.changeQueued(-n) }
+
+func (s *Scheduler) changeQueued(by int) {
+	s.mu.Lock()
+	s.queued += by
+	s.mu.Unlock()
+}
