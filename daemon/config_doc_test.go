@@ -52,7 +52,7 @@ func configDocument() string {
 			value = "none"
 		}
 		fmt.Fprintf(table, "| `--%s` | `%s` | `%s` | %s | %s |\n", f.Name, environmentName(f.Name), key, value, f.Usage)
-		if f.DefValue != "" && f.Value.Type() != "bool" { // auto is what a file does not say
+		if _, left := f.Value.(decision); f.DefValue != "" && !left { // auto is what a file does not say
 			fmt.Fprintf(example, "%s = %s\n", key, tomlExample(f))
 		}
 	})
