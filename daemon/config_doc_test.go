@@ -36,8 +36,6 @@ func tomlExample(f *pflag.Flag) string {
 		return `"127.0.0.1:8080"`
 	case f.Value.Type() == "int" || f.DefValue == "[]":
 		return f.DefValue
-	case f.Value.Type() == "bool":
-		return "true"
 	}
 	return fmt.Sprintf("%q", f.DefValue)
 }
@@ -54,7 +52,7 @@ func configDocument() string {
 			value = "none"
 		}
 		fmt.Fprintf(table, "| `--%s` | `%s` | `%s` | %s | %s |\n", f.Name, environmentName(f.Name), key, value, f.Usage)
-		if f.DefValue != "" {
+		if _, left := f.Value.(decision); f.DefValue != "" && !left { // auto is what a file does not say
 			fmt.Fprintf(example, "%s = %s\n", key, tomlExample(f))
 		}
 	})
