@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,9 +16,9 @@ import (
 
 // A model is an operand as well as a flag, and the flag's come first. All must be there.
 func TestServeTakesModels(t *testing.T) {
-	model, dir := fixture(t, "llama"), t.TempDir()
-	third := filepath.Join(dir, "third.gguf")
-	if err := os.Symlink(model, third); err != nil {
+	model, err := filepath.Abs(fixture(t, "llama"))
+	third := filepath.Join(t.TempDir(), "third.gguf")
+	if err = errors.Join(err, os.Symlink(model, third)); err != nil {
 		t.Fatal(err)
 	}
 	p := startProcess(t, chimera("serve", model+"=second", third, "--model", model+"=first", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--ctx", "128"))
