@@ -617,18 +617,16 @@ PRODUCT(product_mxfp4, FORM_MXFP4)
  * the normal numbers has no finite inverse: such a block, less than 1.5e-36 all over, is zero. */
 INLINE void FN(quantise_block)(const struct acts *a, int64_t at, vf low, vf high)
 {
+	const vf most = v_set1(127.0f), least = v_set1(-127.0f);
 	int nan = v_any(v_isnan(low)) || v_any(v_isnan(high)); /* v_highest would pass over it */
 	float d = (nan ? NAN : v_highest(v_max(v_abs(low), v_abs(high)))) / 127.0f;
-	float inverse = d >= 0x1p-126f ? 1.0f / d : 0.0f;
-	vi q[2] = {v_to_int(v_mul(low, v_set1(inverse))), v_to_int(v_mul(high, v_set1(inverse)))};
-	int32_t values[BLOCK], sum[2] = {0, 0};
-	vi_store(values, q[0]);
-	vi_store(values + LANES, q[1]);
-	for (int i = 0; i < BLOCK; i++) {
-		int v = values[i] > 127 ? 127 : values[i] < -127 ? -127 : values[i];
-		a->q[at * BLOCK + i] = (int8_t)v;
-		sum[i / 16] += v;
-	}
+	vf inverse = v_set1(d >= 0x1p-126f ? 1.0f / d : 0.0f);
+	/* A product that is NaN becomes the least. */
+	vi q[2] = {v_to_int(v_min(v_max(v_mul(low, inverse), least), most)),
+	           v_to_int(v_min(v_max(v_mul(high, inverse), least), most))};
+	int32_t sum[2] = {vi_total(q[0]), vi_total(q[1])};
+	vi_store_i8(a->q + at * BLOCK, q[0]);
+	vi_store_i8(a->q + at * BLOCK + LANES, q[1]);
 	a->d[at] = d;
 	a->sum[at] = d * (float)(sum[0] + sum[1]);
 	a->total[at] = sum[0] + sum[1];
