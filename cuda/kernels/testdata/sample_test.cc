@@ -55,7 +55,7 @@ static void same_result(const struct result *got, const struct result *want)
 	same_floats("logit", &got->logit, &want->logit, 1);
 	same_floats("log-sum-exp", &got->log_sum_exp, &want->log_sum_exp, 1);
 	same_floats("target's logit", &got->target_logit, &want->target_logit, 1);
-	same_bytes("reserved", &got->reserved, &want->reserved, sizeof got->reserved);
+	same_bytes("not finite", &got->not_finite, &want->not_finite, sizeof got->not_finite);
 }
 
 /* The step's outputs are behind + HEAD_ROWS; the kernel takes those from HEAD_ROWS on. */
