@@ -38,9 +38,10 @@ type instance struct {
 	cBatch  *C.struct_batch
 	values  []C.struct_value
 
-	step  step
-	batch *engine.Batch // of the step under way; the cache's lock guards it
-	using *generation   // of the step under way, nil if there is none
+	step    step
+	workers C.int         // of the step under way
+	batch   *engine.Batch // of the step under way; the cache's lock guards it
+	using   *generation   // of the step under way, nil if there is none
 
 	replacing sync.Mutex // one Replace at a time, and none beside Close
 	closed    bool
@@ -82,15 +83,15 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return errors.Join(err, g.end())
 	}
 	in.using = g
-	in.step.background = b.Background
+	in.step.background, in.workers, in.c.resume = b.Background, C.int(in.backend.active.Load()), C.struct_place{}
 	in.backend.queue.submit(&in.step)
 	return nil
 }
 
-// compute runs the step on the executor's thread.
+// compute runs the step on the executor's thread, or goes on with one that gave way.
 func (in *instance) compute() (gaveWay bool) {
 	pointBatch(in.cBatch, in.batch, in.limits.MaxTop)
-	return C.step_run(in.c, in.using.phases, in.cBatch, C.int(in.backend.active.Load())) != 0
+	return C.step_run(in.c, in.using.phases, in.cBatch, in.workers) != 0
 }
 
 func (in *instance) Wait() error {
@@ -108,6 +109,9 @@ func (in *instance) Wait() error {
 	}
 	return nil
 }
+
+// Withdraw has a background step give way for good, which Wait then says.
+func (in *instance) Withdraw() { in.backend.queue.withdraw(&in.step) }
 
 // pointBatch writes the batch's arrays down for C. They lie off-heap, so C may read them as they are.
 func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
@@ -180,7 +184,7 @@ func (in *instance) Close() error {
 	}
 	in.closed = true
 	if in.using != nil {
-		in.backend.queue.withdraw(&in.step)
+		in.Withdraw()
 		_ = in.Wait() // nobody asks for the result any more
 	}
 	return in.free()

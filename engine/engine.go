@@ -47,7 +47,7 @@ type LoadOptions struct {
 type Generation int32
 
 // Instance is a loaded program. One goroutine (the scheduler's loop, or an offline verb) owns it: no method
-// may be called concurrently with another, except Replace, which runs beside all but Close.
+// may be called concurrently with another, except Replace, which runs beside all but Close, and Withdraw.
 //
 // It is four parts: the backend's workers, pages (the cache), weights by generation, and for each generation its
 // plan. Generations share the pages; who keys what a page holds puts the generation's numerics id in the key.
@@ -66,6 +66,9 @@ type Instance interface {
 	// the background step gave way, and is to be planned again. An error that satisfies
 	// errors.Is(err, ErrPoisoned) ends the instance.
 	Wait() error
+	// Withdraw ends the background step under way, if there is one that is not done, as one that gave way: its owner
+	// wants to leave, and it might wait for as long as others are served. It may be called beside Wait, at any time.
+	Withdraw()
 	// CopyPages copies whole pages inside a group's pool, between steps.
 	CopyPages(GroupID, []PageCopy) error
 	// Export and Import move one page's bytes (GroupLimits.PageBytes) out of and into the pool, beside steps. Until

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -78,6 +79,31 @@ func TestAbortsOfSmallSteps(t *testing.T) {
 		if s.Tokens != 8 {
 			t.Errorf("step %d has %d rows", i, s.Tokens)
 		}
+	}
+}
+
+// A background step may wait for as long as others are served: the end of the loop's context takes it back.
+func TestBackgroundLoopIsStopped(t *testing.T) {
+	l := testLimits(1)
+	f := start(t, l, Config{StepTokens: 64, QueueLength: 4, Background: true}, func(in *enginetest.Instance) {
+		in.Gate = make(chan struct{}) // nobody lets a step end
+	})
+	seq := f.submit(t, greedy(prompt(1, 20, 0), 3))
+	f.eventually(t, "a step under way", func(Snapshot) bool { return f.instance.Submitted() == 1 })
+	f.cancel()
+	select {
+	case err := <-f.ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loop waits for a step that nobody computes")
+	}
+	if _, _, last := collect(t, seq); last.Finish != Cancelled {
+		t.Errorf("its sequence ended with %+v", last)
+	}
+	if n := f.instance.UnderWay(); n != 0 {
+		t.Errorf("%d steps are under way", n)
 	}
 }
 
