@@ -32,7 +32,7 @@ type instance struct {
 
 	acts    *hostmem.Region
 	buffers *buffers
-	batches []*hostmem.Region
+	batches map[*engine.Batch]*hostmem.Region // whose indices are within this instance's limits: no other's are taken
 	memory  callocs
 	c       *C.struct_instance
 	cBatch  *C.struct_batch
@@ -62,14 +62,17 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.batches = append(in.batches, r)
-	return engine.NewBatch(in.limits, lowering.CarveBatch(hostmem.NewCarver(r), in.Program, in.sizes.LoadOptions)), nil
+	b := engine.NewBatch(in.limits, lowering.CarveBatch(hostmem.NewCarver(r), in.Program, in.sizes.LoadOptions))
+	in.batches[b] = r
+	return b, nil
 }
 
 func (in *instance) Submit(b *engine.Batch) error {
 	switch {
 	case in.closed:
 		return errClosed
+	case in.batches[b] == nil:
+		return &engine.BatchError{Field: "batch", Reason: "another instance's"}
 	case in.using != nil:
 		return &engine.BatchError{Field: "depth", Reason: "a step is under way"}
 	case len(b.Tokens) == 0:
@@ -196,10 +199,11 @@ func (in *instance) free() error {
 	if in.cache != nil {
 		err = errors.Join(err, in.cache.release())
 	}
-	for _, r := range append(in.batches, in.acts) {
-		if r != nil {
-			err = errors.Join(err, r.Free())
-		}
+	for _, r := range in.batches {
+		err = errors.Join(err, r.Free())
+	}
+	if in.acts != nil {
+		err = errors.Join(err, in.acts.Free())
 	}
 	in.memory.free()
 	in.backend.leave()

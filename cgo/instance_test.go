@@ -84,6 +84,18 @@ func refused(t *testing.T, what, field string, err error) {
 	}
 }
 
+// What a batch indexes was checked against the limits of the instance that made it: no other takes it.
+func TestBatchesOfOthersAreRefused(t *testing.T) {
+	device := openPacked(t, 2)
+	in, wide := loadTiny(t, device, tinyOptions), tinyOptions
+	wide.Pages = []int{4000, 4000, 4000}
+	refused(t, "another instance's", "batch", in.Submit(tinyBatch(t, loadTiny(t, device, wide))))
+	refused(t, "nobody's", "batch", in.Submit(engine.NewBatch(in.Limits(), engine.BatchArrays{})))
+	if b := tinyBatch(t, in); in.Submit(b) != nil || in.Wait() != nil {
+		t.Error("its own is refused")
+	}
+}
+
 // pageUse is what the batch above does with a page.
 type pageUse struct {
 	group engine.GroupID

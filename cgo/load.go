@@ -22,7 +22,7 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s)}
+	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s), batches: map[*engine.Batch]*hostmem.Region{}}
 	in.step = step{compute: in.compute, done: make(chan bool, 1)}
 	if err := in.load(w); err != nil {
 		return nil, errors.Join(err, in.free())

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"math"
 	"testing"
 )
 
@@ -63,6 +64,11 @@ func TestSequencesAreChecked(t *testing.T) {
 			s.tables[0].Pages = make([]int32, 5)
 			s.tables[1].Pages = make([]int32, 4)
 		},
+		"the last position there is":   func(s *sequence) { s.first = math.MaxInt },
+		"positions that overflow":      func(s *sequence) { s.first = math.MaxInt - 19 },
+		"positions beyond 32 bits":     func(s *sequence) { s.first = math.MaxInt32 - 19 },
+		"a base that overflows":        func(s *sequence) { s.tables[1].Base = math.MaxInt },
+		"the least base":               func(s *sequence) { s.tables[1].Base = math.MinInt },
 		"page == Pages":                func(s *sequence) { s.tables[0].Pages[3] = 8 },
 		"page == Pages of a window":    func(s *sequence) { s.tables[1].Pages[0] = 6 },
 		"a negative page":              func(s *sequence) { s.tables[0].Pages[0] = -1 },
@@ -132,13 +138,45 @@ func TestMasksOfTables(t *testing.T) {
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 17}, false},
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}}, false},
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: -1}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt - 15}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt32 + 1}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MinInt}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 1, Base: 1}, false},
+		{math.MaxInt, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 1}, false},
 	} {
 		b.Reset()
 		if _, err := b.AddSequence([]int32{1, 2}, c.first, []PageTable{c.own, c.far}); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c, err)
 		}
+		if n := len(b.Tokens) + len(b.Sequences) + len(b.Tables) + len(b.Pages); !c.ok && n > 0 {
+			t.Errorf("%+v: refused, and the batch holds %d of it", c, n)
+		}
 		if c.ok && (b.Tables[1] != Table{First: 1, Count: 2, Length: 17}) {
 			t.Errorf("the far table is %+v", b.Tables[1])
+		}
+	}
+}
+
+// TestPositionsOfNoTable: where no group bounds the positions, the context does.
+func TestPositionsOfNoTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups []GroupLimits
+		tables []PageTable
+	}{
+		"no groups":  {},
+		"slots":      {[]GroupLimits{{Pages: 4, Slots: true}}, []PageTable{{Pages: []int32{1, 2}}}},
+		"cross":      {[]GroupLimits{{Pages: 4, Mask: Cross}}, []PageTable{{Pages: []int32{1, 2}, Length: 5}}},
+		"all others": {[]GroupLimits{{Pages: 4, Slots: true}, {Pages: 4, Mask: Cross}}, []PageTable{{Pages: []int32{1, 2}}, {Pages: []int32{1}, Length: 5}}},
+	} {
+		l := batchLimits
+		l.Groups = c.groups
+		b := newBatch(l)
+		for first, ok := range map[int]bool{l.MaxContext - 1: true, l.MaxContext: false, math.MaxInt32: false, math.MaxInt: false, math.MinInt: false, -1: false} {
+			b.Reset()
+			if _, err := b.AddSequence([]int32{1}, first, c.tables); (err == nil) != ok {
+				t.Errorf("%s, position %d: %v", name, first, err)
+			}
 		}
 	}
 }

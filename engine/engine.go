@@ -59,8 +59,8 @@ type Instance interface {
 	// backend reads them fastest. It lives until Close.
 	NewBatch() (*Batch, error)
 	// Submit starts a step. The batch belongs to the backend until the matching Wait. At most
-	// Limits.Depth steps are under way. A batch that breaks a rule of Batch, names a generation that is
-	// not there, or would write a page in transfer, is refused with *BatchError and leaves the instance usable.
+	// Limits.Depth steps are under way. A batch that breaks a rule of Batch, is another instance's, names a generation
+	// that is not there, or would write a page in transfer, is refused with *BatchError and leaves the instance usable.
 	Submit(*Batch) error
 	// Wait blocks until the oldest submitted step is done; its results are then in that batch. ErrAborted:
 	// the background step gave way, and is to be planned again. An error that satisfies

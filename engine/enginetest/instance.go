@@ -50,7 +50,7 @@ type Instance struct {
 	mu          sync.Mutex
 	steps       []Step
 	submitted   int
-	withdrawn   chan struct{} // (1) what Withdraw asked of the step under way
+	withdrawn   chan struct{}  // (1) what Withdraw asked of the step under way
 	moving      map[pageOf]int // transfers under way
 	generations map[engine.Generation]Weights
 	newest      engine.Generation

@@ -45,7 +45,7 @@ func testProgram(t *testing.T, first int, base float64) *engine.Program {
 	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("norm", wide), In: x, Out: x})
 	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.WeightRows("fused", first, wide, wide), Bias: b.VectorPart("bias", wide, wide), Out: y}}})
 	b.Add(engine.Store{Group: g, Layer: 1, K: y, V: y, Rope: rope})
-	b.Add(engine.Attend{Group: g, Layer: 1, Q: y, Out: x, Heads: 1, Rope: rope})
+	b.Add(engine.Attend{Group: g, Layer: 1, Q: y, Out: x, Heads: 1, Scale: 1, Rope: rope})
 	b.Add(engine.Rows{In: x, Out: rows})
 	b.Add(engine.Head{In: rows, Weight: b.Weight("table", manyRows, wide), Scale: 1})
 	p, err := b.Program()

@@ -78,7 +78,7 @@ var list = []mutant{
 	},
 	{
 		name: "position-beyond-context", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestSequencesAreChecked"},
-		old: "last > b.limits.MaxContext", new: "last > b.limits.MaxContext+1",
+		old: "first > b.limits.MaxContext-len(tokens)", new: "first > b.limits.MaxContext-len(tokens)+1",
 	},
 	{
 		name: "top-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestTopOfASmallVocabulary"},
