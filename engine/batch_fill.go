@@ -221,16 +221,12 @@ func (b *Batch) checkOutput(o Output) error {
 		return &BatchError{Field: "outputs", Reason: "more output rows than the step holds"}
 	case o.Row < 0 || int(o.Row) >= len(b.Tokens):
 		return &BatchError{Field: "outputs", Reason: "a row outside the batch"}
-	case o.Top < 0 || int(o.Top) > min(b.limits.MaxTop, b.limits.Vocab):
-		return &BatchError{Field: "outputs", Reason: "more top tokens than the instance was loaded for or the vocabulary has"}
-	case o.Mode&(Score|Sample) != Sample && (o.Target < 0 || int(o.Target) >= b.limits.Vocab):
-		return &BatchError{Field: "outputs", Reason: "a target outside the vocabulary"}
 	case o.Mask != 0:
 		return &BatchError{Field: "outputs", Reason: "a token mask, and the instance has none"}
 	case o.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
 	}
-	return nil
+	return o.Check(b.limits)
 }
 
 func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) error {
@@ -245,6 +241,11 @@ func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) 
 	for _, t := range targets {
 		if t < 0 || int(t) >= b.limits.Vocab {
 			return &BatchError{Field: "targets", Reason: "an id outside the vocabulary"}
+		}
+	}
+	for _, x := range biases { // infinite is what forbids a token
+		if x.Value != x.Value {
+			return &BatchError{Field: "biases", Reason: "one that is NaN"}
 		}
 	}
 	return nil
