@@ -354,9 +354,61 @@ func TestReplaceNeedsRoom(t *testing.T) {
 	if g, err := in.Replace(w, nil); err != nil || g != 2 {
 		t.Errorf("room for it: %v", err)
 	}
-	left = 0 // nobody knows
+	left = 0
+	if _, err := in.Replace(w, nil); !errors.As(err, &none) || none.Available != 0 {
+		t.Errorf("no room at all: %v", err)
+	}
+	device.available = func() (int64, string) { return 0, "" }
 	if g, err := in.Replace(w, nil); err != nil || g != 3 {
 		t.Errorf("room that is not known: %v", err)
+	}
+}
+
+// What a load has not taken yet is not there for another.
+func TestLoadsClaimTheirRoom(t *testing.T) {
+	device := openPacked(t, 2)
+	in, other := loadTiny(t, device, tinyOptions), loadTiny(t, device, tinyOptions)
+	p, w := tinyProgram(t)
+	plan := in.Plan()
+	need, none := plan.WeightBytes+plan.StagingBytes, new(engine.NoRoomError)
+	room := need + need/2
+	device.available = func() (int64, string) { return room, "the test" }
+	first, err := device.claim(need) // by a load that has just begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Replace(w, nil); !errors.As(err, &none) || none.Available != room-need {
+		t.Errorf("two of %d bytes in %d: %v", need, room, err)
+	}
+	o := tinyOptions
+	device.available = func() (int64, string) { return need + plan.TotalBytes() - 1, "the test" }
+	if _, err := device.Load(p, w, o); !errors.As(err, &none) {
+		t.Errorf("a load of %d bytes in one less: %v", plan.TotalBytes(), err)
+	}
+	device.available = func() (int64, string) { return room, "the test" }
+	first.progress(nil)(1, 2)
+	if left, _ := device.Available(); left != room-need/2 {
+		t.Errorf("%d bytes are left of %d beside the half of a load of %d", left, room, need)
+	}
+	first.release()
+	progress := func(done, total int64) {
+		want := room - need + int64(float64(need)*float64(done)/float64(total))
+		if left, _ := device.Available(); left != want {
+			t.Errorf("%d bytes are left of %d beside a load that has read %d of %d", left, room, done, total)
+		}
+	}
+	if _, err := in.Replace(w, progress); err != nil {
+		t.Fatal(err)
+	}
+	broken := enginetest.Tensors{"table": w["table"], "head": w["head"]}
+	head := broken["head"]
+	head.Data = head.Data[:2]
+	broken["head"] = head
+	if _, err := other.Replace(broken, nil); err == nil || errors.As(err, &none) {
+		t.Errorf("a file that ends too early: %v", err)
+	}
+	if left, _ := device.Available(); left != room {
+		t.Errorf("%d bytes of %d are left behind the loads", left, room)
 	}
 }
 

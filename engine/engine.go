@@ -11,7 +11,8 @@ type Backend interface {
 	// Name is how the backend is called in logs, plans and numerics ids: "cpu", "cuda".
 	Name() string
 	// Available is how much memory is left for what Plan announces, and what sets that bound: the
-	// machine, its control group, a GPU. 0 where that is not known.
+	// machine, its control group, a GPU. Loads under way have their memory already. Where it is not known bound is
+	// "": 0 bytes of some bound are no room at all.
 	Available() (bytes int64, bound string)
 	// Plan lowers the program without taking memory: what Load would run and how much it would need.
 	// It refuses with *UnsupportedError what the backend cannot run.
