@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -247,6 +248,32 @@ func TestPagesAreShared(t *testing.T) {
 	}
 }
 
+// Who sees what is each program's own, whoever has the pages.
+func TestSharersKeepTheirMasks(t *testing.T) {
+	device := openPacked(t, 2)
+	first := loadTiny(t, device, tinyOptions)
+	p, w := tinyProgram(t)
+	p.Groups[0].Mask, p.Groups[0].Window = engine.Window, 5
+	o := tinyOptions
+	o.Share = first
+	in, err := device.Load(p, w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := in.(*instance)
+	defer func() {
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if g := first.c.groups; g.mask != 1 || g.window != 0 {
+		t.Errorf("the pages' owner has mask %d, window %d", g.mask, g.window)
+	}
+	if g := second.c.groups; g.mask != 2 || g.window != 5 || g.pages != first.c.groups.pages {
+		t.Errorf("the other has mask %d, window %d, or other pages", g.mask, g.window)
+	}
+}
+
 func TestSharingIsRefused(t *testing.T) {
 	device := openPacked(t, 2)
 	in, elsewhere := loadTiny(t, device, tinyOptions), loadTiny(t, openPacked(t, 2), tinyOptions)
@@ -450,6 +477,55 @@ func TestFailedLoadsGiveBack(t *testing.T) {
 		if after := hostmem.Usage(); !slices.Equal(after, before) {
 			t.Errorf("%s: memory %+v behind a replacement, before %+v", what, after, before)
 		}
+	}
+}
+
+// Close waits for a copy to or from its pages, which would else write to memory that is gone.
+func TestCloseWaitsForTransfers(t *testing.T) {
+	in := loadTiny(t, openPacked(t, 1), tinyOptions)
+	in.cache.copies.Add(1)
+	closed := make(chan error)
+	go func() { closed <- in.Close() }()
+	select {
+	case <-closed:
+		t.Fatal("closed under a transfer")
+	case <-time.After(20 * time.Millisecond):
+	}
+	in.cache.copies.Done()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// Close does not wait for a background step that waits for others.
+func TestCloseWithdraws(t *testing.T) {
+	device := openPacked(t, 1)
+	busy, in := loadTiny(t, device, tinyOptions), loadTiny(t, device, tinyOptions)
+	begun, finish := make(chan struct{}), make(chan struct{})
+	compute := busy.step.compute
+	busy.step.compute = func() bool { close(begun); <-finish; return compute() }
+	if err := busy.Submit(tinyBatch(t, busy)); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	b := tinyBatch(t, in)
+	b.Background = true
+	if err := in.Submit(b); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- in.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Close waits for a step that another's is in the way of")
+	}
+	close(finish)
+	if err := busy.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -109,14 +109,18 @@ func TestBackgroundLoopIsStopped(t *testing.T) {
 
 // Where a device can't abort a step, its background steps stay as short as it says.
 func TestBackgroundStepsThatCannotAbort(t *testing.T) {
-	l := testLimits(2)
-	l.BackgroundRows = 7
-	f := startBackground(t, l, 64, nil)
-	f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
-	f.finish(t)
-	for i, s := range f.instance.Steps() {
-		if s.Tokens > 7 {
-			t.Errorf("step %d has %d rows", i, s.Tokens)
+	for _, c := range []struct{ stepTokens, most int }{{64, 7}, {7, 7}, {5, 5}} {
+		l := testLimits(2)
+		l.BackgroundRows = 7
+		f := startBackground(t, l, c.stepTokens, nil)
+		f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
+		f.finish(t)
+		most := 0
+		for _, s := range f.instance.Steps() {
+			most = max(most, s.Tokens)
+		}
+		if most != c.most {
+			t.Errorf("steps of %d tokens have up to %d rows, want %d", c.stepTokens, most, c.most)
 		}
 	}
 }
