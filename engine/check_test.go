@@ -377,6 +377,22 @@ func TestCrossReads(t *testing.T) {
 	}
 }
 
+// A window holds the query's own position and those before, as many as it says.
+func TestFirstSeen(t *testing.T) {
+	for _, c := range []struct {
+		g              Group
+		position, want int
+	}{
+		{Group{Mask: Causal}, 30, 0}, {Group{Mask: Cross}, 30, 0}, {Group{Mask: Window, Window: 8}, 30, 23}, {Group{Mask: Window, Window: 8}, 8, 1},
+		{Group{Mask: Window, Window: 8}, 7, 0}, {Group{Mask: Window, Window: 1}, 7, 7},
+	} {
+		limits := GroupLimits{Mask: c.g.Mask, Window: c.g.Window}
+		if got := c.g.FirstSeen(c.position); got != c.want || limits.FirstSeen(c.position) != c.want {
+			t.Errorf("%+v: position %d sees from %d on, want %d", c.g, c.position, got, c.want)
+		}
+	}
+}
+
 func TestPagesFor(t *testing.T) {
 	full, window := Group{Mask: Causal}, Group{Mask: Window, Window: 512}
 	for _, c := range []struct {
