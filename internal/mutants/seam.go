@@ -220,8 +220,8 @@ var seam = []mutant{
 		old: "page <= last/PageTokens", new: "page < last/PageTokens",
 	},
 	{
-		name: "latent-pages-with-values", file: "cgo/groups.go", pkg: "cgo/cgotest", tests: []string{"TestPlanOfGroups"},
-		old: "latent = 1", new: "latent = 0",
+		name: "latent-values-from-the-start-of-keys", file: "cgo/attend_body.h", pkg: "cgo", tests: []string{"TestReference"},
+		old: "first = l->key_width - l->value_width + d,", new: "first = d,",
 	},
 	{
 		name: "window-attends-to-one-more", file: "cgo/attend_body.h", pkg: "cgo", tests: []string{"TestReference"},
