@@ -10,6 +10,10 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 60s
 CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
 CUDA_ENV    := CGO_CFLAGS="-g -O2 -Wno-deprecated-declarations -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
+# What 'chimera version' names. An archive has no history: COMMIT and DATE can be given.
+COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null && { git diff --quiet HEAD || echo -modified; })
+DATE        ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
+STAMP        = -ldflags "-X 'main.commit=$(subst $() ,,$(COMMIT))' -X 'main.date=$(DATE)'"
 export CHIMERA_SMOLLM2 ?= $(wildcard $(SMOLLM2))
 
 .DEFAULT_GOAL := help
@@ -21,7 +25,7 @@ tools-check: ## name the tools that are missing and how to get them
 	@scripts/tools-check.sh
 
 build: tools-check ## build bin/chimera
-	go build -trimpath -o bin/chimera ./cmd/chimera
+	go build -trimpath $(STAMP) -o bin/chimera ./cmd/chimera
 
 # The model and the CUDA compiler come by pip: a virtual environment has it, a distribution's Python need not.
 $(VENV)/bin/pip: | tools-check
@@ -32,7 +36,7 @@ cuda-kernels: $(VENV)/bin/pip ## get the CUDA compiler (104 MB, cached in .tools
 	scripts/kernels.sh $(CUDA_HOME) $(CACHE)
 
 cuda: cuda-kernels ## build bin/chimera-cuda, which computes on GPUs too; needs neither GPU nor driver
-	$(CUDA_ENV) go build -trimpath -tags cuda -o bin/chimera-cuda ./cmd/chimera
+	$(CUDA_ENV) go build -trimpath $(STAMP) -tags cuda -o bin/chimera-cuda ./cmd/chimera
 	scripts/check_needs.sh bin/chimera-cuda
 
 test-cuda: cuda deps ## vet and test the cuda build, on a driver of its own that runs the kernels on the CPU

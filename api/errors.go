@@ -24,7 +24,7 @@ type HTTPError struct {
 	Type    string // "invalid_request_error", "server_error" ...
 	Param   string // the field that is wrong, if one is
 	Code    string
-	Allow   string // the method that the path takes, of a 405
+	Allow   string // the methods that the path takes, of a 405
 	Cause   error  // logged, never sent
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,14 @@ type route struct {
 	probe   bool // asked every few seconds by machines: its log line is for debugging
 }
 
+// methods are all that a path takes: the head of what can be got can be had alone.
+func (r route) methods() []string {
+	if r.method == "GET" {
+		return []string{"GET", "HEAD"}
+	}
+	return []string{r.method}
+}
+
 // New makes a server.
 func New(c Config) *Server {
 	s := &Server{Config: c, budgets: newBudgets(c.MaxBody), started: time.Now()}
@@ -177,9 +186,9 @@ func (s *Server) dispatch(c *call) error {
 	if c.isPreflight() {
 		return c.answerPreflight(r.method)
 	}
-	if c.method != r.method && !(r.method == "GET" && c.method == "HEAD") {
+	if !slices.Contains(r.methods(), c.method) {
 		return &HTTPError{
-			Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Allow: r.method,
+			Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Allow: strings.Join(r.methods(), ", "),
 			Message: fmt.Sprintf("%s takes %s, not %s", c.path, r.method, c.method),
 		}
 	}

@@ -332,7 +332,7 @@ func TestGenerationsComeAndGo(t *testing.T) {
 	if in.Digest(2) == digest || in.Digest(2) == "" || in.Digest(1) != digest || in.Digest(3) != "" {
 		t.Errorf("digests %q and %q", in.Digest(1), in.Digest(2))
 	}
-	if !strings.Contains(in.Plan().Phases[len(in.Plan().Phases)-1].Kernel, "i8") {
+	if !strings.Contains(in.Plan().Phases[len(in.Plan().Phases)-1].Kernel, "q8_0") {
 		t.Error("the plan is not that of the newest generation")
 	}
 	two := held()

@@ -32,8 +32,8 @@ type buffers struct {
 	q         []int8
 	d, sum    []float32
 	halfSum   []float32
-	offset    []int32
-	halfOff   []int32
+	total     []int32
+	halfTotal []int32
 	logits    []float32
 	scratch   unsafe.Pointer // (threads, scratchBytes)
 	wholeRow  []int32
@@ -57,7 +57,7 @@ func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 	n := max(s.MaxTokens, s.MaxOutputs, s.MaxSequences) * l.blocks()
 	b.q = hostmem.Take[int8](c, n*actBlock)
 	b.d, b.sum = hostmem.Take[float32](c, n), hostmem.Take[float32](c, n)
-	b.halfSum, b.offset, b.halfOff = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
+	b.halfSum, b.total, b.halfTotal = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
 	b.logits = hostmem.Take[float32](c, logitRows*padded(l.Program.Vocab))
 	b.scratch = c.Bytes(int64(s.threads) * scratchBytes(l.Program.Vocab))
 	b.wholeRow = hostmem.Take[int32](c, s.MaxOutputs)

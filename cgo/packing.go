@@ -68,7 +68,7 @@ func (w *weights) pack(b *Backend, l *lowered, from engine.Weights, progress fun
 		return err
 	}
 	w.digest = p.Digest()
-	return nil
+	return l.CheckFactors(func(id engine.WeightID) []float32 { return w.packed[id-1].plain })
 }
 
 // run packs every chunk on so many threads, as the gate lets them. The first error ends it.
@@ -113,7 +113,7 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 	t, to := p.Tensor(piece.Weight), &p.packed[piece.Weight-1]
 	source, rowBytes := (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(rows))), C.int64_t(t.RowBytes)
 	if to.plain == nil {
-		C.pack_groups(&to.matrix, C.uint32_t(t.Type), source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
+		C.pack_groups(&to.matrix, source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
 		return nil
 	}
 	from, end := p.Part(piece.Weight)

@@ -62,8 +62,10 @@ type showing struct {
 	isa    string
 }
 
-// formNames go by C's enum pack_form; a form without a name does not compile.
-var formNames [C.PACK_FORMS]string = [...]string{"f32", "f16", "bf16", "u4", "i8", "i8+min", "i8/16", "i8/16+min"}
+// formNames go by C's enum form_id; a form without a name does not compile.
+var formNames [C.FORM_COUNT]string = [...]string{
+	"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4",
+}
 
 func (s *showing) form(id engine.WeightID) string { return formNames[s.packed[id-1].matrix.form] }
 

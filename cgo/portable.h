@@ -8,4 +8,7 @@
 #else
 #define PORTABLE
 #endif
+
+/* FOLDED functions have constants for arguments, and so for results: they must be inlined to be. */
+#define FOLDED __attribute__((always_inline))
 #endif

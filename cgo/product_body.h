@@ -4,8 +4,9 @@
  * the tile, the batch or the number of threads. Quantised blocks: the int8 sum is exact in int32
  * however it is formed, then acc = fma(dw*da, isum, acc) and, with a minimum, fma(mw, da*asum, acc).
  *
- * A kernel is a tile of GROUPS x TOKENS accumulators, both constants, so that all of them stay in
- * registers; the forms differ in how a block's weights become bytes and how bytes are multiplied. */
+ * One token reads weights as they are packed, and takes them apart in registers. More tokens share the work: blocks of
+ * one or two groups are unpacked into a panel, which stays in L1 while all tokens pass over it. A kernel is a tile of
+ * GROUPS x TOKENS accumulators, both constants. */
 
 /* Tile loops are unrolled so that accumulators become registers; the scalar oracle stays loops. */
 #if defined(ISA_AVX512) || defined(ISA_AVX2)
@@ -14,151 +15,381 @@
 #define UNROLL
 #endif
 
-/* ---- four products of bytes per lane, summed into int32 ---- */
+/* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
+enum { TILE_CELLS = 16 };
 
-#if defined(ISA_AVX512) || defined(ISA_AVX2)
-typedef struct {
-	vi w;    /* weights: unsigned, or shifted to unsigned */
-	vi sign; /* signed weights where the instruction wants unsigned ones */
-} FN(bytes);
-#endif
+/* ---- products of bytes: four of a lane, summed ---- */
 
-#if defined(ISA_VNNI)
-#define FN_DOT_OFFSET 1 /* signed weights enter as w + 128: the sum starts at -128 * asum */
-INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
-INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){_mm512_xor_si512(w, _mm512_set1_epi8(-128)), w}; }
-INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
-{
-	int32_t four;
-	memcpy(&four, a, 4);
-	return _mm512_dpbusd_epi32(sum, w.w, _mm512_set1_epi32(four));
-}
-#elif defined(ISA_AVX512)
-#define FN_DOT_OFFSET 0
-INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
-INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){_mm512_abs_epi8(w), w}; }
-/* |w| <= 128 and |a| <= 127: two products stay below 2^15, so maddubs cannot saturate. */
-INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
-{
-	int32_t four;
-	memcpy(&four, a, 4);
-	vi x = _mm512_set1_epi32(four);
-	if (is_signed)
-		x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w.sign), _mm512_setzero_si512(), x);
-	vi pairs = _mm512_maddubs_epi16(w.w, x);
-	return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-}
-#elif defined(ISA_AVX2)
-#define FN_DOT_OFFSET 0
-INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return (FN(bytes)){w, w}; }
-INLINE FN(bytes) FN(signed_bytes)(vi w) { return (FN(bytes)){{_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)}, w}; }
-INLINE __m256i FN(dot4_half)(__m256i sum, __m256i w, __m256i sign, __m256i x, const int is_signed)
-{
-	__m256i pairs = _mm256_maddubs_epi16(w, is_signed ? _mm256_sign_epi8(x, sign) : x);
-	return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
-{
-	int32_t four;
-	memcpy(&four, a, 4);
-	__m256i x = _mm256_set1_epi32(four);
-	return (vi){FN(dot4_half)(sum.a, w.w.a, w.sign.a, x, is_signed),
-	            FN(dot4_half)(sum.b, w.w.b, w.sign.b, x, is_signed)};
-}
-#else
-#define FN_DOT_OFFSET 0
-typedef struct {
-	uint8_t x[4 * LANES];
+/* The bytes that kernels multiply are codes, signed or not. Instructions that sum two products into 16 bits can add
+ * further ones there, up to `run` steps, before the sum is widened: 2 * 127 * highest code * run < 2^15. */
+struct FN(bytes) {
 	int is_signed;
-} FN(bytes);
-INLINE FN(bytes) FN(make_bytes)(vi w, int is_signed)
-{
-	FN(bytes) b = {.is_signed = is_signed};
-	memcpy(b.x, w.x, sizeof b.x);
-	return b;
-}
-INLINE FN(bytes) FN(unsigned_bytes)(vi w) { return FN(make_bytes)(w, 0); }
-INLINE FN(bytes) FN(signed_bytes)(vi w) { return FN(make_bytes)(w, 1); }
-INLINE vi FN(dot4)(vi sum, FN(bytes) w, const int8_t *a, const int is_signed)
-{
-	for (int lane = 0; lane < LANES; lane++)
-		for (int i = 0; i < 4; i++) {
-			uint8_t b = w.x[lane * 4 + i];
-			sum.x[lane] += (is_signed ? (int8_t)b : b) * a[i];
-		}
-	return sum;
-}
-#endif
-
-/* ---- quantised products ---- */
-
-/* A form as constants. */
-struct FN(form) {
-	int nibbles, halves, minimum;
-	int bytes; /* of a block of 16 rows */
+	int centre; /* what is taken off a byte, through the sums of activations */
+	int run;    /* steps of four inputs */
 };
 
-INLINE struct FN(form) FN(form_of)(const int form)
+#if defined(ISA_VNNI) /* takes unsigned bytes times signed ones, into 32 bits */
+enum { FN(signed_centre) = 128, FN(largest_sum) = INT32_MAX };
+#elif defined(ISA_AVX512) || defined(ISA_AVX2)
+enum { FN(signed_centre) = 0, FN(largest_sum) = INT16_MAX };
+#else
+enum { FN(signed_centre) = 0, FN(largest_sum) = INT32_MAX };
+#endif
+
+enum { FN(mxfp4_centre) = 12 }; /* its codes stand for -12 to 12 */
+
+INLINE struct FN(bytes) FN(bytes_of)(const struct form f)
 {
-	const int minimum = form == PACK_U4 || form == PACK_I8M || form == PACK_I8HM;
-	const int halves = form == PACK_I8H || form == PACK_I8HM ? 2 : 1;
-	const int nibbles = form == PACK_U4;
-	return (struct FN(form)){nibbles, halves, minimum, 64 * halves * (1 + minimum) + (nibbles ? 256 : 512)};
+	const int highest = f.table == TABLE_MXFP4 ? 2 * FN(mxfp4_centre) : (1 << (f.low + f.high)) - 1;
+	const int steps = 8 / f.halves, fit = FN(largest_sum) / (2 * 127 * highest);
+	const int run = fit >= steps ? steps : fit >= 4 ? 4 : 2;
+	if (f.table == TABLE_IQ4 || f.low == 8)
+		return (struct FN(bytes)){!FN(signed_centre), FN(signed_centre), FN(signed_centre) ? steps : 1};
+	return (struct FN(bytes)){0, f.table == TABLE_MXFP4 ? FN(mxfp4_centre) : f.centre, run};
 }
 
-/* load_bytes is step k4 of a block: four values of each lane. */
-INLINE FN(bytes) FN(load_bytes)(const uint8_t *q, const int k4, const int nibbles)
+/* Bytes of the tables, each value plus what is taken off again. */
+#define WITH(value, c) (uint8_t)((value) + (c))
+static const uint8_t FN(iq4)[16] = {
+        WITH(-127, FN(signed_centre)), WITH(-104, FN(signed_centre)), WITH(-83, FN(signed_centre)),
+        WITH(-65, FN(signed_centre)),  WITH(-49, FN(signed_centre)),  WITH(-35, FN(signed_centre)),
+        WITH(-22, FN(signed_centre)),  WITH(-10, FN(signed_centre)),  WITH(1, FN(signed_centre)),
+        WITH(13, FN(signed_centre)),   WITH(25, FN(signed_centre)),   WITH(38, FN(signed_centre)),
+        WITH(53, FN(signed_centre)),   WITH(69, FN(signed_centre)),   WITH(89, FN(signed_centre)),
+        WITH(113, FN(signed_centre)),
+};
+static const uint8_t FN(mxfp4)[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
+/* through looks each byte, 0 to 15, up. */
+#if defined(ISA_AVX512)
+INLINE vi FN(through)(const uint8_t *table, vi codes)
 {
-	if (!nibbles)
-		return FN(signed_bytes)(vi_load((const int32_t *)(q + k4 * 64)));
-	vi w = vi_load((const int32_t *)(q + k4 / 2 * 64));
-	return FN(unsigned_bytes)(vi_and(k4 % 2 ? vi_shr(w, 4) : w, vi_set1(0x0f0f0f0f)));
+	return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table)), codes);
+}
+#elif defined(ISA_AVX2)
+INLINE vi FN(through)(const uint8_t *table, vi codes)
+{
+	__m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+	return (vi){_mm256_shuffle_epi8(t, codes.a), _mm256_shuffle_epi8(t, codes.b)};
+}
+#else
+INLINE vi FN(through)(const uint8_t *table, vi codes)
+{
+	uint8_t b[4 * LANES];
+	memcpy(b, codes.x, sizeof b);
+	for (int i = 0; i < 4 * LANES; i++)
+		b[i] = table[b[i]];
+	memcpy(codes.x, b, sizeof b);
+	return codes;
+}
+#endif
+
+/* dot adds the products of a step to a run's sum, which begins at begin(start) in the block's first run; widen adds
+ * that to the block's sum; signed bytes are added at once. */
+#if defined(ISA_VNNI)
+INLINE vi FN(begin)(vi start) { return start; }
+INLINE vi FN(dot)(vi run, vi w, vi x) { return _mm512_dpbusd_epi32(run, w, x); }
+INLINE vi FN(dot_signed)(vi sum, vi w, vi x) { return sum; } /* never called: no bytes are signed */
+INLINE vi FN(widen)(vi sum, vi run) { return run; }
+#elif defined(ISA_AVX512)
+INLINE vi FN(begin)(vi start) { return vi_zero(); }
+INLINE vi FN(dot)(vi run, vi w, vi x)
+{
+	run = _mm512_add_epi16(run, _mm512_maddubs_epi16(w, x));
+	__asm("" : "+v"(run));
+	return run;
+}
+INLINE vi FN(widen)(vi sum, vi run) { return _mm512_add_epi32(sum, _mm512_madd_epi16(run, _mm512_set1_epi16(1))); }
+/* |w| <= 128 and |x| <= 127: two products stay below 2^15, so maddubs cannot saturate. */
+INLINE vi FN(dot_signed)(vi sum, vi w, vi x)
+{
+	x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
+	return FN(widen)(sum, _mm512_maddubs_epi16(_mm512_abs_epi8(w), x));
+}
+#elif defined(ISA_AVX2)
+/* pinned keeps gcc from adding up as a tree, whose leaves it spills: three times the stores, two thirds of the speed.
+ */
+INLINE vi FN(pinned)(vi sum)
+{
+	__asm("" : "+x"(sum.a), "+x"(sum.b));
+	return sum;
+}
+INLINE vi FN(begin)(vi start) { return vi_zero(); }
+INLINE vi FN(dot)(vi run, vi w, vi x)
+{
+	return FN(pinned)((vi){_mm256_add_epi16(run.a, _mm256_maddubs_epi16(w.a, x.a)),
+	                       _mm256_add_epi16(run.b, _mm256_maddubs_epi16(w.b, x.b))});
+}
+INLINE vi FN(widen)(vi sum, vi run)
+{
+	const __m256i ones = _mm256_set1_epi16(1);
+	return (vi){_mm256_add_epi32(sum.a, _mm256_madd_epi16(run.a, ones)),
+	            _mm256_add_epi32(sum.b, _mm256_madd_epi16(run.b, ones))};
+}
+/* |w| <= 128 and |x| <= 127: two products stay below 2^15, so maddubs cannot saturate. */
+INLINE vi FN(dot_signed)(vi sum, vi w, vi x)
+{
+	sum = FN(widen)(sum, (vi){_mm256_maddubs_epi16(_mm256_abs_epi8(w.a), _mm256_sign_epi8(x.a, w.a)),
+	                          _mm256_maddubs_epi16(_mm256_abs_epi8(w.b), _mm256_sign_epi8(x.b, w.b))});
+	return FN(pinned)(sum);
+}
+#else
+INLINE vi FN(begin)(vi start) { return start; }
+INLINE vi FN(dot)(vi run, vi w, vi x)
+{
+	uint8_t a[4 * LANES];
+	int8_t b[4 * LANES];
+	memcpy(a, w.x, sizeof a);
+	memcpy(b, x.x, sizeof b);
+	for (int i = 0; i < 4 * LANES; i++)
+		run.x[i / 4] += a[i] * b[i];
+	return run;
+}
+INLINE vi FN(dot_signed)(vi sum, vi w, vi x)
+{
+	int8_t a[4 * LANES], b[4 * LANES];
+	memcpy(a, w.x, sizeof a);
+	memcpy(b, x.x, sizeof b);
+	for (int i = 0; i < 4 * LANES; i++)
+		sum.x[i / 4] += a[i] * b[i];
+	return sum;
+}
+INLINE vi FN(widen)(vi sum, vi run) { return run; }
+#endif
+
+/* inputs is step k of block b of a token, in every lane. */
+INLINE vi FN(inputs)(const struct acts *x, int64_t at, const int k)
+{
+	int32_t four;
+	memcpy(&four, x->q + at * BLOCK + k * 4, 4);
+	return vi_set1(four);
 }
 
-/* block adds one block of 32 to every accumulator of the tile. */
-INLINE void FN(block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t0, int b, const int groups,
-                      const int tokens, const int form)
+/* taken_off is where a sum starts: minus what its codes have too much. */
+INLINE vi FN(taken_off)(const struct acts *x, int64_t at, const int h, const int halves, const int centre)
 {
-	const struct FN(form) f = FN(form_of)(form);
+	return centre ? vi_set1(-centre * (halves == 2 ? x->half_total[at * 2 + h] : x->total[at])) : vi_zero();
+}
+
+/* ---- packed blocks ---- */
+
+/* load_bytes is step k of a packed block: four values of each lane. */
+INLINE vi FN(load_bytes)(const struct form f, const uint8_t *q, const int k)
+{
+	const int each = 8 / f.low, mask = ((1 << f.low) - 1) * 0x01010101;
+	vi w = vi_load((const int32_t *)(q + k / each * 64));
+	if (k % each)
+		w = vi_shr(w, k % each * f.low);
+	if (f.low < 8)
+		w = vi_and(w, vi_set1(mask));
+	if (f.high) {
+		const int steps = 8 / f.high, from = k % steps * f.high;
+		vi p = vi_load((const int32_t *)(q + f.low * 64 + k / steps * 64));
+		p = from > f.low ? vi_shr(p, from > f.low ? from - f.low : 0)
+		                 : vi_shl(p, from > f.low ? 0 : f.low - from);
+		w = vi_or(w, vi_and(p, vi_set1((((1 << f.high) - 1) << f.low) * 0x01010101)));
+	}
+	if (f.table)
+		w = FN(through)(f.table == TABLE_IQ4 ? FN(iq4) : FN(mxfp4), w);
+	if (f.low == 8 && FN(signed_centre))
+		w = vi_xor(w, vi_set1((int32_t)0x80808080));
+	return w;
+}
+
+/* The scales and minimums of half h of a packed block; shared is its super-block's beginning. */
+INLINE vf FN(block_scale)(const struct form f, const uint8_t *block, const uint8_t *shared, const int h)
+{
+	if (f.scale == SCALE_HALF)
+		return v_load_f16((const uint16_t *)block);
+	if (f.scale == SCALE_POWER) {
+		vi e = vi_load_u8(block);
+		vf halved = v_mul(v_float(vi_shl(e, 23)), v_set1(0.5f)); /* exact, but for e of 0 */
+		return v_select(v_lt(v_from_int(e), v_set1(1.0f)), v_set1(0x1p-128f), halved);
+	}
+	vf d = v_load_f16((const uint16_t *)shared);
+	if (f.scale == SCALE_NIBBLE)
+		return v_mul(d, v_from_int(vi_and(vi_load_u8(block + h * GROUP), vi_set1(15))));
+	return v_mul(d, v_load_i8((const int8_t *)block + h * GROUP));
+}
+
+INLINE vf FN(block_minimum)(const struct form f, const uint8_t *block, const uint8_t *shared, const int h)
+{
+	if (f.minimum == MINIMUM_CENTRE)
+		return v_mul(v_load_f16((const uint16_t *)block), v_set1(-8.0f));
+	if (f.minimum == MINIMUM_HALF)
+		return v_load_f16((const uint16_t *)(block + form_scales(f)));
+	vf dmin = v_load_f16((const uint16_t *)shared + GROUP);
+	vi m = f.minimum == MINIMUM_BYTE ? vi_load_u8(block + form_scales(f))
+	                                 : vi_shr(vi_load_u8(block + h * GROUP), 4);
+	return v_neg(v_mul(dmin, v_from_int(m)));
+}
+
+/* block_at is block b of a packed group. */
+INLINE const uint8_t *FN(block_at)(const struct form f, const uint8_t *group, int b)
+{
+	return group + b / f.super * form_super(f) + form_shared(f) + b % f.super * form_block(f);
+}
+
+INLINE const uint8_t *FN(shared_at)(const struct form f, const uint8_t *group, int b)
+{
+	return group + b / f.super * form_super(f);
+}
+
+/* ---- one token ---- */
+
+/* row_block adds block b to the accumulators of some groups. */
+INLINE void FN(row_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t, int b, const int groups,
+                          const struct form f)
+{
+	const struct FN(bytes) y = FN(bytes_of)(f);
 	const int steps = 8 / f.halves;
+	int64_t at = (int64_t)t * x->blocks + b;
 	UNROLL
 	for (int h = 0; h < f.halves; h++) {
-		vi sum[groups * tokens];
+		vi sum[TILE_CELLS];
+		UNROLL
+		for (int g = 0; g < groups; g++)
+			sum[g] = FN(taken_off)(x, at, h, f.halves, y.centre);
+		UNROLL
+		for (int r = 0; r < steps; r += y.run) {
+			vi run[TILE_CELLS];
+			UNROLL
+			for (int g = 0; g < groups; g++)
+				run[g] = FN(begin)(sum[g]);
+			UNROLL
+			for (int k = h * steps + r; k < h * steps + r + y.run; k++) {
+				vi a = FN(inputs)(x, at, k);
+				UNROLL
+				for (int g = 0; g < groups; g++) {
+					const uint8_t *q = FN(block_at)(f, w[g], b) + form_scales(f) + form_minimums(f);
+					vi bytes = FN(load_bytes)(f, q, k);
+					if (y.is_signed)
+						sum[g] = FN(dot_signed)(sum[g], bytes, a);
+					else
+						run[g] = FN(dot)(run[g], bytes, a);
+				}
+			}
+			UNROLL
+			for (int g = 0; g < groups; g++)
+				sum[g] = y.is_signed ? sum[g] : FN(widen)(sum[g], run[g]);
+		}
+		UNROLL
+		for (int g = 0; g < groups; g++) {
+			const uint8_t *block = FN(block_at)(f, w[g], b), *shared = FN(shared_at)(f, w[g], b);
+			vf d = FN(block_scale)(f, block, shared, h);
+			acc[g] = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g]), acc[g]);
+			if (f.minimum)
+				acc[g] = v_fma(FN(block_minimum)(f, block, shared, h),
+				               v_set1(f.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), acc[g]);
+		}
+	}
+}
+
+INLINE void FN(row_quantised)(const struct packed *w, const struct acts *x, int g0, int t, float *out, const int groups,
+                              const int form)
+{
+	const struct form f = form_of(form);
+	const uint8_t *at[TILE_CELLS];
+	vf acc[TILE_CELLS];
+	UNROLL
+	for (int g = 0; g < groups; g++) {
+		at[g] = w->data + (g0 + g) * w->group_bytes;
+		acc[g] = v_zero();
+	}
+	for (int b = 0; b < w->cols / BLOCK; b++)
+		FN(row_block)(acc, at, x, t, b, groups, f);
+	UNROLL
+	for (int g = 0; g < groups; g++)
+		v_store(out + g * GROUP, acc[g]);
+}
+
+/* ---- panels: some blocks of a group, unpacked for all tokens of a tile ---- */
+
+enum {
+	PANEL_BLOCKS = 16
+}; /* with scales and minimums 12 KiB at most, so that two panels and a tile's inputs are in L1 */
+
+/* What of a form is left when it is unpacked. */
+struct FN(shape) {
+	int halves, minimum; /* minimum: whether there are any */
+	struct FN(bytes) bytes;
+};
+
+INLINE int FN(panel_block_bytes)(const struct FN(shape) s) { return 512 + 64 * s.halves * (1 + s.minimum); }
+
+/* unpack writes blocks [b0, b1) of a group: bytes, scales [halves][16], minimums [halves][16] each. */
+INLINE void FN(unpack)(uint8_t *panel, const uint8_t *group, int b0, int b1, const struct form f,
+                       const struct FN(shape) s)
+{
+	for (int b = b0; b < b1; b++, panel += FN(panel_block_bytes)(s)) {
+		const uint8_t *block = FN(block_at)(f, group, b), *shared = FN(shared_at)(f, group, b);
+		float *d = (float *)(panel + 512), *m = d + s.halves * GROUP;
+		UNROLL
+		for (int k = 0; k < 8; k++)
+			vi_store((int32_t *)(panel + k * 64),
+			         FN(load_bytes)(f, block + form_scales(f) + form_minimums(f), k));
+		UNROLL
+		for (int h = 0; h < s.halves; h++) {
+			v_store(d + h * GROUP, FN(block_scale)(f, block, shared, h));
+			if (s.minimum)
+				v_store(m + h * GROUP, FN(block_minimum)(f, block, shared, h));
+		}
+	}
+}
+
+/* panel_block adds one block of the panels to every accumulator of the tile. */
+INLINE void FN(panel_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t0, int b, const int groups,
+                            const int tokens, const struct FN(shape) s, int centre)
+{
+	const int steps = 8 / s.halves;
+	UNROLL
+	for (int h = 0; h < s.halves; h++) {
+		vi sum[TILE_CELLS];
 		UNROLL
 		for (int t = 0; t < tokens; t++) {
-			int64_t at = (int64_t)(t0 + t) * x->blocks + b;
-			vi start = FN_DOT_OFFSET && !f.nibbles
-			                   ? vi_set1(f.halves == 2 ? x->half_offset[at * 2 + h] : x->offset[at])
-			                   : vi_zero();
+			vi start = FN(taken_off)(x, (int64_t)(t0 + t) * x->blocks + b, h, s.halves, centre);
 			UNROLL
 			for (int g = 0; g < groups; g++)
 				sum[g * tokens + t] = start;
 		}
 		UNROLL
-		for (int k = 0; k < steps; k++) {
+		for (int r = 0; r < steps; r += s.bytes.run) {
+			vi run[TILE_CELLS];
 			UNROLL
-			for (int g = 0; g < groups; g++) {
-				const uint8_t *q = w[g] + 64 * f.halves * (1 + f.minimum);
-				FN(bytes) bytes = FN(load_bytes)(q, h * steps + k, f.nibbles);
+			for (int i = 0; i < groups * tokens; i++)
+				run[i] = FN(begin)(sum[i]);
+			UNROLL
+			for (int k = h * steps + r; k < h * steps + r + s.bytes.run; k++) {
 				UNROLL
-				for (int t = 0; t < tokens; t++) {
-					const int8_t *a = x->q + (int64_t)(t0 + t) * x->blocks * BLOCK + b * BLOCK +
-					                  (h * steps + k) * 4;
-					sum[g * tokens + t] = FN(dot4)(sum[g * tokens + t], bytes, a, !f.nibbles);
+				for (int g = 0; g < groups; g++) {
+					vi bytes = vi_load((const int32_t *)(w[g] + k * 64));
+					UNROLL
+					for (int t = 0; t < tokens; t++) {
+						vi a = FN(inputs)(x, (int64_t)(t0 + t) * x->blocks + b, k);
+						if (s.bytes.is_signed)
+							sum[g * tokens + t] =
+							        FN(dot_signed)(sum[g * tokens + t], bytes, a);
+						else
+							run[g * tokens + t] = FN(dot)(run[g * tokens + t], bytes, a);
+					}
 				}
 			}
+			UNROLL
+			for (int i = 0; i < groups * tokens; i++)
+				sum[i] = s.bytes.is_signed ? sum[i] : FN(widen)(sum[i], run[i]);
 		}
 		UNROLL
 		for (int g = 0; g < groups; g++) {
-			vf d = v_load((const float *)w[g] + h * GROUP);
-			vf m = f.minimum ? v_load((const float *)w[g] + (f.halves + h) * GROUP) : d;
+			const float *scales = (const float *)(w[g] + 512);
+			vf d = v_load(scales + h * GROUP);
+			vf m = s.minimum ? v_load(scales + (s.halves + h) * GROUP) : d;
 			UNROLL
 			for (int t = 0; t < tokens; t++) {
 				int64_t at = (int64_t)(t0 + t) * x->blocks + b;
 				vf *a = &acc[g * tokens + t];
 				*a = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g * tokens + t]), *a);
-				if (f.minimum)
-					*a = v_fma(m, v_set1(f.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), *a);
+				if (s.minimum)
+					*a = v_fma(m, v_set1(s.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), *a);
 			}
 		}
 	}
@@ -173,23 +404,24 @@ INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, 
 		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
 }
 
-INLINE void FN(tile_quantised)(const struct packed *w, const struct acts *x, int g0, int t0, float *out, int ld,
-                               const int groups, const int tokens, const int form)
+/* panel_tile goes over blocks [b0, b1) for some tokens; what came before is in out. */
+INLINE void FN(panel_tile)(const uint8_t *const *panels, const struct acts *x, int t0, int b0, int b1, float *out,
+                           int ld, const int groups, const int tokens, const struct FN(shape) s, int centre)
 {
-	const struct FN(form) f = FN(form_of)(form);
-	const uint8_t *at[groups];
-	vf acc[groups * tokens];
+	const uint8_t *at[TILE_CELLS];
+	vf acc[TILE_CELLS];
 	UNROLL
-	for (int g = 0; g < groups; g++)
-		at[g] = w->data + (g0 + g) * w->group_bytes;
-	UNROLL
-	for (int i = 0; i < groups * tokens; i++)
-		acc[i] = v_zero();
-	for (int b = 0; b < w->cols / BLOCK; b++) {
-		FN(block)(acc, at, x, t0, b, groups, tokens, form);
+	for (int g = 0; g < groups; g++) {
+		at[g] = panels[g];
+		UNROLL
+		for (int t = 0; t < tokens; t++)
+			acc[g * tokens + t] = b0 ? v_load(out + (int64_t)t * ld + g * GROUP) : v_zero();
+	}
+	for (int b = b0; b < b1; b++) {
+		FN(panel_block)(acc, at, x, t0, b, groups, tokens, s, centre);
 		UNROLL
 		for (int g = 0; g < groups; g++)
-			at[g] += f.bytes;
+			at[g] += FN(panel_block_bytes)(s);
 	}
 	FN(store_tile)(acc, out, ld, groups, tokens);
 }
@@ -198,9 +430,9 @@ INLINE void FN(tile_quantised)(const struct packed *w, const struct acts *x, int
 
 INLINE vf FN(load_weight)(const uint8_t *p, int64_t k, const int form)
 {
-	if (form == PACK_F32)
+	if (form == FORM_F32)
 		return v_load((const float *)p + k * GROUP);
-	if (form == PACK_F16)
+	if (form == FORM_F16)
 		return v_load_f16((const uint16_t *)p + k * GROUP);
 	return v_load_bf16((const uint16_t *)p + k * GROUP);
 }
@@ -210,7 +442,7 @@ INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0,
 {
 	const uint8_t *data = w->data + g0 * w->group_bytes;
 	const float *rows = x->x + (int64_t)t0 * x->cols;
-	vf acc[groups * tokens];
+	vf acc[TILE_CELLS];
 	UNROLL
 	for (int i = 0; i < groups * tokens; i++)
 		acc[i] = v_zero();
@@ -229,61 +461,154 @@ INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0,
 
 /* ---- tiles over a range ---- */
 
-INLINE void FN(tile)(const struct packed *w, const struct acts *x, int g, int t, float *out, int ld, const int groups,
-                     const int tokens, const int form)
-{
-	if (form < PACK_U4)
-		FN(tile_float)(w, x, g, t, out, ld, groups, tokens, form);
-	else
-		FN(tile_quantised)(w, x, g, t, out, ld, groups, tokens, form);
-}
-
 /* Tile sizes by what fits the registers: 32 zmm hold 2 x 8 float or 2 x 4 quantised accumulators with
  * their sums, 16 ymm half of it. One token takes several groups at once to hide the latency of fma. */
 #if defined(ISA_AVX512)
-enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8 };
+enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8, FN(row_groups_int) = 4 };
 #elif defined(ISA_AVX2)
-enum { FN(float_tokens) = 4, FN(int_tokens) = 4, FN(tile_groups) = 1, FN(row_groups) = 4 };
+enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(row_groups) = 4, FN(row_groups_int) = 2 };
 #else
-enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1 };
+enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1, FN(row_groups_int) = 1 };
 #endif
 
-/* rows runs all groups for `tokens` tokens, `groups` at a time, then one by one. */
-INLINE void FN(groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
-                       const int groups, const int tokens, const int form)
+/* panel_tiles takes tokens four at a time, then two, then the last. */
+INLINE void FN(panel_tiles)(const uint8_t *const *panels, const struct acts *x, int t0, int t1, int b0, int b1,
+                            float *out, int ld, const int groups, const struct FN(shape) s, int centre)
+{
+	int t = t0;
+	for (; t + FN(int_tokens) <= t1; t += FN(int_tokens))
+		FN(panel_tile)
+	(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, FN(int_tokens), s, centre);
+	if (FN(int_tokens) > 2 && t + 2 <= t1) {
+		FN(panel_tile)(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, 2, s, centre);
+		t += 2;
+	}
+	if (FN(int_tokens) > 1 && t < t1)
+		FN(panel_tile)(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, 1, s, centre);
+}
+
+/* The shapes that forms unpack to; each is compiled once, for one group and for tile_groups. */
+#define SHAPE(name, halves, minimum, is_signed, run) \
+	static __attribute__((noinline, unused)) void FN(name)(const uint8_t *const *panels, int groups, \
+	                                                       const struct acts *x, int t0, int t1, int b0, int b1, \
+	                                                       float *out, int ld, int centre) \
+	{ \
+		const struct FN(shape) s = {halves, minimum, {is_signed, 0, run}}; \
+		if (FN(tile_groups) > 1 && groups == FN(tile_groups)) \
+			FN(panel_tiles)(panels, x, t0, t1, b0, b1, out, ld, FN(tile_groups), s, centre); \
+		else \
+			FN(panel_tiles)(panels, x, t0, t1, b0, b1, out, ld, 1, s, centre); \
+	}
+SHAPE(panel_min_run8, 1, 1, 0, 8)
+SHAPE(panel_min_run4, 1, 1, 0, 4)
+SHAPE(panel_run4, 1, 0, 0, 4)
+SHAPE(panel_halves_run4, 2, 0, 0, 4)
+SHAPE(panel_halves_run2, 2, 0, 0, 2)
+SHAPE(panel_halves_min_run4, 2, 1, 0, 4)
+SHAPE(panel_signed, 1, 0, 1, 1)
+SHAPE(panel_run8, 1, 0, 0, 8)
+
+typedef void FN(panel_fn)(const uint8_t *const *panels, int groups, const struct acts *x, int t0, int t1, int b0,
+                          int b1, float *out, int ld, int centre);
+
+INLINE FN(panel_fn) * FN(panel_of)(const struct FN(shape) s)
+{
+	if (s.bytes.is_signed)
+		return FN(panel_signed);
+	if (s.halves == 2)
+		return s.minimum          ? FN(panel_halves_min_run4)
+		       : s.bytes.run == 4 ? FN(panel_halves_run4)
+		                          : FN(panel_halves_run2);
+	if (s.minimum)
+		return s.bytes.run == 8 ? FN(panel_min_run8) : FN(panel_min_run4);
+	return s.bytes.run == 8 ? FN(panel_run8) : FN(panel_run4);
+}
+
+INLINE void FN(product_panels)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
+                               int ld, const int form)
+{
+	const struct form f = form_of(form);
+	const struct FN(shape) s = {f.halves, f.minimum != MINIMUM_NONE, FN(bytes_of)(f)};
+	_Alignas(64) uint8_t panel[FN(tile_groups)][PANEL_BLOCKS * (512 + 256)];
+	const uint8_t *panels[FN(tile_groups)];
+	int blocks = w->cols / BLOCK;
+	for (int g = g0, n; g < g1; g += n) {
+		n = g + FN(tile_groups) <= g1 ? FN(tile_groups) : 1;
+		for (int b0 = 0; b0 < blocks; b0 += PANEL_BLOCKS) {
+			int b1 = b0 + PANEL_BLOCKS < blocks ? b0 + PANEL_BLOCKS : blocks;
+			for (int i = 0; i < n; i++) {
+				FN(unpack)(panel[i], w->data + (g + i) * w->group_bytes, b0, b1, f, s);
+				panels[i] = panel[i];
+			}
+			FN(panel_of)
+			(s)(panels, n, x, t0, t1, b0, b1, out + (int64_t)(g - g0) * GROUP, ld, s.bytes.centre);
+		}
+	}
+}
+
+INLINE void FN(product_row)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
+                            const int form)
+{
+	int g = g0;
+	for (; g + FN(row_groups_int) <= g1; g += FN(row_groups_int))
+		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, FN(row_groups_int), form);
+	for (; FN(row_groups_int) > 1 && g < g1; g++)
+		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, 1, form);
+}
+
+/* float_groups runs all groups for `tokens` tokens, `groups` at a time, then one by one. */
+INLINE void FN(float_groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
+                             const int groups, const int tokens, const int form)
 {
 	int g = g0;
 	for (; g + groups <= g1; g += groups)
-		FN(tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, groups, tokens, form);
-	for (; g < g1; g++)
-		FN(tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, 1, tokens, form);
+		FN(tile_float)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, groups, tokens, form);
+	for (; groups > 1 && g < g1; g++)
+		FN(tile_float)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, 1, tokens, form);
 }
 
-INLINE void FN(product)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
-                        int ld, const int form)
+INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
+                               int ld, const int form)
 {
-	const int tokens = form < PACK_U4 ? FN(float_tokens) : FN(int_tokens);
 	int t = t0;
-	for (; t + tokens <= t1; t += tokens)
-		FN(groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), tokens, form);
+	for (; t + FN(float_tokens) <= t1; t += FN(float_tokens))
+		FN(float_groups)
+	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), FN(float_tokens), form);
 	for (; t < t1; t++)
-		FN(groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
+		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
 }
 
+#define PRODUCT_FLOATS(name, form) \
+	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out, \
+	                     int ld) \
+	{ \
+		FN(product_floats)(w, x, g0, g1, t0, t1, out, ld, form); \
+	}
 #define PRODUCT(name, form) \
 	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out, \
 	                     int ld) \
 	{ \
-		FN(product)(w, x, g0, g1, t0, t1, out, ld, form); \
+		if (t1 - t0 == 1) \
+			FN(product_row)(w, x, g0, g1, t0, out, form); \
+		else \
+			FN(product_panels)(w, x, g0, g1, t0, t1, out, ld, form); \
 	}
-PRODUCT(product_f32, PACK_F32)
-PRODUCT(product_f16, PACK_F16)
-PRODUCT(product_bf16, PACK_BF16)
-PRODUCT(product_u4, PACK_U4)
-PRODUCT(product_i8, PACK_I8)
-PRODUCT(product_i8m, PACK_I8M)
-PRODUCT(product_i8h, PACK_I8H)
-PRODUCT(product_i8hm, PACK_I8HM)
+PRODUCT_FLOATS(product_f32, FORM_F32)
+PRODUCT_FLOATS(product_f16, FORM_F16)
+PRODUCT_FLOATS(product_bf16, FORM_BF16)
+PRODUCT(product_q4_0, FORM_Q4_0)
+PRODUCT(product_q4_1, FORM_Q4_1)
+PRODUCT(product_q5_0, FORM_Q5_0)
+PRODUCT(product_q5_1, FORM_Q5_1)
+PRODUCT(product_q8_0, FORM_Q8_0)
+PRODUCT(product_q2_k, FORM_Q2_K)
+PRODUCT(product_q3_k, FORM_Q3_K)
+PRODUCT(product_q4_k, FORM_Q4_K)
+PRODUCT(product_q5_k, FORM_Q5_K)
+PRODUCT(product_q6_k, FORM_Q6_K)
+PRODUCT(product_iq4_nl, FORM_IQ4_NL)
+PRODUCT(product_iq4_xs, FORM_IQ4_XS)
+PRODUCT(product_mxfp4, FORM_MXFP4)
 
 /* ---- rounding of activations ---- */
 
@@ -292,24 +617,22 @@ PRODUCT(product_i8hm, PACK_I8HM)
  * the normal numbers has no finite inverse: such a block, less than 1.5e-36 all over, is zero. */
 INLINE void FN(quantise_block)(const struct acts *a, int64_t at, vf low, vf high)
 {
+	const vf most = v_set1(127.0f), least = v_set1(-127.0f);
 	int nan = v_any(v_isnan(low)) || v_any(v_isnan(high)); /* v_highest would pass over it */
 	float d = (nan ? NAN : v_highest(v_max(v_abs(low), v_abs(high)))) / 127.0f;
-	float inverse = d >= 0x1p-126f ? 1.0f / d : 0.0f;
-	vi q[2] = {v_to_int(v_mul(low, v_set1(inverse))), v_to_int(v_mul(high, v_set1(inverse)))};
-	int32_t values[BLOCK], sum[2] = {0, 0};
-	vi_store(values, q[0]);
-	vi_store(values + LANES, q[1]);
-	for (int i = 0; i < BLOCK; i++) {
-		int v = values[i] > 127 ? 127 : values[i] < -127 ? -127 : values[i];
-		a->q[at * BLOCK + i] = (int8_t)v;
-		sum[i / 16] += v;
-	}
+	vf inverse = v_set1(d >= 0x1p-126f ? 1.0f / d : 0.0f);
+	/* A product that is NaN becomes the least. */
+	vi q[2] = {v_to_int(v_min(v_max(v_mul(low, inverse), least), most)),
+	           v_to_int(v_min(v_max(v_mul(high, inverse), least), most))};
+	int32_t sum[2] = {vi_total(q[0]), vi_total(q[1])};
+	vi_store_i8(a->q + at * BLOCK, q[0]);
+	vi_store_i8(a->q + at * BLOCK + LANES, q[1]);
 	a->d[at] = d;
 	a->sum[at] = d * (float)(sum[0] + sum[1]);
-	a->offset[at] = -128 * (sum[0] + sum[1]);
+	a->total[at] = sum[0] + sum[1];
 	for (int h = 0; h < 2; h++) {
 		a->half_sum[at * 2 + h] = d * (float)sum[h];
-		a->half_offset[at * 2 + h] = -128 * sum[h];
+		a->half_total[at * 2 + h] = sum[h];
 	}
 }
 
@@ -327,7 +650,16 @@ static void FN(quantise)(const struct acts *a, int t, const float *x, int n)
 
 #define PRODUCT_KERNELS \
 	{ \
-		.product = {FN(product_f32), FN(product_f16), FN(product_bf16), FN(product_u4), \
-		            FN(product_i8),  FN(product_i8m), FN(product_i8h),  FN(product_i8hm)}, \
+		.product = \
+		        { \
+		                [FORM_F32] = FN(product_f32),       [FORM_F16] = FN(product_f16), \
+		                [FORM_BF16] = FN(product_bf16),     [FORM_Q4_0] = FN(product_q4_0), \
+		                [FORM_Q4_1] = FN(product_q4_1),     [FORM_Q5_0] = FN(product_q5_0), \
+		                [FORM_Q5_1] = FN(product_q5_1),     [FORM_Q8_0] = FN(product_q8_0), \
+		                [FORM_Q2_K] = FN(product_q2_k),     [FORM_Q3_K] = FN(product_q3_k), \
+		                [FORM_Q4_K] = FN(product_q4_k),     [FORM_Q5_K] = FN(product_q5_k), \
+		                [FORM_Q6_K] = FN(product_q6_k),     [FORM_IQ4_NL] = FN(product_iq4_nl), \
+		                [FORM_IQ4_XS] = FN(product_iq4_xs), [FORM_MXFP4] = FN(product_mxfp4), \
+		        }, \
 		.quantise = FN(quantise), \
 	}

@@ -4,7 +4,8 @@
  * target by pragma and defines ISA. Whatever the set, a vector has sixteen virtual lanes: one zmm, two
  * ymm, or an array. Lane i does the same operations in the same order everywhere, so results are equal
  * to the last bit; only operations that IEEE 754 rounds correctly are offered (no rcp, no rsqrt), and
- * the only reduction is the fixed tree of v_sum.
+ * the only reduction whose order shows is the fixed tree of v_sum. v_highest is the largest lane, none of which may be
+ * NaN; vi_total adds all lanes; vi_store_i8 takes lanes that fit a byte.
  *
  * Rejected: one hand-written body per set. Three bodies drift apart; one cannot.
  */
@@ -72,6 +73,10 @@ INLINE vf v_load_bf16(const uint16_t *p)
 	__m512i w = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 	return _mm512_castsi512_ps(_mm512_slli_epi32(w, 16));
 }
+INLINE void vi_store_i8(int8_t *p, vi a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
+INLINE int32_t vi_total(vi a) { return _mm512_reduce_add_epi32(a); }
+INLINE float v_highest(vf a) { return _mm512_reduce_max_ps(a) + 0.0f; }
+INLINE vi vi_load_u8(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 INLINE vf v_load_i8(const int8_t *p)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
@@ -151,6 +156,30 @@ INLINE __m256 v_half_bf16(const uint16_t *p)
 	return _mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
 }
 INLINE vf v_load_bf16(const uint16_t *p) { return (vf){v_half_bf16(p), v_half_bf16(p + 8)}; }
+INLINE void vi_store_i8(int8_t *p, vi x)
+{
+	__m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8); /* packing is by halves */
+	_mm_storeu_si128((__m128i *)p, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+}
+INLINE int32_t vi_total(vi x)
+{
+	__m256i eight = _mm256_add_epi32(x.a, x.b);
+	__m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+	four = _mm_hadd_epi32(four, four);
+	return _mm_cvtsi128_si32(_mm_hadd_epi32(four, four));
+}
+INLINE float v_highest(vf x)
+{
+	__m256 eight = _mm256_max_ps(x.a, x.b);
+	__m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+	four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+	return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four))) + 0.0f;
+}
+INLINE vi vi_load_u8(const uint8_t *p)
+{
+	return (vi){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),
+	            _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};
+}
 INLINE vf v_load_i8(const int8_t *p)
 {
 	__m256i a = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
@@ -219,6 +248,10 @@ INLINE vf v_select(vm m, vf yes, vf no)      MAP(vf, m.x[i] ? yes.x[i] : no.x[i]
 INLINE vf v_load_f16(const uint16_t *p)      MAP(vf, half_to_float(p[i]))
 INLINE void v_store_f16(uint16_t *p, vf a)   { EACH p[i] = float_to_half(a.x[i]); }
 INLINE vf v_load_bf16(const uint16_t *p)     MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16)))
+INLINE void vi_store_i8(int8_t *p, vi a)     { EACH p[i] = (int8_t)a.x[i]; }
+INLINE int32_t vi_total(vi a)                { int32_t r = 0; EACH r += a.x[i]; return r; }
+INLINE float v_highest(vf a)                 { float r = a.x[0]; EACH r = r > a.x[i] ? r : a.x[i]; return r + 0.0f; }
+INLINE vi vi_load_u8(const uint8_t *p)       MAP(vi, p[i])
 INLINE vf v_load_i8(const int8_t *p)         MAP(vf, (float)p[i])
 /* clang-format on */
 #endif
@@ -237,17 +270,6 @@ INLINE float v_sum(vf a)
 		for (int i = 0; i < step; i++)
 			x[i] += x[i + step];
 	return x[0];
-}
-
-/* v_highest is the largest lane; no lane may be NaN. */
-INLINE float v_highest(vf a)
-{
-	float x[LANES], m;
-	v_store(x, a);
-	m = x[0];
-	for (int i = 1; i < LANES; i++)
-		m = m > x[i] ? m : x[i];
-	return m;
 }
 
 /* v_load_n loads the first n lanes, the others are fill. */

@@ -44,7 +44,7 @@ func carveWeights(c *hostmem.Carver, l *lowered) []packedWeight {
 			packed[i].plain = hostmem.Take[float32](c, w.Rows*w.Cols)
 			continue
 		}
-		m := C.struct_packed{form: C.int32_t(C.pack_form(C.uint32_t(l.Tensors[i].Type)))}
+		m := C.struct_packed{form: C.int32_t(C.gguf_form(C.uint32_t(l.Tensors[i].Type)))}
 		m.rows, m.cols = C.int32_t(w.Rows), C.int32_t(w.Cols)
 		m.groups = C.int32_t(padded(w.Rows) / group)
 		m.group_bytes = C.pack_group_bytes(C.int(m.form), C.int(w.Cols))

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -23,6 +24,8 @@ type Client struct {
 	base    string
 	address string
 	http    *http.Client
+
+	Loading Patience // with a daemon that still loads its model
 }
 
 // New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, a port of this machine, or
@@ -48,6 +51,9 @@ var ErrNoDaemon = errors.New("no daemon answers")
 type StatusError struct {
 	Status  int
 	Message string
+
+	loading    bool          // the daemon is there, its model is not yet
+	retryAfter time.Duration // 0: the server does not say
 }
 
 func (e *StatusError) Error() string {
@@ -91,20 +97,31 @@ func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
 		return answer.Body, nil
 	}
 	defer answer.Body.Close()
+	return nil, statusError(answer)
+}
+
+func statusError(answer *http.Response) *StatusError {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
-	var e struct {
+	var body struct {
 		Error struct {
 			Message string `json:"message"`
+			Code    string `json:"code"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(text, &e) != nil || e.Error.Message == "" {
-		e.Error.Message = strings.TrimSpace(string(text))
+	e := &StatusError{Status: answer.StatusCode, Message: strings.TrimSpace(string(text))}
+	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
+		e.Message = body.Error.Message
+		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Code == "loading"
 	}
-	return nil, &StatusError{answer.StatusCode, e.Error.Message}
+	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 16); err == nil {
+		e.retryAfter = time.Duration(seconds) * time.Second
+	}
+	return e
 }
 
 // explain says what to do about a daemon that is not there.
 func (c *Client) explain(err error) error {
+	var untrusted trustError
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
@@ -112,6 +129,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%s closed the connection before it answered: its log may say why", c.address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
+	case errors.As(err, &untrusted):
+		return untrusted
 	}
 	return err
 }

@@ -62,12 +62,12 @@ func (g GPUs) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "GPU\tNAME\tBUS\tMEMORY MIB\tUSE %\tPOWER W\tTEMP C\tSM MHZ\tTHROTTLED\tVERDICT")
 	for _, d := range g.Devices {
-		name, r := d.Name, d.Reading
+		name, r := VisibleLine(d.Name), d.Reading
 		if r.MIG {
 			name += " (MIG)"
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Index, name, d.Bus, pair(mebibytes(r.MemoryUsed), mebibytes(r.MemoryTotal)),
-			figure(r.Utilisation), pair(r.Power, r.PowerLimit), figure(r.Temperature), figure(r.SMClock), throttled(r.Throttle), d.words())
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Index, name, VisibleLine(d.Bus), pair(mebibytes(r.MemoryUsed), mebibytes(r.MemoryTotal)),
+			figure(r.Utilisation), pair(r.Power, r.PowerLimit), figure(r.Temperature), figure(r.SMClock), throttled(r.Throttle), VisibleLine(d.words()))
 	}
 	return w.Flush()
 }
@@ -111,5 +111,5 @@ func throttled(reasons *[]string) string {
 	case len(*reasons) == 0:
 		return "no"
 	}
-	return strings.Join(*reasons, ",")
+	return VisibleLine(strings.Join(*reasons, ","))
 }

@@ -72,27 +72,27 @@ func (s Status) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "MODEL\tLOADED\tCONTEXT")
 	for _, m := range s.Models {
-		fmt.Fprintf(w, "%s\t%v\t%d\n", m.ID, m.Loaded, m.MaxContext)
+		fmt.Fprintf(w, "%s\t%v\t%d\n", VisibleLine(m.ID), m.Loaded, m.MaxContext)
 	}
-	fmt.Fprintf(w, "\n%s", s.State)
+	fmt.Fprintf(w, "\n%s", VisibleLine(s.State))
 	if s.Percent != nil {
 		fmt.Fprintf(w, ", %d %% read", *s.Percent)
 	}
 	fmt.Fprintf(w, ", up for %v\n", time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
 	if m := s.Model; m != nil {
-		fmt.Fprintf(w, "%s, %d threads (%s), numerics %s\n", m.Backend, m.Threads, m.ThreadsBoundBy, m.NumericsID)
+		fmt.Fprintf(w, "%s, %d threads (%s), numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), VisibleLine(m.NumericsID))
 	}
 	fmt.Fprintf(w, "%d running, %d waiting, %d of %d KV pages in use, %d cached\n", s.Requests.Running, s.Requests.Waiting, s.Pages.Used, s.Pages.Total, s.Pages.Cached)
 	if s.Requests.Limit > 0 {
-		fmt.Fprintf(w, "at most %d run at a time: %s\n", s.Requests.Limit, s.Requests.Reason)
+		fmt.Fprintf(w, "at most %d run at a time: %s\n", s.Requests.Limit, VisibleLine(s.Requests.Reason))
 	}
 	for _, m := range s.Memory {
 		if m.Mapped > 0 {
-			fmt.Fprintf(w, "memory for %s: %d MiB\n", m.Purpose, m.Mapped>>20)
+			fmt.Fprintf(w, "memory for %s: %d MiB\n", VisibleLine(m.Purpose), m.Mapped>>20)
 		}
 	}
 	for _, g := range s.GPUs {
-		fmt.Fprintf(w, "GPU %d %s (%s): %s\n", g.Index, g.Name, g.Bus, g.words())
+		fmt.Fprintf(w, "GPU %d %s (%s): %s\n", g.Index, VisibleLine(g.Name), VisibleLine(g.Bus), VisibleLine(g.words()))
 	}
 	return w.Flush()
 }

@@ -91,7 +91,10 @@ func (c *Client) Chat(ctx context.Context, messages []Message, o Options, yield 
 // sends it.
 func (c *Client) stream(ctx context.Context, path string, request any, yield func(string)) (s Stats, err error) {
 	began := time.Now()
-	body, err := c.post(ctx, path, request)
+	body, err := c.whenLoaded(ctx, func() (io.ReadCloser, error) {
+		began = time.Now() // loading is no part of an answer's time
+		return c.post(ctx, path, request)
+	})
 	if err != nil {
 		return s, err
 	}

@@ -219,3 +219,45 @@ func TestPipe(t *testing.T) {
 		t.Errorf("%s", bodies[1])
 	}
 }
+
+// Who waits for a line is woken by the end.
+func TestPipeEndsWhileItWaits(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, event(lo)+event(stop)+event("[DONE]")) })
+	in, typed := io.Pipe()
+	defer typed.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	var out strings.Builder
+	go func() { ended <- Pipe(ctx, c, Options{}, "", in, &out) }()
+	io.WriteString(typed, "one\n")
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits")
+	}
+}
+
+// What came of an answer that breaks off is written, and its line is ended, so that the error stands apart.
+func TestPrint(t *testing.T) {
+	body := ""
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+	for text, want := range map[string]string{
+		event(hel) + event(lo) + event(stop): "Hello\n", event(hel): "Hel\n", "": "", event(stop): "\n", event(`{"error":{"message":"x"}}`): "",
+	} {
+		body = text
+		var out strings.Builder
+		answer, stats, err := c.Print(context.Background(), nil, Options{}, &out)
+		if out.String() != want || answer != strings.TrimSuffix(want, "\n") || (err == nil) != (stats.Finish == "stop") {
+			t.Errorf("%q: %q %q %v", text, out.String(), answer, err)
+		}
+	}
+	body = event(hel) + event(lo) + event(stop)
+	full := errors.New("full")
+	if _, _, err := c.Print(context.Background(), nil, Options{}, failing{full}); err != full {
+		t.Errorf("an output that fails: %v", err)
+	}
+}

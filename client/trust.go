@@ -15,10 +15,16 @@ import (
 // This file owns whom the client talks to over a Unix socket: what is asked is for the user's own daemon, not for whoever was
 // first to put a socket in its place.
 
+// trustError says why a socket is not connected to, or not talked to.
+type trustError struct{ error }
+
+// Unwrap returns the cause.
+func (e trustError) Unwrap() error { return e.error }
+
 // dialUnix connects to a daemon of root, of the user, or of the owner of a socket that nobody else can have put there.
 func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	if err := paths.CheckSocket(path); err != nil {
-		return nil, err
+		return nil, trustError{fmt.Errorf("socket %s: %w", path, err)}
 	}
 	owner, err := paths.Owner(path) // before the connection: whoever takes the socket's place then is somebody else
 	if err != nil {
@@ -30,7 +36,7 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 		return nil, err
 	}
 	if err := checkDaemon(c.(*net.UnixConn), path, owner); err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(trustError{err}, c.Close())
 	}
 	return c, nil
 }

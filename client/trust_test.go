@@ -108,6 +108,8 @@ func TestWhomTheClientTalksTo(t *testing.T) {
 			conn, err := dialUnix(context.Background(), path)
 			if err == nil {
 				conn.Close()
+			} else if _, asked := New(path).Status(context.Background()); asked == nil || asked.Error() != err.Error() {
+				t.Errorf("a verb says %v", asked)
 			}
 			if c.bad == "" && err != nil || c.bad != "" && (err == nil || !strings.Contains(err.Error(), c.bad)) {
 				t.Errorf("%v, want %q", err, c.bad)

@@ -3,7 +3,7 @@
 #ifndef CHIMERA_LAYOUT_H
 #define CHIMERA_LAYOUT_H
 #include "../cgo/kv.h"
-#include "../cgo/pack.h"
+#include "interleave.h"
 #include "../cgo/rope.h"
 #include "plan.h"
 #endif

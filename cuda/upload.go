@@ -169,6 +169,9 @@ func (u *uploading) frequencies(i int) error {
 		base: C.double(r.Base), scale: C.double(r.Scale), extension: C.double(r.Extension),
 		low: C.double(r.Low), high: C.double(r.High),
 	}
+	if err := u.CheckFactors(func(id engine.WeightID) []float32 { return u.factors[id] }); err != nil {
+		return err
+	}
 	if r.Factors != engine.NoWeight {
 		c := C.CBytes(bytesOf(u.factors[r.Factors])) // scaling may not hold a Go pointer
 		defer C.free(c)

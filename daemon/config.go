@@ -88,7 +88,7 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.BoolVar(&c.ControlTokensInMessages, "control-tokens-in-messages", c.ControlTokensInMessages, "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those")
 	f.StringArrayVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)")
 	f.StringArrayVar(&c.CORSOrigins, "cors-origins", c.CORSOrigins, "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)")
-	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto: yes, unless the only listener is a Unix socket that one user alone can reach")
+	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto, which a file says by leaving it out: yes, unless the only listener is a Unix socket that one user alone can reach")
 	f.Lookup("isolate-tenants").NoOptDefVal = "true"
 	f.Var(choice{&c.LogFormat, []string{"text", "json"}}, "log-format", "form of the log's lines: text or json")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
@@ -117,7 +117,7 @@ func Resolve(path string, given *pflag.FlagSet) (Config, error) {
 			return c, &ConfigError{err}
 		}
 	}
-	if err := fromEnvironment(all); err != nil {
+	if err := errors.Join(fromEnvironment(all), checkEnvironment(os.Environ(), all)); err != nil {
 		return c, &ConfigError{err}
 	}
 	var err error
@@ -152,7 +152,8 @@ func readFile(path string, c *Config) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		row, column := unknown.Errors[0].Position()
-		return fmt.Errorf("%s:%d:%d: unknown key %s", path, row, column, strings.Join(unknown.Errors[0].Key(), "."))
+		key := strings.Join(unknown.Errors[0].Key(), ".")
+		return fmt.Errorf("%s:%d:%d: unknown key %s%s", path, row, column, key, meant(key, keys()))
 	}
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {

@@ -18,7 +18,7 @@ const configHead = `# Settings of chimera serve
 
 Each setting is a flag, an environment variable and a key of the TOML file (` + "`--config FILE`" + ` or CHIMERA_CONFIG). Flags win over the
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
-range is an error that names its place; the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
+range is an error that names its place, and so is a variable whose name is nearly a setting's (CHIMERA_THREAD); the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
 the old settings in force. The log level changes at once, all else with a restart: the
 log names what waits for one. Where threads is 0 the cores are counted again, for a control group whose quota has
 changed: steps run on as many as there are, at most on those that there were at the start.
@@ -36,8 +36,6 @@ func tomlExample(f *pflag.Flag) string {
 		return `"127.0.0.1:8080"`
 	case f.Value.Type() == "int" || f.DefValue == "[]":
 		return f.DefValue
-	case f.Value.Type() == "bool":
-		return "true"
 	}
 	return fmt.Sprintf("%q", f.DefValue)
 }
@@ -54,7 +52,7 @@ func configDocument() string {
 			value = "none"
 		}
 		fmt.Fprintf(table, "| `--%s` | `%s` | `%s` | %s | %s |\n", f.Name, environmentName(f.Name), key, value, f.Usage)
-		if f.DefValue != "" {
+		if _, left := f.Value.(decision); f.DefValue != "" && !left { // auto is what a file does not say
 			fmt.Fprintf(example, "%s = %s\n", key, tomlExample(f))
 		}
 	})

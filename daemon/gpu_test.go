@@ -289,6 +289,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	s.config.StepTokens = 16
 	over := make(chan struct{})
 	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })
+	s.loading = api.NewLoading()
 	t.Cleanup(func() { s.stop(); close(over) })
 	s.http, err = socket.NewServer(socket.Config{Handler: func(*fasthttp.RequestCtx) {}, MaxBody: 1 << 10})
 	if err = errors.Join(err, s.watchGPUs(), s.startLoop()); err != nil {

@@ -19,6 +19,7 @@ var ErrModelFile = engine.ErrModelFile
 
 // Inspection says what a model file holds and how it would be run.
 type Inspection struct {
+	Summary  Summary           `json:"summary"`
 	Keys     []string          `json:"-"` // of Metadata, in the file's order
 	Metadata map[string]any    `json:"metadata"`
 	Tensors  []InspectedTensor `json:"tensors"`
@@ -43,7 +44,7 @@ func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	s = &Inspection{Keys: f.Metadata().Keys(), Metadata: map[string]any{}, Tensors: []InspectedTensor{}}
+	s = &Inspection{Summary: summarize(f), Keys: f.Metadata().Keys(), Metadata: map[string]any{}, Tensors: []InspectedTensor{}}
 	for _, key := range s.Keys {
 		v, _ := f.Metadata().Get(key)
 		s.Metadata[key] = v.Any

@@ -145,6 +145,16 @@ func Load(path string, o EngineOptions) (*Loaded, error) {
 	return l, nil
 }
 
+// ofFile says which file an error is the fault of, unless it says so itself.
+func ofFile(f *weights.File, err error) error {
+	var format *weights.FormatError
+	var path *fs.PathError
+	if !errors.Is(err, engine.ErrModelFile) || errors.As(err, &format) || errors.As(err, &path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", f.Name(), err)
+}
+
 func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) {
 	options, err := o.options(p)
 	if err != nil {
@@ -156,7 +166,7 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	}
 	in, err := loadOn(backend, f, p, options, o.HeapBytes)
 	if err != nil {
-		return nil, errors.Join(err, backend.Close())
+		return nil, errors.Join(ofFile(f, err), backend.Close())
 	}
 	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend, GPUs: backend.GPUs()}, nil
 }

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 )
 
-// This file owns the log: structured lines on stderr, where the service manager collects them.
+// This file owns the log: structured lines on standard error, where the service manager collects them.
 
 var logLevel slog.LevelVar
 
@@ -20,10 +19,10 @@ func (c *Config) level() (slog.Level, error) {
 	return l, nil
 }
 
-func startLog(c *Config) {
+func startLog(c *Config, out io.Writer) {
 	level, _ := c.level() // checked by Resolve
 	logLevel.Set(level)
-	slog.SetDefault(slog.New(logHandler(os.Stderr, c.LogFormat)))
+	slog.SetDefault(slog.New(logHandler(out, c.LogFormat)))
 }
 
 func logHandler(out io.Writer, format string) slog.Handler {

@@ -118,6 +118,9 @@ const (
 // the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
 // token.
 func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) {
+	if c.Ctx != 0 && c.Ctx < leastWindow {
+		return r, noWindow(c.Ctx) // before minutes of loading
+	}
 	l, e, err := openEvaluator(q.Model, c, perplexityWindow)
 	if err != nil {
 		return r, err
@@ -129,7 +132,7 @@ func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) 
 	}
 	window := l.Instance.Limits().MaxContext
 	if window < leastWindow {
-		return r, &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", window, leastWindow)}
+		return r, noWindow(window) // the model's context is as short
 	}
 	ids := tok.Encode(string(q.Text), true, q.ParseSpecial)
 	r.Chunks = len(ids) / window
@@ -158,6 +161,10 @@ func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) 
 	r.PPL = math.Exp(-mean)
 	r.StdErr = r.PPL * deviation
 	return r, nil
+}
+
+func noWindow(tokens int) error {
+	return &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", tokens, leastWindow)}
 }
 
 // meanAndError is the mean and its standard error.

@@ -53,9 +53,9 @@ type server struct {
 var errTerminated = errors.New("stopped while loading")
 
 // Serve runs the daemon until a signal or a fatal error. When it is ready, one line of JSON goes to
-// out. reload gives the settings anew on SIGHUP.
-func Serve(ctx context.Context, c Config, reload func() (Config, error), out io.Writer) error {
-	startLog(&c)
+// out; the log goes to log. reload gives the settings anew on SIGHUP.
+func Serve(ctx context.Context, c Config, reload func() (Config, error), out, log io.Writer) error {
+	startLog(&c, log)
 	logFallbacks()
 	terminate, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGINT)

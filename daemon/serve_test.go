@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -120,5 +121,20 @@ func TestReloadCountsThreads(t *testing.T) {
 		if n, _ := cores.Available(); want > 0 && b.workers[0] != n {
 			t.Errorf("told %v, there is room for %d", b.workers, n)
 		}
+	}
+}
+
+// A signal ends a start that hangs, and counts as the first of two.
+func TestStartHearsSignals(t *testing.T) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	terminate, hangs := make(chan os.Signal, 2), make(chan struct{})
+	defer close(hangs)
+	s := &server{terminate: terminate}
+	if err := s.unlessTerminated(func() error { return io.EOF }); err != io.EOF || s.asked != 0 {
+		t.Errorf("%v, asked %d times", err, s.asked)
+	}
+	terminate <- syscall.SIGTERM
+	if err := s.unlessTerminated(func() error { <-hangs; return nil }); !errors.Is(err, errTerminated) || s.asked != 1 {
+		t.Errorf("%v, asked %d times", err, s.asked)
 	}
 }

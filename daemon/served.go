@@ -44,11 +44,12 @@ func (s *served) probe() probe {
 const loadingEvery = 5 * time.Second
 
 // tellLoading tells log and service manager how far the load is, until it has ended.
-func tellLoading(name string, l *api.Loading, ended <-chan struct{}) {
-	for ticker := time.NewTicker(loadingEvery); ; {
+func tellLoading(name string, l *api.Loading, every time.Duration, ended <-chan struct{}) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
 		select {
 		case <-ended:
-			ticker.Stop()
 			return
 		case <-ticker.C:
 			slog.Info("loading", "model", name, "percent", l.Percent())

@@ -117,30 +117,39 @@ func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, erro
 	return tok, template, err
 }
 
-// loadUnlessTerminated loads, which may take minutes. When it is told to stop it leaves the load to the
-// end of the process, which is near.
-func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (*Loaded, error) {
-	var l *Loaded
+// loadUnlessTerminated loads, which may take minutes, and tells how far it is.
+func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (l *Loaded, err error) {
 	options := s.config.Engine()
 	options.Progress = s.loading.Progress
-	done, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		in, err := load(f, p, options)
-		l = in
-		close(ended)
-		done <- err
-	}()
-	go tellLoading(s.models[0].name, s.loading, ended)
+	ended := make(chan struct{})
+	go tellLoading(s.models[0].name, s.loading, loadingEvery, ended)
+	var loaded *Loaded // not l, which is returned while a load that is left goes on
+	err = s.unlessTerminated(func() (err error) {
+		defer close(ended)
+		loaded, err = load(f, p, options)
+		return err
+	})
+	switch {
+	case errors.Is(err, errTerminated):
+		return nil, err
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
+	}
+	return loaded, nil
+}
+
+// unlessTerminated does a part of the start that may take long, or hang. When the daemon is told to stop it leaves that to
+// the end of the process, which is near.
+func (s *server) unlessTerminated(part func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- part() }()
 	select {
 	case err := <-done:
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		return l, nil
+		return err
 	case sig := <-s.terminate:
 		slog.Info("stopped while loading", "signal", sig.String())
 		s.asked++
-		return nil, errTerminated
+		return errTerminated
 	}
 }
 
@@ -168,7 +177,9 @@ func (s *server) startLoop() (err error) {
 
 // checkDecode decodes one token: a daemon that is ready has done what it is for.
 func (s *server) checkDecode() error {
-	return (&served{s.api, s.scheduler}).probe().decode(context.Background(), func() bool { return false })
+	return s.unlessTerminated(func() error {
+		return (&served{s.api, s.scheduler}).probe().decode(context.Background(), func() bool { return false })
+	})
 }
 
 // startHTTP answers from here on: of the model, that it is loading.
@@ -198,7 +209,7 @@ func names(models []namedModel) (list []string) {
 // shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
-	slog.Info("draining", "at_most", drainTime)
+	slog.Info("draining", "at_most", drainTime.String())
 	s.loading.End(scheduler.ErrDraining) // if it has not ended: nobody needs to wait for it
 	if s.scheduler != nil {
 		s.scheduler.Drain()

@@ -20,8 +20,11 @@ func socketOf(uid int) string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "chimera.sock")
 	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("chimera-%d", uid), "chimera.sock")
+	return filepath.Join(sharedFolder(uid), "chimera.sock")
 }
+
+// sharedFolder is a user's own folder where all users have theirs.
+func sharedFolder(uid int) string { return filepath.Join(os.TempDir(), fmt.Sprintf("chimera-%d", uid)) }
 
 // Cache is the folder of what can be had again, such as models that were downloaded: $CACHE_DIRECTORY,
 // which systemd sets for the service, or chimera in $XDG_CACHE_HOME, by default ~/.cache.

@@ -70,10 +70,13 @@ func openToAll(folder string) bool {
 }
 
 // MakeSocketFolder makes the folder of a socket. Where everybody may write it is the user's alone; elsewhere others may pass,
-// since the socket's own mode says who may connect.
+// since the socket's own mode says who may connect. The user's folder in /tmp is made private even if it was there.
 func MakeSocketFolder(path string) error {
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); err == nil {
+		if folder == sharedFolder(os.Getuid()) {
+			return os.Chmod(folder, PrivateMode)
+		}
 		return nil
 	}
 	above := folder

@@ -85,7 +85,8 @@ func TestCheckSocket(t *testing.T) {
 
 // A folder that has to be made where everybody may write is the user's alone.
 func TestMakeSocketFolder(t *testing.T) {
-	root := layout(t, "tmp 1777 root", "run 0700 root")
+	root := layout(t, "tmp 1777 root", "tmp/chimera-0 0777 root", "run 0700 root")
+	t.Setenv("TMPDIR", filepath.Join(root, "tmp"))
 	for path, want := range map[string]os.FileMode{"tmp/chimera-0/s.sock": 0o700, "tmp/a/b/s.sock": 0o700, "run/chimera/s.sock": 0o755} {
 		path = filepath.Join(root, path)
 		if err := MakeSocketFolder(path); err != nil {

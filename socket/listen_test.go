@@ -150,6 +150,36 @@ func TestPeer(t *testing.T) {
 	}
 }
 
+// A connection to an address that others reach is not one of this machine alone, whatever the listener is bound to.
+func TestLoopback(t *testing.T) {
+	f := start(t, defaultLimits)
+	wildcard, err := ListenTCP("[::]:0")
+	if err != nil {
+		t.Skip("no IPv6: ", err)
+	}
+	f.server.Serve(wildcard)
+	port := wildcard.Addr().(*net.TCPAddr).Port
+	cases := map[string]bool{fmt.Sprintf("127.0.0.1:%d", port): true, fmt.Sprintf("[::1]:%d", port): true, f.tcp.Addr().String(): true}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			cases[fmt.Sprintf("%s:%d", n.IP, port)] = false
+		}
+	}
+	for address, want := range cases {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Logf("%s: %v", address, err) // no IPv6 on the loopback interface
+			continue
+		}
+		send(t, c, "GET /loopback HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		if a := answer(t, bufio.NewReader(c)); string(a.Body()) != fmt.Sprint(want) {
+			t.Errorf("%s: %s", address, a.Body())
+		}
+		c.Close()
+	}
+}
+
 // Shutdown lets an answer end; past its time it cancels what is left.
 func TestShutdown(t *testing.T) {
 	for _, c := range []struct {

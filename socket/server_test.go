@@ -120,6 +120,8 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 		}()
 	case path == "/flood":
 		ctx.SetBodyStreamWriter(f.flood)
+	case path == "/loopback":
+		ctx.SetBodyString(fmt.Sprint(PeerOf(ctx).Loopback))
 	case path == "/peer":
 		f.peers <- PeerOf(ctx).Attr().String()
 	case strings.HasPrefix(path, "/large/"):

@@ -69,6 +69,16 @@ func (f *File) add(tensors []Tensor) error {
 // Name is the path that the file was opened with.
 func (f *File) Name() string { return f.name }
 
+// Bytes is the size of all shards; of a file in memory, 0.
+func (f *File) Bytes() (n int64) {
+	for _, s := range f.shards {
+		if s.info != nil {
+			n += s.info.Size()
+		}
+	}
+	return n
+}
+
 // Metadata returns the metadata, of the first shard.
 func (f *File) Metadata() *Metadata { return f.metadata }
 

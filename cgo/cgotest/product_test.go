@@ -217,8 +217,8 @@ func TestRoundingEqualsScalar(t *testing.T) {
 				same(t, what+" d", got.d, want.d)
 				same(t, what+" sum", got.sum, want.sum)
 				same(t, what+" halves", got.halfSum, want.halfSum)
-				same(t, what+" offset", got.offset, want.offset)
-				same(t, what+" half offset", got.halfOffset, want.halfOffset)
+				same(t, what+" total", got.total, want.total)
+				same(t, what+" half total", got.halfTotal, want.halfTotal)
 			}
 		}
 	})
@@ -250,8 +250,8 @@ func TestScalarRounding(t *testing.T) {
 				}
 				sum += int32(a.q[block*32+i])
 			}
-			if a.d[block] != d || a.sum[block] != d*float32(sum) || a.offset[block] != -128*sum || a.halfOffset[2*block]+a.halfOffset[2*block+1] != -128*sum {
-				t.Errorf("%s: block %d: d %v (want %v), sum %v, offset %d of %d", in.name, block, a.d[block], d, a.sum[block], a.offset[block], sum)
+			if a.d[block] != d || a.sum[block] != d*float32(sum) || a.total[block] != sum || a.halfTotal[2*block]+a.halfTotal[2*block+1] != sum {
+				t.Errorf("%s: block %d: d %v (want %v), sum %v, total %d of %d", in.name, block, a.d[block], d, a.sum[block], a.total[block], sum)
 			}
 		}
 	}

@@ -19,10 +19,10 @@ import "unsafe"
 // probePack packs rows x cols values of a GGUF type, row after row in raw.
 func probePack(m *probeMemory, dtype uint32, raw []byte, rows, cols int) *C.struct_packed {
 	w := &probeTake[C.struct_packed](m, 1)[0]
-	w.form, w.rows, w.cols, w.groups = C.int32_t(C.pack_form(C.uint32_t(dtype))), C.int32_t(rows), C.int32_t(cols), C.int32_t((rows+15)/16)
+	w.form, w.rows, w.cols, w.groups = C.int32_t(C.gguf_form(C.uint32_t(dtype))), C.int32_t(rows), C.int32_t(cols), C.int32_t((rows+15)/16)
 	w.group_bytes = C.pack_group_bytes(C.int(w.form), C.int(cols))
 	w.data = (*C.uint8_t)(unsafe.SliceData(probeTake[byte](m, int(w.groups)*int(w.group_bytes))))
-	C.pack_groups(w, C.uint32_t(dtype), (*C.uint8_t)(unsafe.SliceData(probeCopy(m, raw))), C.int64_t(len(raw)/rows), 0, C.int(w.groups))
+	C.pack_groups(w, (*C.uint8_t)(unsafe.SliceData(probeCopy(m, raw))), C.int64_t(len(raw)/rows), 0, C.int(w.groups))
 	return w
 }
 
@@ -32,10 +32,10 @@ func probeUnpack(w *C.struct_packed, row int, out []float32) {
 
 // probeActs are rounded activations, with the arrays that the tests compare.
 type probeActs struct {
-	c                  *C.struct_acts
-	q                  []int8
-	d, sum, halfSum    []float32
-	offset, halfOffset []int32
+	c                *C.struct_acts
+	q                []int8
+	d, sum, halfSum  []float32
+	total, halfTotal []int32
 }
 
 // probeRound holds x, (tokens, cols), and rounds it by k.
@@ -45,13 +45,13 @@ func probeRound(m *probeMemory, k probeISA, x []float32, tokens int) probeActs {
 	n := tokens * blocks
 	a := probeActs{
 		q: probeTake[int8](m, n*C.BLOCK), d: probeTake[float32](m, n), sum: probeTake[float32](m, n),
-		halfSum: probeTake[float32](m, 2*n), offset: probeTake[int32](m, n), halfOffset: probeTake[int32](m, 2*n),
+		halfSum: probeTake[float32](m, 2*n), total: probeTake[int32](m, n), halfTotal: probeTake[int32](m, 2*n),
 	}
 	own := probeCopy(m, x)
 	a.c = &probeTake[C.struct_acts](m, 1)[0]
 	*a.c = C.struct_acts{
 		x: floats(own), q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(a.q))), d: floats(a.d), sum: floats(a.sum), half_sum: floats(a.halfSum),
-		offset: ints(a.offset), half_offset: ints(a.halfOffset),
+		total: ints(a.total), half_total: ints(a.halfTotal),
 		cols: C.int32_t(cols), blocks: C.int32_t(blocks),
 	}
 	for t := range tokens {

@@ -24,7 +24,7 @@ func benchMemoryCommand() *cobra.Command {
 	device := daemon.DefaultConfig().Device
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "memory", Short: "Measure this machine's memory: huge, locked and pinned against ordinary", Args: cobra.NoArgs,
+		Use: "memory", Short: "Measure this machine's memory: huge, locked and pinned against ordinary", Args: operands(),
 		Long: `Measure what kinds of memory are worth on this machine, by one CPU: the time from asking for a region to having all its
 pages, copying into it, reading it front to back, and reading it at random, each address known only when the one before
 has come. With a GPU: copies to it and from it, and small transfers there and back.`,

@@ -71,7 +71,7 @@ func TestBenchMemoryInterrupted(t *testing.T) {
 		}
 	}
 	c.Process.Signal(os.Interrupt)
-	if err := c.Wait(); c.ProcessState.ExitCode() != 1 || !strings.Contains(errs.String(), "interrupted") {
+	if err := c.Wait(); c.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(errs.String(), "interrupted") {
 		t.Errorf("%v %q", err, errs.String())
 	}
 }

@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"chimera/daemon"
 	"chimera/gpu"
@@ -40,27 +42,49 @@ func runBinary(t *testing.T, stdin string, args ...string) result {
 	return result{c.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-var verbNames = []string{"serve", "run", "chat", "ps", "gpu", "show", "tokenize", "template", "perplexity", "logits", "quantize", "bench", "version"}
-
+// Every verb, also one below another, says what it is for, how it is typed, an example that begins with it, and what each flag means.
 func TestHelpOfEveryVerb(t *testing.T) {
 	root := runBinary(t, "", "--help")
-	for _, verb := range verbNames {
-		if !strings.Contains(root.out, "\n  "+verb+" ") {
-			t.Errorf("chimera --help does not name %s", verb)
-		}
-		r := runBinary(t, "", verb, "--help")
-		if r.code != 0 || r.errors != "" {
-			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.errors)
-		}
-		for _, part := range []string{"Usage:\n  chimera " + verb, "Examples:\n  ", "chimera " + verb, "Flags:\n"} {
-			if !strings.Contains(r.out, part) {
-				t.Errorf("%s --help has no %q", verb, part)
+	met := 0
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		for _, verb := range c.Commands() {
+			met++
+			path := strings.TrimPrefix(verb.CommandPath(), "chimera ")
+			if !strings.Contains(path, " ") && !strings.Contains(root.out, "\n  "+path+" ") {
+				t.Errorf("chimera --help does not name %s", path)
 			}
+			checkHelp(t, path)
+			visit(verb)
 		}
-		for line := range strings.Lines(r.out) {
-			if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "--") && len(strings.Fields(flag)) < 3 {
-				t.Errorf("%s: %q says nothing", verb, flag)
-			}
+	}
+	visit(rootCommand())
+	if met != 14 {
+		t.Errorf("%d verbs", met)
+	}
+}
+
+func checkHelp(t *testing.T, verb string) {
+	t.Helper()
+	r := runBinary(t, "", append(strings.Fields(verb), "--help")...)
+	if r.code != 0 || r.errors != "" {
+		t.Errorf("%s --help: exit %d, %q", verb, r.code, r.errors)
+	}
+	purpose, _, _ := strings.Cut(r.out, "\nUsage:")
+	if strings.Count(purpose, ". ")+strings.Count(purpose, ".\n") == 0 {
+		t.Errorf("%s --help does not say in a sentence what it is for", verb)
+	}
+	for _, part := range []string{"Usage:\n  chimera " + verb, "Examples:\n  ", "chimera " + verb, "Flags:\n"} {
+		if !strings.Contains(r.out, part) {
+			t.Errorf("%s --help has no %q", verb, part)
+		}
+	}
+	for line := range strings.Lines(r.out) {
+		if utf8.RuneCountInString(line) > 160 && !strings.Contains(line, "--") {
+			t.Errorf("%s --help: a line of %d columns: %q", verb, len(line), line)
+		}
+		if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "--") && len(strings.Fields(flag)) < 3 {
+			t.Errorf("%s: %q says nothing", verb, flag)
 		}
 	}
 }
@@ -86,21 +110,22 @@ func TestExitCodes(t *testing.T) {
 		{"version", 0, ""}, {"", 0, ""}, {"help serve", 0, ""},
 		{"srve", 2, "serve"}, {"nonsense", 2, `unknown command "nonsense"`}, {"--nonsense", 2, "unknown flag"},
 		{"serve --treads 1", 2, "did you mean --threads?"}, {"bench --request 1", 2, "did you mean --requests?"}, {"ps --xyzzy", 2, "unknown flag: --xyzzy\n"},
-		{"serve", 2, "no model: give --model PATH"}, {"serve extra", 2, "extra"}, {"serve --config " + toml, 2, toml + ":1:1: unknown key treads"},
+		{"serve", 2, "no model: give --model PATH"}, {"serve extra", 3, "extra: there is no such file"}, {"serve " + none + " --model a=none", 2, "two models have that name"}, {"serve --config " + toml, 2, toml + ":1:1: unknown key treads"},
 		{"serve --config " + none, 2, none}, {"serve --model x --http bad", 2, `address "bad"`}, {"serve --model x --kv-type q4", 2, "use f32, f16 or q8_0"},
 		{"serve --model x --threads -1", 2, "--threads"}, {"serve --model a=x --model b=x", 2, "two models have that name"},
 		{"serve --model " + none, 3, none + ": there is no such file"}, {"serve --model " + bad, 3, bad},
-		{"show", 2, "accepts 1 arg"}, {"show " + none, 3, "no such file"}, {"show " + bad, 3, bad}, {"show " + bad + " --isa mmx", 2, "--isa"},
-		{"tokenize", 2, `"model" not set`}, {"tokenize --model " + none, 3, "no such file"}, {"tokenize --model " + bad, 3, bad},
+		{"show", 2, "MODEL is missing\nUsage:   chimera show MODEL [flags]\nExample: chimera show m.gguf\n"}, {"show a b", 2, "\"b\" is one operand too many\nUsage: "}, {"show " + none, 3, "no such file"}, {"show " + bad, 3, bad}, {"show " + bad + " --isa mmx", 2, "--isa"},
+		{"tokenize", 2, "\"model\" not set\nUsage:   chimera tokenize --model MODEL [flags]\nExample: echo"}, {"tokenize " + bad, 2, "takes flags alone; did you mean --model " + bad + "?\nUsage: "},
+		{"bench memry", 2, "did you mean 'chimera bench memory'?"}, {"perplexity m.gguf", 2, "did you mean --model m.gguf?"}, {"tokenize --model " + none, 3, "no such file"}, {"tokenize --model " + bad, 3, bad},
 		{"template", 2, "model"}, {"template --model a --template b", 2, "model"}, {"template --model " + none, 3, "no such file"}, {"template --template " + none, 2, none + "\" is neither a file"},
 		{"logits --model x --out y", 2, "ids"}, {"logits --model x --ids 1,a --out y", 2, `"a" is no token id`}, {"logits --model x --ids 1 --out y --positions some", 2, "last or all"},
 		{"logits --ids 1 --out " + out + " --model " + none, 3, "no such file"}, {"logits --ids 1 --out " + out + " --model " + bad, 3, bad},
 		{"perplexity --model " + none, 2, `"text" not set`}, {"perplexity --model " + none + " --text " + toml, 3, "no such file"}, {"perplexity --model " + bad + " --text " + none, 1, none},
 		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
-		{"quantize --type f16 " + none, 2, "accepts 2 arg"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
+		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
 		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"bench --server " + nobody, 1, "start one with"},
-		{"run", 2, "there is no prompt"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --clients 0", 2, "--clients is 0"}, {"bench --rate NaN", 2, "--rate"},
+		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --clients 0", 2, "--clients"}, {"bench --rate NaN", 2, "--rate"},
 		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"gpu --server " + nobody, 1, "no daemon answers at " + nobody}, {"gpu --local", 0, ""}, {"gpu --local --json", 0, ""},
 		{"gpu --local --server x", 2, "[local server]"}, {"gpu extra", 2, "extra"}, {"version extra", 2, "extra"},
 	} {
@@ -139,7 +164,7 @@ func TestExitCodesOfServe(t *testing.T) {
 	}
 	help := runBinary(t, "", "--help").out
 	readme, err := os.ReadFile("../../README.md")
-	for _, code := range []int{daemon.ExitRestart, daemon.ExitOutOfService} {
+	for _, code := range []int{exitFailed, exitUsage, exitModel, daemon.ExitRestart, daemon.ExitOutOfService, exitInterrupted} {
 		if text := fmt.Sprintf("%d ", code); err != nil || !strings.Contains(help, text) || !strings.Contains(string(readme), text) {
 			t.Errorf("exit code %d is not in --help and README (%v)", code, err)
 		}
@@ -183,13 +208,6 @@ func TestGPULocal(t *testing.T) {
 		if r.code != 0 || r.errors == "" && r.out == "" {
 			t.Errorf("%v: exit %d\n%s%s", args, r.code, r.out, r.errors)
 		}
-	}
-}
-
-func TestVersion(t *testing.T) {
-	r := runBinary(t, "", "version")
-	if !regexp.MustCompile(`^chimera \S+ \(go1\.\d+`).MatchString(r.out) || !strings.Contains(r.out, "\ninstruction sets: scalar") || !strings.Contains(r.out, "\narchitectures: ") {
-		t.Errorf("%q", r.out)
 	}
 }
 
@@ -272,7 +290,7 @@ func TestRunInterrupted(t *testing.T) {
 	}
 	c.Process.Signal(os.Interrupt)
 	io.Copy(io.Discard, out)
-	if err := c.Wait(); c.ProcessState.ExitCode() != 1 || errs.String() != "chimera: interrupted\n" {
+	if err := c.Wait(); c.ProcessState.ExitCode() != exitInterrupted || errs.String() != "chimera: interrupted\n" {
 		t.Errorf("%v %q", err, errs.String())
 	}
 }

@@ -21,16 +21,17 @@ func logitsCommand() *cobra.Command {
 	var ids, positions string
 	var r daemon.LogitsRequest
 	c := &cobra.Command{
-		Use: "logits --model F (--ids 1,2,3 | --text S) --out F.f32", Short: "Write a prompt's raw logits", Args: cobra.NoArgs,
-		Long:    "Write logits as raw little-endian float32 rows of the vocabulary's size. No BOS is added to --ids; --text is tokenised as by /v1/completions.",
+		Use: "logits --model MODEL (--ids IDS | --text TEXT) --out FILE", Short: "Write a prompt's raw logits", Args: operands(),
+		Long: `Compute what a model expects behind a prompt, and write it to a file: a row for each position asked for, of one little-endian
+float32 for each token of the vocabulary, nothing else. No BOS is added to --ids; --text is tokenised as by /v1/completions. No daemon is needed.`,
 		Example: "  chimera logits --model m.gguf --ids 504,3575,282 --positions all --out rows.f32",
 	}
 	config := engineConfig(c)
 	model := modelFlag(c)
-	c.Flags().StringVar(&ids, "ids", "", "token ids, separated by commas")
-	c.Flags().StringVar(&r.Text, "text", "", "text")
-	c.Flags().StringVar(&positions, "positions", "last", "last or all")
-	c.Flags().StringVar(&r.Out, "out", "", "file to write")
+	c.Flags().StringVar(&ids, "ids", "", "the prompt as token `ids`, separated by commas")
+	c.Flags().StringVar(&r.Text, "text", "", "the prompt as `text`")
+	c.Flags().StringVar(&positions, "positions", "last", "which `positions` get a row: last or all")
+	c.Flags().StringVar(&r.Out, "out", "", "`file` to write; one that exists is replaced")
 	c.MarkFlagsOneRequired("ids", "text")
 	c.MarkFlagsMutuallyExclusive("ids", "text")
 	_ = c.MarkFlagRequired("out")
@@ -55,8 +56,8 @@ func parseIDs(list string) ([]int32, error) {
 	ids := []int32{}
 	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := strconv.ParseInt(field, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("--ids: %q is no token id", field)
+		if err != nil || id < 0 {
+			return nil, fmt.Errorf("--ids: %q is no token id: use numbers from 0, such as --ids 504,3575,282", field)
 		}
 		ids = append(ids, int32(id))
 	}
@@ -69,7 +70,7 @@ func bar(w io.Writer, name string) (set func(done, total uint64), wait func()) {
 	if !isTerminal(w) {
 		return func(_, _ uint64) {}, func() {}
 	}
-	p := mpb.New(mpb.WithOutput(w))
+	p := mpb.New(mpb.WithOutput(rawStream(w).(io.Writer)))
 	var b *mpb.Bar
 	set = func(done, total uint64) {
 		if b == nil {
@@ -90,22 +91,26 @@ func perplexityCommand() *cobra.Command {
 	var text string
 	var asJSON, parseSpecial bool
 	c := &cobra.Command{
-		Use: "perplexity --model F --text F", Short: "Measure how well a model predicts a text", Args: cobra.NoArgs,
-		Long: `Measure perplexity: the text is cut into windows of --ctx tokens (512) that do not overlap; the second half of each
-window scores its tokens. The last partial window is dropped. What spells a special token, such as <|im_end|>, is plain text
-unless --parse-special is given.`,
-		Example: "  chimera perplexity --model m.gguf --text book.txt --json",
+		Use: "perplexity --model MODEL --text FILE", Short: "Measure how well a model predicts a text", Args: operands(),
+		Long: `Measure perplexity, of which less is better: the text is cut into windows of --ctx tokens that do not overlap; the second half of
+each window scores its tokens. The last partial window is dropped. What spells a special token, such as <|im_end|>, is plain text unless
+--parse-special is given. Figures compare between models of one vocabulary, at one --ctx and on one text. No daemon is needed.`,
+		Example: "  chimera perplexity --model m.gguf --text book.txt\n  chimera perplexity --model m.gguf --text - --ctx 256 --json < book.txt",
 	}
 	config := engineConfig(c)
 	window := c.Flags().Lookup("ctx") // here it is the window, and 512 is what published figures use
 	window.DefValue, window.Usage = "512", "tokens in a window"
 	model := modelFlag(c)
-	c.Flags().StringVar(&text, "text", "", "text file, - for standard input")
+	c.Flags().StringVar(&text, "text", "", "text `file`, - for standard input")
 	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read special tokens in the text as such")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("text")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		data, err := daemon.ReadAll(text, c.InOrStdin())
+		stdin := c.InOrStdin()
+		if text == "-" {
+			stdin = input(c, "text")
+		}
+		data, err := daemon.ReadAll(text, stdin)
 		if err != nil {
 			return err
 		}
@@ -129,16 +134,16 @@ unless --parse-special is given.`,
 func quantizeCommand() *cobra.Command {
 	var r daemon.QuantizeRequest
 	c := &cobra.Command{
-		Use: "quantize --type T IN OUT", Short: "Rewrite a model file in another type", Args: cobra.ExactArgs(2),
-		Long: `Rewrite a model file with its matrices as f32, f16 or q8_0. Vectors stay f32; norms, biases, the routers of experts and
-tables of positions stay as they are. --tensor-type chooses otherwise for tensors by name. A tensor that the type can't hold,
-because of its rows' length or its values, gets one that can, and a line on standard error says so. OUT appears whole or not at
-all, and replaces regular files only, never the one that is read.`,
+		Use: "quantize --type TYPE IN OUT", Short: "Rewrite a model file in another type", Args: operands("IN", "OUT"),
+		Long: `Rewrite the model file IN as OUT, with its matrices in another type. Vectors stay f32; norms, biases, the routers of experts and tables of
+positions stay as they are. --tensor-type chooses otherwise for tensors by name. A tensor that the type can't hold, because of its
+rows' length or its values, gets one that can, and a line on standard error says so. OUT appears whole or not at all, also where
+Ctrl+C ends it, and replaces regular files only, never the one that is read. No daemon is needed.`,
 		Example: `  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf
   chimera quantize --type q8_0 --tensor-type 'output|token_embd=f16' model-f16.gguf model-q8_0.gguf`,
 	}
-	c.Flags().StringVar(&r.Type, "type", "", "f32, f16 or q8_0")
-	c.Flags().StringArrayVar(&r.Tensors, "tensor-type", nil, "PATTERN=TYPE for tensors whose name the regular expression finds; the first that does counts (may be repeated)")
+	c.Flags().StringVar(&r.Type, "type", "", "`type` of the matrices: f32, f16 (half of that) or q8_0 (a quarter)")
+	c.Flags().StringArrayVar(&r.Tensors, "tensor-type", nil, "`PATTERN=TYPE` for tensors whose name the regular expression finds; the first that does counts (may be repeated)")
 	_ = c.MarkFlagRequired("type")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)

@@ -24,6 +24,7 @@ const (
 	exitUsage  = 2 // wrong usage or configuration
 	exitModel  = 3 // a model file is missing, malformed or not supported
 	// 10 and 11 are daemon.ExitRestart and daemon.ExitOutOfService, which the unit acts on.
+	exitInterrupted = 130 // as shells say of what a second Ctrl+C ends
 )
 
 const rootHelp = `Chimera serves language models on one machine: a daemon on a Unix socket and HTTP, with
@@ -33,39 +34,86 @@ OpenAI-compatible endpoints, and the tools around it.
   chimera run "Why is the sky blue?"          ask it
   chimera chat                                talk to it
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 missing, malformed or unsupported model file,
-10 the instance or its GPU context is lost: start again, 11 a GPU needs a reset, a restart of the machine or a replacement: do not.`
+On a terminal, control characters that a model, a server or a file wrote are shown (^[ for escape), not obeyed; files and
+pipes get the bytes as they are. Ctrl+C stops what is under way, a second one ends the process at once.
+
+Exit codes:
+  0    done
+  1    failed
+  2    wrong usage or configuration
+  3    missing, malformed or unsupported model file
+  10   serve: the instance or its GPU context is lost; a new process cures it
+  11   serve: a GPU needs a reset, a restart of the machine or a replacement; do not start again
+  130  interrupted, by Ctrl+C or SIGTERM`
 
 // usageError marks an error as the caller's.
 type usageError struct{ error }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := &cobra.Command{
-		Use: "chimera", Short: "An inference daemon for Linux servers", Long: rootHelp,
-		SilenceUsage: true, SilenceErrors: true,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
-		SuggestionsMinimumDistance: 2,
-	}
+func run(args []string, stdin io.Reader, rawOut, rawErr io.Writer) int {
+	stdout, stderr := newOutput(rawOut), newOutput(rawErr)
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{suggestFlag(c, err)} })
-	root.AddCommand(
-		serveCommand(), runCommand(), chatCommand(), psCommand(), gpuCommand(), showCommand(), tokenizeCommand(), templateCommand(),
-		perplexityCommand(), logitsCommand(), quantizeCommand(), benchCommand(), versionCommand(),
-	)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	c, err := root.ExecuteContextC(context.Background())
+	if failed := stdout.close("standard output"); err == nil || errors.Is(err, stdout.failed) {
+		err = failed
+	}
+	code := report(stderr, c, err)
+	_ = stderr.close("standard error") // there is nowhere to say it
+	return code
+}
+
+// report says what went wrong and what to do, and returns the exit code.
+func report(stderr io.Writer, c *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintln(stderr, "chimera:", message(err))
 	code := exitCode(err)
-	if code == exitUsage {
-		fmt.Fprintf(stderr, "Try '%s --help'.\n", c.CommandPath())
+	if code != exitUsage {
+		return code
 	}
+	if isMisuse(err) {
+		fmt.Fprint(stderr, whatToType(c))
+	}
+	fmt.Fprintf(stderr, "Try '%s --help'.\n", c.CommandPath())
 	return code
+}
+
+func rootCommand() *cobra.Command {
+	var showVersion bool
+	root := &cobra.Command{
+		Use: "chimera", Short: "An inference daemon for Linux servers", Long: rootHelp,
+		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if showVersion {
+				return printVersion(c.OutOrStdout())
+			}
+			return c.Help()
+		},
+		SuggestionsMinimumDistance: 2,
+	}
+	root.Flags().BoolVar(&showVersion, "version", false, "print what 'chimera version' prints")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{suggestFlag(c, err)} })
+	for _, g := range []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), gpuCommand(), benchCommand()}},
+		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), quantizeCommand()}},
+		{"about", "About this program:", []*cobra.Command{versionCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, verb := range g.verbs {
+			verb.GroupID = g.id
+			root.AddCommand(verb)
+		}
+	}
+	root.SetHelpCommandGroupID("about")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
 }
 
 // suggestFlag names the flag that was probably meant.
@@ -74,11 +122,10 @@ func suggestFlag(c *cobra.Command, err error) error {
 	if !ok {
 		return err
 	}
-	list := cobra.Command{SuggestionsMinimumDistance: 2}
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		list.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
-	})
-	if near := list.SuggestionsFor(name); len(near) > 0 {
+	name, _, _ = strings.Cut(name, "=")
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := daemon.Near(name, names); len(near) > 0 {
 		return fmt.Errorf("%w; did you mean --%s?", err, strings.Join(near, " or --"))
 	}
 	return err
@@ -98,27 +145,35 @@ func exitCode(err error) int {
 	switch code := daemon.ExitCode(err); {
 	case code != 0:
 		return code
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
 	case errors.Is(err, daemon.ErrModelFile):
 		return exitModel
-	case errors.As(err, &usage), errors.As(err, &config), isCobraUsage(err):
+	case errors.As(err, &usage), errors.As(err, &config), isMisuse(err), isUnknownVerb(err):
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// isCobraUsage knows the usage errors that cobra has no type for.
-func isCobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "accepts ", "requires ", "required flag", "at least one of the flags", "if any flags in the group"} {
+// isMisuse also knows the errors of that kind that cobra has no type for.
+func isMisuse(err error) bool {
+	var m misuse
+	for _, prefix := range []string{"required flag", "at least one of the flags", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}
 	}
-	return false
+	return errors.As(err, &m)
 }
 
-// interruptible is a context that ends with Ctrl-C or SIGTERM.
+func isUnknownVerb(err error) bool { return strings.HasPrefix(err.Error(), "unknown command") }
+
+// interruptible is a context that ends with Ctrl+C or SIGTERM. A second one ends the process as if nobody had
+// asked for the first: whatever hangs meanwhile cannot keep it.
 func interruptible(c *cobra.Command) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // engineConfig are the flags of a verb that loads a model itself.
@@ -129,20 +184,12 @@ func engineConfig(c *cobra.Command) *daemon.Config {
 }
 
 func modelFlag(c *cobra.Command) *string {
-	path := c.Flags().String("model", "", "model file, or name of a cached model")
+	path := c.Flags().String("model", "", "model `file`, or name of a cached model")
 	_ = c.MarkFlagRequired("model")
 	return path
 }
 
-// serverFlags say where the daemon of a client verb is.
-func serverFlags(c *cobra.Command) *string {
-	return c.Flags().String("server", daemon.DefaultConfig().Socket, "the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment CHIMERA_SERVER)")
-}
-
-// serverAddress gives the environment its say where no flag was given.
-func serverAddress(c *cobra.Command, flag string) string {
-	if value := os.Getenv("CHIMERA_SERVER"); value != "" && !c.Flags().Changed("server") {
-		return value
-	}
-	return flag
+// terminable is for a verb that takes Ctrl+C itself.
+func terminable(c *cobra.Command) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(c.Context(), syscall.SIGTERM)
 }

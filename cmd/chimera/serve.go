@@ -12,8 +12,9 @@ func serveCommand() *cobra.Command {
 	flags := daemon.DefaultConfig()
 	var file string
 	c := &cobra.Command{
-		Use: "serve", Short: "Run the daemon", Args: cobra.NoArgs,
-		Long: `Run the daemon in the foreground until SIGTERM. SIGHUP reads the configuration again.
+		Use: "serve [MODEL...]", Short: "Run the daemon",
+		Long: `Run the daemon in the foreground until SIGTERM or Ctrl+C, which let running answers finish; a second one ends it at once.
+SIGHUP reads the configuration again. MODEL is short for --model MODEL: a file, or the name of a cached model; the first is loaded.
 
 Every setting can be given as a flag, as an environment variable (CHIMERA_KV_TYPE for --kv-type), or as a key of the
 TOML file (kv_type); flags win over the environment, and that over the file. When the daemon is ready it prints one line
@@ -21,19 +22,24 @@ of JSON to standard output: {"ready":true,"socket":...,"http":...,"models":[...]
 
 It ends with exit code 10 when a new process cures what happened (a poisoned instance, a contained fault of its GPU) and with
 11 when a person must act first (reset the GPU, restart the machine, change the card); docs/GPU.md has the table.`,
-		Example: `  chimera serve --model SmolLM2-135M-Instruct-Q4_1.gguf
+		Example: `  chimera serve SmolLM2-135M-Instruct-Q4_1.gguf --http 8080
   chimera serve --config /etc/chimera/chimera.toml
   chimera serve --model a.gguf=small --http 127.0.0.1:8080 --kv-type q8_0`,
 	}
-	c.Flags().StringVar(&file, "config", "", "TOML configuration file")
+	c.Flags().StringVar(&file, "config", "", "TOML `file` with settings (environment CHIMERA_CONFIG)")
 	daemon.Flags(c.Flags(), &flags)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, models []string) error {
+		for _, model := range models {
+			if err := c.Flags().Set("model", model); err != nil {
+				return usageError{err}
+			}
+		}
 		resolve := func() (daemon.Config, error) { return daemon.Resolve(file, c.Flags()) }
 		config, err := resolve()
 		if err != nil {
 			return err
 		}
-		return daemon.Serve(c.Context(), config, resolve, c.OutOrStdout())
+		return daemon.Serve(c.Context(), config, resolve, c.OutOrStdout(), logStream(c.ErrOrStderr()))
 	}
 	return c
 }

@@ -18,14 +18,16 @@ import (
 func showCommand() *cobra.Command {
 	var tensors, sums, plan, asJSON bool
 	c := &cobra.Command{
-		Use: "show F", Short: "Show what a model file holds and how it would be run", Args: cobra.ExactArgs(1),
-		Long:    "Show metadata; with --tensors each tensor's type and shape, with --sha256 the checksum of its float32 values, with --plan the phases of a step with the bytes they read and their multiply-accumulates.",
-		Example: "  chimera show m.gguf --tensors\n  chimera show m.gguf --plan --json",
+		Use: "show MODEL", Short: "Show what a model file holds and how it would be run", Args: operands("MODEL"),
+		Long: `Show a summary of a model file, then its metadata, a key a line. With --tensors also each tensor's type and shape, with
+--sha256 the checksum of its values, with --plan the phases of a step with the bytes they read and their multiply-accumulates, and the
+memory that serving it would take; --threads and the like are what the plan is for.`,
+		Example: "  chimera show m.gguf\n  chimera show m.gguf --tensors\n  chimera show m.gguf --plan --json",
 	}
 	config := engineConfig(c)
 	c.Flags().BoolVar(&tensors, "tensors", false, "list the tensors")
-	c.Flags().BoolVar(&sums, "sha256", false, "list the tensors with the SHA-256 of their float32 values")
-	c.Flags().BoolVar(&plan, "plan", false, "show the plan")
+	c.Flags().BoolVar(&sums, "sha256", false, "list the tensors with the SHA-256 of their values as float32; reads the whole file")
+	c.Flags().BoolVar(&plan, "plan", false, "show the phases of a step and the memory it takes")
 	c.Flags().BoolVar(&asJSON, "json", false, "print all as JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, refusal, err := daemon.Inspect(args[0], config, sums)
@@ -37,6 +39,9 @@ func showCommand() *cobra.Command {
 		}
 		if asJSON {
 			return printJSON(c.OutOrStdout(), s)
+		}
+		if err := printSummary(c.OutOrStdout(), s.Summary, refusal); err != nil {
+			return err
 		}
 		return printInspection(c.OutOrStdout(), s, tensors || sums, plan)
 	}

@@ -4,19 +4,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"chimera/client"
 	"chimera/paths"
 )
 
-// This file owns the verbs that talk to a daemon: run, chat, ps.
+// This file owns the verbs that talk with a model: run and chat.
+
+// What any daemon may take: it knows its own limits better.
+const (
+	mostTokens      = 1 << 24
+	mostTemperature = 100
+)
+
+// pipePatience is how long run and chat wait for a model to be loaded where nobody sees them wait; on a
+// terminal they wait until Ctrl+C.
+const (
+	pipePatience     = time.Minute
+	terminalPatience = 24 * time.Hour
+)
 
 // talkFlags are what run and chat share.
 type talkFlags struct {
@@ -28,12 +40,12 @@ type talkFlags struct {
 }
 
 func (t *talkFlags) bind(c *cobra.Command) {
-	t.server = serverFlags(c)
-	c.Flags().StringVar(&t.model, "model", "", "name of the model; empty: the daemon's first")
-	c.Flags().StringVar(&t.system, "system", "", "system message")
-	c.Flags().IntVar(&t.maxTokens, "max-tokens", 0, "longest answer in tokens; 0: what the context holds")
-	c.Flags().Float64Var(&t.temperature, "temperature", 1, "0 takes the likeliest token each time; unless given, the daemon chooses")
-	c.Flags().Int64Var(&t.seed, "seed", 0, "makes sampling repeatable; unless given, each answer is another")
+	t.server = serverFlag(c)
+	c.Flags().StringVar(&t.model, "model", "", "`name` of the model, as 'chimera ps' lists them; empty: the one that is loaded")
+	c.Flags().StringVar(&t.system, "system", "", "`text` of the system message; empty: none")
+	numberFlag(c.Flags(), &t.maxTokens, "max-tokens", 0, mostTokens, "longest answer in tokens; 0: what the context holds")
+	numberFlag(c.Flags(), &t.temperature, "temperature", 0, mostTemperature, "how far to stray from the likeliest token, which 0 takes each time; unless given, the daemon chooses")
+	numberFlag(c.Flags(), &t.seed, "seed", math.MinInt64, math.MaxInt64, "makes an answer repeatable, any whole number; unless given, each answer is another")
 }
 
 func (t *talkFlags) options(c *cobra.Command) client.Options {
@@ -50,40 +62,52 @@ func (t *talkFlags) options(c *cobra.Command) client.Options {
 	return o
 }
 
-func (t *talkFlags) client(c *cobra.Command) *client.Client {
-	return client.New(serverAddress(c, *t.server))
+// client waits for a daemon that loads, with a line of progress where standard error is a terminal.
+func (t *talkFlags) client(c *cobra.Command) (*client.Client, error) {
+	d, err := server(c, *t.server)
+	if err != nil {
+		return nil, err
+	}
+	d.Loading.Limit = pipePatience
+	if screen, ok := rawStream(c.ErrOrStderr()).(io.Writer); ok && isTerminal(screen) {
+		d.Loading = client.Patience{
+			Limit:  terminalPatience,
+			Report: func(percent int) { fmt.Fprint(screen, eraseLine, client.LoadingLine(percent)) },
+			Done:   func() { fmt.Fprint(screen, eraseLine) },
+		}
+	}
+	return d, nil
 }
+
+// eraseLine goes back to the line's beginning and clears it.
+const eraseLine = "\r\x1b[K"
 
 func runCommand() *cobra.Command {
 	var t talkFlags
 	c := &cobra.Command{
-		Use: "run PROMPT", Short: "Ask a running daemon one question",
-		Long:    "Send one prompt, print the answer as it comes, then the time to the first token and tokens/s on standard error. Without PROMPT it is read from standard input.",
+		Use: "run PROMPT...", Short: "Ask a running daemon one question",
+		Long: `Send one prompt, the words of the command line or else all of standard input, and print the answer as it comes. Standard error
+gets the time to the first token and the tokens per second. A daemon that still loads its model is waited for, a minute where
+standard error is no terminal. Ctrl+C stops the answer.`,
 		Example: "  chimera run \"What is the capital city of France?\"\n  git diff | chimera run --system \"Write a commit message.\"",
 	}
 	t.bind(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		prompt := strings.Join(args, " ")
-		if prompt == "" && !isTerminal(c.InOrStdin()) {
-			text, err := io.ReadAll(c.InOrStdin())
-			if err != nil {
-				return err
-			}
-			prompt = string(text)
-		}
-		if strings.TrimSpace(prompt) == "" {
-			return usageError{errors.New("there is no prompt: give one, or send it to standard input")}
+		prompt, err := promptOf(args, c.InOrStdin())
+		if err != nil {
+			return err
 		}
 		messages := []client.Message{{Role: "user", Content: prompt}}
 		if t.system != "" {
 			messages = append([]client.Message{{Role: "system", Content: t.system}}, messages...)
 		}
+		d, err := t.client(c)
+		if err != nil {
+			return err
+		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		stats, err := t.client(c).Chat(ctx, messages, t.options(c), func(text string) { io.WriteString(c.OutOrStdout(), text) })
-		if stats.TTFT > 0 {
-			fmt.Fprintln(c.OutOrStdout())
-		}
+		_, stats, err := d.Print(ctx, messages, t.options(c), c.OutOrStdout())
 		if err == nil {
 			fmt.Fprintln(c.ErrOrStderr(), stats)
 		}
@@ -92,24 +116,48 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+// promptOf is the command line's words, or standard input where there are none.
+func promptOf(args []string, stdin io.Reader) (string, error) {
+	prompt := strings.Join(args, " ")
+	if prompt == "" && !isTerminal(stdin) {
+		text, err := io.ReadAll(stdin)
+		if err != nil {
+			return "", err
+		}
+		prompt = string(text)
+	}
+	if strings.TrimSpace(prompt) == "" {
+		return "", misuse{errors.New("there is no prompt: give one, or send it to standard input")}
+	}
+	return prompt, nil
+}
+
 func chatCommand() *cobra.Command {
 	var t talkFlags
 	c := &cobra.Command{
-		Use: "chat", Short: "Talk with a model", Args: cobra.NoArgs,
+		Use: "chat", Short: "Talk with a model", Args: operands(),
 		Long: `Talk with a model in the terminal: Enter sends, Alt+Enter or Ctrl+J makes a new line, Up and Down walk through what
-you sent, Ctrl+C stops an answer, Ctrl+D or /bye ends, /clear forgets the conversation. What you send is kept for the next time in
-chimera/chat_history in $XDG_STATE_HOME, by default ~/.local/state. Without a terminal each line of
-standard input is a turn.`,
+you sent, Ctrl+C stops an answer and, pressed again, the conversation, Ctrl+D or /bye ends it, /clear forgets it, /help lists what there is.
+What came of an answer that was stopped or failed stays in the conversation. What you send is kept for the next time in
+chimera/chat_history in $XDG_STATE_HOME, by default ~/.local/state. Without a terminal each line of standard input is a turn, answers
+are written as they are, and the first error or Ctrl+C ends it.`,
 		Example: "  chimera chat --system \"You are terse.\"\n  printf 'Hello\\nAnd now in French\\n' | chimera chat --temperature 0",
 	}
 	t.bind(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		d, err := t.client(c)
+		if err != nil {
+			return err
+		}
 		if isTerminal(c.InOrStdin()) && isTerminal(c.OutOrStdout()) {
-			return client.Conversation(c.Context(), t.client(c), t.options(c), t.system, historyPath())
+			d.Loading.Limit = terminalPatience
+			ctx, cancel := terminable(c)
+			defer cancel()
+			return client.Conversation(ctx, d, t.options(c), t.system, historyPath())
 		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		return client.Pipe(ctx, t.client(c), t.options(c), t.system, c.InOrStdin(), c.OutOrStdout())
+		return client.Pipe(ctx, d, t.options(c), t.system, input(c, "questions, a line each,"), c.OutOrStdout())
 	}
 	return c
 }
@@ -120,38 +168,4 @@ func historyPath() string {
 		return filepath.Join(state, "chat_history")
 	}
 	return ""
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func psCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "ps", Short: "Show a daemon's models and load", Args: cobra.NoArgs,
-		Long:    "Show what a running daemon is doing: the models that it knows and which is loaded, or how far; how many requests run and wait; how much of its KV cache is in use; its memory by purpose and the health of its GPUs. --json prints all that GET /v1/status says.",
-		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
-	}
-	server := serverFlags(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		ctx, cancel := interruptible(c)
-		defer cancel()
-		text, err := client.New(serverAddress(c, *server)).Status(ctx)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			value := jsontext.Value(text)
-			return printJSON(c.OutOrStdout(), &value)
-		}
-		s, err := client.ParseStatus(text)
-		if err != nil {
-			return err
-		}
-		return s.Print(c.OutOrStdout())
-	}
-	return c
 }

@@ -20,21 +20,21 @@ const maxLine = 64 << 20
 func tokenizeCommand() *cobra.Command {
 	var addSpecial, parseSpecial, decode bool
 	c := &cobra.Command{
-		Use: "tokenize --model F", Short: "Turn text into token ids, or back", Args: cobra.NoArgs,
-		Long: `Read one JSON string a line from standard input and write one JSON array of token ids a line; with --decode the
-reverse.`,
-		Example: "  echo '\"Hello, world\"' | chimera tokenize --model m.gguf",
+		Use: "tokenize --model MODEL", Short: "Turn text into token ids, or back", Args: operands(),
+		Long: `Read one JSON string a line from standard input and write one JSON array of token ids a line; with --decode read arrays and
+write strings. No daemon is needed.`,
+		Example: "  echo '\"Hello, world\"' | chimera tokenize --model m.gguf\n  echo '[504,3575,282]' | chimera tokenize --model m.gguf --decode",
 	}
 	model := modelFlag(c)
 	c.Flags().BoolVar(&addSpecial, "add-special", false, "add BOS and EOS where the model wants them")
-	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read special tokens in the text as such")
+	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read what looks like a special token, such as <|im_start|>, as one")
 	c.Flags().BoolVar(&decode, "decode", false, "turn arrays of ids into strings")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		t, err := daemon.OpenTokenizer(*model)
 		if err != nil {
 			return err
 		}
-		return lines(c.InOrStdin(), c.OutOrStdout(), func(line []byte) (any, error) {
+		return lines(input(c, "JSON, a value a line,"), c.OutOrStdout(), func(line []byte) (any, error) {
 			if !decode {
 				var text string
 				if err := json.Unmarshal(line, &text); err != nil {
@@ -77,20 +77,28 @@ func lines(in io.Reader, out io.Writer, f func([]byte) (any, error)) error {
 	return errors.Join(w.Flush(), scanner.Err())
 }
 
+// input is standard input. Who sits at a terminal is told that it is waited for.
+func input(c *cobra.Command, what string) io.Reader {
+	if isTerminal(c.InOrStdin()) {
+		fmt.Fprintf(c.ErrOrStderr(), "reading %s from standard input; Ctrl+D ends it\n", what)
+	}
+	return c.InOrStdin()
+}
+
 func templateCommand() *cobra.Command {
 	var model, file string
 	c := &cobra.Command{
-		Use: "template (--model F | --template F) < context.json", Short: "Render a chat template", Args: cobra.NoArgs,
-		Long: `Render a chat template with the variables of a JSON object read from standard input, and print exactly the text.
---template takes a file or the name of a well-known template.`,
+		Use: "template (--model MODEL | --template NAME)", Short: "Render a chat template", Args: operands(),
+		Long: `Render a chat template with the variables of a JSON object, which is read from standard input, and print exactly the text:
+messages, add_generation_prompt, tools and what else the template reads. No daemon is needed.`,
 		Example: `  echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | chimera template --model m.gguf`,
 	}
-	c.Flags().StringVar(&model, "model", "", "model file whose template to use")
-	c.Flags().StringVar(&file, "template", "", "template file")
+	c.Flags().StringVar(&model, "model", "", "model `file`, or name of a cached model, whose own template to use")
+	c.Flags().StringVar(&file, "template", "", "template `file`, or the name of a well-known one; a wrong name lists them")
 	c.MarkFlagsOneRequired("model", "template")
 	c.MarkFlagsMutuallyExclusive("model", "template")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		context, err := io.ReadAll(c.InOrStdin())
+		context, err := io.ReadAll(input(c, "a JSON object"))
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,6 @@
 /* op_embed.cu owns the rows of tokens. Thread block x takes row x. */
 #include "lane.cuh"
-#include "../../cgo/pack.h"
+#include "../interleave.h"
 
 /* embed_element scales element k of a token's row; a vector is not scaled. */
 static __device__ void embed_element(const struct op_embed *o, int position, int k, bool vector, float *out)

@@ -8,7 +8,7 @@
 #ifndef CHIMERA_PRODUCT_CUH
 #define CHIMERA_PRODUCT_CUH
 #include "lane.cuh"
-#include "../../cgo/half.h"
+#include "../interleave.h"
 
 /* Shared memory of one tile: what a thread block has loaded and not yet added. */
 template <int TOKENS> struct block_tile {

@@ -1,6 +1,6 @@
 /* repack.cu owns the interleaving of weights on the device: thread block x packs group first_group + x. */
 #include "lane.cuh"
-#include "../../cgo/pack.h"
+#include "../interleave.h"
 
 enum { REPACK_THREADS = 256, REPACK_STRIDE = REPACK_THREADS / GROUP };
 

@@ -24,6 +24,10 @@ var edge = []mutant{
 		old: "cancel(c.Stopped)", new: "cancel(nil)",
 	},
 	{
+		name: "cut-off-without-a-reason", file: "daemon/start.go", pkg: "daemon", tests: []string{"TestStopAnswersWhoWaits"},
+		old: ", Stopped: scheduler.ErrDraining", new: "",
+	},
+	{
 		name: "stop-waits-for-no-last-word", file: "socket/server.go", pkg: "socket", tests: []string{"TestShutdownWaitsForLastWords"},
 		old: "time.AfterFunc(s.limits.end, giveUp)", new: "giveUp()",
 	},

@@ -73,7 +73,7 @@ var values = []mutant{
 	},
 	{
 		name: "first-shard-alone-is-the-model", file: "weights/file.go", pkg: "daemon", tests: []string{"TestOutputIsNoShard"},
-		old: "range f.shards {\n\t\tif s.info != nil", new: "range f.shards[:1] {\n\t\tif s.info != nil",
+		old: "range f.shards {\n\t\tif s.info != nil && os", new: "range f.shards[:1] {\n\t\tif s.info != nil && os",
 	},
 	{
 		name: "device-replaced", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputRefuses"},

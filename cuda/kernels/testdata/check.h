@@ -6,7 +6,7 @@
 extern "C" {
 #include "../../plan.h"
 #include "../../../cgo/kernels.h"
-#include "../../../cgo/pack.h"
+#include "../../interleave.h"
 }
 #include <random>
 #include <string>

@@ -52,14 +52,13 @@ struct matrix {
 struct activations {
 	memory<float> x, d, sum, half_sum;
 	memory<int8_t> q;
-	memory<int32_t> offset, half_offset;
+	memory<int32_t> total, half_total;
 	struct acts cpu;
 
 	activations(int rows, int cols, enum input kind)
 	    : x(rows * cols, kind), d(rows * blocks_of(cols)), sum(d), half_sum(2 * d.count), q(d.count * BLOCK),
-	      offset(d.count),
-	      half_offset(2 * d.count), cpu{x.at,      q.at,           d.at, sum.at,         half_sum.at,
-	                                    offset.at, half_offset.at, cols, blocks_of(cols)}
+	      total(d.count), half_total(2 * d.count), cpu{x.at,     q.at,          d.at, sum.at,         half_sum.at,
+	                                                   total.at, half_total.at, cols, blocks_of(cols)}
 	{
 		for (int t = 0; t < rows; t++)
 			kernels_scalar.product.quantise(&cpu, t, x.at + t * cols, cols);
@@ -68,9 +67,38 @@ struct activations {
 	struct device_acts device(void) { return {q.at, d.at, sum.at, half_sum.at, cpu.blocks, 0}; }
 };
 
+/* product_of is row `row` of the weights times row t, in the order that the contract states: float weights by fma in
+ * ascending k; blocks by the sum of their integers, one fma for each half that has a scale of its own, one for its
+ * minimum. */
+static float product_of(const struct packed *w, const struct activations *a, int row, int t)
+{
+	const uint8_t *group = w->data + row / GROUP * w->group_bytes;
+	int lane = row % GROUP, halves = w->form == PACK_I8H || w->form == PACK_I8HM ? 2 : 1;
+	float acc = 0.0f;
+	for (int k = 0; w->form < PACK_U4 && k < w->cols; k++)
+		acc = fmaf(unpack_float(w->form, group, lane, k), a->x.at[t * w->cols + k], acc);
+	for (int i = 0; w->form >= PACK_U4 && i < w->cols / BLOCK; i++) {
+		struct block32 b;
+		int64_t at = (int64_t)t * a->cpu.blocks + i;
+		get_block(w->form, group + i * block_bytes(w->form), lane, &b);
+		for (int h = 0; h < halves; h++) {
+			int32_t sum = 0;
+			for (int k = h * 16; k < (halves == 2 ? h * 16 + 16 : BLOCK); k++)
+				sum += b.q[k] * a->q.at[at * BLOCK + k];
+			acc = fmaf(b.d[h] * a->d.at[at], (float)sum, acc);
+			if (has_minimum(w->form))
+				acc = fmaf(b.m[h], halves == 2 ? a->half_sum.at[at * 2 + h] : a->sum.at[at], acc);
+		}
+	}
+	return acc;
+}
+
+/* multiply writes (rows, padded rows of w): padding stays as it is. */
 static void multiply(const struct packed *w, const struct activations *a, int rows, memory<float> &out)
 {
-	kernels_scalar.product.product[w->form](w, &a->cpu, 0, w->groups, 0, rows, out.at, w->groups * GROUP);
+	for (int t = 0; t < rows; t++)
+		for (int row = 0; row < w->rows; row++)
+			out[(int64_t)t * w->groups * GROUP + row] = product_of(w, a, row, t);
 }
 
 /* options: bit 0 bias, 1 gate, 2 residual, 3 the residual is out. */

@@ -37,8 +37,8 @@ struct rounded {
 	}
 	void round(const float *x, int rows, int width)
 	{
-		memory<int32_t> offset(rows * blocks), half_offset(2 * rows * blocks);
-		struct acts a = {NULL, q.at, d.at, sum.at, half_sum.at, offset.at, half_offset.at, width, blocks};
+		memory<int32_t> total(rows * blocks), half_total(2 * rows * blocks);
+		struct acts a = {NULL, q.at, d.at, sum.at, half_sum.at, total.at, half_total.at, width, blocks};
 		for (int t = 0; t < rows; t++)
 			kernels_scalar.product.quantise(&a, t, x + (int64_t)t * width, width);
 	}
@@ -164,8 +164,33 @@ static void fill_blocks(memory<uint8_t> &raw, int64_t row_bytes, bool extreme)
 		raw[i] = extreme ? (uint8_t)(i / row_bytes % 2 ? 0 : 0xff) : (uint8_t)random_bits();
 }
 
-/* embed_rows looks rows up in the packed table, by the kernel and by unpack_row; the last one is a vector. */
-static void embed_rows(const struct packed *w, float scale, bool positions)
+/* A matrix as its file has it. */
+struct file_rows {
+	uint32_t type;
+	const uint8_t *data;
+	int64_t row_bytes;
+};
+
+/* pack writes what the device is to make of a file's rows. */
+static void pack(const struct packed *w, struct file_rows from)
+{
+	int size = w->form == PACK_F32 ? 4 : 2;
+	memset((void *)w->data, 0, w->groups * w->group_bytes);
+	for (int row = 0; row < w->rows; row++) {
+		const uint8_t *source = from.data + row * from.row_bytes;
+		uint8_t *group = (uint8_t *)w->data + row / GROUP * w->group_bytes;
+		for (int k = 0; w->form < PACK_U4 && k < w->cols; k++)
+			memcpy(group + (k * GROUP + row % GROUP) * size, source + k * size, size);
+		for (int i = 0; w->form >= PACK_U4 && i < w->cols / BLOCK; i++) {
+			struct block32 b;
+			block32_read(from.type, source, i, &b);
+			put_block(w->form, group + i * block_bytes(w->form), row % GROUP, &b);
+		}
+	}
+}
+
+/* embed_rows looks rows up in the packed table and in the file; the last one is a vector. */
+static void embed_rows(const struct packed *w, struct file_rows from, float scale, bool positions)
 {
 	struct test_batch b = {};
 	struct phase p = phase_of(&b);
@@ -182,7 +207,7 @@ static void embed_rows(const struct packed *w, float scale, bool positions)
 		if (vector)
 			memcpy(row, &b.vectors[n], n * sizeof *row);
 		else
-			unpack_row(w, b.ids[t], row);
+			plain_row(from.type, from.data + b.ids[t] * from.row_bytes, n, row);
 		if (scale != 1.0f && !vector)
 			kernels_scalar.row.scale(row, scale, n);
 		if (positions)
@@ -205,7 +230,8 @@ static void test_repack(int type, int rows, int columns, bool extreme)
 	memory<uint8_t> got(w.groups * w.group_bytes), want(got);
 	what = text("type %u, %d x %d, %s", types[type].type, rows, cols, extreme ? "extreme" : "random");
 	w.data = want.at;
-	pack_groups(&w, types[type].type, raw.at, row_bytes, 0, w.groups);
+	struct file_rows from = {types[type].type, raw.at, row_bytes};
+	pack(&w, from);
 	struct packed on_device = w;
 	on_device.data = got.at;
 	for (int first = 0, count = (w.groups + 1) / 2; first < w.groups; first += count) {
@@ -220,8 +246,8 @@ static void test_repack(int type, int rows, int columns, bool extreme)
 		LAUNCH(repack, &a, dim3(count), dim3(256));
 	}
 	same("packed", got, want);
-	embed_rows(&w, 1.0f, false);
-	embed_rows(&w, 11.3f, true);
+	embed_rows(&w, from, 1.0f, false);
+	embed_rows(&w, from, 11.3f, true);
 }
 
 void test_rows(void)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// This file owns tests of numeric flags.
+
+// bounds are the least and the most that each numeric flag takes, by verb and flag; what lies beside is refused.
+var bounds = map[string][2]string{
+	"run --max-tokens": {"0", "16777216"}, "run --temperature": {"0", "100"}, "run --seed": {"-9223372036854775808", "9223372036854775807"},
+	"chat --max-tokens": {"0", "16777216"}, "chat --temperature": {"0", "100"}, "chat --seed": {"-9223372036854775808", "9223372036854775807"},
+	"bench --clients": {"1", "1000000"}, "bench --rate": {"0", "1e+06"}, "bench --requests": {"1", "1000000"}, "bench --prompt-words": {"1", "16777216"},
+	"bench --tokens": {"1", "16777216"}, "bench --seed": {"0", "18446744073709551615"},
+	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
+	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
+	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
+	"serve --max-body": {"1024", "1073741824"},
+}
+
+// eachFlag calls f with every flag of every verb, named as on the command line.
+func eachFlag(c *cobra.Command, f func(name string, flag *pflag.Flag)) {
+	c.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		f(strings.TrimPrefix(c.CommandPath(), "chimera ")+" --"+flag.Name, flag)
+	})
+	for _, verb := range c.Commands() {
+		eachFlag(verb, f)
+	}
+}
+
+// No numeric flag is without bounds, whoever adds it: what is too small, too large or no number is refused by the
+// flag itself, so before a verb begins.
+func TestNumbersHaveBounds(t *testing.T) {
+	met := 0
+	eachFlag(rootCommand(), func(name string, f *pflag.Flag) {
+		kind := f.Value.Type()
+		if !strings.Contains(kind, "int") && !strings.Contains(kind, "float") {
+			return
+		}
+		b, known := bounds[name]
+		if !known {
+			t.Errorf("%s has no bounds in the test: write them down", name)
+			return
+		}
+		met++
+		for _, good := range b {
+			if err := f.Value.Set(good); err != nil || f.Value.String() != good {
+				t.Errorf("%s %s: %v, it is %s", name, good, err, f.Value)
+			}
+		}
+		for _, bad := range beside(b, kind) {
+			if err := f.Value.Set(bad); err == nil {
+				t.Errorf("%s %s is taken", name, bad)
+			} else if want := fmt.Sprintf("use a number between %s and %s", b[0], b[1]); err.Error() != want {
+				t.Errorf("%s %s: %v, want %q", name, bad, err, want)
+			}
+		}
+		if f.Value.String() != b[1] {
+			t.Errorf("%s: what was refused has changed it to %s", name, f.Value)
+		}
+	})
+	if met != len(bounds) {
+		t.Errorf("%d flags met, %d are listed", met, len(bounds))
+	}
+}
+
+// beside is what no flag with these bounds takes.
+func beside(b [2]string, kind string) []string {
+	list := []string{"", "x", "NaN", "-Inf", "Inf", "1e400", "99999999999999999999", "0x10", "1 "}
+	switch {
+	case strings.Contains(kind, "float"):
+		return append(list, "-0.001", "-1")
+	case b[0] == "0":
+		list = append(list, "-1")
+	case b[0] == "1":
+		list = append(list, "0")
+	}
+	return append(list, "1.5")
+}
+
+// Nothing is sent, loaded or opened before the numbers are looked at.
+func TestNumbersAreCheckedFirst(t *testing.T) {
+	for _, args := range []string{"run --max-tokens -3 x", "chat --temperature 101", "bench --clients 0", "perplexity --model x --text y --ctx -1", "perplexity --model x --text /dev/null --ctx 2", "logits --model x --out y --ids -1", "bench memory --size -1"} {
+		r := runBinary(t, "hello\n", append(strings.Fields(args), serverOf(args)...)...)
+		if r.code != exitUsage || strings.Contains(r.errors, "no daemon") || r.out != "" {
+			t.Errorf("chimera %s: exit %d\n%s%s", args, r.code, r.out, r.errors)
+		}
+	}
+}
+
+func serverOf(args string) []string {
+	switch strings.Fields(args)[0] {
+	case "run", "chat":
+		return []string{"--server", "/nowhere/c.sock"}
+	}
+	return nil
+}

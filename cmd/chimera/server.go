@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"chimera/client"
+	"chimera/daemon"
+)
+
+// This file owns where the daemon of a client verb is.
+
+// serverVariable names the daemon where no flag does.
+const serverVariable = "CHIMERA_SERVER"
+
+func serverFlag(c *cobra.Command) *string {
+	return c.Flags().String("server", daemon.DefaultConfig().Socket, "`address` of the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
+}
+
+// server is the client for the daemon that the flag, or else the environment, names.
+func server(c *cobra.Command, flag string) (*client.Client, error) {
+	if err := daemon.CheckVariables(os.Environ(), []string{serverVariable}); err != nil {
+		return nil, usageError{err}
+	}
+	if value := os.Getenv(serverVariable); value != "" && !c.Flags().Changed("server") {
+		flag = value
+	}
+	return client.New(flag), nil
+}

@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chimera/api"
+	"chimera/gpu"
+	"chimera/socket"
+)
+
+// This file owns tests of the daemon while its model loads.
+
+// Log and service manager are told how far a load is, and no more when it has ended.
+func TestTellLoading(t *testing.T) {
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", manager.LocalAddr().String())
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+
+	l, ended, told := api.NewLoading(), make(chan struct{}), make(chan struct{})
+	l.Progress(42, 100)
+	go func() {
+		tellLoading("m", l, time.Millisecond, ended)
+		close(told)
+	}()
+	if err := manager.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 100)
+	if n, err := manager.Read(b); err != nil || string(b[:n]) != "STATUS=loading m: 42 %" {
+		t.Errorf("%q %v", b[:n], err)
+	}
+	close(ended)
+	<-told
+	if !strings.Contains(log.String(), "msg=loading model=m percent=42") {
+		t.Errorf("the log: %s", &log)
+	}
+}
+
+// loadingServer is a daemon whose model is on its way, with one client that waits for it.
+func loadingServer(t *testing.T) (s *server, answered chan *http.Response) {
+	t.Helper()
+	l, err := socket.ListenTCP("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &server{config: DefaultConfig(), models: []namedModel{{"p", "m"}}, listeners: []net.Listener{l}, loading: api.NewLoading()}
+	s.gpus = newWarden(gpu.Open, func() {})
+	if err := s.startHTTP(); err != nil {
+		t.Fatal(err)
+	}
+	answered = make(chan *http.Response, 1)
+	go func() {
+		r, err := http.Post("http://"+l.Addr().String()+"/v1/completions", "", strings.NewReader(`{"prompt":"x"}`))
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- r
+	}()
+	select {
+	case <-answered:
+		t.Fatal("the client did not wait")
+	case <-time.After(100 * time.Millisecond):
+	}
+	return s, answered
+}
+
+// A stop answers those who wait for the model, whether it lets them end or cuts them off: it is the server's doing.
+func TestStopAnswersWhoWaits(t *testing.T) {
+	for name, stop := range map[string]func(*server){
+		"it drains": (*server).shutdownHTTP,
+		"it cuts off": func(s *server) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = s.http.Shutdown(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, answered := loadingServer(t)
+			stop(s)
+			r := <-answered
+			if r == nil {
+				return
+			}
+			defer r.Body.Close()
+			text, err := io.ReadAll(r.Body)
+			if err != nil || r.StatusCode != 503 || !strings.Contains(string(text), "shutting_down") {
+				t.Errorf("%v %d %s", err, r.StatusCode, text)
+			}
+		})
+	}
+}

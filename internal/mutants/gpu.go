@@ -1,0 +1,60 @@
+package main
+
+// This file owns the entries for GPUs: what is made of their health, the ways out, and what backends are held to.
+
+func init() { list = append(list, gpuList...) }
+
+var gpuList = []mutant{
+	{
+		name: "foreign-xid-judged", file: "gpu/watch.go", pkg: "gpu", tests: []string{"TestScenarios"},
+		old: "foreign := e.Instance != nil &&", new: "foreign := false &&",
+	},
+	{
+		name: "own-xid-foreign", file: "gpu/watch.go", pkg: "gpu", tests: []string{"TestScenarios"},
+		old: "&& !slices.Contains(own, *e.Instance)", new: "&& slices.Contains(own, *e.Instance)",
+	},
+	{
+		name: "foreign-memory-error-judged", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
+		old: "if !o.Owned && grown(", new: "if grown(",
+	},
+	{
+		name: "drain-p2p-ends", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestRecoveryActions", "TestScenarios"},
+		old: "finding{Serve, Nothing, reason + ", new: "finding{Drain, Reset, reason + ",
+	},
+	{
+		name: "slow-time-of-longer", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
+		old: "now-before > since/2", new: "now-before > 2*since",
+	},
+	{
+		name: "margin-below-threshold", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
+		old: "*r.Margin <= *r.SlowdownMargin", new: "*r.Margin < *r.SlowdownMargin",
+	},
+	{
+		name: "lost-gpu-waits-for-the-drain", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLostWhileLeaving"},
+		old: "w.leaving = true\n\tif w.order != nil", new: "w.leaving = true\n\tif false && w.order != nil",
+	},
+	{
+		name: "second-signal-unheard", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
+		old: "for ; asked < 1; asked++ {", new: "for ; asked < 2; asked++ {",
+	},
+	{
+		name: "last-resort-for-gpus-alone", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLastResort"},
+		old: "end(max(1, ExitCode(err)))", new: "end(ExitCode(err))",
+	},
+	{
+		name: "machine-error-restarts", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestMachineErrorIsNoCrashLoop"},
+		old: "case errors.As(err, &m), errors.As(err, &g) &&", new: "case errors.As(err, &m) && false, errors.As(err, &g) &&",
+	},
+	{
+		name: "reload-keeps-threads", file: "daemon/load.go", pkg: "daemon", tests: []string{"TestReloadCountsThreads"},
+		old: "l.backend.SetActive(n)", new: "_ = l.backend",
+	},
+	{
+		name: "reference-caps-before-scale", file: "engine/reference/rows.go", pkg: "engine/reference", tests: []string{"TestHead"},
+		old: "row[i] = r.capped(row[i], o.Softcap)", new: "row[i] = r.capped(row[i]/float64(o.Scale), o.Softcap)",
+	},
+	{
+		name: "retired-newest", file: "engine/lowering/generations.go", pkg: "engine/lowering", tests: []string{"TestGenerations"},
+		old: "if err == nil && id == s.newest {", new: "if err == nil && id > s.newest {",
+	},
+}
