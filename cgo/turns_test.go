@@ -15,13 +15,14 @@ import (
 
 // work is a background step of so many chunks, each of which takes as long, that goes on where it gave way.
 type work struct {
-	chunks, left int
-	chunk        time.Duration
-	asked        *atomic.Bool
+	chunks int
+	left   atomic.Int32
+	chunk  time.Duration
+	asked  *atomic.Bool
 }
 
 func (w *work) compute() (gaveWay bool) {
-	for ; w.left > 0; w.left-- {
+	for ; w.left.Load() > 0; w.left.Add(-1) {
 		if w.asked.Load() {
 			return true
 		}
@@ -47,7 +48,7 @@ func beside(t *testing.T, owners int, took, pause, lasts time.Duration, chunks i
 			w := &work{chunks: chunks, chunk: 100 * time.Microsecond, asked: asked}
 			s := newStep(true, w.compute)
 			for !ended.Load() {
-				w.left = w.chunks
+				w.left.Store(int32(w.chunks))
 				q.submit(s)
 				if <-s.done {
 					aborted++
@@ -130,7 +131,7 @@ func TestPatience(t *testing.T) {
 			<-foreground.done
 			synctest.Wait()
 		}
-		submit := func() { w.left = w.chunks; q.submit(s) }
+		submit := func() { w.left.Store(int32(w.chunks)); q.submit(s) }
 		for steps := range 3 {
 			for i := range patience - min(steps, 1) {
 				submit()
@@ -140,15 +141,15 @@ func TestPatience(t *testing.T) {
 			}
 			submit()
 			interrupt()
-			var order []int
-			behind := newStep(true, func() bool { order = append(order, w.left); return false })
+			var order []int32
+			behind := newStep(true, func() bool { order = append(order, w.left.Load()); return false })
 			time.Sleep(2500 * time.Microsecond)
 			q.submit(behind)
 			interrupt()
-			if len(s.done) > 0 || w.left > 6 {
-				t.Fatalf("the step was not set aside: %d of 10 chunks are left", w.left)
+			if len(s.done) > 0 || w.left.Load() > 6 {
+				t.Fatalf("the step was not set aside: %d of 10 chunks are left", w.left.Load())
 			}
-			if <-behind.done; <-s.done || !slices.Equal(order, []int{0}) {
+			if <-behind.done; <-s.done || !slices.Equal(order, []int32{0}) {
 				t.Errorf("the step behind began with %v chunks left of the one that was set aside", order)
 			}
 		}
@@ -157,12 +158,12 @@ func TestPatience(t *testing.T) {
 		<-s.done
 		submit()
 		interrupt() // is set aside, and goes on
-		if q.withdraw(s); !<-s.done || w.left == 0 {
+		if q.withdraw(s); !<-s.done || w.left.Load() == 0 {
 			t.Error("a step under way was not withdrawn")
 		}
-		w.left = w.chunks
+		w.left.Store(int32(w.chunks))
 		q.submit(s)
-		if <-s.done || w.left > 0 {
+		if <-s.done || w.left.Load() > 0 {
 			t.Error("a step was withdrawn by what was asked of the one before")
 		}
 		q.close()
