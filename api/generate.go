@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"chimera/engine"
 	"chimera/scheduler"
 )
 
@@ -77,8 +78,12 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 	return r, nil
 }
 
-// refused says of a group that no queue could take which field has made it so large.
+// refused says of a group that no queue could take which field has made it so large, and of what no step could compute that
+// it is the request's fault. What a step refused, for which the loop has ended, is wrapped, and not.
 func (j *job) refused(err error) error {
+	if notComputable, bare := err.(*engine.BatchError); bare {
+		return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_value", Message: notComputable.Error()}
+	}
 	var tooLarge *scheduler.GroupTooLargeError
 	if !errors.As(err, &tooLarge) {
 		return err

@@ -43,7 +43,7 @@ func (m Memory) Check() error {
 	if m.Bytes < minMemoryBytes || m.Bytes > maxMemoryBytes {
 		return fmt.Errorf("--size is %d bytes, it must lie between %d and %d", m.Bytes, int64(minMemoryBytes), int64(maxMemoryBytes))
 	}
-	if left, bound := hostmem.Available(); left > 0 && 2*m.Bytes > left {
+	if left, bound := hostmem.Available(); bound != "" && 2*m.Bytes > left {
 		return fmt.Errorf("--size is %d MiB and two such regions are needed, but %s leaves %d MiB", m.Bytes>>20, bound, left>>20)
 	}
 	return nil

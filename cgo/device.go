@@ -35,6 +35,7 @@ type Backend struct {
 
 	mu        sync.Mutex
 	instances int
+	claimed   int64 // bytes, by loads under way
 	closed    bool
 }
 
@@ -61,9 +62,6 @@ func Open(o Options) (*Backend, error) {
 
 // Name returns "cpu".
 func (*Backend) Name() string { return "cpu" }
-
-// Available is what machine and control group leave.
-func (b *Backend) Available() (bytes int64, bound string) { return b.available() }
 
 // isa names the instruction set.
 func (b *Backend) isa() string { return C.GoString(b.kernels.isa) }

@@ -16,8 +16,6 @@ const (
 	// long, and with caches that are cold behind it, tokens come 1.2 to 1.3 times as late, and in the 99th percentile
 	// less than the 1.5 times that are allowed; with a quarter they don't.
 	turnShare = 6
-	// shortestTurn is what is saved up for before the steps are held up: a turn costs about 50 us to begin and end.
-	shortestTurn = 500 * time.Microsecond
 	// chunkLimit is what a chunk may take that computes; one that waits for its disk is not waited for.
 	chunkLimit = time.Millisecond
 	// linger is how long the device counts as serving after a foreground step: longer than a scheduler
@@ -35,17 +33,36 @@ type gate struct {
 	mu         sync.Mutex
 	foreground int           // foreground steps that are queued or under way
 	idleSince  time.Time     // since when there are none
-	credit     time.Duration // that turns may take; below zero after a turn that took longer
+	earned     credit        // that turns may take
 	turnEnds   time.Time     // until when chunks may begin beside foreground steps
+	loads      int           // that have chunks to come
 	chunks     int           // under way
 	waiting    int           // at the gate
 	opened     chan struct{} // closed to let those through
 	quiet      chan struct{} // (1) the last chunk of a turn has ended
 }
 
-func (g *gate) init() { g.opened, g.quiet = make(chan struct{}), make(chan struct{}, 1) }
+func (g *gate) init() {
+	g.earned.share = turnShare
+	g.opened, g.quiet = make(chan struct{}), make(chan struct{}, 1)
+}
 
-// run computes one chunk, of at most chunkLimit, when it may.
+// begin says that a load's chunks are coming, until done.
+func (g *gate) begin() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.loads++
+}
+
+// done ends a turn that nobody has a use for any more.
+func (g *gate) done() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.loads--
+	g.quieten(time.Now())
+}
+
+// run computes one chunk of a load, of at most chunkLimit, when it may.
 func (g *gate) run(chunk func() error) error {
 	runtime.Gosched() // chunks of C and of system calls come back without a look at who else wants the processor
 	g.pass()
@@ -97,7 +114,7 @@ func (g *gate) serves(now time.Time) bool { return g.foreground > 0 || now.Sub(g
 
 // quieten tells turn, which may wait for it, that no chunk is under way and none begins any more.
 func (g *gate) quieten(now time.Time) {
-	if g.chunks > 0 || now.Before(g.turnEnds) {
+	if g.chunks > 0 || g.loads > 0 && now.Before(g.turnEnds) {
 		return
 	}
 	select {
@@ -129,7 +146,7 @@ func (g *gate) arrive() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.serves(time.Now()) {
-		g.credit = 0
+		g.earned.saved = 0
 	}
 	g.foreground++
 }
@@ -140,8 +157,7 @@ func (g *gate) end(took time.Duration) {
 	defer g.mu.Unlock()
 	g.foreground--
 	g.idleSince = time.Now()
-	earned := took / turnShare
-	g.credit = min(g.credit+earned, max(earned, shortestTurn))
+	g.earned.earn(took)
 }
 
 // turn comes before each foreground step. It holds the step up while chunks use what the steps before left them.
@@ -159,21 +175,21 @@ func (g *gate) turn() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.turnEnds = time.Time{}
-	g.credit -= time.Since(began)
+	g.earned.spend(time.Since(began))
 }
 
 // openTurn lets those pass that wait, and all until the turn ends.
 func (g *gate) openTurn() (began time.Time, lasts time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.waiting == 0 || g.credit < shortestTurn {
+	if g.waiting == 0 || !g.earned.enough() {
 		return began, 0
 	}
 	select {
 	case <-g.quiet: // of chunks that were not waited for
 	default:
 	}
-	began, lasts = time.Now(), g.credit
+	began, lasts = time.Now(), g.earned.saved
 	g.turnEnds = began.Add(lasts)
 	g.chunks, g.waiting = g.chunks+g.waiting, 0
 	close(g.opened)

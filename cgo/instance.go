@@ -32,15 +32,16 @@ type instance struct {
 
 	acts    *hostmem.Region
 	buffers *buffers
-	batches []*hostmem.Region
+	batches map[*engine.Batch]*hostmem.Region // whose indices are within this instance's limits: no other's are taken
 	memory  callocs
 	c       *C.struct_instance
 	cBatch  *C.struct_batch
 	values  []C.struct_value
 
-	step  step
-	batch *engine.Batch // of the step under way; the cache's lock guards it
-	using *generation   // of the step under way, nil if there is none
+	step    step
+	workers C.int         // of the step under way
+	batch   *engine.Batch // of the step under way; the cache's lock guards it
+	using   *generation   // of the step under way, nil if there is none
 
 	replacing sync.Mutex // one Replace at a time, and none beside Close
 	closed    bool
@@ -61,14 +62,17 @@ func (in *instance) NewBatch() (*engine.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.batches = append(in.batches, r)
-	return engine.NewBatch(in.limits, lowering.CarveBatch(hostmem.NewCarver(r), in.Program, in.sizes.LoadOptions)), nil
+	b := engine.NewBatch(in.limits, lowering.CarveBatch(hostmem.NewCarver(r), in.Program, in.sizes.LoadOptions))
+	in.batches[b] = r
+	return b, nil
 }
 
 func (in *instance) Submit(b *engine.Batch) error {
 	switch {
 	case in.closed:
 		return errClosed
+	case in.batches[b] == nil:
+		return &engine.BatchError{Field: "batch", Reason: "another instance's"}
 	case in.using != nil:
 		return &engine.BatchError{Field: "depth", Reason: "a step is under way"}
 	case len(b.Tokens) == 0:
@@ -82,15 +86,15 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return errors.Join(err, g.end())
 	}
 	in.using = g
-	in.step.background = b.Background
+	in.step.background, in.workers, in.c.resume = b.Background, C.int(in.backend.active.Load()), C.struct_place{}
 	in.backend.queue.submit(&in.step)
 	return nil
 }
 
-// compute runs the step on the executor's thread.
+// compute runs the step on the executor's thread, or goes on with one that gave way.
 func (in *instance) compute() (gaveWay bool) {
 	pointBatch(in.cBatch, in.batch, in.limits.MaxTop)
-	return C.step_run(in.c, in.using.phases, in.cBatch, C.int(in.backend.active.Load())) != 0
+	return C.step_run(in.c, in.using.phases, in.cBatch, in.workers) != 0
 }
 
 func (in *instance) Wait() error {
@@ -108,6 +112,9 @@ func (in *instance) Wait() error {
 	}
 	return nil
 }
+
+// Withdraw has a background step give way for good, which Wait then says.
+func (in *instance) Withdraw() { in.backend.queue.withdraw(&in.step) }
 
 // pointBatch writes the batch's arrays down for C. They lie off-heap, so C may read them as they are.
 func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
@@ -180,7 +187,7 @@ func (in *instance) Close() error {
 	}
 	in.closed = true
 	if in.using != nil {
-		in.backend.queue.withdraw(&in.step)
+		in.Withdraw()
 		_ = in.Wait() // nobody asks for the result any more
 	}
 	return in.free()
@@ -192,10 +199,11 @@ func (in *instance) free() error {
 	if in.cache != nil {
 		err = errors.Join(err, in.cache.release())
 	}
-	for _, r := range append(in.batches, in.acts) {
-		if r != nil {
-			err = errors.Join(err, r.Free())
-		}
+	for _, r := range in.batches {
+		err = errors.Join(err, r.Free())
+	}
+	if in.acts != nil {
+		err = errors.Join(err, in.acts.Free())
 	}
 	in.memory.free()
 	in.backend.leave()

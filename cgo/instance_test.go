@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -81,6 +82,18 @@ func refused(t *testing.T, what, field string, err error) {
 	t.Helper()
 	if e := new(engine.BatchError); !errors.As(err, &e) || e.Field != field {
 		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// What a batch indexes was checked against the limits of the instance that made it: no other takes it.
+func TestBatchesOfOthersAreRefused(t *testing.T) {
+	device := openPacked(t, 2)
+	in, wide := loadTiny(t, device, tinyOptions), tinyOptions
+	wide.Pages = []int{4000, 4000, 4000}
+	refused(t, "another instance's", "batch", in.Submit(tinyBatch(t, loadTiny(t, device, wide))))
+	refused(t, "nobody's", "batch", in.Submit(engine.NewBatch(in.Limits(), engine.BatchArrays{})))
+	if b := tinyBatch(t, in); in.Submit(b) != nil || in.Wait() != nil {
+		t.Error("its own is refused")
 	}
 }
 
@@ -235,6 +248,32 @@ func TestPagesAreShared(t *testing.T) {
 	}
 }
 
+// Who sees what is each program's own, whoever has the pages.
+func TestSharersKeepTheirMasks(t *testing.T) {
+	device := openPacked(t, 2)
+	first := loadTiny(t, device, tinyOptions)
+	p, w := tinyProgram(t)
+	p.Groups[0].Mask, p.Groups[0].Window = engine.Window, 5
+	o := tinyOptions
+	o.Share = first
+	in, err := device.Load(p, w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := in.(*instance)
+	defer func() {
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if g := first.c.groups; g.mask != 1 || g.window != 0 {
+		t.Errorf("the pages' owner has mask %d, window %d", g.mask, g.window)
+	}
+	if g := second.c.groups; g.mask != 2 || g.window != 5 || g.pages != first.c.groups.pages {
+		t.Errorf("the other has mask %d, window %d, or other pages", g.mask, g.window)
+	}
+}
+
 func TestSharingIsRefused(t *testing.T) {
 	device := openPacked(t, 2)
 	in, elsewhere := loadTiny(t, device, tinyOptions), loadTiny(t, openPacked(t, 2), tinyOptions)
@@ -342,9 +381,61 @@ func TestReplaceNeedsRoom(t *testing.T) {
 	if g, err := in.Replace(w, nil); err != nil || g != 2 {
 		t.Errorf("room for it: %v", err)
 	}
-	left = 0 // nobody knows
+	left = 0
+	if _, err := in.Replace(w, nil); !errors.As(err, &none) || none.Available != 0 {
+		t.Errorf("no room at all: %v", err)
+	}
+	device.available = func() (int64, string) { return 0, "" }
 	if g, err := in.Replace(w, nil); err != nil || g != 3 {
 		t.Errorf("room that is not known: %v", err)
+	}
+}
+
+// What a load has not taken yet is not there for another.
+func TestLoadsClaimTheirRoom(t *testing.T) {
+	device := openPacked(t, 2)
+	in, other := loadTiny(t, device, tinyOptions), loadTiny(t, device, tinyOptions)
+	p, w := tinyProgram(t)
+	plan := in.Plan()
+	need, none := plan.WeightBytes+plan.StagingBytes, new(engine.NoRoomError)
+	room := need + need/2
+	device.available = func() (int64, string) { return room, "the test" }
+	first, err := device.claim(need) // by a load that has just begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Replace(w, nil); !errors.As(err, &none) || none.Available != room-need {
+		t.Errorf("two of %d bytes in %d: %v", need, room, err)
+	}
+	o := tinyOptions
+	device.available = func() (int64, string) { return need + plan.TotalBytes() - 1, "the test" }
+	if _, err := device.Load(p, w, o); !errors.As(err, &none) {
+		t.Errorf("a load of %d bytes in one less: %v", plan.TotalBytes(), err)
+	}
+	device.available = func() (int64, string) { return room, "the test" }
+	first.progress(nil)(1, 2)
+	if left, _ := device.Available(); left != room-need/2 {
+		t.Errorf("%d bytes are left of %d beside the half of a load of %d", left, room, need)
+	}
+	first.release()
+	progress := func(done, total int64) {
+		want := room - need + int64(float64(need)*float64(done)/float64(total))
+		if left, _ := device.Available(); left != want {
+			t.Errorf("%d bytes are left of %d beside a load that has read %d of %d", left, room, done, total)
+		}
+	}
+	if _, err := in.Replace(w, progress); err != nil {
+		t.Fatal(err)
+	}
+	broken := enginetest.Tensors{"table": w["table"], "head": w["head"]}
+	head := broken["head"]
+	head.Data = head.Data[:2]
+	broken["head"] = head
+	if _, err := other.Replace(broken, nil); err == nil || errors.As(err, &none) {
+		t.Errorf("a file that ends too early: %v", err)
+	}
+	if left, _ := device.Available(); left != room {
+		t.Errorf("%d bytes of %d are left behind the loads", left, room)
 	}
 }
 
@@ -386,6 +477,55 @@ func TestFailedLoadsGiveBack(t *testing.T) {
 		if after := hostmem.Usage(); !slices.Equal(after, before) {
 			t.Errorf("%s: memory %+v behind a replacement, before %+v", what, after, before)
 		}
+	}
+}
+
+// Close waits for a copy to or from its pages, which would else write to memory that is gone.
+func TestCloseWaitsForTransfers(t *testing.T) {
+	in := loadTiny(t, openPacked(t, 1), tinyOptions)
+	in.cache.copies.Add(1)
+	closed := make(chan error)
+	go func() { closed <- in.Close() }()
+	select {
+	case <-closed:
+		t.Fatal("closed under a transfer")
+	case <-time.After(20 * time.Millisecond):
+	}
+	in.cache.copies.Done()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// Close does not wait for a background step that waits for others.
+func TestCloseWithdraws(t *testing.T) {
+	device := openPacked(t, 1)
+	busy, in := loadTiny(t, device, tinyOptions), loadTiny(t, device, tinyOptions)
+	begun, finish := make(chan struct{}), make(chan struct{})
+	compute := busy.step.compute
+	busy.step.compute = func() bool { close(begun); <-finish; return compute() }
+	if err := busy.Submit(tinyBatch(t, busy)); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	b := tinyBatch(t, in)
+	b.Background = true
+	if err := in.Submit(b); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- in.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Close waits for a step that another's is in the way of")
+	}
+	close(finish)
+	if err := busy.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

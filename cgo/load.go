@@ -22,9 +22,15 @@ func (b *Backend) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s)}
+	in := &instance{lowered: l, backend: b, sizes: s, limits: limitsOf(p, s), batches: map[*engine.Batch]*hostmem.Region{}}
 	in.step = step{compute: in.compute, done: make(chan bool, 1)}
-	if err := in.load(w); err != nil {
+	c, err := b.claim(planOf(l, s, b.isa()).TotalBytes())
+	if err != nil {
+		b.leave()
+		return nil, err
+	}
+	defer c.release()
+	if err := in.load(w, c); err != nil {
 		return nil, errors.Join(err, in.free())
 	}
 	return in, nil
@@ -58,7 +64,7 @@ func limitsOf(p *engine.Program, s sizes) engine.Limits {
 }
 
 // load takes what the plan announced and reads the weights.
-func (in *instance) load(w engine.Weights) (err error) {
+func (in *instance) load(w engine.Weights, c *claim) (err error) {
 	if in.cache, in.groups, err = in.backend.cacheOf(in.Program, in.sizes.LoadOptions); err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func (in *instance) load(w engine.Weights) (err error) {
 	}
 	in.buffers = carveBuffers(hostmem.NewCarver(in.acts), in.lowered, in.sizes)
 	in.fillInstance()
-	_, err = in.addGeneration(in.lowered, w, in.sizes.Progress)
+	_, err = in.addGeneration(in.lowered, w, c.progress(in.sizes.Progress))
 	return err
 }
 
@@ -98,11 +104,12 @@ func (in *instance) Replace(w engine.Weights, progress func(done, total int64)) 
 		return 0, err
 	}
 	plan := planOf(l, in.sizes, in.backend.isa())
-	need := plan.WeightBytes + plan.StagingBytes
-	if left, bound := in.backend.available(); left > 0 && need > left {
-		return 0, &engine.NoRoomError{Need: need, Available: left, Bound: bound}
+	c, err := in.backend.claim(plan.WeightBytes + plan.StagingBytes)
+	if err != nil {
+		return 0, err
 	}
-	return in.addGeneration(l, w, progress)
+	defer c.release()
+	return in.addGeneration(l, w, c.progress(progress))
 }
 
 // Retire frees a generation, if a step is under way with it behind that.

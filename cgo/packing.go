@@ -76,6 +76,8 @@ func (p *packing) run(g *gate, threads int) error {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	errs := make(chan error, threads)
+	g.begin()
+	defer g.done()
 	for range threads {
 		group.Go(func() {
 			for {

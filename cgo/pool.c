@@ -39,6 +39,7 @@ struct pool {
 	void *arg;
 	int stopping;
 	int gave_way; /* what the last at a barrier decided; written before the others leave it */
+	int claimed;  /* behind that barrier, of a run that gave way */
 	_Alignas(64) _Atomic int give_way;
 	_Alignas(64) struct event released;
 	_Alignas(64) _Atomic int arrived;
@@ -76,8 +77,10 @@ static void meet(struct pool *p, int inside)
 		event_wait(&p->released, seen);
 		return;
 	}
-	if (inside)
+	if (inside) {
 		p->gave_way = atomic_load(&p->give_way);
+		p->claimed = atomic_load(&p->next_chunk);
+	}
 	atomic_store(&p->arrived, 0); /* all are here: nobody claims or arrives before the release */
 	atomic_store(&p->next_chunk, 0);
 	event_signal(&p->released);
@@ -144,6 +147,10 @@ int pool_run(struct pool *p, int active, pool_fn *fn, void *arg)
 }
 
 void pool_give_way(struct pool *p, int asked) { atomic_store(&p->give_way, asked); }
+
+int pool_claimed(const struct pool *p) { return p->claimed; }
+
+void pool_begin_at(struct pool *p, int chunk) { atomic_store(&p->next_chunk, chunk); }
 
 int pool_claim(struct pool *p)
 {

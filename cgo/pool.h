@@ -21,6 +21,11 @@ int pool_run(struct pool *p, int active, pool_fn *fn, void *arg);
  * the runs: a request that comes late would end the run behind. */
 void pool_give_way(struct pool *p, int asked);
 
+/* pool_claimed is how many chunks were claimed behind the last barrier of a run that gave way: all of them are done.
+ * pool_begin_at lets the next run hand out chunks from that one on, so that it goes on where the other left. */
+int pool_claimed(const struct pool *p);
+void pool_begin_at(struct pool *p, int chunk);
+
 /* Inside a run. pool_claim hands out 0, 1, 2 ... since the last barrier, and POOL_NO_CHUNK to a run that gives way.
  * pool_barrier waits for all and tells, to all alike, whether to leave fn now: the phase may be undone. */
 enum { POOL_NO_CHUNK = INT32_MAX };

@@ -14,16 +14,33 @@ import (
 // step is one step of an instance on its way through the queue. An instance has one, and uses it again.
 type step struct {
 	background bool
-	compute    func() (gaveWay bool)
-	done       chan bool // (1) what compute returned
+	compute    func() (gaveWay bool) // or goes on where it gave way
+	done       chan bool             // (1) whether it gave way for good
+
+	// The queue's lock guards these.
+	aborts    int  // how often the owner's steps gave way for good, less one for each that was computed: who plans more then is halved once
+	setAside  bool // it gave way, and goes on from there
+	withdrawn bool
 }
+
+const (
+	// A background step that gives way is planned again by its owner, who may want less of it: half as much, and without
+	// those who have gone. After two of them no less will do, so what it computed is kept from then on.
+	patience = 2
+	// Background steps get a seventeenth of the time of a device that serves without a pause. What a foreground step waits for them
+	// is a sixteenth of the one before it, or shortestTurn: less than 2 ms behind the step of a decoding model.
+	backgroundShare = 16
+)
 
 // queue computes the steps of a device's instances one at a time, foreground steps in the order of Submit, background
 // ones when there is no foreground step, in theirs.
 //
-// A background step that is under way when a foreground step comes is asked to give way, and its owner plans it
-// again. It does not stay at the head of the queue: what it would compute next is for the owner to say, who may want
-// less of it.
+// A background step that is under way when a foreground step comes is asked to give way. At first its owner plans it again, and it
+// does not stay at the head of the queue. One that would never end so is set aside instead and goes on between foreground steps; where
+// they leave no time, in turns that it has earned.
+//
+// Rejected: to let such a step run to its end. It reads all weights of its model, for which tens of foreground steps would
+// wait, be it of one row.
 type queue struct {
 	giveWay func(asked bool) // the background step under way; called in order with the steps' starts
 	gate    gate
@@ -33,12 +50,14 @@ type queue struct {
 	foreground []*step
 	background []*step
 	running    *step
+	inTurn     bool // the background step that runs has earned it
+	earned     credit
 	closed     bool
 	exited     chan struct{}
 }
 
 func newQueue(giveWay func(asked bool)) *queue {
-	q := &queue{giveWay: giveWay, exited: make(chan struct{})}
+	q := &queue{giveWay: giveWay, earned: credit{share: backgroundShare}, exited: make(chan struct{})}
 	q.changed = sync.NewCond(&q.mu)
 	q.gate.init()
 	return q
@@ -51,25 +70,29 @@ func (q *queue) submit(s *step) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	s.setAside, s.withdrawn = false, false
 	if s.background {
 		q.background = append(q.background, s)
 	} else {
 		q.foreground = append(q.foreground, s)
-		if q.running != nil && q.running.background {
+		if q.running != nil && q.running.background && !q.inTurn {
 			q.giveWay(true)
 		}
 	}
 	q.changed.Signal()
 }
 
-// withdraw takes s out again as a step that gave way, unless it is under way or done: its owner leaves, and a
-// background step might wait for as long as others are served.
+// withdraw ends s as a step that gave way for good, if it is a background step that is not done: its owner leaves, and it might wait
+// for as long as others are served.
 func (q *queue) withdraw(s *step) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if i := slices.Index(q.background, s); i >= 0 {
 		q.background = slices.Delete(q.background, i, i+1)
 		s.done <- true
+	} else if q.running == s && s.background {
+		s.withdrawn = true
+		q.giveWay(true)
 	}
 }
 
@@ -79,14 +102,18 @@ func (q *queue) run() {
 	defer close(q.exited)
 	for s := q.next(); s != nil; s = q.next() {
 		if s.background {
-			q.finish(s, s.compute())
+			began := time.Now()
+			gaveWay := s.compute()
+			q.leave(s, gaveWay, func() { q.earned.forget(time.Since(began)) })
 			continue
 		}
 		q.gate.turn()
+		q.turn(s)
 		began := time.Now()
-		gaveWay := s.compute()
-		q.gate.end(time.Since(began))
-		q.finish(s, gaveWay)
+		s.compute()
+		took := time.Since(began)
+		q.gate.end(took)
+		q.leave(s, false, func() { q.earned.earn(took) })
 	}
 }
 
@@ -97,18 +124,21 @@ func (q *queue) next() *step {
 	for {
 		switch {
 		case len(q.foreground) > 0:
-			q.running = take(&q.foreground)
+			return q.start(take(&q.foreground))
 		case len(q.background) > 0:
-			q.running = take(&q.background)
+			return q.start(take(&q.background))
 		case q.closed:
 			return nil
-		default:
-			q.changed.Wait()
-			continue
 		}
-		q.giveWay(false) // what was asked of the step before
-		return q.running
+		q.changed.Wait()
 	}
+}
+
+// start makes s the step under way, of which nothing has been asked.
+func (q *queue) start(s *step) *step {
+	q.running = s
+	q.giveWay(false)
+	return s
 }
 
 // take takes the first step out of a list, which stays where it is.
@@ -118,10 +148,67 @@ func take(steps *[]*step) *step {
 	return first
 }
 
-func (q *queue) finish(s *step, gaveWay bool) {
+// turn comes before each foreground step. It holds the step up while the first background step goes on for as long as those
+// before have left it.
+func (q *queue) turn(foreground *step) {
+	s, lasts := q.beginTurn()
+	if s == nil {
+		return
+	}
+	began := time.Now()
+	end := time.AfterFunc(lasts, func() { q.endTurn(s) })
+	gaveWay := s.compute()
+	end.Stop()
+	q.leave(s, gaveWay, func() {
+		q.inTurn = false
+		q.earned.spend(time.Since(began))
+		q.start(foreground)
+	})
+}
+
+func (q *queue) beginTurn() (s *step, lasts time.Duration) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.background) == 0 || !q.earned.enough() {
+		return nil, 0
+	}
+	q.inTurn = true
+	return q.start(take(&q.background)), q.earned.saved
+}
+
+func (q *queue) endTurn(s *step) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running == s && q.inTurn {
+		q.giveWay(true)
+	}
+}
+
+// leave ends a step's run; account says what it was worth.
+func (q *queue) leave(s *step, gaveWay bool, account func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.running = nil
-	q.mu.Unlock()
+	if gaveWay && q.keeps(s) {
+		s.setAside = true
+		q.background = slices.Insert(q.background, 0, s)
+	} else {
+		q.finish(s, gaveWay)
+	}
+	account()
+}
+
+// keeps tells whether what s computed until it gave way is not thrown away.
+func (q *queue) keeps(s *step) bool {
+	return !s.withdrawn && (s.setAside || q.inTurn || s.aborts >= patience)
+}
+
+func (q *queue) finish(s *step, gaveWay bool) {
+	if gaveWay {
+		s.aborts++
+	} else {
+		s.aborts = max(s.aborts-1, 0)
+	}
 	s.done <- gaveWay
 }
 

@@ -40,7 +40,8 @@ func TestForegroundStepsGoFirst(t *testing.T) {
 	}
 }
 
-// A background step that waits can be withdrawn, as one that gave way; one that is under way or done is not touched.
+// A background step that waits can be withdrawn, as one that gave way; one that is done is not touched, and one that is under
+// way may come to its end.
 func TestWithdraw(t *testing.T) {
 	q := newQueue(func(bool) {})
 	begun, finish := make(chan struct{}), make(chan struct{})
@@ -192,6 +193,7 @@ func serve(t *testing.T, took, pause, chunk time.Duration, chunks int) (steps in
 			<-s.done
 		}
 		run() // the device serves before the load begins
+		q.gate.begin()
 		for range 2 {
 			loads.Go(func() {
 				for range chunks {
@@ -207,7 +209,7 @@ func serve(t *testing.T, took, pause, chunk time.Duration, chunks int) (steps in
 				}
 			})
 		}
-		go func() { loads.Wait(); loaded.Store(true) }()
+		go func() { loads.Wait(); q.gate.done(); loaded.Store(true) }()
 		began := time.Now()
 		for ; !loaded.Load(); steps++ {
 			before := time.Now()

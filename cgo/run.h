@@ -39,6 +39,11 @@ struct query_tile {
 	int32_t sequence, first_token, tokens;
 };
 
+/* Where a step that gave way goes on: the first chunk that was not computed, of a round of a phase. */
+struct place {
+	int32_t phase, round, chunk;
+};
+
 /* What an instance owns beside its weights: all that steps write to. Plans of several generations of weights
  * point into it. */
 struct instance {
@@ -50,6 +55,7 @@ struct instance {
 	struct query_tile *query_tiles; /* of the current step */
 	int32_t query_tile_count;
 	int32_t reserved;
+	struct place resume;   /* of the current step; zeros where it begins */
 	int32_t *whole_row;    /* per output: its row in batch.logits, or -1 */
 	struct acts acts;      /* the quantised input of the next products */
 	float *logits;         /* (LOGIT_ROWS, vocab padded to whole groups) */

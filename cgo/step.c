@@ -1,5 +1,6 @@
 /* step.c owns the step: every worker walks the phases, claims chunks of each and meets the others at
- * its end, where a step that is to give way ends for all of them. */
+ * its end, where a step that is to give way ends for all of them. It may go on from there: each chunk is computed once.
+ */
 #include "step.h"
 
 static const struct runner *const runners[] = {
@@ -12,10 +13,11 @@ static const struct runner *const runners[] = {
 struct walk {
 	struct run run;
 	const struct plan *plan;
+	struct place from, left; /* where the run begins, and where it gave way; worker 0 writes that */
 };
 
-/* run_rows and run_rounds run a phase and tell whether the step gives way. */
-static int run_rows(const struct run *r, const struct phase *p, const struct runner *k, int worker)
+/* run_rows and run_rounds run a phase from a round on and tell whether the step gives way, in which. */
+static int run_rows(const struct run *r, const struct phase *p, const struct runner *k, int worker, int *round)
 {
 	int rows = k->rows(r, p), chunk;
 	while ((chunk = pool_claim(r->in->pool)) < ceil_div(rows, ROW_CHUNK)) {
@@ -26,13 +28,13 @@ static int run_rows(const struct run *r, const struct phase *p, const struct run
 	return pool_barrier(r->in->pool);
 }
 
-static int run_rounds(const struct run *r, const struct phase *p, const struct runner *k, int worker)
+static int run_rounds(const struct run *r, const struct phase *p, const struct runner *k, int worker, int *round)
 {
 	int rounds = k->rounds ? k->rounds(r, p) : 1;
-	for (int round = 0; round < rounds; round++) {
-		int chunks = k->chunks(r, p, round), chunk;
+	for (; *round < rounds; ++*round) {
+		int chunks = k->chunks(r, p, *round), chunk;
 		while ((chunk = pool_claim(r->in->pool)) < chunks)
-			k->chunk(r, p, round, chunk, worker);
+			k->chunk(r, p, *round, chunk, worker);
 		if (pool_barrier(r->in->pool))
 			return 1;
 	}
@@ -41,12 +43,16 @@ static int run_rounds(const struct run *r, const struct phase *p, const struct r
 
 static void walk(void *arg, int worker)
 {
-	const struct walk *w = arg;
-	for (int i = 0; i < w->plan->count; i++) {
+	struct walk *w = arg;
+	int round = w->from.round;
+	for (int i = w->from.phase; i < w->plan->count; i++, round = 0) {
 		const struct phase *p = &w->plan->phases[i];
 		const struct runner *k = runners[p->kind];
-		if ((k->row ? run_rows : run_rounds)(&w->run, p, k, worker))
+		if ((k->row ? run_rows : run_rounds)(&w->run, p, k, worker, &round)) {
+			if (worker == 0)
+				w->left = (struct place){.phase = i, .round = round};
 			return;
+		}
 	}
 }
 
@@ -73,7 +79,12 @@ int step_run(struct instance *in, const struct plan *plan, const struct batch *b
 	                         [PER_OUTPUT] = b->output_count,
 	                         [PER_SEQUENCE] = b->sequence_count}},
 	        .plan = plan,
+	        .from = in->resume,
 	};
 	plan_batch(in, b);
-	return pool_run(in->pool, workers, walk, &w);
+	pool_begin_at(in->pool, w.from.chunk);
+	int gave_way = pool_run(in->pool, workers, walk, &w);
+	w.left.chunk = gave_way ? pool_claimed(in->pool) : 0;
+	in->resume = w.left; /* zeros where it is done */
+	return gave_way;
 }

@@ -50,7 +50,8 @@ struct plan {
 	int32_t count;
 };
 
-/* step_run computes the batch on so many workers of the instance's pool. It cannot fail: Go has checked what C relies
- * on. It tells whether the step gave way, with an unknown part of it done. */
+/* step_run computes the batch on so many workers of the instance's pool, from in->resume on. It cannot fail: Go has
+ * checked what C relies on. It tells whether the step gave way: then in->resume is where it goes on, with the same
+ * batch on as many workers, since these decide how a phase is cut into chunks. */
 int step_run(struct instance *in, const struct plan *plan, const struct batch *b, int workers);
 #endif

@@ -138,6 +138,9 @@ func (in *instance) Wait() error {
 	return err
 }
 
+// Withdraw has nothing to do: background steps can't be aborted, and are short.
+func (*instance) Withdraw() {}
+
 // macsOf is how many multiply-accumulates a step takes at most.
 func (in *instance) macsOf(b *engine.Batch) (n int64) {
 	visible := int64(0)

@@ -35,11 +35,11 @@ func fits(plan *engine.Plan, b engine.Backend, heap int64) error {
 	if plan.HostBytes == 0 { // the backend's memory is the machine's
 		need += heap
 	}
-	if available > 0 && need > available {
+	if bound != "" && need > available {
 		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d; requests %d), but %s leaves %d MiB: lower --ctx, --max-sequences or --max-body, or choose --kv-type q8_0",
 			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, (need-plan.TotalBytes())>>20, bound, available>>20)
 	}
-	if available, bound = hostmem.Available(); plan.HostBytes > 0 && available > 0 && plan.HostBytes+heap > available {
+	if available, bound = hostmem.Available(); plan.HostBytes > 0 && bound != "" && plan.HostBytes+heap > available {
 		return fmt.Errorf("the model needs %d MiB of pinned memory for batches and staging, and requests %d MiB, but %s leaves %d MiB: lower --step-tokens, --max-sequences or --max-body",
 			plan.HostBytes>>20, heap>>20, bound, available>>20)
 	}

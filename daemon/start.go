@@ -85,7 +85,7 @@ func (s *server) loadModel() error {
 	limits := s.loaded.Instance.Limits()
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
-		MaxContext: limits.MaxContext, MaxLogprobs: limits.MaxTop,
+		MaxContext: limits.MaxContext, MaxLogprobs: min(limits.MaxTop, limits.Vocab),
 		NumericsID: s.loaded.NumericsID(),
 	}
 	plan := s.loaded.Instance.Plan()

@@ -36,8 +36,8 @@ func vectorOf(token int32) (row int, ok bool) {
 // sequence are consecutive and their positions ascend by one.
 type Batch struct {
 	Generation Generation // of the weights to compute with
-	// Background: a step of any instance on the device that is not background makes this one give way; Wait then
-	// says ErrAborted. What it wrote is what it would write again. Its instance has no other step under way: what stands
+	// Background: a step of any instance on the device that is not background makes this one give way: Wait then
+	// says ErrAborted, and what it wrote is what it would write again; or, when that was often enough, it goes on later. Its instance has no other step under way: what stands
 	// on a step's samples and pages must not outlive it. Where steps can't be aborted, such steps are short instead:
 	// Limits.BackgroundRows.
 	Background bool

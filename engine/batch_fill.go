@@ -1,5 +1,7 @@
 package engine
 
+import "math"
+
 // This file owns filling a batch, and the checks that stand between what is asked and C or GPU code, which
 // trusts every index in it.
 
@@ -98,14 +100,14 @@ func (b *Batch) addTable(g GroupLimits, t PageTable, length int) {
 func pagesTo(positions int) int { return (positions + PageTokens - 1) / PageTokens }
 
 func (b *Batch) checkTokens(tokens []int32, first int) error {
-	switch last := first + len(tokens); {
+	switch {
 	case len(tokens) == 0:
 		return &BatchError{Field: "tokens", Reason: "a sequence without tokens"}
 	case len(b.Tokens)+len(tokens) > b.limits.MaxTokens:
 		return &BatchError{Field: "tokens", Reason: "more rows than the step holds"}
 	case len(b.Sequences) == b.limits.MaxSequences:
 		return &BatchError{Field: "sequences", Reason: "more sequences than the step holds"}
-	case first < 0 || last > b.limits.MaxContext:
+	case first < 0 || first > b.limits.MaxContext-len(tokens): // no sum, which might overflow
 		return &BatchError{Field: "positions", Reason: "beyond the context"}
 	}
 	for _, t := range tokens {
@@ -167,7 +169,7 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 	switch {
 	case t.Base < 0 || t.Base > g.FirstSeen(first)/PageTokens:
 		return &BatchError{Field: "pages", Reason: "positions that are seen were given away"}
-	case length < 0 || len(t.Pages) < pagesTo(length)-t.Base:
+	case length < 0 || length > math.MaxInt32 || len(t.Pages) < pagesTo(length)-t.Base:
 		return &BatchError{Field: "pages", Reason: "fewer pages than positions"}
 	case g.Mask == Bidirectional && first != 0:
 		return &BatchError{Field: "positions", Reason: "a sequence in pieces, whose rows see all of it"}
@@ -219,16 +221,12 @@ func (b *Batch) checkOutput(o Output) error {
 		return &BatchError{Field: "outputs", Reason: "more output rows than the step holds"}
 	case o.Row < 0 || int(o.Row) >= len(b.Tokens):
 		return &BatchError{Field: "outputs", Reason: "a row outside the batch"}
-	case o.Top < 0 || int(o.Top) > min(b.limits.MaxTop, b.limits.Vocab):
-		return &BatchError{Field: "outputs", Reason: "more top tokens than the instance was loaded for or the vocabulary has"}
-	case o.Mode&(Score|Sample) != Sample && (o.Target < 0 || int(o.Target) >= b.limits.Vocab):
-		return &BatchError{Field: "outputs", Reason: "a target outside the vocabulary"}
 	case o.Mask != 0:
 		return &BatchError{Field: "outputs", Reason: "a token mask, and the instance has none"}
 	case o.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
 	}
-	return nil
+	return o.Check(b.limits)
 }
 
 func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) error {
@@ -243,6 +241,11 @@ func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) 
 	for _, t := range targets {
 		if t < 0 || int(t) >= b.limits.Vocab {
 			return &BatchError{Field: "targets", Reason: "an id outside the vocabulary"}
+		}
+	}
+	for _, x := range biases { // infinite is what forbids a token
+		if x.Value != x.Value {
+			return &BatchError{Field: "biases", Reason: "one that is NaN"}
 		}
 	}
 	return nil

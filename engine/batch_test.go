@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"math"
 	"testing"
 )
 
@@ -63,6 +64,11 @@ func TestSequencesAreChecked(t *testing.T) {
 			s.tables[0].Pages = make([]int32, 5)
 			s.tables[1].Pages = make([]int32, 4)
 		},
+		"the last position there is":   func(s *sequence) { s.first = math.MaxInt },
+		"positions that overflow":      func(s *sequence) { s.first = math.MaxInt - 19 },
+		"positions beyond 32 bits":     func(s *sequence) { s.first = math.MaxInt32 - 19 },
+		"a base that overflows":        func(s *sequence) { s.tables[1].Base = math.MaxInt },
+		"the least base":               func(s *sequence) { s.tables[1].Base = math.MinInt },
 		"page == Pages":                func(s *sequence) { s.tables[0].Pages[3] = 8 },
 		"page == Pages of a window":    func(s *sequence) { s.tables[1].Pages[0] = 6 },
 		"a negative page":              func(s *sequence) { s.tables[0].Pages[0] = -1 },
@@ -132,13 +138,45 @@ func TestMasksOfTables(t *testing.T) {
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 17}, false},
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}}, false},
 		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: -1}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt - 15}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MaxInt32 + 1}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: math.MinInt}, false},
+		{0, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 1, Base: 1}, false},
+		{math.MaxInt, PageTable{Pages: []int32{0}}, PageTable{Pages: []int32{1}, Length: 1}, false},
 	} {
 		b.Reset()
 		if _, err := b.AddSequence([]int32{1, 2}, c.first, []PageTable{c.own, c.far}); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c, err)
 		}
+		if n := len(b.Tokens) + len(b.Sequences) + len(b.Tables) + len(b.Pages); !c.ok && n > 0 {
+			t.Errorf("%+v: refused, and the batch holds %d of it", c, n)
+		}
 		if c.ok && (b.Tables[1] != Table{First: 1, Count: 2, Length: 17}) {
 			t.Errorf("the far table is %+v", b.Tables[1])
+		}
+	}
+}
+
+// TestPositionsOfNoTable: where no group bounds the positions, the context does.
+func TestPositionsOfNoTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups []GroupLimits
+		tables []PageTable
+	}{
+		"no groups":  {},
+		"slots":      {[]GroupLimits{{Pages: 4, Slots: true}}, []PageTable{{Pages: []int32{1, 2}}}},
+		"cross":      {[]GroupLimits{{Pages: 4, Mask: Cross}}, []PageTable{{Pages: []int32{1, 2}, Length: 5}}},
+		"all others": {[]GroupLimits{{Pages: 4, Slots: true}, {Pages: 4, Mask: Cross}}, []PageTable{{Pages: []int32{1, 2}}, {Pages: []int32{1}, Length: 5}}},
+	} {
+		l := batchLimits
+		l.Groups = c.groups
+		b := newBatch(l)
+		for first, ok := range map[int]bool{l.MaxContext - 1: true, l.MaxContext: false, math.MaxInt32: false, math.MaxInt: false, math.MinInt: false, -1: false} {
+			b.Reset()
+			if _, err := b.AddSequence([]int32{1}, first, c.tables); (err == nil) != ok {
+				t.Errorf("%s, position %d: %v", name, first, err)
+			}
 		}
 	}
 }
@@ -211,6 +249,9 @@ func TestOutputsAreChecked(t *testing.T) {
 		"a negative row":                    {o: Output{Row: -1, Mode: Sample}},
 		"Top beyond what was loaded":        {o: Output{Mode: Sample, Top: 6}},
 		"a negative Top":                    {o: Output{Mode: Sample, Top: -1}},
+		"an unknown mode":                   {o: Output{Mode: Sample | 1<<5}},
+		"a negative mode":                   {o: Output{Mode: -1}},
+		"a bias that is NaN":                {o: Output{Mode: Sample}, biases: []Bias{{Value: float32(math.NaN())}}},
 		"target == Vocab":                   {o: Output{Mode: Score, Target: 10}},
 		"a negative target":                 {o: Output{Mode: Score, Target: -1}},
 		"target == Vocab without a mode":    {o: Output{Target: 10}},
@@ -249,6 +290,57 @@ func TestOutputsAreChecked(t *testing.T) {
 		if _, err := b.AddOutput(Output{Mode: WholeRow}, nil, nil); (err == nil) != want {
 			t.Errorf("whole row %d: %v", i, err)
 		}
+	}
+}
+
+// TestSamplingNumbers: what a draw can't mean is refused, the ends of what it can mean are taken.
+func TestSamplingNumbers(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for what, c := range map[string]struct {
+		set       func(o *Output, x float32)
+		good, bad []float32
+	}{
+		"temperature": {func(o *Output, x float32) { o.Temperature = x }, []float32{0, 2, math.MaxFloat32}, []float32{-0.5, nan, inf, -inf}},
+		"top-k":       {func(o *Output, x float32) { o.TopK = int32(x) }, []float32{0, 1, 1 << 30}, []float32{-1, math.MinInt32}},
+		"top-p":       {func(o *Output, x float32) { o.TopP = x }, []float32{0, 0.9, 1}, []float32{-0.1, 1.01, nan, inf}},
+		"min-p":       {func(o *Output, x float32) { o.MinP = x }, []float32{0, 0.1, 1}, []float32{-0.1, 1.01, nan, -inf}},
+		"repetition":  {func(o *Output, x float32) { o.Repetition = x }, []float32{0, 0.5, 1.3}, []float32{-1, nan, inf}},
+		"presence":    {func(o *Output, x float32) { o.Presence = x }, []float32{-2, 0, 2}, []float32{nan, inf, -inf}},
+		"frequency":   {func(o *Output, x float32) { o.Frequency = x }, []float32{-2, 0, 2}, []float32{nan, inf, -inf}},
+	} {
+		for i, x := range append(c.good, c.bad...) {
+			o := Output{Mode: Sample | Rank, Temperature: 1, TopP: 1, Repetition: 1}
+			c.set(&o, x)
+			if err := o.Check(batchLimits); (err == nil) != (i < len(c.good)) {
+				t.Errorf("%s of %g: %v", what, x, err)
+			}
+			if o.Mode = LogSumExp; o.Check(batchLimits) != nil {
+				t.Errorf("%s of %g is refused of an output that draws nothing", what, x)
+			}
+		}
+	}
+}
+
+// TestReset: nothing of a step enters the next, whatever it was.
+func TestReset(t *testing.T) {
+	b := newBatch(batchLimits)
+	for range 2 {
+		if b.Generation != 0 || b.Background || len(b.Tokens)+len(b.Positions)+len(b.Vectors)+len(b.Sequences)+len(b.Tables)+len(b.Pages)+len(b.Outputs)+
+			len(b.Penalties)+len(b.Biases)+len(b.Targets)+len(b.Results)+len(b.Top)+len(b.TargetLogits)+len(b.Logits) != 0 {
+			t.Errorf("an empty batch holds %+v", b)
+		}
+		b.Generation, b.Background = 3, true
+		v, err := b.AddVector([]float32{1, 2, 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AddSequence([]int32{v}, 0, []PageTable{{Pages: []int32{0}}, {Pages: []int32{0}}, {Pages: []int32{NoSlot, 0}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AddOutput(Output{Mode: Sample | WholeRow}, make([]Penalty, 3), make([]Bias, 2), 1, 2, 3, 4); err != nil {
+			t.Fatal(err)
+		}
+		b.Reset()
 	}
 }
 

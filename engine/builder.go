@@ -8,9 +8,10 @@ import "fmt"
 type Builder struct {
 	p   Program
 	ids map[Weight]WeightID
-	// While checking: which values and KV layers have been written so far.
+	// While checking: which values and KV layers have been written so far, and how weights are read.
 	written map[ValueID]bool
 	stored  map[layerAt]bool
+	readAs  map[WeightID]layout
 }
 
 // layerAt names a layer of a group.

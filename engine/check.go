@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // This file owns the check of a program, on which backends rely, and the rules that ops' checks are made of.
 
@@ -8,7 +11,7 @@ func (b *Builder) check() error {
 	if err := b.checkDeclared(); err != nil {
 		return err
 	}
-	b.written, b.stored = map[ValueID]bool{}, map[layerAt]bool{}
+	b.written, b.stored, b.readAs = map[ValueID]bool{}, map[layerAt]bool{}, map[WeightID]layout{}
 	for i, op := range b.p.Ops {
 		if err := b.checkOp(op); err != nil {
 			return fmt.Errorf("op %d (%T): %w", i+1, op, err)
@@ -52,10 +55,20 @@ func (b *Builder) checkDeclared() error {
 			return fmt.Errorf("weight %s: %d x %d from %d", w.Name, w.Rows, w.Cols, w.FirstRow)
 		}
 	}
-	for _, g := range b.p.Groups {
+	return b.checkGroups()
+}
+
+// checkGroups also wants names that tell groups apart: an instance that shares pages finds its groups by them.
+func (b *Builder) checkGroups() error {
+	names := map[string]bool{}
+	for i, g := range b.p.Groups {
 		if err := g.check(); err != nil {
 			return fmt.Errorf("group %s: %w", g.Name, err)
 		}
+		if g.Name == "" || names[g.Name] {
+			return fmt.Errorf("group %d: it has the name %q, each needs one of its own", i+1, g.Name)
+		}
+		names[g.Name] = true
 	}
 	return nil
 }
@@ -111,6 +124,16 @@ func (b *Builder) value(v ValueID) Value {
 
 func (b *Builder) width(v ValueID) int { return b.value(v).Width }
 
+// vectorWidth is Program.VectorWidth of a program that is not checked yet.
+func (b *Builder) vectorWidth() int {
+	for _, op := range b.p.Ops {
+		if e, ok := op.(Embed); ok {
+			return b.width(e.Out)
+		}
+	}
+	return 0
+}
+
 func (b *Builder) domain(v ValueID) Domain { return b.value(v).Rows }
 
 func (b *Builder) name(v ValueID) string { return b.value(v).Name }
@@ -133,20 +156,63 @@ func (b *Builder) residual(v, out ValueID) error {
 	return b.same(v, out)
 }
 
+// layout is how a backend lays a weight out, as its ops read it.
+type layout uint8
+
+const (
+	asMatrix layout = iota + 1 // of a product or a table, packed
+	asRows                     // plain floats: vectors, learned positions
+)
+
+// matrix wants a weight that is given, of rows x cols, for products or as a table.
+func (b *Builder) matrix(id WeightID, rows, cols int) error {
+	return b.weight(id, rows, cols, asMatrix)
+}
+
+func (b *Builder) optionalMatrix(id WeightID, rows, cols int) error {
+	if id == NoWeight {
+		return nil
+	}
+	return b.matrix(id, rows, cols)
+}
+
+// optional wants rows x cols of plain floats, or NoWeight.
 func (b *Builder) optional(id WeightID, rows, cols int) error {
 	if id == NoWeight {
 		return nil
 	}
-	return b.shape(id, rows, cols)
+	return b.weight(id, rows, cols, asRows)
 }
 
-// shape wants a weight that is given, of rows x cols.
-func (b *Builder) shape(id WeightID, rows, cols int) error {
+func (b *Builder) weight(id WeightID, rows, cols int, as layout) error {
 	if id <= NoWeight || int(id) > len(b.p.Weights) {
 		return fmt.Errorf("weight %d of %d", id, len(b.p.Weights))
 	}
 	w := b.p.Weights[id-1]
-	return holds(w.Rows == rows && w.Cols == cols, "weight %s is %d x %d, the op wants %d x %d", w.Name, w.Rows, w.Cols, rows, cols)
+	if b.readAs[id] == 0 {
+		b.readAs[id] = as
+	}
+	return first(
+		holds(w.Rows == rows && w.Cols == cols, "weight %s is %d x %d, the op wants %d x %d", w.Name, w.Rows, w.Cols, rows, cols),
+		holds(b.readAs[id] == as, "weight %s is a matrix to one op and plain rows to another: it is laid out for one use, so the other needs a tensor of its own", w.Name),
+	)
+}
+
+// ---- numbers; NaN is in no range ----
+
+func finite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
+
+func positive(what string, x float64) error {
+	return holds(x > 0 && finite(x), "a %s of %g: it must be positive and finite", what, x)
+}
+
+func notNegative(what string, x float64) error {
+	return holds(x >= 0 && finite(x), "a %s of %g: it must be 0 or positive, and finite", what, x)
+}
+
+// checkScale wants a factor that was given: 0 is a field that nobody filled in.
+func checkScale(x float32) error {
+	return holds(x != 0 && finite(float64(x)), "a scale of %g: it must be finite, and not 0", x)
 }
 
 // layer is the group of a KV layer that is there.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -168,7 +169,7 @@ func TestProgramsAreChecked(t *testing.T) {
 		"V in a latent group":               {func(d *draft) { d.group.Latent, d.group.ValueWidth = true, 4 }, "V beside K"},
 		"a rope over odd elements":          {func(d *draft) { d.store.Rope = &Rope{Dim: 3, Base: 1, Scale: 1, Magnitude: 1} }, "rope over 3"},
 		"a rope over more than a head":      {func(d *draft) { d.attend.Rope = &Rope{Dim: 6, Base: 1, Scale: 1, Magnitude: 1} }, "rope over 6 of 4"},
-		"a rope of no base":                 {func(d *draft) { d.attend.Rope = &Rope{Dim: 4, Scale: 1, Magnitude: 1} }, "base 0"},
+		"a rope of no base":                 {func(d *draft) { d.attend.Rope = &Rope{Dim: 4, Scale: 1, Magnitude: 1} }, "rope base of 0"},
 		"a rope of an unknown style":        {func(d *draft) { d.attend.Rope = &Rope{Dim: 4, Style: 2, Base: 1, Scale: 1, Magnitude: 1} }, "style 2"},
 		"factors of another length":         {func(d *draft) { d.store.Rope = &Rope{Dim: 4, Base: 1, Scale: 1, Magnitude: 1, Factors: 1} }, "weight table"},
 		"a norm of K of another length":     {func(d *draft) { d.weights["knorm"] = [2]int{1, 6} }, "weight knorm"},
@@ -190,6 +191,77 @@ func TestProgramsAreChecked(t *testing.T) {
 			d.weights["bias"] = [2]int{1, 4}
 			d.weights["out"] = [2]int{8, 8}
 		}, "q is input and output"},
+		"a norm's beta of another length": {func(d *draft) { d.norm.Beta = 1 }, "weight table"},
+		"a norm's residual of another width": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Add(Norm{Kind: RMSNorm, In: x, Residual: k, Out: x}) }
+		}, "k and x differ"},
+		"a product's residual of another width": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) {
+				b.Add(Linears{In: a, Outputs: []Linear{{Weight: d.weight(b, "out"), Residual: k, Out: x}}})
+			}
+		}, "k and x differ"},
+		"a residual of other rows": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Add(d.gather); b.Add(Norm{Kind: RMSNorm, In: x, Residual: rows, Out: x}) }
+		}, "rows and x differ"},
+		"a sum of unlike rows": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Add(d.gather); b.Add(Add{A: x, B: rows, Out: x}) }
+		}, "x and rows differ"},
+		"a product's bias of another length": {func(d *draft) { d.weights["bias"] = [2]int{1, 5} }, "weight bias is 1 x 5"},
+		"a gate's bias of another length": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) {
+				b.Add(Linears{In: a, Outputs: []Linear{{Weight: d.weight(b, "out"), Gate: d.weight(b, "out"), GateBias: d.weight(b, "bias"), Out: h}}})
+			}
+		}, "weight bias is 1 x 6"},
+		"queries of output rows": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Add(d.gather); d.attend.Q = rows; b.Add(d.attend) }
+		}, "rows has the rows of domain 2"},
+		"attention to output rows": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { d.attend.Out = b.OutputValue("far", 12); b.Add(d.attend) }
+		}, "far has the rows of domain 2"},
+		"keys of output rows": {func(d *draft) {
+			d.group.Layers = 2
+			d.extra = func(d *draft, b *Builder) {
+				far := b.OutputValue("far", 4)
+				b.Add(d.gather)
+				b.Add(Linears{In: rows, Outputs: []Linear{{Weight: d.weight(b, "k"), Out: far}}})
+				d.store.Layer, d.store.K = 2, far
+				b.Add(d.store)
+			}
+		}, "far has the rows of domain 2"},
+		"values of output rows": {func(d *draft) {
+			d.group.Layers = 2
+			d.extra = func(d *draft, b *Builder) {
+				far := b.OutputValue("far", 6)
+				b.Add(d.gather)
+				b.Add(Linears{In: rows, Outputs: []Linear{{Weight: d.weight(b, "v"), Out: far}}})
+				d.store.Layer, d.store.V = 2, far
+				b.Add(d.store)
+			}
+		}, "far has the rows of domain 2"},
+		"heads of V too large": {func(d *draft) { d.group.ValueWidth = 1025 }, "1025"},
+		"heads of no V":        {func(d *draft) { d.group.ValueWidth = 0 }, "heads of 4 and 0"},
+		"a group of no name":   {func(d *draft) { d.group.Name = "" }, "group 1: it has the name \"\""},
+		"two groups of one name": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Group(Group{Name: "full", Layers: 1, State: 3}) }
+		}, "group 2: it has the name \"full\""},
+		"embeddings of two widths": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) { b.Add(Embed{Table: b.Weight("other", 10, 12), Scale: 1, Out: a}) }
+		}, "a is 12 wide, the first Embed's output 8"},
+		"a table as positions": {func(d *draft) { d.context = 10; d.embed.Positions = 1 }, "weight table is a matrix to one op"},
+		"a matrix as a vector": {oneWeight(func(b *Builder, w WeightID) { b.Add(Norm{Kind: RMSNorm, Gamma: w, In: x, Out: h}) }), "weight w is a matrix to one op"},
+		"a matrix as a bias": {oneWeight(func(b *Builder, w WeightID) {
+			b.Add(Linears{In: x, Outputs: []Linear{{Weight: b.Weight("s", 8, 8), Bias: w, Out: h}}})
+		}), "weight w is a matrix to one op"},
+		"a gate as a vector": {oneWeight(func(b *Builder, w WeightID) {
+			one := b.Value("one more", 1)
+			b.Add(Linears{In: x, Outputs: []Linear{{Weight: w, Gate: w, Out: one}}})
+			b.Add(Norm{Kind: RMSNorm, Beta: w, In: x, Out: h})
+		}), "weight w is a matrix to one op"},
+		"a vector as a matrix": {func(d *draft) {
+			d.extra = func(d *draft, b *Builder) {
+				b.Add(Linears{In: x, Outputs: []Linear{{Weight: d.weight(b, "gamma"), Out: b.Value("one", 1)}}})
+			}
+		}, "weight gamma is a matrix to one op"},
 		"a negative soft cap":     {func(d *draft) { d.attend.Softcap = -1 }, "soft cap of -1"},
 		"a sum of unlike values":  {func(d *draft) { d.extra = func(d *draft, b *Builder) { b.Add(Add{A: x, B: k, Out: x}) } }, "x and k differ"},
 		"a sum that goes nowhere": {func(d *draft) { d.extra = func(d *draft, b *Builder) { b.Add(Add{A: x, B: h}) } }, "differ in shape"},
@@ -211,6 +283,69 @@ func TestProgramsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// oneWeight states a weight of 1 x 8 that is a matrix, and what else it is to be.
+func oneWeight(also func(b *Builder, w WeightID)) func(d *draft) {
+	return func(d *draft) {
+		d.extra = func(d *draft, b *Builder) {
+			w := b.Weight("w", 1, 8)
+			b.Add(Linears{In: 1, Outputs: []Linear{{Weight: w, Out: b.Value("one", 1)}}})
+			also(b, w)
+		}
+	}
+}
+
+// TestNumbersOfPrograms: each factor of an op is refused where it is senseless, above all where nobody filled it in.
+func TestNumbersOfPrograms(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	rope := func(change func(r *Rope, x float64)) func(d *draft, x float64) {
+		return func(d *draft, x float64) {
+			r := &Rope{Dim: 4, Base: 10000, Scale: 1, Magnitude: 1, Extension: 1, Low: 0.25, High: 1}
+			change(r, x)
+			d.store.Rope, d.attend.Rope = r, r
+		}
+	}
+	factor, part, ratio := []float64{0, nan, inf, -inf}, []float64{-1, nan, inf}, []float64{0, -1, nan, inf}
+	for what, c := range map[string]struct {
+		set       func(d *draft, x float64)
+		good      float64
+		senseless []float64
+	}{
+		"Embed.Scale":    {func(d *draft, x float64) { d.embed.Scale = float32(x) }, -2, factor},
+		"Attend.Scale":   {func(d *draft, x float64) { d.attend.Scale = float32(x) }, 0.5, factor},
+		"Head.Scale":     {func(d *draft, x float64) { d.head.Scale = float32(x) }, 0.5, factor},
+		"Attend.Softcap": {func(d *draft, x float64) { d.attend.Softcap = float32(x) }, 50, part},
+		"Head.Softcap":   {func(d *draft, x float64) { d.head.Softcap = float32(x) }, 30, part},
+		"Norm.Epsilon":   {func(d *draft, x float64) { d.norm.Epsilon = float32(x) }, 1e-6, part},
+		"Store.Epsilon":  {func(d *draft, x float64) { d.store.Epsilon = float32(x) }, 1e-6, part},
+		"Attend.Epsilon": {func(d *draft, x float64) { d.attend.Epsilon = float32(x) }, 1e-6, part},
+		"Rope.Base":      {rope(func(r *Rope, x float64) { r.Base = x }), 1e6, ratio},
+		"Rope.Scale":     {rope(func(r *Rope, x float64) { r.Scale = x }), 0.25, ratio},
+		"Rope.Magnitude": {rope(func(r *Rope, x float64) { r.Magnitude = x }), 1.2, ratio},
+		"Rope.Extension": {rope(func(r *Rope, x float64) { r.Extension = x }), 0.5, part},
+		"Rope.Low":       {rope(func(r *Rope, x float64) { r.Low = x }), 0, []float64{1, 2, nan, -inf}},
+		"Rope.High":      {rope(func(r *Rope, x float64) { r.High = x }), 2, []float64{0.25, 0, nan, inf}},
+	} {
+		d := sound()
+		c.set(d, c.good)
+		if _, err := d.build(); err != nil {
+			t.Errorf("%s of %g: %v", what, c.good, err)
+		}
+		for _, x := range c.senseless {
+			d := sound()
+			if c.set(d, x); second(d.build()) == nil {
+				t.Errorf("%s of %g was taken", what, x)
+			}
+		}
+	}
+	d := sound() // without YaRN there is no ramp
+	d.attend.Rope = &Rope{Dim: 4, Base: 10000, Scale: 1, Magnitude: 1}
+	if _, err := d.build(); err != nil {
+		t.Error(err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 // TestProgramsWithoutHead: an encoder stores what another program attends to, all else needs a head.
 func TestProgramsWithoutHead(t *testing.T) {
@@ -239,6 +374,22 @@ func TestCrossReads(t *testing.T) {
 	d.group.Mask, d.group.Layers, d.attend.Layer = Cross, 2, 2
 	if _, err := d.build(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A window holds the query's own position and those before, as many as it says.
+func TestFirstSeen(t *testing.T) {
+	for _, c := range []struct {
+		g              Group
+		position, want int
+	}{
+		{Group{Mask: Causal}, 30, 0}, {Group{Mask: Cross}, 30, 0}, {Group{Mask: Window, Window: 8}, 30, 23}, {Group{Mask: Window, Window: 8}, 8, 1},
+		{Group{Mask: Window, Window: 8}, 7, 0}, {Group{Mask: Window, Window: 1}, 7, 7},
+	} {
+		limits := GroupLimits{Mask: c.g.Mask, Window: c.g.Window}
+		if got := c.g.FirstSeen(c.position); got != c.want || limits.FirstSeen(c.position) != c.want {
+			t.Errorf("%+v: position %d sees from %d on, want %d", c.g, c.position, got, c.want)
+		}
 	}
 }
 

@@ -11,7 +11,8 @@ type Backend interface {
 	// Name is how the backend is called in logs, plans and numerics ids: "cpu", "cuda".
 	Name() string
 	// Available is how much memory is left for what Plan announces, and what sets that bound: the
-	// machine, its control group, a GPU. 0 where that is not known.
+	// machine, its control group, a GPU. Loads under way have their memory already. Where it is not known bound is
+	// "": 0 bytes of some bound are no room at all.
 	Available() (bytes int64, bound string)
 	// Plan lowers the program without taking memory: what Load would run and how much it would need.
 	// It refuses with *UnsupportedError what the backend cannot run.
@@ -47,7 +48,7 @@ type LoadOptions struct {
 type Generation int32
 
 // Instance is a loaded program. One goroutine (the scheduler's loop, or an offline verb) owns it: no method
-// may be called concurrently with another, except Replace, which runs beside all but Close.
+// may be called concurrently with another, except Replace, which runs beside all but Close, and Withdraw.
 //
 // It is four parts: the backend's workers, pages (the cache), weights by generation, and for each generation its
 // plan. Generations share the pages; who keys what a page holds puts the generation's numerics id in the key.
@@ -59,13 +60,16 @@ type Instance interface {
 	// backend reads them fastest. It lives until Close.
 	NewBatch() (*Batch, error)
 	// Submit starts a step. The batch belongs to the backend until the matching Wait. At most
-	// Limits.Depth steps are under way. A batch that breaks a rule of Batch, names a generation that is
-	// not there, or would write a page in transfer, is refused with *BatchError and leaves the instance usable.
+	// Limits.Depth steps are under way. A batch that breaks a rule of Batch, is another instance's, names a generation
+	// that is not there, or would write a page in transfer, is refused with *BatchError and leaves the instance usable.
 	Submit(*Batch) error
 	// Wait blocks until the oldest submitted step is done; its results are then in that batch. ErrAborted:
 	// the background step gave way, and is to be planned again. An error that satisfies
 	// errors.Is(err, ErrPoisoned) ends the instance.
 	Wait() error
+	// Withdraw ends the background step under way, if there is one that is not done, as one that gave way: its owner
+	// wants to leave, and it might wait for as long as others are served. It may be called beside Wait, at any time.
+	Withdraw()
 	// CopyPages copies whole pages inside a group's pool, between steps.
 	CopyPages(GroupID, []PageCopy) error
 	// Export and Import move one page's bytes (GroupLimits.PageBytes) out of and into the pool, beside steps. Until

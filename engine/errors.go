@@ -18,14 +18,14 @@ var ErrModelFile = errors.New("model file")
 // ErrAborted is what Wait returns for a background step that gave way: it is to be planned again.
 var ErrAborted = errors.New("the background step gave way")
 
-// NoRoomError refuses weights that don't fit beside those that are served.
+// NoRoomError refuses to load what doesn't fit beside what is served and what is being loaded.
 type NoRoomError struct {
 	Need, Available int64  // bytes
 	Bound           string // what sets the limit
 }
 
 func (e *NoRoomError) Error() string {
-	return fmt.Sprintf("the weights need %d MiB, %s leaves %d MiB: retry when the generation before is no longer used", e.Need>>20, e.Bound, e.Available>>20)
+	return fmt.Sprintf("the weights need %d MiB, %s leaves %d MiB: retry when a load under way has ended or the generation before is no longer used", e.Need>>20, e.Bound, e.Available>>20)
 }
 
 // UnsupportedError tells what a model needs and a backend or the program lacks.

@@ -32,7 +32,7 @@ func (o Attend) check(b *Builder) error {
 		holds(b.width(o.Q) == o.Heads*g.KeyWidth, "Q is %d wide, %d heads of %s want %d", b.width(o.Q), o.Heads, g.Name, o.Heads*g.KeyWidth),
 		holds(b.width(o.Out) == o.Heads*g.ValueWidth, "Out is %d wide, %d heads of %s give %d", b.width(o.Out), o.Heads, g.Name, o.Heads*g.ValueWidth),
 		holds(o.Q != o.Out, "%s is input and output", b.name(o.Q)),
-		holds(o.Softcap >= 0, "a soft cap of %g", o.Softcap),
+		checkScale(o.Scale), notNegative("soft cap", float64(o.Softcap)), notNegative("norm epsilon", float64(o.Epsilon)),
 		b.optional(o.Norm, 1, g.KeyWidth),
 		b.checkRope(o.Rope, g.KeyWidth),
 	)

@@ -1,7 +1,7 @@
 package engine
 
 // Embed writes a token's row of Table, times Scale, plus the position's row of Positions if any. Where the
-// input row is a vector (VectorRow), it takes the place of the scaled row.
+// input row is a vector (VectorRow), it takes the place of the scaled row: so all Embeds of a program have one width.
 type Embed struct {
 	Table     WeightID // (Vocab, F)
 	Positions WeightID // (Context, F) or NoWeight
@@ -16,8 +16,9 @@ func (o Embed) check(b *Builder) error {
 	w := b.width(o.Out)
 	return first(
 		b.rows(PerToken, o.Out),
-		b.shape(o.Table, b.p.Vocab, w),
+		b.matrix(o.Table, b.p.Vocab, w),
 		b.optional(o.Positions, b.p.Context, w),
-		holds(o.Scale != 0, "a scale of 0"),
+		checkScale(o.Scale),
+		holds(w == b.vectorWidth(), "%s is %d wide, the first Embed's output %d: a row that is given as a vector is one width", b.name(o.Out), w, b.vectorWidth()),
 	)
 }

@@ -17,9 +17,8 @@ func (o Head) writes() []ValueID { return nil }
 func (o Head) check(b *Builder) error {
 	return first(
 		b.rows(PerOutput, o.In),
-		b.shape(o.Weight, b.p.Vocab, b.width(o.In)),
+		b.matrix(o.Weight, b.p.Vocab, b.width(o.In)),
 		b.optional(o.Bias, 1, b.p.Vocab),
-		holds(o.Scale != 0, "a scale of 0"),
-		holds(o.Softcap >= 0, "a soft cap of %g", o.Softcap),
+		checkScale(o.Scale), notNegative("soft cap", float64(o.Softcap)),
 	)
 }

@@ -76,8 +76,8 @@ func (l Linear) check(b *Builder, in ValueID) error {
 	rows, cols := b.width(l.Out), b.width(in)
 	return first(
 		holds(b.domain(l.Out) == b.domain(in), "%s and %s have different rows", b.name(in), b.name(l.Out)),
-		b.shape(l.Weight, rows, cols), b.optional(l.Bias, 1, rows),
-		b.optional(l.Gate, rows, cols), b.optional(l.GateBias, 1, rows),
+		b.matrix(l.Weight, rows, cols), b.optional(l.Bias, 1, rows),
+		b.optionalMatrix(l.Gate, rows, cols), b.optional(l.GateBias, 1, rows),
 		holds(l.Gate != NoWeight || l.GateBias == NoWeight, "a gate's bias without a gate"),
 		holds(l.Activation < activations, "activation %d", l.Activation),
 		b.residual(l.Residual, l.Out),

@@ -27,7 +27,7 @@ func (o Norm) check(b *Builder) error {
 	w := b.width(o.In)
 	return first(
 		holds(o.Kind == RMSNorm || o.Kind == LayerNorm, "kind %d", o.Kind),
-		b.same(o.Out, o.In),
+		b.same(o.Out, o.In), notNegative("norm epsilon", float64(o.Epsilon)),
 		b.optional(o.Gamma, 1, w), b.optional(o.Beta, 1, w),
 		b.residual(o.Residual, o.Out),
 	)

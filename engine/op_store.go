@@ -28,7 +28,7 @@ func (o Store) check(b *Builder) error {
 	return first(
 		b.rows(PerToken, o.K),
 		holds(b.width(o.K) == g.Heads*g.KeyWidth, "K is %d wide, %s wants %d", b.width(o.K), g.Name, g.Heads*g.KeyWidth),
-		o.checkValues(b, g),
+		o.checkValues(b, g), notNegative("norm epsilon", float64(o.Epsilon)),
 		b.optional(o.Norm, 1, g.KeyWidth),
 		b.checkRope(o.Rope, g.KeyWidth),
 	)

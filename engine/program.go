@@ -73,7 +73,7 @@ func (p *Program) Weight(id WeightID) Weight { return p.Weights[id-1] }
 // Group returns a group by id.
 func (p *Program) Group(id GroupID) Group { return p.Groups[id-1] }
 
-// VectorWidth is how wide an input row is that is given as a vector.
+// VectorWidth is how wide an input row is that is given as a vector: that of any Embed's output.
 func (p *Program) VectorWidth() int {
 	for _, op := range p.Ops {
 		if e, ok := op.(Embed); ok {

@@ -32,7 +32,9 @@ func (b *Builder) checkRope(r *Rope, width int) error {
 	return first(
 		holds(r.Dim > 0 && r.Dim%2 == 0 && r.Dim <= width, "rope over %d of %d elements", r.Dim, width),
 		holds(r.Style <= RopeHalves, "rope style %d", r.Style),
-		holds(r.Base > 0 && r.Scale > 0 && r.Magnitude > 0, "rope base %g, scale %g, magnitude %g: all must be positive", r.Base, r.Scale, r.Magnitude),
+		positive("rope base", r.Base), positive("rope scale", r.Scale), positive("rope magnitude", r.Magnitude),
+		notNegative("rope extension", r.Extension),
+		holds(r.Extension == 0 || r.Low < r.High && finite(r.Low) && finite(r.High), "a rope ramp from %g to %g: it must rise", r.Low, r.High),
 		b.optional(r.Factors, 1, r.Dim/2),
 	)
 }

@@ -13,27 +13,33 @@ import (
 // This file owns the question how much memory there is to take.
 
 // Available returns how many bytes can still be taken, and what bounds them: the machine
-// (MemAvailable) or the control group (the limit of any level, of cgroup v2 or v1).
-func Available() (bytes int64, bound string) {
-	bytes, bound = memAvailable("/proc/meminfo"), "the machine's free memory"
-	if left, file, ok := cgroupLeft(os.DirFS("/")); ok && (bytes == 0 || left < bytes) {
+// (MemAvailable) or the control group (the limit of any level, of cgroup v2 or v1). Where neither is known bound is "";
+// 0 bytes of a bound are a machine or group that is full.
+func Available() (bytes int64, bound string) { return available(os.DirFS("/")) }
+
+func available(fsys fs.FS) (bytes int64, bound string) {
+	bytes, known := memAvailable(fsys, "proc/meminfo")
+	if left, file, ok := cgroupLeft(fsys); ok && (!known || left < bytes) {
 		return left, "the control group's " + file
 	}
-	return bytes, bound
+	if !known {
+		return 0, ""
+	}
+	return bytes, "the machine's free memory"
 }
 
-func memAvailable(path string) int64 {
-	text, err := os.ReadFile(path)
+func memAvailable(fsys fs.FS, name string) (bytes int64, known bool) {
+	text, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
 		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kib << 10
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kib << 10, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // limits are the files in which a version of control groups keeps a group's memory.

@@ -21,20 +21,51 @@ func write(t *testing.T, path, text string) string {
 }
 
 func TestMemAvailable(t *testing.T) {
-	dir := t.TempDir()
 	for _, c := range []struct {
-		text string
-		want int64
+		text  string
+		want  int64
+		known bool
 	}{
-		{"MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n", 8000000 << 10},
-		{"MemTotal: 1 kB\n", 0}, {"MemAvailable: nonsense kB\n", 0}, {"MemAvailable:", 0}, {"", 0},
+		{"MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n", 8000000 << 10, true},
+		{"MemAvailable: 0 kB\n", 0, true},
+		{"MemTotal: 1 kB\n", 0, false}, {"MemAvailable: nonsense kB\n", 0, false}, {"MemAvailable:", 0, false}, {"", 0, false},
 	} {
-		if got := memAvailable(write(t, filepath.Join(dir, "meminfo"), c.text)); got != c.want {
-			t.Errorf("%q: %d, want %d", c.text, got, c.want)
+		fsys := fstest.MapFS{"meminfo": {Data: []byte(c.text)}}
+		if got, known := memAvailable(fsys, "meminfo"); got != c.want || known != c.known {
+			t.Errorf("%q: %d %v, want %d %v", c.text, got, known, c.want, c.known)
 		}
 	}
-	if got := memAvailable(filepath.Join(dir, "none")); got != 0 {
+	if got, known := memAvailable(fstest.MapFS{}, "meminfo"); got != 0 || known {
 		t.Errorf("no file: %d", got)
+	}
+}
+
+// The tighter of machine and control group is named; a full one is not one that nobody knows.
+func TestTheTighterBounds(t *testing.T) {
+	const machine, group = "the machine's free memory", "the control group's memory.max"
+	for _, c := range []struct {
+		meminfo, max, used string
+		want               int64
+		bound              string
+	}{
+		{"MemAvailable: 2 kB\n", "", "", 2048, machine},
+		{"MemAvailable: 2 kB\n", "1000\n", "400\n", 600, group},
+		{"MemAvailable: 2 kB\n", "9000\n", "400\n", 2048, machine},
+		{"MemAvailable: 2 kB\n", "1000\n", "1000\n", 0, group},
+		{"MemAvailable: 0 kB\n", "1000\n", "400\n", 0, machine},
+		{"", "1000\n", "400\n", 600, group},
+		{"", "1000\n", "1000\n", 0, group},
+		{"", "", "", 0, ""},
+	} {
+		fsys := fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/a\n")}, "sys/fs/cgroup/cgroup.controllers": {Data: []byte("memory\n")}}
+		for name, text := range map[string]string{"proc/meminfo": c.meminfo, "sys/fs/cgroup/a/memory.max": c.max, "sys/fs/cgroup/a/memory.current": c.used} {
+			if text != "" {
+				fsys[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+		}
+		if got, bound := available(fsys); got != c.want || bound != c.bound {
+			t.Errorf("%+v: %d of %q", c, got, bound)
+		}
 	}
 }
 

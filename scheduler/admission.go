@@ -2,6 +2,9 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"slices"
 
 	"chimera/engine"
 )
@@ -67,7 +70,21 @@ func (s *Scheduler) admissible(r Request) error {
 	case len(r.Sampling.Biases)+len(r.Ends) > s.biases:
 		return &engine.BatchError{Field: "biases", Reason: "more, with the end tokens, than a step holds"}
 	}
-	return nil
+	return s.computable(r)
+}
+
+// computable refuses what a batch would: found when the step is planned, it would end the loop for all.
+func (s *Scheduler) computable(r Request) error {
+	if i := slices.IndexFunc(r.Prompt, func(t int32) bool { return t < 0 || int(t) >= s.limits.Vocab }); i >= 0 {
+		return &engine.BatchError{Field: "prompt", Reason: fmt.Sprintf("token %d is %d, the vocabulary has %d", i, r.Prompt[i], s.limits.Vocab)}
+	}
+	if slices.ContainsFunc(r.Sampling.Biases, func(b engine.Bias) bool { return b.Value != b.Value }) {
+		return &engine.BatchError{Field: "biases", Reason: "one that is NaN"}
+	}
+	if r.MaxTokens < 0 || r.Top > math.MaxInt32 || r.Sampling.TopK < math.MinInt32 {
+		return &engine.BatchError{Field: "outputs", Reason: fmt.Sprintf("%d tokens, %d top tokens, top-k %d: out of range", r.MaxTokens, r.Top, r.Sampling.TopK)}
+	}
+	return r.output(0).Check(s.limits)
 }
 
 // enterQueue counts a sequence that comes back to the queue.

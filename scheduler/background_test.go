@@ -3,6 +3,7 @@ package scheduler
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -81,16 +82,45 @@ func TestAbortsOfSmallSteps(t *testing.T) {
 	}
 }
 
+// A background step may wait for as long as others are served: the end of the loop's context takes it back.
+func TestBackgroundLoopIsStopped(t *testing.T) {
+	l := testLimits(1)
+	f := start(t, l, Config{StepTokens: 64, QueueLength: 4, Background: true}, func(in *enginetest.Instance) {
+		in.Gate = make(chan struct{}) // nobody lets a step end
+	})
+	seq := f.submit(t, greedy(prompt(1, 20, 0), 3))
+	f.eventually(t, "a step under way", func(Snapshot) bool { return f.instance.Submitted() == 1 })
+	f.cancel()
+	select {
+	case err := <-f.ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loop waits for a step that nobody computes")
+	}
+	if _, _, last := collect(t, seq); last.Finish != Cancelled {
+		t.Errorf("its sequence ended with %+v", last)
+	}
+	if n := f.instance.UnderWay(); n != 0 {
+		t.Errorf("%d steps are under way", n)
+	}
+}
+
 // Where a device can't abort a step, its background steps stay as short as it says.
 func TestBackgroundStepsThatCannotAbort(t *testing.T) {
-	l := testLimits(2)
-	l.BackgroundRows = 7
-	f := startBackground(t, l, 64, nil)
-	f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
-	f.finish(t)
-	for i, s := range f.instance.Steps() {
-		if s.Tokens > 7 {
-			t.Errorf("step %d has %d rows", i, s.Tokens)
+	for _, c := range []struct{ stepTokens, most int }{{64, 7}, {7, 7}, {5, 5}} {
+		l := testLimits(2)
+		l.BackgroundRows = 7
+		f := startBackground(t, l, c.stepTokens, nil)
+		f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
+		f.finish(t)
+		most := 0
+		for _, s := range f.instance.Steps() {
+			most = max(most, s.Tokens)
+		}
+		if most != c.most {
+			t.Errorf("steps of %d tokens have up to %d rows, want %d", c.stepTokens, most, c.most)
 		}
 	}
 }

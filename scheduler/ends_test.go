@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"testing"
@@ -284,4 +285,42 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 		}
 		f.finish(t)
 	})
+}
+
+// What an instance can't compute is refused when it is asked for, and the others hear nothing of it.
+func TestWhatNoStepHoldsIsRefused(t *testing.T) {
+	nan := float32(math.NaN())
+	f := start(t, testLimits(1), Config{StepTokens: 64, QueueLength: 8}, nil)
+	good := greedy(prompt(1, 20, 0), 30)
+	seq := f.submit(t, good)
+	for what, spoil := range map[string]func(r *Request){
+		"Top beyond what was loaded": func(r *Request) { r.Top = 5 }, // MaxTop is 4
+		"Top beyond 32 bits":         func(r *Request) { r.Top = 1 << 32 },
+		"a negative Top":             func(r *Request) { r.Top = -1 },
+		"a negative answer":          func(r *Request) { r.MaxTokens = -1 },
+		"a token past the end":       func(r *Request) { r.Prompt[3] = vocab },
+		"a mark instead of a token":  func(r *Request) { r.Prompt[0] = engine.PreviousRow(0) },
+		"a vector":                   func(r *Request) { r.Prompt[0] = engine.VectorRow(0) },
+		"top-k below 0":              func(r *Request) { r.Sampling.TopK = -1 },
+		"top-k below 32 bits":        func(r *Request) { r.Sampling.TopK = -1 << 40 },
+		"a temperature of NaN":       func(r *Request) { r.Sampling.Temperature = nan },
+		"top-p above 1":              func(r *Request) { r.Sampling.TopP = 2 },
+		"a bias of NaN":              func(r *Request) { r.Sampling.Biases = []engine.Bias{{Token: 1, Value: nan}} },
+		"more biases than a step":    func(r *Request) { r.Sampling.Biases = make([]engine.Bias, 65) },
+		"a scored prompt's Top":      func(r *Request) { r.ScorePrompt, r.MaxTokens, r.Top = true, 0, 5 },
+	} {
+		r := greedy(prompt(2, 20, 0), 3)
+		spoil(&r)
+		_, err := f.Submit(context.Background(), r)
+		if refused := new(engine.BatchError); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	most := greedy(prompt(3, 20, 0), 3)
+	most.Top, most.Sampling.TopK = 4, 1<<40
+	f.expect(t, most)
+	if got, _, last := collect(t, seq); !slices.Equal(got, answer(good)) {
+		t.Errorf("the one beside them: %v, %v", got, last.Err)
+	}
+	f.finish(t)
 }

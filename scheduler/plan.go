@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"chimera/engine"
@@ -192,7 +193,7 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 // sample asks for the sequence's next token.
 func (s *Scheduler) sample(c *chunk, row int) {
 	sampling := c.seq.request.Sampling
-	at, err := s.next.batch.AddOutput(c.seq.output(row), c.seq.penalties, c.seq.biases())
+	at, err := s.next.batch.AddOutput(c.seq.request.output(row), c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
@@ -240,14 +241,14 @@ func (s *Scheduler) scorePrompt(c *chunk, row int) {
 }
 
 // output is the sampled row's request to the engine.
-func (s *Sequence) output(row int) engine.Output {
-	p, mode := s.request.Sampling, engine.Sample
-	if s.request.reportsLogprobs() {
+func (r *Request) output(row int) engine.Output {
+	p, mode := r.Sampling, engine.Sample
+	if r.reportsLogprobs() {
 		mode |= engine.LogSumExp | engine.Rank
 	}
 	return engine.Output{
-		Row: int32(row), Mode: mode, Top: int32(s.request.Top), Temperature: p.Temperature,
-		TopK: int32(p.TopK), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
-		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(s.request.Choice),
+		Row: int32(row), Mode: mode, Top: int32(r.Top), Temperature: p.Temperature,
+		TopK: int32(min(p.TopK, math.MaxInt32)), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
+		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(r.Choice),
 	}
 }

@@ -134,11 +134,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			s.refuse(ErrDraining)
 			s.endAll(Event{Finish: Cancelled, Err: ErrDraining})
-			return s.settle()
+			return s.settle(ctx)
 		}
-		worked, err := s.turn()
+		worked, err := s.turn(ctx)
 		if err != nil {
-			return s.fail(err)
+			return s.fail(ctx, err)
 		}
 		if worked {
 			continue
@@ -152,13 +152,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 // fail ends the loop: what broke one step ends the sequences of all, those that wait included.
-func (s *Scheduler) fail(err error) error {
+func (s *Scheduler) fail(ctx context.Context, err error) error {
 	s.refuse(err)
 	s.endAll(Event{Finish: Failed, Err: err})
 	if errors.Is(err, engine.ErrPoisoned) {
 		return err
 	}
-	return errors.Join(err, s.settle())
+	return errors.Join(err, s.settle(ctx))
 }
 
 // arrivals moves what was submitted into the loop's own queue.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -78,7 +79,7 @@ func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].pena
 // turn is one turn of the loop: plan what to compute, submit it, wait for the oldest step under way, and
 // hand out what came of that. Where the backend takes another step the wait is left out, so that the
 // next one is planned while this one runs.
-func (s *Scheduler) turn() (worked bool, err error) {
+func (s *Scheduler) turn(ctx context.Context) (worked bool, err error) {
 	defer s.publishSnapshot()
 	if err := s.renew(); err != nil {
 		return false, err
@@ -99,7 +100,7 @@ func (s *Scheduler) turn() (worked bool, err error) {
 	case planned && s.steps.underWay < len(s.steps.all):
 		return true, nil
 	}
-	done, err := s.wait()
+	done, err := s.wait(ctx)
 	switch {
 	case s.config.Background && errors.Is(err, engine.ErrAborted):
 		s.undo(done)
@@ -120,8 +121,12 @@ func (s *Scheduler) submit() error {
 	return nil
 }
 
-// wait returns the oldest step when it is done. It stays as it is until the next plan.
-func (s *Scheduler) wait() (*step, error) {
+// wait returns the oldest step when it is done. It stays as it is until the next plan. A background step, which may be
+// long in coming, ends with ctx.
+func (s *Scheduler) wait(ctx context.Context) (*step, error) {
+	if s.config.Background {
+		defer context.AfterFunc(ctx, s.instance.Withdraw)()
+	}
 	t := &s.steps
 	done := &t.all[t.oldest]
 	t.oldest, t.underWay = (t.oldest+1)%len(t.all), t.underWay-1
@@ -135,9 +140,9 @@ func (s *Scheduler) wait() (*step, error) {
 
 // settle waits for what is under way when nobody wants its results any more: the instance may not be closed
 // before. A poisoned one has nothing under way.
-func (s *Scheduler) settle() error {
+func (s *Scheduler) settle(ctx context.Context) error {
 	for s.steps.underWay > 0 {
-		if _, err := s.wait(); err != nil && !errors.Is(err, engine.ErrAborted) {
+		if _, err := s.wait(ctx); err != nil && !errors.Is(err, engine.ErrAborted) {
 			return err
 		}
 	}

@@ -213,8 +213,8 @@ func TestBarrierWaitsForAll(t *testing.T) {
 	}
 }
 
-// A run that gives way ends for all its workers at the same barrier, and leaves nothing behind for the next, which may have
-// fewer or more of them.
+// A run that gives way ends for all its workers at the same barrier. It may go on from there, and then computes each chunk once; else it
+// leaves nothing behind for the next, which may have fewer or more of them.
 func TestRunsGiveWay(t *testing.T) {
 	m := &probeMemory{}
 	defer m.free()

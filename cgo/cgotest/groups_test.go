@@ -290,21 +290,26 @@ func TestGroupsGiveTheSameBytes(t *testing.T) {
 // A page that was another sequence's before holds what a fresh one does, to the last byte: slots that are not
 // written yet are cleared when the page is opened.
 func TestPagesAreAsFresh(t *testing.T) {
-	const n = 283
 	p, w := groupsProgram(t)
 	for _, kv := range kvTypes {
 		fresh, used := loadGroups(t, p, w, "auto", 2, kv), loadGroups(t, p, w, "auto", 2, kv)
-		groupsRun{chunk: 80}.run(t, used, groupsContext)
-		groupsRun{chunk: 80}.run(t, fresh, n)
-		groupsRun{chunk: 37}.run(t, used, n)
-		for g, ids := range newHistory(0, n, 3).pages {
-			size := fresh.Limits().Groups[g].PageBytes
-			want, got := make([]byte, size), make([]byte, size)
-			id := ids[n/engine.PageTokens]
-			if err := errors.Join(moved(fresh.Export(engine.GroupID(g+1), id, want)), moved(used.Export(engine.GroupID(g+1), id, got))); err != nil {
-				t.Fatal(err)
+		for _, c := range []struct{ n, chunk int }{
+			{283, 37}, // the last step begins in the midst of the last page but one
+			{273, 34}, // the last step is one token, which opens the last page
+			{279, 34}, // the last step begins where its page does
+		} {
+			groupsRun{chunk: 80}.run(t, used, groupsContext)
+			groupsRun{chunk: 80}.run(t, fresh, c.n)
+			groupsRun{chunk: c.chunk}.run(t, used, c.n)
+			for g, ids := range newHistory(0, c.n, 3).pages {
+				size := fresh.Limits().Groups[g].PageBytes
+				want, got := make([]byte, size), make([]byte, size)
+				id := ids[c.n/engine.PageTokens]
+				if err := errors.Join(moved(fresh.Export(engine.GroupID(g+1), id, want)), moved(used.Export(engine.GroupID(g+1), id, got))); err != nil {
+					t.Fatal(err)
+				}
+				same(t, fmt.Sprintf("%v KV, %s, %+v: the last page", kv, p.Groups[g].Name, c), got, want)
 			}
-			same(t, fmt.Sprintf("%v KV, %s: the last page", kv, p.Groups[g].Name), got, want)
 		}
 	}
 }

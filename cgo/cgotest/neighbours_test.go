@@ -262,6 +262,49 @@ func TestNeighboursChangeNoByte(t *testing.T) {
 	}
 }
 
+// A background sequence comes to its end beside five loops that leave no time between their steps, with the bytes that it has
+// alone.
+func TestBackgroundEndsBesideOthers(t *testing.T) {
+	prompt := stepTokens(120)
+	p, tiers := makeTiers(t, engine.F16, prompt, 1)
+	device := open(t, "auto", 2)
+	var stop atomic.Bool
+	var served sync.WaitGroup
+	for i := range 5 {
+		d := newDriver(t, loadWith(t, device, p, tiers[0].weights, engine.F16, nil))
+		d.chunk = func() int { return 5 + i }
+		served.Go(func() {
+			for !stop.Load() {
+				if _, err := d.answer(prompt, stepPages(0)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	background := loadWith(t, device, p, tiers[0].weights, engine.F16, nil)
+	d := newDriver(t, background)
+	d.background = true
+	ended := make(chan []float32, 1)
+	go func() {
+		got, err := d.answer(prompt, stepPages(0))
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- got
+	}()
+	select {
+	case got := <-ended:
+		stop.Store(true)
+		same(t, "logits", got, tiers[0].want)
+	case <-time.After(30 * time.Second):
+		t.Errorf("it has not come to its end in 30 s, %d of its steps gave way", d.aborted.Load())
+		stop.Store(true)
+		<-ended
+	}
+	served.Wait()
+}
+
 // A background step gives way to the steps of others alone: what nobody disturbs is computed to its end.
 func TestBackgroundRunsUndisturbed(t *testing.T) {
 	prompt := stepTokens(100)

@@ -79,6 +79,7 @@ struct probe_way {
 	int background, ended;
 	unsigned seed;
 	int phases, chunks;
+	int from, at;  // the phase in which the run begins, and in which it gave way
 	int32_t *done; // (phases, chunks), plain: the barriers order what is written and read
 	_Atomic int32_t wrong, walked, left;
 };
@@ -97,11 +98,13 @@ static void *probe_ask(void *arg)
 static void probe_way_worker(void *arg, int worker)
 {
 	struct probe_way *r = arg;
-	for (int p = 0; p < r->phases; p++) {
+	for (int p = r->from; p < r->phases; p++) {
 		int32_t *done = r->done + p * r->chunks;
 		for (int c; (c = pool_claim(r->pool)) < r->chunks; done[c]++)
 			;
 		if (pool_barrier(r->pool)) {
+			if (worker == 0)
+				r->at = p;
 			atomic_fetch_add(&r->left, 1);
 			return;
 		}
@@ -118,16 +121,30 @@ static void probe_set(struct probe_way *r, int background)
 	pool_give_way(r->pool, 0);
 	pthread_mutex_unlock(&r->lock);
 }
-// probe_way_run returns whether the run gave way, or -1: what a run must not do.
-static int probe_way_run(struct probe_way *r, int workers, int background)
+// probe_way_part returns whether a run gave way, or -1: what a run must not do.
+static int probe_way_part(struct probe_way *r, int workers, int background)
 {
-	memset(r->done, 0, (size_t)r->phases * (size_t)r->chunks * sizeof *r->done);
 	r->walked = r->left = 0;
 	probe_set(r, background);
 	int gave_way = pool_run(r->pool, workers, probe_way_worker, r);
 	probe_set(r, 0);
 	if (r->wrong || r->walked + r->left != workers || (r->walked && r->left) || (gave_way ? !background : r->left != 0))
 		return -1;
+	return gave_way;
+}
+// probe_way_run is a run that goes on where it gave way as often as `parts` says; so it may be undone at the end.
+static int probe_way_run(struct probe_way *r, int workers, int background, int parts)
+{
+	int gave_way;
+	memset(r->done, 0, (size_t)r->phases * (size_t)r->chunks * sizeof *r->done);
+	r->from = 0;
+	while ((gave_way = probe_way_part(r, workers, background)) == 1 && parts-- > 0) {
+		r->from = r->at;
+		pool_begin_at(r->pool, pool_claimed(r->pool));
+	}
+	for (int i = 0; gave_way == 0 && i < r->phases * r->chunks; i++)
+		if (r->done[i] != 1)
+			return -1;
 	return gave_way;
 }
 static int probe_ways(int threads, int runs, unsigned seed, int32_t *done, int phases, int most)
@@ -141,7 +158,7 @@ static int probe_ways(int threads, int runs, unsigned seed, int32_t *done, int p
 	pthread_create(&asking, NULL, probe_ask, &r);
 	for (int i = 0; i < runs && gave_way >= 0; i++) {
 		r.chunks = rand_r(&seed) % most;
-		int way = probe_way_run(&r, 1 + rand_r(&seed) % threads, rand_r(&seed) % 2);
+		int way = probe_way_run(&r, 1 + rand_r(&seed) % threads, rand_r(&seed) % 2, rand_r(&seed) % 4);
 		gave_way = way < 0 ? -1 : gave_way + way;
 	}
 	pthread_mutex_lock(&r.lock);
@@ -173,7 +190,7 @@ func probeBarriers(m *probeMemory, threads, runs, chunks, phases int) int {
 	return int(C.probe_barrier_run(C.int(threads), C.int(runs), C.int(chunks), C.int(phases), ints(probeTake[int32](m, chunks*phases))))
 }
 
-// probeWays runs a pool on random numbers of its workers, and has runs give way at random. It returns how many did, -1 if a
+// probeWays runs a pool on random numbers of its workers, and has runs give way at random, of which some go on. It returns how many did not end, -1 if a
 // chunk was not done just once behind a barrier, workers disagreed on leaving, or a run left that was not asked to.
 func probeWays(m *probeMemory, threads, runs int, seed uint64) int {
 	const phases, chunks = 12, 64

@@ -266,8 +266,8 @@ func TestNothingButNaN(t *testing.T) {
 		logits := probeCopy(m, fill(50, func(int) float32 { return float32(math.NaN()) }))
 		for _, o := range samplings {
 			o.Top = 3
-			if got, _ := k.sample(m, logits, plain(o), 0, nil, nil); got.Token < 0 || got.Token >= 50 {
-				t.Errorf("%s: token %d of 50", k.name, got.Token)
+			if got, _ := k.sample(m, logits, plain(o), 0, nil, nil); got.Token < 0 || got.Token >= 50 || got.NotFinite != 1 {
+				t.Errorf("%s: token %d of 50, not finite: %d", k.name, got.Token, got.NotFinite)
 			}
 		}
 		m.free()

@@ -50,6 +50,7 @@ type Instance struct {
 	mu          sync.Mutex
 	steps       []Step
 	submitted   int
+	withdrawn   chan struct{}  // (1) what Withdraw asked of the step under way
 	moving      map[pageOf]int // transfers under way
 	generations map[engine.Generation]Weights
 	newest      engine.Generation
@@ -65,7 +66,7 @@ func New(l engine.Limits) *Instance {
 		l.Groups[g].PageBytes = pageBytes
 	}
 	return &Instance{
-		limits: l, memory: newMemory(l), moving: map[pageOf]int{},
+		limits: l, memory: newMemory(l), moving: map[pageOf]int{}, withdrawn: make(chan struct{}, 1),
 		generations: map[engine.Generation]Weights{1: {}}, newest: 1,
 	}
 }
@@ -174,20 +175,43 @@ func (in *Instance) Wait() error {
 	case len(in.underWay) == 0:
 		return in.poisoned(len(in.steps), errors.New("nothing is under way"))
 	}
-	if in.Gate != nil {
-		<-in.Gate
-	}
 	f := in.underWay[0]
+	withdrawn := in.pass(f.given.Background)
 	in.underWay = in.underWay[1:]
-	step, err := in.run(&f)
+	step, err := in.run(&f, withdrawn)
 	if err != nil && !errors.Is(err, engine.ErrAborted) {
 		return in.poisoned(step, err)
 	}
 	return err
 }
 
+// Withdraw lets the background step under way give way, if it has not passed the Gate.
+func (in *Instance) Withdraw() {
+	select {
+	case in.withdrawn <- struct{}{}:
+	default:
+	}
+}
+
+// pass waits at the Gate, unless the step is withdrawn.
+func (in *Instance) pass(background bool) (withdrawn bool) {
+	switch {
+	case in.Gate == nil:
+		return false
+	case !background:
+		<-in.Gate
+		return false
+	}
+	select {
+	case <-in.Gate:
+		return false
+	case <-in.withdrawn:
+		return true
+	}
+}
+
 // run computes what was submitted, not what the batch holds now, and writes the results to the batch.
-func (in *Instance) run(f *submittedStep) (step int, err error) {
+func (in *Instance) run(f *submittedStep, withdrawn bool) (step int, err error) {
 	step = in.record(&f.given)
 	if in.Fail != nil {
 		if err := in.Fail(step); err != nil {
@@ -205,7 +229,7 @@ func (in *Instance) run(f *submittedStep) (step int, err error) {
 	if err != nil {
 		return step, err
 	}
-	if f.given.Background && in.Abort != nil && in.Abort(step) {
+	if withdrawn || f.given.Background && in.Abort != nil && in.Abort(step) {
 		return step, in.giveWay(&f.given)
 	}
 	for i, o := range f.batch.Outputs {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/engine/enginetest"
 )
 
 // A matrix of one row is a matrix all the same: as a vector its product would be left uncomputed.
@@ -46,6 +47,57 @@ func (w typed) Tensor(name string) (engine.Tensor, error) {
 		rows = 32
 	}
 	return engine.Tensor{Name: name, Type: w.types[name], Rows: rows, Cols: 32, RowBytes: 32 * 4}, nil
+}
+
+// A norm rounds its own output, never the value that a product behind it reads instead.
+func TestNormsRoundTheirOwnRows(t *testing.T) {
+	b := engine.NewBuilder("test", 8, 1)
+	x, h, y, rows := b.Value("x", 32), b.Value("h", 32), b.Value("y", 32), b.OutputValue("rows", 32)
+	b.Add(engine.Embed{Table: b.Weight("table", 8, 32), Scale: 1, Out: x})
+	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("gamma", 32), In: x, Out: h})
+	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.Weight("q8", 32, 32), Residual: h, Out: y}}})
+	b.Add(engine.Rows{In: y, Out: rows})
+	b.Add(engine.Head{In: rows, Weight: b.Weight("head", 8, 32), Scale: 1})
+	p, err := b.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Lower(p, typed{types: map[string]engine.DType{"q8": engine.Q8_0}}, Capacity{HeadDim: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if norm, round := l.Phases[1], l.Phases[2]; norm.Kind != Norm || norm.Quantise || round.Kind != Quantise || round.In != x {
+		t.Errorf("the norm is %+v, behind it %+v: it must not round, x must be", norm, round)
+	}
+}
+
+// What holds rounded rows is as wide as the widest input of any product, whatever the weights' types: those that replace them may
+// want it rounded.
+func TestRoundedRowsHaveRoom(t *testing.T) {
+	b := engine.NewBuilder("test", 8, 1)
+	x, y, rows := b.Value("x", 32), b.Value("y", 64), b.OutputValue("rows", 32)
+	b.Add(engine.Embed{Table: b.Weight("table", 8, 32), Scale: 1, Out: x})
+	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.Weight("up", 64, 32), Out: y}}})
+	b.Add(engine.Linears{In: y, Outputs: []engine.Linear{{Weight: b.Weight("down", 32, 64), Out: x}}})
+	b.Add(engine.Rows{In: x, Out: rows})
+	b.Add(engine.Head{In: rows, Weight: b.Weight("head", 8, 32), Scale: 1})
+	p, err := b.Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, types := range []map[string]engine.DType{{}, {"up": engine.Q8_0}, {"down": engine.Q8_0}, {"up": engine.Q8_0, "down": engine.Q8_0, "head": engine.Q8_0}} {
+		w := enginetest.Tensors{}
+		for _, weight := range p.Weights {
+			w.Put(weight.Name, types[weight.Name], weight.Rows, weight.Cols, make([]byte, map[engine.DType]int{engine.F32: 4 * weight.Rows * weight.Cols, engine.Q8_0: 34 * weight.Rows * weight.Cols / 32}[types[weight.Name]]))
+		}
+		l, err := Lower(p, w, Capacity{HeadDim: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.ActCols != 64 {
+			t.Errorf("types %v: rounded rows of %d, the widest input has 64", types, l.ActCols)
+		}
+	}
 }
 
 // A value is rounded once for all products that read it, and again once something has written it: a stale

@@ -45,7 +45,7 @@ func testProgram(t *testing.T, first int, base float64) *engine.Program {
 	b.Add(engine.Norm{Kind: engine.RMSNorm, Gamma: b.Vector("norm", wide), In: x, Out: x})
 	b.Add(engine.Linears{In: x, Outputs: []engine.Linear{{Weight: b.WeightRows("fused", first, wide, wide), Bias: b.VectorPart("bias", wide, wide), Out: y}}})
 	b.Add(engine.Store{Group: g, Layer: 1, K: y, V: y, Rope: rope})
-	b.Add(engine.Attend{Group: g, Layer: 1, Q: y, Out: x, Heads: 1, Rope: rope})
+	b.Add(engine.Attend{Group: g, Layer: 1, Q: y, Out: x, Heads: 1, Scale: 1, Rope: rope})
 	b.Add(engine.Rows{In: x, Out: rows})
 	b.Add(engine.Head{In: rows, Weight: b.Weight("table", manyRows, wide), Scale: 1})
 	p, err := b.Program()
@@ -172,6 +172,59 @@ func TestDigest(t *testing.T) {
 	other("the same bytes as another type", plain(half))
 	other("the same rows of another part", digest(t, testProgram(t, wide, 1e4), testWeights(), inOrder))
 	other("another rope", digest(t, testProgram(t, 0, 1e5), testWeights(), inOrder))
+}
+
+// variant is the program with some of its ops or weights changed.
+func variant(t *testing.T, change func(p *engine.Program)) *engine.Program {
+	p := testProgram(t, 0, 1e4)
+	change(p)
+	return p
+}
+
+// changeOp changes the first op of a type.
+func changeOp[O engine.Op](change func(o *O)) func(p *engine.Program) {
+	return func(p *engine.Program) {
+		i := slices.IndexFunc(p.Ops, func(op engine.Op) bool { _, ok := op.(O); return ok })
+		o := p.Ops[i].(O)
+		change(&o)
+		p.Ops[i] = o
+	}
+}
+
+// Each field of an op that enters a result enters the digest, as do the parts of tensors that are read whole: else
+// prefixes would be shared, and answers be named alike, between models that differ.
+func TestDigestOfThePrograms(t *testing.T) {
+	of := func(p *engine.Program) string { return digest(t, p, testWeights(), func([]int) {}) }
+	digests := map[string]string{of(testProgram(t, 0, 1e4)): "the model"}
+	for what, change := range map[string]func(p *engine.Program){
+		"the embedding's scale":  changeOp(func(o *engine.Embed) { o.Scale = 2 }),
+		"a norm's epsilon":       changeOp(func(o *engine.Norm) { o.Epsilon = 1e-5 }),
+		"a norm's kind":          changeOp(func(o *engine.Norm) { o.Kind = engine.LayerNorm }),
+		"a norm's residual":      changeOp(func(o *engine.Norm) { o.Residual = o.In }),
+		"an activation":          changeOp(func(o *engine.Linears) { o.Outputs = slices.Clone(o.Outputs); o.Outputs[0].Activation = engine.SiLU }),
+		"a product's residual":   changeOp(func(o *engine.Linears) { o.Outputs = slices.Clone(o.Outputs); o.Outputs[0].Residual = o.Outputs[0].Out }),
+		"the scores' scale":      changeOp(func(o *engine.Attend) { o.Scale = 2 }),
+		"the scores' softcap":    changeOp(func(o *engine.Attend) { o.Softcap = 50 }),
+		"the queries' rope":      changeOp(func(o *engine.Attend) { o.Rope = nil }),
+		"the queries' ropeStyle": changeOp(func(o *engine.Attend) { r := *o.Rope; r.Style = engine.RopeHalves; o.Rope = &r }),
+		"the keys' rope":         changeOp(func(o *engine.Store) { o.Rope = nil }),
+		"the keys' epsilon":      changeOp(func(o *engine.Store) { o.Epsilon = 1e-5 }),
+		"the logits' scale":      changeOp(func(o *engine.Head) { o.Scale = 2 }),
+		"the logits' softcap":    changeOp(func(o *engine.Head) { o.Softcap = 30 }),
+		"an op less":             func(p *engine.Program) { p.Ops = slices.Delete(p.Ops, 1, 2) },
+		"another order":          func(p *engine.Program) { p.Ops[3], p.Ops[4] = p.Ops[4], p.Ops[3] },
+		"a window":               func(p *engine.Program) { p.Groups[0].Mask, p.Groups[0].Window = engine.Window, 4 },
+		"another part of the bias": func(p *engine.Program) {
+			i := slices.IndexFunc(p.Weights, func(w engine.Weight) bool { return w.Name == "bias" })
+			p.Weights[i].FirstRow = 0
+		},
+	} {
+		d := of(variant(t, change))
+		if is, known := digests[d]; known {
+			t.Errorf("%s has the digest of %s", what, is)
+		}
+		digests[d] = what
+	}
 }
 
 // hinted notes what was asked for ahead, and read.

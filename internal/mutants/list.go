@@ -69,8 +69,8 @@ var list = []mutant{
 		old: "case int(t) >= b.limits.Vocab", new: "case int(t) > b.limits.Vocab",
 	},
 	{
-		name: "target-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
-		old: "int(o.Target) >= b.limits.Vocab", new: "int(o.Target) > b.limits.Vocab",
+		name: "target-beyond-vocabulary", file: "engine/output.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
+		old: "int(o.Target) >= l.Vocab", new: "int(o.Target) > l.Vocab",
 	},
 	{
 		name: "listed-target-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
@@ -78,11 +78,11 @@ var list = []mutant{
 	},
 	{
 		name: "position-beyond-context", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestSequencesAreChecked"},
-		old: "last > b.limits.MaxContext", new: "last > b.limits.MaxContext+1",
+		old: "first > b.limits.MaxContext-len(tokens)", new: "first > b.limits.MaxContext-len(tokens)+1",
 	},
 	{
-		name: "top-beyond-vocabulary", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestTopOfASmallVocabulary"},
-		old: "min(b.limits.MaxTop, b.limits.Vocab)", new: "b.limits.MaxTop",
+		name: "top-beyond-vocabulary", file: "engine/output.go", pkg: "engine", tests: []string{"TestTopOfASmallVocabulary"},
+		old: "min(l.MaxTop, l.Vocab)", new: "l.MaxTop",
 	},
 	{
 		name: "heads-uneven", file: "engine/op_attend.go", pkg: "engine", tests: []string{"TestProgramsAreChecked"},

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+)
+
+// This file owns what one output may ask for, whatever else is in its batch: AddOutput holds a batch to it, and whoever takes
+// requests holds them to it first, since an output that is refused only when its step is planned has nobody left to tell.
+
+// Check tells what is wrong with o on an instance of these limits; its Row and Mask are the batch's to judge. Of fields
+// that o's mode does not need only those count that are indices.
+func (o Output) Check(l Limits) error {
+	switch most := min(l.MaxTop, l.Vocab); {
+	case o.Mode&^allModes != 0:
+		return outputError("mode %d, of which no bit but %d is known", o.Mode, allModes)
+	case o.Top < 0 || int(o.Top) > most:
+		return outputError("%d top tokens: the instance was loaded for up to %d, which the vocabulary has", o.Top, most)
+	case o.Mode&(Score|Sample) != Sample && (o.Target < 0 || int(o.Target) >= l.Vocab):
+		return outputError("a target outside the vocabulary")
+	case o.Mode&Sample == 0:
+		return nil
+	}
+	return o.checkSampling()
+}
+
+const allModes = Sample | Score | WholeRow | LogSumExp | Rank
+
+// checkSampling refuses numbers that mean nothing, which would draw something all the same.
+func (o Output) checkSampling() error {
+	if o.TopK < 0 {
+		return outputError("top-k %d: it must be 0, which is all, or more", o.TopK)
+	}
+	for _, n := range []struct {
+		what        string
+		value       float32
+		least, most float32
+	}{
+		{"temperature", o.Temperature, 0, math.MaxFloat32}, {"top-p", o.TopP, 0, 1}, {"min-p", o.MinP, 0, 1},
+		{"repetition penalty", o.Repetition, 0, math.MaxFloat32},
+		{"presence penalty", o.Presence, -math.MaxFloat32, math.MaxFloat32}, {"frequency penalty", o.Frequency, -math.MaxFloat32, math.MaxFloat32},
+	} {
+		if !(n.value >= n.least && n.value <= n.most) { // so NaN is refused
+			return outputError("a %s of %g: it must lie between %g and %g", n.what, n.value, n.least, n.most)
+		}
+	}
+	return nil
+}
+
+func outputError(format string, args ...any) error {
+	return &BatchError{Field: "outputs", Reason: fmt.Sprintf(format, args...)}
+}
