@@ -31,6 +31,10 @@ var policy = []mutant{
 		name: "biases-beyond-a-step", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestBiasesBeyondAStep"},
 		old: "cap(b.Biases)-len(b.Biases) >= len(seq.biases())", new: "true",
 	},
+	{
+		name: "newcomers-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNewcomersGoBehind"},
+		old: "		s.takeTurn(seq)\n		seq.admitted()", new: "		seq.admitted()",
+	},
 
 	// Who waits.
 	{
@@ -44,6 +48,14 @@ var policy = []mutant{
 	{
 		name: "preempted-to-the-tail", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPreemptedGoBeforeThoseThatWait"},
 		old: "slices.Insert(s.waiting, 0, seq)", new: "append(s.waiting, seq)",
+	},
+	{
+		name: "oldest-preempted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestYoungestIsPreempted"},
+		old: "range slices.Backward(s.running)", new: "range s.running",
+	},
+	{
+		name: "follower-lets-nobody-pass", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFollowersLetOthersPass"},
+		old: "			i++\n			continue\n", new: "			return\n",
 	},
 	{
 		name: "group-in-part", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
@@ -62,6 +74,22 @@ var policy = []mutant{
 	{
 		name: "tenants-share", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestTenantsShareNoPages"},
 		old: `if tenant == "" {`, new: "if true {",
+	},
+	{
+		name: "prefix-evicted-from-its-root", file: "scheduler/table.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
+		old: "range slices.Backward(t.pages)", new: "range t.pages",
+	},
+	{
+		name: "older-page-outranks-the-copy", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
+		old: "		case o.references == 0:\n", new: "		case o.references == 0:\n			return false\n		case false:\n",
+	},
+	{
+		name: "copy-never-cached", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestCopyReplacesAnEvictedPage"},
+		old: "case pg.ready && p.claim(id):", new: "case pg.ready && pg.keyed:",
+	},
+	{
+		name: "cached-tokens-told-again", file: "scheduler/prefix.go", pkg: "scheduler", tests: []string{"TestCachedTokensAreThoseOfTheFirstTime"},
+		old: "if seq.generated == 0 {", new: "if true {",
 	},
 
 	// What is sampled.
