@@ -229,6 +229,13 @@ func TestStops(t *testing.T) {
 		{`"stop":"<|im_start|>","include_stop_str_in_output":true`, "ab", "stop", 3},
 		{`"stop":"<|im_start|>","include_stop_str_in_output":true,"skip_special_tokens":false`, "ab<|im_start|>", "stop", 3},
 		{`"stop":"<|im_start|>","min_tokens":3`, "abcabd", "stop", 8},
+		{`"stop":"b<|im_start|>"`, "a", "stop", 3}, {`"stop":"<|im_start|>c"`, "ab", "stop", 4}, {`"stop":"b<|im_start|>ca"`, "a", "stop", 5},
+		{`"stop":"b<|im_start|>c","include_stop_str_in_output":true`, "abc", "stop", 4}, {`"stop":"b<|im_start|>x"`, "abcabd", "stop", 8},
+		{`"stop":"b<|im_start|>","min_tokens":2`, "a", "stop", 3}, {`"stop":["b<|im_start|>x","<|im_start|>"]`, "ab", "stop", 4},
+		{`"stop":"bc"`, "a", "stop", 4}, {`"stop":"abca"`, "", "stop", 5}, // the client reads on behind what it is not shown
+		{`"stop":["<|im_","start|>","|>c","|>"]`, "abcabd", "stop", 8}, // a part of a name stands in no text
+		{`"stop":"d</s>"`, "abcab", "stop", 8}, {`"stop":"<|im_end|>"`, "abcabd", "stop", 8},
+		{`"stop":"d</s>","max_tokens":7`, "abcabd", "length", 7},
 		{`"stop":["b<|im_start|>","<|im_"],"skip_special_tokens":false`, "a", "stop", 3},
 		{`"stop":"ab"`, "", "stop", 2},
 		{`"stop":"ab","include_stop_str_in_output":true`, "ab", "stop", 2},

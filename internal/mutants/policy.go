@@ -143,19 +143,27 @@ var policy = []mutant{
 	},
 	{
 		name: "control-token-no-stop", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
-		old: "d.hides(e.Token) &&", new: "false &&",
+		old: "		d.stop.hide(", new: "		new(stopMatcher).hide(",
+	},
+	{
+		name: "stop-string-in-a-hidden-name", file: "api/stop.go", pkg: "api", tests: []string{"TestStopMatcherOfHiddenTokens", "TestStops"},
+		old: "			i, hidden = hidden[0].to, hidden[1:]\n			if i == len(m.held) {", new: "			hidden = hidden[1:]\n			if i == len(m.held) {",
+	},
+	{
+		name: "stop-string-broken-by-a-hidden-token", file: "api/stop.go", pkg: "api", tests: []string{"TestStopMatcherOfHiddenTokens", "TestStops"},
+		old: "case h.from == place:", new: "case h.from < len(m.held):",
 	},
 	{
 		name: "stop-strings-do-not-wait", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
-		old: "	case d.tokens <= d.least:", new: "	case false:",
+		old: "if d.tokens <= d.least {", new: "if false {",
 	},
 	{
 		name: "stop-string-forgotten-while-waiting", file: "api/stop.go", pkg: "api", tests: []string{"TestStops"},
-		old: "	m.held += text\n	partial := m.partial()", new: "	m.held += text\n	partial := len(m.held)",
+		old: "			return m.letOut(i)\n		}\n	}\n	return m.letOut(len(m.held))\n", new: "			return m.letOut(len(m.held))\n		}\n	}\n	return m.letOut(len(m.held))\n",
 	},
 	{
 		name: "end-token-listed", file: "api/decoder.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
-		old: "t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer", new: "t.unlisted = false",
+		old: "t.unlisted = (isEnd || stopped && hidden) && !d.job.stopInAnswer", new: "t.unlisted = false",
 	},
 
 	// What a request holds.
