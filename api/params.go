@@ -62,6 +62,7 @@ type floatRange struct {
 }
 
 func (g *generation) check() error {
+	g.MaxTokens = unlimited(g.MaxTokens)
 	for _, r := range []floatRange{
 		{field: "temperature", value: g.Temperature, high: 100},
 		{field: "top_p", value: g.TopP, high: 1, openLow: true},
@@ -88,7 +89,15 @@ func (g *generation) check() error {
 	if g.StreamOptions != nil && or(g.StreamOptions.IncludeUsage, false) && !or(g.Stream, false) {
 		return badField("stream_options", "it needs stream to be true")
 	}
-	return g.checkForeign()
+	return checkForeign("", g.Others, foreignFields)
+}
+
+// unlimited reads the -1 that front ends send for an answer as long as there is room for.
+func unlimited(most *int64) *int64 {
+	if most != nil && *most == -1 {
+		return new(int64(math.MaxInt64))
+	}
+	return most
 }
 
 // intRange is a parameter's range, ends included. One without an upper end is a ceiling: more than there is means all there is.

@@ -112,8 +112,24 @@ var policy = []mutant{
 		old: "	case f.exact:", new: "	case false:",
 	},
 	{
-		name: "unknown-fields-logged-each-time", file: "api/fields.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
-		old: "u.seen[clip(name, maxParam)] = true", new: "u.seen[clip(name, maxParam)] = false",
+		name: "unknown-fields-logged-each-time", file: "api/unknown.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "	u.seen[name] = true\n", new: "",
+	},
+	{
+		name: "made-up-names-hide-others", file: "api/unknown.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "known || u.seen[name] {", new: "known || u.seen[name] || len(u.seen) == maxUnknown {",
+	},
+	{
+		name: "pictures-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
+		old: "return checkForeign(prefix, members, messageFields)", new: "return nil",
+	},
+	{
+		name: "tools-told-with-none", file: "api/chat.go", pkg: "api", tests: []string{"TestToolsThatAreNotTold", "TestHabitualFields"},
+		old: "		r.Tools = nil\n", new: "",
+	},
+	{
+		name: "no-limit-refused", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "*most == -1", new: "false",
 	},
 	{
 		name: "seed-minus-one", file: "api/integer.go", pkg: "api", tests: []string{"TestSeeds"},
