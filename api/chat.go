@@ -122,6 +122,9 @@ func (s *Server) chatCompletions(c *call) error {
 	if err != nil {
 		return err
 	}
+	r.forget()
+	r.Messages, r.Tools, r.TemplateKwargs = nil, nil, nil
+	c.release()
 	if or(r.Stream, false) {
 		return r.answerStream(c, j, len(ids))
 	}

@@ -63,6 +63,9 @@ func (s *Server) completions(c *call) error {
 	if err != nil {
 		return err
 	}
+	r.forget()
+	r.Prompt = nil
+	c.release()
 	if or(r.Stream, false) {
 		return a.stream()
 	}
@@ -75,7 +78,7 @@ type completion struct {
 	r       *completionRequest
 	call    *call
 	head    envelope
-	prompts []textOrIDs // with ids and text both
+	prompts []textOrIDs // with ids, and with text where it is echoed
 	choices []completionChoice
 	written []written // per choice
 	usage   usage
@@ -133,7 +136,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 	return a, nil
 }
 
-// tokenise gives a prompt both forms.
+// tokenise gives a prompt its ids, and its text where that is echoed.
 func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field string) (err error) {
 	if p.ids == nil {
 		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, false, true) })
@@ -145,6 +148,9 @@ func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field stri
 		}
 	} else if or(r.Echo, false) {
 		p.text = m.Tokenizer.Decode(p.ids, true)
+	}
+	if !or(r.Echo, false) {
+		p.text = ""
 	}
 	if len(p.ids) == 0 {
 		if m.Tokenizer.BOS() < 0 {

@@ -53,6 +53,10 @@ const (
 	maxPenaltyAbs = 2
 )
 
+// forget drops the parts of the body that have been understood: an answer takes its time, and its body is not counted
+// meanwhile.
+func (g *generation) forget() { g.LogitBias, g.Seed, g.Stop, g.Others = nil, nil, nil, nil }
+
 // floatRange is a parameter's range, ends included unless open.
 type floatRange struct {
 	field     string

@@ -192,6 +192,18 @@ var policy = []mutant{
 		old: "	c.server.budgets.bodies.Release(c.held)\n", new: "",
 	},
 	{
+		name: "bodies-counted-while-answered", file: "api/completions.go", pkg: "api", tests: []string{"TestAnswersHoldNoBodies"},
+		old: "	c.release()\n", new: "",
+	},
+	{
+		name: "refused-bodies-unread", file: "api/server.go", pkg: "api", tests: []string{"TestRefusedBodiesAreRead"},
+		old: "		c.drain()\n", new: "",
+	},
+	{
+		name: "normalised-texts-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestNormalisedTextsAreNotRefused"},
+		old: "m.Tokenizer.LongestPiece() * shrink", new: "m.Tokenizer.LongestPiece()",
+	},
+	{
 		name: "tokenised-to-be-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestTokenisingIsBounded"},
 		old: "len(text) > most", new: "len(text) > most && false",
 	},
