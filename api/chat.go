@@ -217,9 +217,9 @@ func (j *job) chatTokens(tokens []token) []chatToken {
 		if t.unlisted {
 			continue
 		}
-		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
+		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, showSpecial)), Top: []chatTop{}}
 		for _, a := range t.top {
-			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, true))})
+			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, showSpecial))})
 		}
 		out = append(out, ct)
 	}

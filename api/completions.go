@@ -139,7 +139,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 // tokenise gives a prompt its ids, and its text where that is echoed.
 func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field string) (err error) {
 	if p.ids == nil {
-		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, false, true) })
+		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, bare, readSpecial) })
 		if err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field stri
 			p.ids = m.Tokenizer.Around(p.ids)
 		}
 	} else if or(r.Echo, false) {
-		p.text = m.Tokenizer.Decode(p.ids, true)
+		p.text = m.Tokenizer.Decode(p.ids, showSpecial)
 	}
 	if !or(r.Echo, false) {
 		p.text = ""
@@ -199,9 +199,9 @@ func newLogprobs() *completionLogprobs {
 func (a *completion) layOut() {
 	a.watch = a.call.begin(a.job, int(or(a.r.N, 1)))
 	for i := range a.requests {
-		w := written{names: a.model.Tokenizer.NewContinuation(true)}
+		w := written{names: a.model.Tokenizer.NewContinuation(showSpecial)}
 		if or(a.r.Echo, false) {
-			w.names = a.model.Tokenizer.NewStream(true)
+			w.names = a.model.Tokenizer.NewStream(showSpecial)
 		}
 		a.written = append(a.written, w)
 		a.choices = append(a.choices, completionChoice{Index: i})
@@ -278,7 +278,7 @@ func (a *completion) name(choice int, t token) string {
 		name += w.names.Flush()
 	}
 	if endOfPrompt {
-		w.names = a.model.Tokenizer.NewContinuation(true)
+		w.names = a.model.Tokenizer.NewContinuation(showSpecial)
 	}
 	if a.shows(p, w.tokens, t.id, name) {
 		w.offset += utf8.RuneCountInString(name)

@@ -10,6 +10,13 @@ import (
 
 // This file owns turning the events of a sequence into text: what is shown of its tokens, and what ends it.
 
+// What the tokenizer is told.
+const (
+	showSpecial = true  // control tokens are written out
+	readSpecial = true  // the texts of control tokens are those tokens
+	bare        = false // nothing is put around a text: Around does that to the whole
+)
+
 // decoder turns the events of one sequence into text.
 type decoder struct {
 	job    *job
@@ -61,7 +68,7 @@ func (d *decoder) token(e scheduler.Event) (p piece, stopped bool) {
 		text = d.stream.Push(e.Token)
 	}
 	if hidden {
-		d.stop.hide(d.job.model.Tokenizer.Piece(e.Token, true))
+		d.stop.hide(d.job.model.Tokenizer.Piece(e.Token, showSpecial))
 	}
 	if d.tokens <= d.least {
 		p.text = d.stop.pass(text)
@@ -115,5 +122,5 @@ func (j *job) text(id int32) string {
 	if j.tokenIDs {
 		return "token_id:" + strconv.Itoa(int(id))
 	}
-	return validUTF8(j.model.Tokenizer.Piece(id, true))
+	return validUTF8(j.model.Tokenizer.Piece(id, showSpecial))
 }

@@ -90,7 +90,7 @@ func (s *Server) tokenize(c *call) error {
 	}
 	list := []withPiece{}
 	for _, id := range ids {
-		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, true))})
+		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, showSpecial))})
 	}
 	return c.reply(map[string]any{"tokens": list})
 }
@@ -113,7 +113,7 @@ func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpe
 			if err := json.Unmarshal(item, &text); err != nil {
 				return nil, err
 			}
-			ids = append(ids, t.Encode(text, false, parseSpecial)...)
+			ids = append(ids, t.Encode(text, bare, parseSpecial)...)
 		case item.Kind() == '0' && raw.Kind() == '[':
 			id, err := tokenID(field, item, t.VocabSize())
 			if err != nil {

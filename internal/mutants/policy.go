@@ -66,6 +66,11 @@ var policy = []mutant{
 		old: "if len(requests) > s.config.QueueLength", new: "if false",
 	},
 
+	{
+		name: "refused-step-passed-over", file: "scheduler/steps.go", pkg: "scheduler", tests: []string{"TestRefusedStepWaitsForTheOneUnderWay"},
+		old: "return fmt.Errorf(\"step refused: %w\", err)", new: "_ = fmt.Errorf(\"step refused: %w\", err)",
+	},
+
 	// What pages hold.
 	{
 		name: "most-recently-used-evicted", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestLeastRecentlyUsedPrefixIsEvicted"},
