@@ -16,18 +16,21 @@ import (
 // chatRequest is the endpoint's body.
 type chatRequest struct {
 	generation
-	Messages             jsontext.Value            `json:"messages"`
-	MaxCompletionTokens  *int64                    `json:"max_completion_tokens"`
-	Logprobs             *bool                     `json:"logprobs"`
-	TopLogprobs          *int64                    `json:"top_logprobs"`
-	Tools                jsontext.Value            `json:"tools"`
-	ToolChoice           jsontext.Value            `json:"tool_choice"`
-	ResponseFormat       *responseFormat           `json:"response_format"`
-	ReasoningEffort      *string                   `json:"reasoning_effort"`
-	AddGenerationPrompt  *bool                     `json:"add_generation_prompt"`
-	ContinueFinalMessage *bool                     `json:"continue_final_message"`
-	TemplateKwargs       map[string]jsontext.Value `json:"chat_template_kwargs"`
+	Messages             jsontext.Value  `json:"messages"`
+	MaxCompletionTokens  *int64          `json:"max_completion_tokens"`
+	Logprobs             *bool           `json:"logprobs"`
+	TopLogprobs          *int64          `json:"top_logprobs"`
+	Tools                jsontext.Value  `json:"tools"`
+	ToolChoice           jsontext.Value  `json:"tool_choice"`
+	ResponseFormat       *responseFormat `json:"response_format"`
+	ReasoningEffort      *string         `json:"reasoning_effort"`
+	AddGenerationPrompt  *bool           `json:"add_generation_prompt"`
+	ContinueFinalMessage *bool           `json:"continue_final_message"`
+	TemplateKwargs       templateFields  `json:"chat_template_kwargs"`
 }
+
+// templateFields are passed on to the chat template.
+type templateFields map[string]jsontext.Value
 
 func (r *chatRequest) check(m *Model) error {
 	r.MaxCompletionTokens = unlimited(r.MaxCompletionTokens)

@@ -134,6 +134,11 @@ var messageFields = map[string]foreign{
 	"partial": insteadOf("continue_final_message"), "prefill": insteadOf("continue_final_message"),
 }
 
+// streamFields are members of stream_options.
+var streamFields = map[string]foreign{
+	"continuous_usage_stats": insteadOf("include_usage"), "include_obfuscation": changesNone, "chunk_include_usage": insteadOf("include_usage"),
+}
+
 // tokenizeFields are what other servers' clients ask of /tokenize, and detokenizeFields of /detokenize. What those of
 // foreignFields mean that are in neither says nothing here.
 var (

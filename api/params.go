@@ -30,14 +30,17 @@ type generation struct {
 	StopInAnswer      *bool          `json:"include_stop_str_in_output"`
 	N                 *int64         `json:"n"`
 	Stream            *bool          `json:"stream"`
-	StreamOptions     *struct {
-		IncludeUsage *bool `json:"include_usage"`
-	} `json:"stream_options"`
-	IgnoreEOS         *bool `json:"ignore_eos"`
-	TokensAsIDs       *bool `json:"return_tokens_as_token_ids"`
-	SkipSpecialTokens *bool `json:"skip_special_tokens"`
+	StreamOptions     *streamOptions `json:"stream_options"`
+	IgnoreEOS         *bool          `json:"ignore_eos"`
+	TokensAsIDs       *bool          `json:"return_tokens_as_token_ids"`
+	SkipSpecialTokens *bool          `json:"skip_special_tokens"`
 
 	Others map[string]jsontext.Value `json:",embed"` // see foreignFields
+}
+
+type streamOptions struct {
+	IncludeUsage *bool                     `json:"include_usage"`
+	Others       map[string]jsontext.Value `json:",embed"` // see streamFields
 }
 
 // Caps of what one request may ask for; each bounds memory or time that a client could otherwise take.
@@ -92,6 +95,11 @@ func (g *generation) check() error {
 	}
 	if g.StreamOptions != nil && or(g.StreamOptions.IncludeUsage, false) && !or(g.Stream, false) {
 		return badField("stream_options", "it needs stream to be true")
+	}
+	if g.StreamOptions != nil {
+		if err := checkForeign("stream_options.", g.StreamOptions.Others, streamFields); err != nil {
+			return err
+		}
 	}
 	return checkForeign("", g.Others, foreignFields)
 }
