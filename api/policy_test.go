@@ -203,3 +203,14 @@ func TestGroups(t *testing.T) {
 	}
 	release()
 }
+
+// Half a character that stands before a control token is shown as one that is broken, be the token a stop string or not.
+func TestHalfACharacterBeforeAStop(t *testing.T) {
+	h := newBench(t, nil)
+	h.answer(says(2, 'a', 0xc3, imEnd-1, 'b'))
+	for fields, want := range map[string]string{`"stop":"<|im_start|>"`: "a\uFFFD", `"stop":"zz"`: "a\uFFFDb", `"stop":"b"`: "a\uFFFD"} {
+		if r := h.complete(`"prompt":"x","temperature":0,%s`, fields); r.Choices[0].Text != want || r.Choices[0].FinishReason != "stop" {
+			t.Errorf("%s: %q, %s; want %q", fields, r.Choices[0].Text, r.Choices[0].FinishReason, want)
+		}
+	}
+}
