@@ -123,6 +123,10 @@ var foreignFields = map[string]foreign{
 	"transforms": unsupported, "plugins": unsupported, "provider": changesNone, "route": changesNone, "enable_search": unsupported,
 	"thinking_budget": noneBut("chat_template_kwargs"), "preserve_thinking": noneBut("chat_template_kwargs"), "data_sources": unsupported,
 	"search_parameters": unsupported, "deferred": unsupported,
+
+	// mlx-lm, LM Studio and others
+	"json_mode": unsupported, "response_schema": insteadOf("response_format"), "adapters": unsupported, "role_mapping": unsupported,
+	"draft_model": changesNone, "num_draft_tokens": changesNone, "ttl": changesNone, "tool_call_parser": changesNone, "reasoning_parser": changesNone,
 }
 
 // messageFields are members of messages, and of the parts of their content. All that a template may know are passed on to it;
