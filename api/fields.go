@@ -1,11 +1,10 @@
 package api
 
 import (
-	"fmt"
+	"bytes"
 	"slices"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -59,43 +58,60 @@ func (f foreign) refuse(field string) error {
 	return badField(field, "it is not supported; leave it out")
 }
 
-// checkMessageFields holds the members of messages, and of the parts of their content, to messageFields. messages have been
-// checked for what they are.
+// checkMessageFields holds the members of messages, and of the parts of their content, to messageFields. Nothing is copied: a
+// message may be as large as the body.
 func checkMessageFields(messages jsontext.Value) error {
-	list, err := elements("messages", messages, maxMessages)
-	if err != nil {
-		return err
-	}
-	members := map[string]jsontext.Value{} // one for all, since there may be many parts
-	for i, message := range list {
-		prefix := fmt.Sprintf("messages[%d].", i)
-		if err := checkMembers(prefix, message, members); err != nil {
-			return err
-		}
-		content := members["content"]
-		if content.Kind() != '[' {
-			continue
-		}
-		parts, err := elements(prefix+"content", content, maxContent)
-		if err != nil {
-			return err
-		}
-		for k, part := range parts {
-			if err := checkMembers(fmt.Sprintf("%scontent[%d].", prefix, k), part, members); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return checkObjects(jsontext.NewDecoder(bytes.NewBuffer(messages), jsontext.AllowDuplicateNames(true)))
 }
 
-// checkMembers holds an object of a conversation to messageFields, and leaves its members in members.
-func checkMembers(prefix string, object jsontext.Value, members map[string]jsontext.Value) error {
-	clear(members)
-	if err := json.Unmarshal(object, &members); err != nil {
+// checkObjects takes the next value, a list of messages or of parts.
+func checkObjects(d *jsontext.Decoder) error {
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != ']' {
+		if d.PeekKind() == '{' {
+			err = checkMembers(d)
+		} else {
+			err = d.SkipValue()
+		}
+	}
+	if err == nil {
+		_, err = d.ReadToken()
+	}
+	return err
+}
+
+// checkMembers takes the next value, a message or a part.
+func checkMembers(d *jsontext.Decoder) error {
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != '}' {
+		var name jsontext.Token
+		if name, err = d.ReadToken(); err != nil {
+			break
+		}
+		f, known := messageFields[name.String()]
+		switch {
+		case known:
+			err = f.check(d)
+		case name.String() == "content" && d.PeekKind() == '[':
+			err = checkObjects(d)
+		default:
+			err = d.SkipValue()
+		}
+	}
+	if err == nil {
+		_, err = d.ReadToken()
+	}
+	return err
+}
+
+// check takes the value of a member whose name was read.
+func (f foreign) check(d *jsontext.Decoder) error {
+	at := d.StackPointer()
+	value, err := d.ReadValue()
+	if err != nil || f.asksNothing(value) {
 		return err
 	}
-	return checkForeign(prefix, members, messageFields)
+	return f.refuse(fieldOf("/messages" + at))
 }
 
 func (f foreign) asksNothing(v jsontext.Value) bool {

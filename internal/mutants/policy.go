@@ -125,8 +125,12 @@ var policy = []mutant{
 		old: "known || u.seen[name] {", new: "known || u.seen[name] || len(u.seen) == maxUnknown {",
 	},
 	{
+		name: "pictures-in-parts-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
+		old: "			err = checkObjects(d)\n", new: "			err = d.SkipValue()\n",
+	},
+	{
 		name: "pictures-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
-		old: "return checkForeign(prefix, members, messageFields)", new: "return nil",
+		old: "			err = f.check(d)\n", new: "			err = d.SkipValue()\n",
 	},
 	{
 		name: "tools-told-with-none", file: "api/chat.go", pkg: "api", tests: []string{"TestToolsThatAreNotTold", "TestHabitualFields"},
