@@ -130,7 +130,7 @@ var policy = []mutant{
 	},
 	{
 		name: "pictures-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
-		old: "			err = f.check(d)\n", new: "			err = d.SkipValue()\n",
+		old: "			err = f.check(d)\n", new: "			_, err = f, d.SkipValue()\n",
 	},
 	{
 		name: "tools-told-with-none", file: "api/chat.go", pkg: "api", tests: []string{"TestToolsThatAreNotTold", "TestHabitualFields"},
