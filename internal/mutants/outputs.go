@@ -1,0 +1,45 @@
+package main
+
+// This file owns the part of the list that is what verbs write, what they show, and what a GPU's lost figures are taken for.
+
+func init() { list = append(list, outputs...) }
+
+var outputs = []mutant{
+	// Where a file is written, and whose it is.
+	{
+		name: "link-replaced", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputModes"},
+		old: "place, err := placeOf(path, old)", new: "place, err := path, error(nil)",
+	},
+	{
+		name: "links-of-folders-cleaned", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputThroughLinkedFolders"},
+		old: "filepath.EvalSymlinks(cmp.Or(folder, \".\"))", new: "filepath.Clean(cmp.Or(folder, \".\")), error(nil)",
+	},
+	{
+		name: "path-cleaned-first", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputThroughLinkedFolders"},
+		old: "filepath.Split(path)", new: "filepath.Split(filepath.Clean(path))",
+	},
+	{
+		name: "place-not-held-against-the-kernel", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputToARemovedFile"},
+		old: "!os.SameFile(old, there)", new: "false",
+	},
+	{
+		name: "mode-lost", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputModes", "TestOutputIsNoMoreOpenThanWhatItReplaces"},
+		old: "return f.Chmod(mode)", new: "return nil",
+	},
+	{
+		name: "owner-lost", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputIsNoMoreOpenThanWhatItReplaces"},
+		old: "f.Chown(int(s.Uid), int(s.Gid)) != nil && ", new: "",
+	},
+	{
+		name: "group-lost", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputOfAnotherOwner"},
+		old: " && f.Chown(-1, int(s.Gid)) != nil", new: "",
+	},
+	{
+		name: "another-group-reads", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputOfAnotherOwner"},
+		old: "mode &^= 0o070 &^ (mode & 0o007 << 3)", new: "mode &^= 0",
+	},
+	{
+		name: "protected-file-replaced", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputIsProtected"},
+		old: "unix.Access(path, unix.W_OK)", new: "unix.Access(path, unix.F_OK)",
+	},
+}
