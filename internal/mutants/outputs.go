@@ -42,4 +42,50 @@ var outputs = []mutant{
 		name: "protected-file-replaced", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputIsProtected"},
 		old: "unix.Access(path, unix.W_OK)", new: "unix.Access(path, unix.F_OK)",
 	},
+
+	// What a GPU's lost figures are taken for.
+	{
+		name: "lost-error-count-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.ECCUncorrected, k.uncorrected)`, new: `r.ECCUncorrected`,
+	},
+	{
+		name: "lost-remapping-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.Remapped, k.remapped)`, new: `r.Remapped`,
+	},
+	{
+		name: "lost-retirement-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.Retired, k.retired)`, new: `r.Retired`,
+	},
+	{
+		name: "lost-recovery-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.Recovery, k.recovery)`, new: `r.Recovery`,
+	},
+	{
+		name: "lost-threshold-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.SlowdownAt, k.slowdownAt)`, new: `r.SlowdownAt`,
+	},
+	{
+		name: "lost-margin-forgotten", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `cmp.Or(r.SlowdownMargin, k.slowdownMargin)`, new: `r.SlowdownMargin`,
+	},
+	{
+		name: "slow-time-since-the-reading-before", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: "since := now.at.Sub(before.at)", new: "since := Interval",
+	},
+	{
+		name: "first-repairs-told-are-news", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `told && pending`, new: `(told || true) && pending`,
+	},
+	{
+		name: "deaf-reading-is-calm", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `slow != "" || !before.deaf(r, o.At)`, new: `true`,
+	},
+	{
+		name: "deaf-for-ever", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestLostFields"},
+		old: `at.Sub(heard) < calmReadings*Interval`, new: `true`,
+	},
+	{
+		name: "known-is-written-to", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestKnownIsPure"},
+		old: `k.slowed = maps.Clone(k.slowed)`, new: `_ = maps.Clone(k.slowed)`,
+	},
 }
