@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -34,10 +35,10 @@ func tomlExample(f *pflag.Flag) string {
 		return `["/var/lib/chimera/model.gguf=small"]`
 	case f.Name == "http":
 		return `"127.0.0.1:8080"`
-	case f.Value.Type() == "int" || f.DefValue == "[]":
-		return f.DefValue
+	case f.Value.Type() == "string":
+		return fmt.Sprintf("%q", f.DefValue)
 	}
-	return fmt.Sprintf("%q", f.DefValue)
+	return f.DefValue
 }
 
 func configDocument() string {
@@ -71,5 +72,21 @@ func TestConfigDocument(t *testing.T) {
 	got, err := os.ReadFile(path)
 	if err != nil || string(got) != want {
 		t.Errorf("%s is out of date (%v): go test ./daemon -run ConfigDocument -rewrite", path, err)
+	}
+}
+
+// The file that the document shows is read, and is the defaults and a model.
+func TestConfigDocumentIsRead(t *testing.T) {
+	_, example, _ := strings.Cut(configDocument(), "```toml\n")
+	example, _, found := strings.Cut(example, "```\n")
+	if !found {
+		t.Fatal("there is no example")
+	}
+	c, err := resolve(t, example)
+	want := DefaultConfig()
+	want.Model, want.Socket = []string{"/var/lib/chimera/model.gguf=small"}, "/run/chimera/chimera.sock"
+	want.AllowedHosts, want.CORSOrigins = []string{}, []string{}
+	if err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v, %v, want %+v", c, err, want)
 	}
 }
