@@ -52,14 +52,20 @@ float32 for each token of the vocabulary, nothing else. No BOS is added to --ids
 	return c
 }
 
-func parseIDs(list string) ([]int32, error) {
-	ids := []int32{}
-	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		id, err := strconv.ParseInt(field, 10, 32)
-		if err != nil || id < 0 {
-			return nil, fmt.Errorf("--ids: %q is no token id: use numbers from 0, such as --ids 504,3575,282", field)
+func parseIDs(list string) (ids []int32, err error) {
+	const use = "use numbers from 0, such as --ids 504,3575,282"
+	for place := range strings.SplitSeq(list, ",") {
+		fields := strings.Fields(place)
+		if len(fields) == 0 {
+			return nil, fmt.Errorf("--ids: an id is missing in %q: %s", list, use)
 		}
-		ids = append(ids, int32(id))
+		for _, field := range fields {
+			id, err := strconv.ParseInt(field, 10, 32)
+			if err != nil || id < 0 {
+				return nil, fmt.Errorf("--ids: %q is no token id: %s", field, use)
+			}
+			ids = append(ids, int32(id))
+		}
 	}
 	return ids, nil
 }
