@@ -37,7 +37,7 @@ func summaryLines(s daemon.Summary) []summaryLine {
 	return []summaryLine{
 		{"name", s.Name}, {"architecture", s.Architecture}, {"parameters", count(s.Parameters)}, {"weights", typeMix(s)},
 		{"file", size(s.FileBytes)}, {"context", tokens(s.Context)}, {"vocabulary", tokens(uint64(s.Vocabulary))}, {"tokenizer", s.Tokenizer},
-		{"chat template", templates}, {"licence", s.License}, {"author", s.Author},
+		{"chat template", templates}, {"chat is off", s.ChatProblem}, {"licence", s.License}, {"author", s.Author},
 	}
 }
 

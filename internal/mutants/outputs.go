@@ -88,4 +88,62 @@ var outputs = []mutant{
 		name: "known-is-written-to", file: "gpu/known.go", pkg: "gpu", tests: []string{"TestKnownIsPure"},
 		old: `k.slowed = maps.Clone(k.slowed)`, new: `_ = maps.Clone(k.slowed)`,
 	},
+
+	// What verbs show and take.
+	{
+		name: "json-of-bytes-refused", file: "cmd/chimera/json.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		old: `jsontext.AllowInvalidUTF8(true),`, new: ``,
+	},
+	{
+		name: "json-of-names-that-are-one-refused", file: "cmd/chimera/json.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		old: `jsontext.AllowDuplicateNames(true),`, new: ``,
+	},
+	{
+		name: "json-of-infinity-negative", file: "cmd/chimera/json.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		old: `jsontext.String("-Infinity")`, new: `jsontext.String("Infinity")`,
+	},
+	{
+		name: "keys-obeyed-by-terminals", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		old: `visible(key), preview(`, new: `key, preview(`,
+	},
+	{
+		name: "tensor-names-obeyed-by-terminals", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		old: `visible(row.Name)`, new: `row.Name`,
+	},
+	{
+		name: "empty-id-passes", file: "cmd/chimera/offline.go", pkg: "cmd/chimera", tests: []string{"TestParseIDs"},
+		old: `len(fields) == 0`, new: `false`,
+	},
+	{
+		name: "large-seed-refused", file: "cmd/chimera/number.go", pkg: "cmd/chimera", tests: []string{"TestSeeds", "TestNumbersHaveBounds"},
+		old: `strconv.ParseUint(text, 10, 64); err == nil {
+		*s`, new: `strconv.ParseUint(text, 10, 63); err == nil {
+		*s`,
+	},
+	{
+		name: "hidden-pattern-finds-none", file: "weights/conversion.go", pkg: "weights", tests: []string{"TestChoices"},
+		old: `c.unused(src, i)`, new: `c.unused(src, i*0)`,
+	},
+	{
+		name: "tensor-named-twice", file: "weights/errors.go", pkg: "weights", tests: []string{"TestConvertRefusesNotFinite"},
+		old: `if errors.As(err, &format) {
+		return err
+	}
+	return fmt.Errorf("tensor`, new: `if errors.As(err, &format) && false {
+		return err
+	}
+	return fmt.Errorf("tensor`,
+	},
+	{
+		name: "file-named-twice", file: "daemon/vocabulary.go", pkg: "daemon", tests: []string{"TestErrorsNameTheFileOnce"},
+		old: `ofFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))`, new: `fmt.Errorf("%s: %w: %w", f.Name(), r.err, engine.ErrModelFile)`,
+	},
+	{
+		name: "history-replaces-its-link", file: "client/history.go", pkg: "client", tests: []string{"TestHistoryThroughALink"},
+		old: `filepath.EvalSymlinks(h.path)`, new: `filepath.Abs(h.path)`,
+	},
+	{
+		name: "uptime-overflows", file: "client/status.go", pkg: "client", tests: []string{"TestStatusOfOddFigures"},
+		old: `n >= math.MaxInt64/float64(time.Second)`, new: `n >= 1e301`,
+	},
 }
