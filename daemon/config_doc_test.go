@@ -19,7 +19,7 @@ const configHead = `# Settings of chimera serve
 
 Each setting is a flag, an environment variable and a key of the TOML file (` + "`--config FILE`" + ` or CHIMERA_CONFIG). Flags win over the
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
-range is an error that names its place, and so is a variable whose name is nearly a setting's (CHIMERA_THREAD); the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
+range is an error that names its place, and so is a variable whose name is nearly a setting's (CHIMERA_THREAD, CHIMERA_NUM_THREADS); the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
 the old settings in force. The log level changes at once, all else with a restart: the
 log names what waits for one. Where threads is 0 the cores are counted again, for a control group whose quota has
 changed: steps run on as many as there are, at most on those that there were at the start.

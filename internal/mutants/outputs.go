@@ -146,4 +146,24 @@ var outputs = []mutant{
 		name: "uptime-overflows", file: "client/status.go", pkg: "client", tests: []string{"TestStatusOfOddFigures"},
 		old: `n >= math.MaxInt64/float64(time.Second)`, new: `n >= 1e301`,
 	},
+	{
+		name: "one-word-more-passes", file: "daemon/near.go", pkg: "daemon", tests: []string{"TestNear", "TestVariablesThatAreNoSettings"},
+		old: ` || oneMore(typed, plainName(candidate))`, new: ``,
+	},
+	{
+		name: "services-refused", file: "daemon/environment.go", pkg: "daemon", tests: []string{"TestVariablesOfServices"},
+		old: ` || ofService(name, value)`, new: ``,
+	},
+	{
+		name: "window-of-minus-one-refused", file: "model/hyper.go", pkg: "model", tests: []string{"TestWindows"},
+		old: ` || v.Any == minusOne(v.Type)`, new: ``,
+	},
+	{
+		name: "layers-of-two-sizes-taken", file: "model/layers.go", pkg: "model", tests: []string{"TestNumbersByLayer"},
+		old: `n != list[0] && h.err == nil`, new: `false`,
+	},
+	{
+		name: "list-for-fewer-layers-taken", file: "model/layers.go", pkg: "model", tests: []string{"TestNumbersByLayer"},
+		old: `len(list) != layers`, new: `len(list) > layers`,
+	},
 }
