@@ -19,6 +19,10 @@ var outputs = []mutant{
 		old: "filepath.Split(path)", new: "filepath.Split(filepath.Clean(path))",
 	},
 	{
+		name: "shards-of-a-cleaned-path", file: "weights/shards.go", pkg: "weights", tests: []string{"TestShardsThroughLinkedFolders"},
+		old: "filepath.Split(path)", new: "filepath.Split(filepath.Clean(path))",
+	},
+	{
 		name: "place-not-held-against-the-kernel", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputToARemovedFile"},
 		old: "!os.SameFile(old, there)", new: "false",
 	},
@@ -152,7 +156,7 @@ var outputs = []mutant{
 	},
 	{
 		name: "services-refused", file: "daemon/environment.go", pkg: "daemon", tests: []string{"TestVariablesOfServices"},
-		old: ` || ofService(name, value)`, new: ``,
+		old: ` || ofService(name, value)`, new: ` || false && ofService(name, value)`,
 	},
 	{
 		name: "window-of-minus-one-refused", file: "model/hyper.go", pkg: "model", tests: []string{"TestWindows"},
