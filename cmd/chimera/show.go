@@ -81,7 +81,8 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 // previewRunes is how much of a value is shown.
 const previewRunes = 120
 
-// visible escapes control characters, which a terminal would obey.
+// visible escapes control characters, which a terminal would obey, and what is no UTF-8: a key stays in its line, and a name
+// in its place of the table.
 func visible(text string) string {
 	quoted := strconv.QuoteToGraphic(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)

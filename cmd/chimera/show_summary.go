@@ -20,6 +20,9 @@ func printSummary(out io.Writer, s daemon.Summary, refusal error) error {
 			fmt.Fprintf(w, "%s:\t%s\n", line.label, preview(line.text))
 		}
 	}
+	if s.ChatProblem != "" {
+		fmt.Fprintf(w, "chat is off:\t%s\n", client.VisibleLine(s.ChatProblem))
+	}
 	if refusal != nil {
 		fmt.Fprintf(w, "not run here:\t%s\n", client.VisibleLine(message(refusal)))
 	}
@@ -37,7 +40,7 @@ func summaryLines(s daemon.Summary) []summaryLine {
 	return []summaryLine{
 		{"name", s.Name}, {"architecture", s.Architecture}, {"parameters", count(s.Parameters)}, {"weights", typeMix(s)},
 		{"file", size(s.FileBytes)}, {"context", tokens(s.Context)}, {"vocabulary", tokens(uint64(s.Vocabulary))}, {"tokenizer", s.Tokenizer},
-		{"chat template", templates}, {"chat is off", s.ChatProblem}, {"licence", s.License}, {"author", s.Author},
+		{"chat template", templates}, {"licence", s.License}, {"author", s.Author},
 	}
 }
 

@@ -107,11 +107,11 @@ var outputs = []mutant{
 		old: `jsontext.String("-Infinity")`, new: `jsontext.String("Infinity")`,
 	},
 	{
-		name: "keys-obeyed-by-terminals", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		name: "keys-forge-lines", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
 		old: `visible(key), preview(`, new: `key, preview(`,
 	},
 	{
-		name: "tensor-names-obeyed-by-terminals", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
+		name: "tensor-names-break-the-table", file: "cmd/chimera/show.go", pkg: "cmd/chimera", tests: []string{"TestShowOfOddValues"},
 		old: `visible(row.Name)`, new: `row.Name`,
 	},
 	{
