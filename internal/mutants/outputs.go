@@ -23,6 +23,14 @@ var outputs = []mutant{
 		old: "filepath.Split(path)", new: "filepath.Split(filepath.Clean(path))",
 	},
 	{
+		name: "socket-of-a-cleaned-path-trusted", file: "paths/trust.go", pkg: "paths", tests: []string{"TestCheckSocket"},
+		old: "at, rest := \"/\", path", new: "at, rest := \"/\", filepath.Clean(path)",
+	},
+	{
+		name: "folder-of-a-cleaned-path-private", file: "paths/trust.go", pkg: "paths", tests: []string{"TestIsPrivateThroughALink"},
+		old: "folder, _ := filepath.Split(path)", new: "folder := filepath.Dir(path)",
+	},
+	{
 		name: "place-not-held-against-the-kernel", file: "daemon/output.go", pkg: "daemon", tests: []string{"TestOutputToARemovedFile"},
 		old: "!os.SameFile(old, there)", new: "false",
 	},
