@@ -23,11 +23,11 @@ var gpuList = []mutant{
 	},
 	{
 		name: "slow-time-of-longer", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
-		old: "now-before > since/2", new: "now-before > 2*since",
+		old: "now.total-before.total > since/2", new: "now.total-before.total > 2*since",
 	},
 	{
 		name: "margin-below-threshold", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
-		old: "*r.Margin <= *r.SlowdownMargin", new: "*r.Margin < *r.SlowdownMargin",
+		old: "*r.Margin <= *k.slowdownMargin", new: "*r.Margin < *k.slowdownMargin",
 	},
 	{
 		name: "lost-gpu-waits-for-the-drain", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLostWhileLeaving"},
