@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -45,5 +47,28 @@ func TestQuantize(t *testing.T) {
 	}
 	if r := runBinary(t, "", "quantize", "--type", "f16", model, pipe); r.code != 1 || !strings.Contains(r.errors, "no regular file") {
 		t.Errorf("onto a pipe: %+v", r)
+	}
+}
+
+// Without room on its disk, for which a limit on the size of files stands, quantize leaves what was there, and nothing else.
+func TestQuantizeWithoutRoom(t *testing.T) {
+	folder := t.TempDir()
+	out := filepath.Join(folder, "out.gguf")
+	if err := os.WriteFile(out, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole := chimera("quantize", "--type", "f32", fixture(t, "llama"), out)
+	limited := exec.Command("sh", append([]string{"-c", `ulimit -f 8; exec "$@"`, "sh"}, whole.Args...)...)
+	limited.Env = whole.Env
+	told, err := limited.CombinedOutput()
+	if limited.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(told), "file too large") {
+		t.Errorf("%v: %s", err, told)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(out); err != nil || string(data) != "precious" || len(entries) != 1 {
+		t.Errorf("%v; %d bytes, %d files", err, len(data), len(entries))
 	}
 }
