@@ -15,7 +15,7 @@ var textMutants = []mutant{
 	},
 	{
 		name: "bos-twice", file: "tokenizer/special.go", pkg: "tokenizer", tests: []string{"TestOneBOS"},
-		old: "!t.addBOS || len(ids) > 0 && ids[0] == t.bos", new: "!t.addBOS",
+		old: "blank < len(ids) && ids[blank] == t.bos", new: "false",
 	},
 	{
 		name: "marks-lost-in-joins", file: "chat/jinja/marked.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},
