@@ -192,6 +192,31 @@ func TestTokenizeNamesTheLine(t *testing.T) {
 	}
 }
 
+// A text that begins with its BOS has one, not two, in all that the offline verbs do with it.
+func TestOfflineVerbsAddOneBOS(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.gguf")
+	if err := os.WriteFile(model, tinyModel(t, sound), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for input, want := range map[string]string{`"ab"`: "[1,6,5]", `"<s>ab"`: "[1,6,5]", `" <s>ab"`: "[1,6,5]", `""`: "[1]"} {
+		if r := runBinary(t, input, "tokenize", "--model", model, "--add-special", "--parse-special"); r.code != 0 || strings.TrimSpace(r.out) != want {
+			t.Errorf("%s: exit %d, %q, want %s; %s", input, r.code, r.out, want, r.errors)
+		}
+	}
+	text := strings.Repeat("ab", 20)
+	var outcome [2]string
+	for i, text := range []string{text, "<s>" + text} {
+		r := runBinary(t, text, "perplexity", "--model", model, "--ctx", "8", "--parse-special", "--text", "-")
+		if r.code != 0 {
+			t.Fatalf("exit %d: %s", r.code, r.errors)
+		}
+		outcome[i] = r.out
+	}
+	if outcome[0] != outcome[1] || outcome[0] == "" {
+		t.Errorf("perplexity of a text %q, with its BOS %q", outcome[0], outcome[1])
+	}
+}
+
 // Read directly, without a GPU the list is empty, which is no failure.
 func TestGPULocal(t *testing.T) {
 	for _, args := range [][]string{{"gpu", "--local"}, {"gpu", "--local", "--json"}} {
