@@ -118,12 +118,15 @@ func (t *Template) NamesRole(role string) bool {
 }
 
 func (t *Template) render(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
-	list := &jinja.List{}
+	list, input := &jinja.List{}, 0
 	for _, m := range messages {
 		list.Items = append(list.Items, m)
+		content, _ := m.Get("content")
+		text, _ := jinja.TextOf(content)
+		input += len(text)
 	}
 	vars.Set("messages", list)
-	return t.parsed.Render(vars, jinja.Options{Now: t.now})
+	return t.parsed.Render(vars, jinja.Options{Now: t.now, Input: input})
 }
 
 // nowVariable fixes the clock that templates see, for tests and for answers that can be repeated.

@@ -197,3 +197,18 @@ func TestToolUseTemplate(t *testing.T) {
 		}
 	}
 }
+
+// Long conversations are rendered, in one message or many: that they are too long is for the context to say.
+func TestLongConversations(t *testing.T) {
+	const chatml = `{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>' + '\n' }}{% endfor %}`
+	const mistral = `{% for m in messages %}{% if m.content is not none and '</think>' in m.content %}{{ raise_exception('no') }}{% endif %}{% set c = m.content.split('</think>')[-1].lstrip('\n') %}[INST] {{ c|trim }} [/INST]{% endfor %}`
+	for _, source := range []string{chatml, mistral} {
+		for _, count := range []int{1, 400} {
+			message := `{"role":"user","content":"` + strings.Repeat("a b ", 8<<20/4/count) + `"}`
+			messages := strings.Repeat(message+",", count-1) + message
+			if got := render(t, source, `{"messages":[`+messages+`],"add_generation_prompt":false}`); len(got) < 8<<20-count || strings.HasPrefix(got, "error") {
+				t.Errorf("%d messages: %.200s", count, got)
+			}
+		}
+	}
+}

@@ -61,9 +61,6 @@ func filterIndent(e *evaluation, v Value, a *callArgs) Value {
 	t := e.text(v)
 	first, blank := truth(a.or(1, "first", false)), truth(a.or(2, "blank", false))
 	lines := 1 + strings.Count(t.s, "\n")
-	if lines*len(by.s) > maxMemory {
-		e.fail("the template takes too much memory")
-	}
 	e.allocate(len(t.s) + lines*len(by.s))
 	var b builder
 	for begin, i := 0, 0; i < lines; i++ {

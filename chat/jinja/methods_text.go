@@ -66,14 +66,15 @@ func (e *evaluation) list(parts []text) *List {
 
 func (e *evaluation) split(t text, a *callArgs, right bool) Value {
 	sep, limit := a.or(0, "sep", nil), e.toInt(a.or(1, "maxsplit", int64(-1)))
-	e.allocate(16 * len(t.s))
 	if sep == nil {
+		e.allocate(16 * len(t.s)) // a word of every other byte
 		return e.list(splitSpace(t, limit, right))
 	}
 	by, ok := textOf(sep)
 	if !ok || by == "" {
 		e.fail("split needs a separator that is a string and not empty")
 	}
+	e.allocate(32 * (1 + strings.Count(t.s, by)))
 	if !right {
 		return e.list(t.split(by, limit))
 	}
