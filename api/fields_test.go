@@ -190,7 +190,7 @@ func TestNestedFields(t *testing.T) {
 		{chatPath, `"messages":[{"role":"user"}]`, "messages[0].content", "missing"},
 		{chatPath, `"messages":[{"role":"user","content":5}]`, "messages[0].content", "string"},
 		{chatPath, `"messages":[{"role":"user","content":["x"]}]`, "messages[0].content[0]", "object"},
-		{chatPath, `"messages":[{"role":"user","content":[{"type":"text"}]}]`, "messages[0].content[0]", "text"},
+		{chatPath, `"messages":[{"role":"user","content":[{"type":"text"}]}]`, "messages[0].content[0].text", "missing"},
 		{chatPath, `"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{}}]}]`, "messages[0].content[1]", "image_url"},
 		{chatPath, soundBodies[chatPath] + `,"stream":true,"stream_options":{"include_usage":1}`, "stream_options.include_usage", "true or false"},
 		{chatPath, soundBodies[chatPath] + `,"logit_bias":{"5":"x"}`, "logit_bias[5]", "a number"},
