@@ -10,26 +10,6 @@ import (
 
 // This file owns the filters of text.
 
-// mapText applies a string function, keeping markup what it is.
-func (e *evaluation) mapText(v Value, f func(string) string) Value {
-	t := e.text(v)
-	e.allocate(len(t.s))
-	return t.mapped(f).value()
-}
-
-// filterTitle capitalises after spaces, hyphens and brackets.
-func filterTitle(s string) string {
-	start := true
-	return strings.Map(func(r rune) rune {
-		up := start
-		start = strings.ContainsRune("-([{<", r) || strings.TrimSpace(string(r)) == ""
-		if up {
-			return []rune(strings.ToUpper(string(r)))[0]
-		}
-		return []rune(strings.ToLower(string(r)))[0]
-	}, s)
-}
-
 func filterCenter(e *evaluation, v Value, a *callArgs) Value {
 	return e.justify(e.text(v), &callArgs{positional: []Value{a.or(0, "width", int64(80))}}, 1)
 }

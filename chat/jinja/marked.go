@@ -107,26 +107,6 @@ func (t text) mark(i int) uint16 {
 // suffix is the last n bytes.
 func (t text) suffix(n int) text { return t.slice(len(t.s)-n, len(t.s)) }
 
-// mapped applies a function that turns each character into one.
-func (t text) mapped(f func(string) string) text {
-	out := f(t.s)
-	if len(t.marks) == 0 {
-		return text{s: out, safe: t.safe}
-	}
-	marks, at := make([]uint16, 0, len(out)), 0
-	for _, r := range out {
-		mark := t.mark(min(at, len(t.s)-1))
-		for range utf8.RuneLen(r) {
-			marks = append(marks, mark)
-		}
-		if at < len(t.s) {
-			_, n := utf8.DecodeRuneInString(t.s[at:])
-			at += n
-		}
-	}
-	return text{s: out, marks: marks, safe: t.safe}
-}
-
 // replaced writes each character anew, by f, or as it is where f says no.
 func (t text) replaced(f func(r rune) (string, bool)) text {
 	var b builder

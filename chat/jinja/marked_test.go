@@ -28,6 +28,7 @@ func TestMarksFollowText(t *testing.T) {
 		"s * 2 ~ 'ab' * 2", "2 * c", "l|map('upper')|join(',')", "l|sort|join(',')", "l|unique|join(',')", "l|batch(1)|list", "[s]|map('trim')|first", "l|min ~ l|max", "[d]|map(attribute='μν')|join",
 		"s|pprint", "s if s else 'a'", "nosuch or s", "nosuch|default(s)", "dict(a=s).a", "[s, 'a'][0]", "(s, 'ab')|last", "c.center(7, 'ab'[0])", "c ~ n", "strftime_now(c ~ '%Y')[4:0] ~ 'a'",
 		"[{'k': c, 'v': s}]|groupby('k')|first|first", "['ab', c]|select('string')|join", "d.get('μν') ~ d['π'][1].τ", "l[0] ~ l[1][1]", "joiner(c)() ~ 'a'", "s.format()", "s.expandtabs()",
+		"s|urlize", "'http://' ~ 'ab.com' ~ '/' ~ c", "('http://x.org/' ~ c)|urlize(3)", "l|random", "s|swapcase if false else u.title()", "(s ~ 'ß').upper()",
 	} {
 		checkMarks(t, "{{ "+x+" }}", vars)
 		checkMarks(t, "abc{% set v %}d{{ "+x+" }}e{% endset %}{{ v|upper }}", vars)

@@ -75,7 +75,7 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 	case "keys":
 		return func(e *evaluation, _ *callArgs) Value {
 			e.allocate(16 * len(d.keys))
-			return newList(slices.Clone(d.keys))
+			return view("dict_keys", slices.Clone(d.keys))
 		}
 	case "values":
 		return func(e *evaluation, _ *callArgs) Value {
@@ -85,10 +85,10 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 				out.Items = append(out.Items, v)
 			}
 			e.allocate(16 * len(out.Items))
-			return out
+			return view("dict_values", out.Items)
 		}
 	case "items":
-		return func(e *evaluation, _ *callArgs) Value { return e.items(d) }
+		return func(e *evaluation, _ *callArgs) Value { return view("dict_items", e.items(d).Items) }
 	case "get":
 		return func(e *evaluation, a *callArgs) Value {
 			if v, ok := d.Get(e.hashable(a.or(0, "key", nil))); ok {
@@ -105,6 +105,11 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 	return nil
 }
 
+// view is what Python's dicts give: it is used as a list and prints its kind.
+func view(kind string, items []Value) *List {
+	return &List{Items: items, printed: kind + "(", shut: ")"}
+}
+
 func (e *evaluation) items(d *Dict) *List {
 	e.allocate(48 * len(d.keys))
 	out := &List{}
@@ -113,12 +118,6 @@ func (e *evaluation) items(d *Dict) *List {
 		out.Items = append(out.Items, newTuple(k, v))
 	}
 	return out
-}
-
-// stringMapping are methods from string to string without arguments.
-var stringMapping = map[string]func(string) string{
-	"upper": strings.ToUpper, "lower": strings.ToLower, "title": title, "capitalize": capitalize, "swapcase": swapCase,
-	"casefold": strings.ToLower,
 }
 
 // stringPredicates hold for every character of a string that is not empty.
@@ -130,8 +129,7 @@ var stringPredicates = map[string]func(rune) bool{
 func stringMethod(t text, n string) func(*evaluation, *callArgs) Value {
 	if f, ok := stringMapping[n]; ok {
 		return func(e *evaluation, _ *callArgs) Value {
-			e.allocate(len(t.s))
-			return t.mapped(f).value()
+			return e.cased(t, f).value()
 		}
 	}
 	if f, ok := stringPredicates[n]; ok {
@@ -193,14 +191,10 @@ func init() { // the table refers to functions that refer to it
 		},
 		"zfill": func(e *evaluation, t text, a *callArgs) Value { return e.zfill(t, e.wantInt(a, 0)) },
 		"ljust": justify(0), "center": justify(1), "rjust": justify(2),
-		"format": func(e *evaluation, t text, a *callArgs) Value { return e.format(t, a) },
-		"isupper": func(_ *evaluation, t text, _ *callArgs) Value {
-			return strings.ToUpper(t.s) == t.s && strings.ToLower(t.s) != t.s
-		},
-		"islower": func(_ *evaluation, t text, _ *callArgs) Value {
-			return strings.ToLower(t.s) == t.s && strings.ToUpper(t.s) != t.s
-		},
-		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && title(t.s) == t.s },
+		"format":  func(e *evaluation, t text, a *callArgs) Value { return e.format(t, a) },
+		"isupper": func(_ *evaluation, t text, _ *callArgs) Value { return isUpper(t.s) },
+		"islower": func(_ *evaluation, t text, _ *callArgs) Value { return isLower(t.s) },
+		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && recased(t.s, titleCase) == t.s },
 		"expandtabs": func(e *evaluation, t text, a *callArgs) Value {
 			return e.expandTabs(t, e.toInt(a.or(0, "tabsize", int64(8)))).value()
 		},

@@ -9,34 +9,6 @@ import (
 
 // This file owns what the methods of strings compute.
 
-func title(s string) string {
-	inside := false
-	return strings.Map(func(r rune) rune {
-		defer func() { inside = unicode.IsLetter(r) }()
-		if inside {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToTitle(r)
-	}, s)
-}
-
-func capitalize(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 {
-		return s
-	}
-	return string(unicode.ToTitle(r)) + strings.ToLower(s[n:])
-}
-
-func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
-	}, s)
-}
-
 func (e *evaluation) strip(t text, set Value, left, right bool) text {
 	in := unicode.IsSpace
 	if set != nil {
