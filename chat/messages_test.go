@@ -112,6 +112,7 @@ func TestContinuedTurnIsTheTemplates(t *testing.T) {
 	const thinking = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|><think>{% endif %}`
 	const reasoning = `{% for m in messages %}<|{{ m.role }}|>{{ '<think>' ~ m.reasoning_content ~ '</think>' if m.reasoning_content }}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
 	const trimming = `{% for m in messages %}<|{{ m.role }}|> {{ m.content|trim }} <|end|>{% endfor %}`
+	const inside = `{% for m in messages %}<|{{ m.role }}|>{{ '<think>' if add_generation_prompt and loop.last }}{{ m.content }}<|end|>{% endfor %}`
 	const shown = `{{ messages|length }}{{ messages[-1].content }}:{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}`
 	for _, c := range []struct{ template, answer, want string }{
 		{mistral, `"content":"The sky"`, "[INST] hi [/INST] The sky"},
@@ -124,6 +125,7 @@ func TestContinuedTurnIsTheTemplates(t *testing.T) {
 		{reasoning, `"content":"The sky","reasoning_content":"blue"`, "<|user|>hi<|end|><|assistant|><think>blue</think>The sky"},
 		{trimming, `"content":" The sky "`, "<|user|> hi <|end|><|assistant|> The sky"},
 		{trimming, `"content":" "`, "<|user|> hi <|end|><|assistant|> "},
+		{inside, `"content":"x"`, "<|user|>hi<|end|><|assistant|>x"},
 		{shown, `"content":"x"`, "2x:<|user|>hi<|end|><|assistant|>x"},
 	} {
 		for _, fields := range []string{`,"continue_final_message":true,"add_generation_prompt":false`, `,"continue_final_message":true`, ``} {
