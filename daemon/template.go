@@ -169,7 +169,7 @@ func RenderTemplate(modelPath, templatePath string, context []byte) (string, err
 	if err != nil {
 		return "", fmt.Errorf("context: %w", err)
 	}
-	r, err := t.Render(vars, jinja.Options{Now: now})
+	r, err := t.Render(vars, jinja.Options{Now: now, Input: len(context)})
 	if err != nil {
 		return "", fmt.Errorf("template: %w", err)
 	}

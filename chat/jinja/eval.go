@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -349,6 +350,18 @@ func (e *evaluation) macro(m *macroNode) function {
 // bind gives a macro's parameters their values.
 func (e *evaluation) bind(m *macroNode, a *callArgs) {
 	vars := e.scope.vars
+	if n := len(a.positional); n > len(m.params) && !m.varargs {
+		e.fail("the macro %s takes at most %d arguments, it has %d", m.name, len(m.params), n)
+	}
+	for _, n := range a.names {
+		at := slices.Index(m.params, n)
+		if at < 0 && !m.kwargs && n != "caller" {
+			e.fail("the macro %s has no argument %q", m.name, n)
+		}
+		if at >= 0 && at < len(a.positional) {
+			e.fail("the macro %s has two values for its argument %q", m.name, n)
+		}
+	}
 	for i, p := range m.params {
 		v, given := a.get(i, p)
 		if first := len(m.params) - len(m.defaults); !given && i >= first {

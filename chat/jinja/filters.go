@@ -104,8 +104,8 @@ func filterInt(_ *evaluation, v Value, a *callArgs) Value {
 	if s, ok := textOf(v); ok && len(s) < 2000 {
 		s = strings.TrimSpace(s)
 		trimmed := s
-		if base == 16 {
-			trimmed = strings.TrimPrefix(strings.TrimPrefix(s, "0x"), "0X")
+		if prefix := map[int]string{16: "0x", 8: "0o", 2: "0b"}[base]; prefix != "" && strings.HasPrefix(strings.ToLower(s), prefix) {
+			trimmed = s[len(prefix):]
 		}
 		if n, ok := new(big.Int).SetString(strings.ReplaceAll(trimmed, "_", ""), base); ok {
 			return shrink(n)

@@ -97,7 +97,13 @@ func filterTrim(e *evaluation, v Value, a *callArgs) Value {
 func filterTruncate(e *evaluation, v Value, a *callArgs) Value {
 	t, length := e.text(v), e.toInt(a.or(0, "length", int64(255)))
 	kill, end := truth(a.or(1, "killwords", false)), e.text(a.or(2, "end", "..."))
-	leeway := e.toInt(a.or(3, "leeway", int64(5)))
+	leeway := 5
+	if given := a.or(3, "leeway", nil); given != nil {
+		leeway = e.toInt(given)
+	}
+	if shortest := utf8.RuneCountInString(end.s); length < shortest || leeway < 0 {
+		e.fail("truncate needs a length of at least %d and a leeway of at least 0, not %d and %d", shortest, length, leeway)
+	}
 	if utf8.RuneCountInString(t.s) <= length+leeway {
 		return t.value()
 	}
@@ -207,7 +213,7 @@ func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
 }
 
 func filterFileSize(e *evaluation, v Value, a *callArgs) Value {
-	bytes, ok := floatOf(v)
+	bytes, ok := filterFloat(e, v, &callArgs{positional: []Value{nil}}).(float64)
 	if !ok {
 		e.fail("filesizeformat needs a number")
 	}

@@ -26,7 +26,14 @@ func (e *evaluation) method(v Value, n string) (Value, bool) {
 		return nil, false
 	}
 	e.read(v) // it is called next
-	return function{n, f}, true
+	s, listed := methodSignatures[n]
+	if !listed {
+		return function{n, f}, true
+	}
+	return function{n, func(e *evaluation, a *callArgs) Value {
+		e.checkArguments("the method "+n, s, a)
+		return f(e, a)
+	}}, true
 }
 
 func forbidden(n string) func(*evaluation, *callArgs) Value {
@@ -46,10 +53,15 @@ func listMethod(l *List, n string) func(*evaluation, *callArgs) Value {
 	case "index", "count":
 		return func(e *evaluation, a *callArgs) Value {
 			want, count := a.or(0, "value", nil), int64(0)
-			for i, item := range l.Items {
+			begin, end := 0, len(l.Items)
+			if n == "index" {
+				begin, end = e.bounds(len(l.Items), a)
+				end = max(begin, end)
+			}
+			for i, item := range l.Items[begin:end] {
 				if e.equal(item, want) {
 					if n == "index" {
-						return int64(i)
+						return int64(begin + i)
 					}
 					count++
 				}
@@ -181,8 +193,11 @@ func init() { // the table refers to functions that refer to it
 		"rfind":      func(e *evaluation, t text, a *callArgs) Value { return e.find(t.s, a, strings.LastIndex) },
 		"index":      func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.Index) },
 		"rindex":     func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.LastIndex) },
-		"count":      func(e *evaluation, t text, a *callArgs) Value { return int64(strings.Count(t.s, e.wantText(a, 0))) },
-		"replace":    func(e *evaluation, t text, a *callArgs) Value { return e.replace(t, a) },
+		"count": func(e *evaluation, t text, a *callArgs) Value {
+			part, _ := e.window(t.s, a)
+			return int64(strings.Count(part, e.wantText(a, 0)))
+		},
+		"replace": func(e *evaluation, t text, a *callArgs) Value { return e.replace(t, a) },
 		"removeprefix": func(e *evaluation, t text, a *callArgs) Value {
 			return t.suffix(len(strings.TrimPrefix(t.s, e.wantText(a, 0)))).value()
 		},

@@ -146,6 +146,10 @@ func (e *evaluation) joinStrings(sep text, items []Value) Value {
 
 func (e *evaluation) affix(s string, a *callArgs, has func(string, string) bool) Value {
 	options := a.or(0, "", nil)
+	s, begin := e.window(s, a)
+	if begin < 0 {
+		return false
+	}
 	if l, ok := options.(*List); ok && l.Tuple {
 		for _, item := range l.Items {
 			if t, ok := textOf(item); ok && has(s, t) {
@@ -159,11 +163,42 @@ func (e *evaluation) affix(s string, a *callArgs, has func(string, string) bool)
 
 // find counts in characters.
 func (e *evaluation) find(s string, a *callArgs, in func(string, string) int) Value {
-	i := in(s, e.wantText(a, 0))
-	if i < 0 {
+	part, begin := e.window(s, a)
+	i := in(part, e.wantText(a, 0))
+	if i < 0 || begin < 0 {
 		return int64(-1)
 	}
-	return int64(utf8.RuneCountInString(s[:i]))
+	return int64(begin + utf8.RuneCountInString(part[:i]))
+}
+
+// window is the part of a string between a method's arguments start and end, and how many characters are before it, -1 if it
+// begins behind its end.
+func (e *evaluation) window(s string, a *callArgs) (part string, begin int) {
+	if len(a.positional) < 2 {
+		return s, 0
+	}
+	characters := []rune(s)
+	e.allocate(4 * len(characters))
+	begin, end := e.bounds(len(characters), a)
+	if n, ok := bigOf(a.positional[1]); begin > end || ok && n.IsInt64() && n.Int64() > int64(len(characters)) {
+		return "", -1
+	}
+	return string(characters[begin:end]), begin
+}
+
+// bounds are a method's arguments start and end as Python's slices have them, for n entries.
+func (e *evaluation) bounds(n int, a *callArgs) (begin, end int) {
+	end = n
+	for i, bound := range []*int{&begin, &end} {
+		if v, given := a.get(1+i, []string{"start", "end"}[i]); given && v != nil {
+			at := e.toInt(v)
+			if at < 0 {
+				at += n
+			}
+			*bound = min(max(at, 0), n)
+		}
+	}
+	return begin, end
 }
 
 func (e *evaluation) index(s string, a *callArgs, in func(string, string) int) Value {

@@ -177,6 +177,16 @@ func (p *parser) closed(end string) []node {
 	return body
 }
 
+// macroBody parses a macro's body, which says by naming them whether it takes arguments beyond its parameters.
+func (p *parser) macroBody(m *macroNode, end string) {
+	begin := p.at
+	m.body = p.closed(end)
+	names := func(n string) bool {
+		return slices.ContainsFunc(p.tokens[begin:p.at], func(t token) bool { return t.kind == tokenName && t.text == n })
+	}
+	m.varargs, m.kwargs = names("varargs"), names("kwargs")
+}
+
 func (p *parser) statement() node {
 	line := p.peek().line
 	switch tag := p.wantName(); tag {
@@ -191,8 +201,7 @@ func (p *parser) statement() node {
 	case "macro":
 		n := p.wantName()
 		m := p.signature(n, line)
-		m.body = p.closed("endmacro")
-		m.varargs, m.kwargs = true, true
+		p.macroBody(m, "endmacro")
 		return m
 	case "call":
 		return p.callStatement(line)
@@ -377,7 +386,7 @@ func (p *parser) callStatement(line int) node {
 	if _, ok := call.(callExpr); !ok {
 		p.fail("expected a call")
 	}
-	caller.body = p.closed("endcall")
+	p.macroBody(caller, "endcall")
 	return callNode{call, caller, line}
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// This file owns which arguments filters and tests take. Jinja's are functions of Python: one argument that is missing, unknown
+// This file owns which arguments filters, tests and methods take. Jinja's are functions of Python: one argument that is missing, unknown
 // or too many is an error, where a lenient reading would write something else.
 
 // signature lists parameters in order; required is how many of them have no default.
@@ -96,6 +96,55 @@ undefined
 upper
 `)
 
+// methodSignatures are those of strings, lists and dicts together: methods of one name take the same number. Those that would
+// change their object refuse all alike.
+var methodSignatures = parseSignatures(`
+capitalize
+casefold
+center width fillchar?
+copy
+count sub start? end?
+endswith suffix start? end?
+expandtabs tabsize?
+find sub start? end?
+get key default?
+index sub start? end?
+isalnum
+isalpha
+isdecimal
+isdigit
+islower
+isnumeric
+isspace
+istitle
+isupper
+items
+join iterable
+keys
+ljust width fillchar?
+lower
+lstrip chars?
+partition sep
+removeprefix prefix
+removesuffix suffix
+replace old new count?
+rfind sub start? end?
+rindex sub start? end?
+rjust width fillchar?
+rpartition sep
+rsplit sep? maxsplit?
+rstrip chars?
+split sep? maxsplit?
+splitlines keepends?
+startswith prefix start? end?
+strip chars?
+swapcase
+title
+upper
+values
+zfill width
+`)
+
 func parseSignatures(table string) map[string]signature {
 	signatures := map[string]signature{}
 	for line := range strings.Lines(table) {
@@ -116,7 +165,7 @@ func parseSignatures(table string) map[string]signature {
 	return signatures
 }
 
-// checkArguments refuses arguments that a filter or test does not take.
+// checkArguments refuses arguments that a filter, test or method does not take.
 func (e *evaluation) checkArguments(what string, s signature, a *callArgs) {
 	if n := len(a.positional); n > len(s.params) {
 		e.fail("%s takes at most %d arguments, it has %d", what, len(s.params), n)

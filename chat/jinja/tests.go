@@ -64,16 +64,21 @@ func init() {
 }
 
 func isSequence(v Value) bool {
-	switch v.(type) {
-	case string, text, *List, *Dict, *undefined:
+	switch x := v.(type) {
+	case *List:
+		return x.shut == "" // views of dicts have no places
+	case string, text, *Dict, *undefined:
 		return true
 	}
 	return false
 }
 
 func isIterable(v Value) bool {
-	_, l := v.(*loop)
-	return l || isSequence(v)
+	switch v.(type) {
+	case *loop, *List:
+		return true
+	}
+	return isSequence(v)
 }
 
 func testCase(f func(string) bool) test {
