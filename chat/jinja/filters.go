@@ -139,7 +139,11 @@ func filterRound(e *evaluation, v Value, a *callArgs) Value {
 	}
 	if precision < 0 {
 		power := math.Pow(10, float64(-precision))
-		return math.RoundToEven(f/power) * power
+		rounded := math.RoundToEven(f/power) * power
+		if n, ok := bigOf(v); ok && n.IsInt64() && math.Abs(rounded) < 1<<53 {
+			return int64(rounded)
+		}
+		return rounded
 	}
 	if isInt(v) {
 		return v

@@ -117,14 +117,21 @@ func filterTruncate(e *evaluation, v Value, a *callArgs) Value {
 }
 
 func filterURLEncode(e *evaluation, v Value, _ *callArgs) Value {
+	pairs, isList := v.(*List)
 	if d, ok := v.(*Dict); ok {
+		pairs, isList = e.items(d), true
+	}
+	if isList {
 		var b builder
-		for i, k := range d.keys {
+		for i, item := range pairs.Items {
+			pair, ok := item.(*List)
+			if !ok || len(pair.Items) != 2 {
+				e.fail("urlencode needs a string, a mapping or pairs")
+			}
 			if i > 0 {
 				b.own("&")
 			}
-			value, _ := d.Get(k)
-			b.write(e.queryPart(k), text{s: "="}, e.queryPart(value))
+			b.write(e.queryPart(pair.Items[0]), text{s: "="}, e.queryPart(pair.Items[1]))
 		}
 		return b.text().value()
 	}
@@ -150,42 +157,6 @@ func filterWordCount(e *evaluation, v Value, _ *callArgs) Value {
 	return int64(len(strings.FieldsFunc(e.str(v), func(r rune) bool {
 		return r != '_' && !(r >= '0' && r <= '9') && strings.ToUpper(string(r)) == strings.ToLower(string(r)) && r < 0x2e80
 	})))
-}
-
-func filterWordWrap(e *evaluation, v Value, a *callArgs) Value {
-	width := max(e.toInt(a.or(0, "width", int64(79))), 1)
-	var b builder
-	for i, line := range e.text(v).split("\n", -1) {
-		if i > 0 {
-			b.own("\n")
-		}
-		wrap(&b, line.fields(), width)
-	}
-	return b.text().value()
-}
-
-// wrap writes words to lines of at most width characters; longer words are cut.
-func wrap(b *builder, words []text, width int) {
-	column := 0
-	for _, word := range words {
-		length := utf8.RuneCountInString(word.s)
-		switch {
-		case column > 0 && (column+1+length <= width || length > width && column+1 < width):
-			b.own(" ")
-			column++
-		case column > 0:
-			b.own("\n")
-			column = 0
-		}
-		for length > width-column {
-			head := word.first(width - column)
-			b.write(head, text{s: "\n"})
-			word = word.suffix(len(word.s) - len(head.s))
-			length, column = length-(width-column), 0
-		}
-		b.write(word)
-		column += length
-	}
 }
 
 func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {

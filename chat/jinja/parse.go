@@ -177,16 +177,6 @@ func (p *parser) closed(end string) []node {
 	return body
 }
 
-// macroBody parses a macro's body, which says by naming them whether it takes arguments beyond its parameters.
-func (p *parser) macroBody(m *macroNode, end string) {
-	begin := p.at
-	m.body = p.closed(end)
-	names := func(n string) bool {
-		return slices.ContainsFunc(p.tokens[begin:p.at], func(t token) bool { return t.kind == tokenName && t.text == n })
-	}
-	m.varargs, m.kwargs = names("varargs"), names("kwargs")
-}
-
 func (p *parser) statement() node {
 	line := p.peek().line
 	switch tag := p.wantName(); tag {
