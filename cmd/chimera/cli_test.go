@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chimera/weights"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -214,6 +216,21 @@ func TestOfflineVerbsAddOneBOS(t *testing.T) {
 	}
 	if outcome[0] != outcome[1] || outcome[0] == "" {
 		t.Errorf("perplexity of a text %q, with its BOS %q", outcome[0], outcome[1])
+	}
+}
+
+// A start that fails says why, once, and nothing of requests that nobody made.
+func TestFailedStartSaysWhyAlone(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.gguf")
+	broken := tinyModel(t, func(set func(string, weights.ValueType, any), _ map[string][]uint64) {
+		set("tokenizer.chat_template", weights.Uint32, uint64(5))
+	})
+	if err := os.WriteFile(model, broken, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := runBinary(t, "", "serve", "--model", model, "--socket", filepath.Join(t.TempDir(), "s"))
+	if r.code != 3 || strings.Contains(r.errors, "draining") || strings.Count(r.errors, model) != 1 || !strings.Contains(r.errors, "key tokenizer.chat_template: want a string") {
+		t.Errorf("exit %d: %q", r.code, r.errors)
 	}
 }
 
