@@ -117,15 +117,17 @@ func (t *Template) NamesRole(role string) bool {
 	return t.roles[role] || t.toolUse != nil && t.toolUse.NamesRole(role)
 }
 
+// messageBytes is what a message counts for beside its text in the limits of a rendering: templates ask much of each, such as
+// whether it ends with something, and all 4096 that the API takes are to be rendered.
+const messageBytes = 2 << 10
+
 func (t *Template) render(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
-	list, input := &jinja.List{}, 0
+	list := &jinja.List{}
 	for _, m := range messages {
 		list.Items = append(list.Items, m)
-		content, _ := m.Get("content")
-		text, _ := jinja.TextOf(content)
-		input += len(text)
 	}
 	vars.Set("messages", list)
+	input := jinja.TextBytes(vars) + messageBytes*len(messages)
 	return t.parsed.Render(vars, jinja.Options{Now: t.now, Input: input})
 }
 

@@ -203,6 +203,7 @@ func TestToolUseTemplate(t *testing.T) {
 // Long conversations are rendered, in one message or many: that they are too long is for the context to say.
 func TestLongConversations(t *testing.T) {
 	const chatml = `{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>' + '\n' }}{% endfor %}`
+	const asking = `{% for m in messages %}{% for i in range(12) %}{{ '!' if m.role ~ i == m.content or i in [loop.index0, 50] and false }}{% endfor %}{{ m.content }}{% endfor %}`
 	const mistral = `{% for m in messages %}{% if m.content is not none and '</think>' in m.content %}{{ raise_exception('no') }}{% endif %}{% set c = m.content.split('</think>')[-1].lstrip('\n') %}[INST] {{ c|trim }} [/INST]{% endfor %}`
 	for _, source := range []string{chatml, mistral} {
 		for _, count := range []int{1, 400} {
@@ -212,5 +213,14 @@ func TestLongConversations(t *testing.T) {
 				t.Errorf("%d messages: %.200s", count, got)
 			}
 		}
+	}
+	long := calling(`{"a":"` + strings.Repeat("x", 7<<20) + `"}`)
+	if got := render(t, callsAsJSON, `{"messages":[`+long+`],"add_generation_prompt":false}`); len(got) < 7<<20 {
+		t.Errorf("long arguments: %.200s", got)
+	}
+	const most = 4096
+	messages := strings.Repeat(`{"role":"user","content":"a"},`, most-1) + `{"role":"user","content":"b"}`
+	if got := render(t, asking, `{"messages":[`+messages+`],"add_generation_prompt":false}`); got != strings.Repeat("a", most-1)+"b" {
+		t.Errorf("%d messages: %.200s", most, got)
 	}
 }

@@ -38,6 +38,25 @@ func Concat(values ...Value) Value {
 // TextOf returns a string value without its marks.
 func TextOf(v Value) (string, bool) { return textOf(v) }
 
+// TextBytes is the length of all strings in a value, those in lists and dicts included.
+func TextBytes(v Value) (n int) {
+	switch x := v.(type) {
+	case *List:
+		for _, item := range x.Items {
+			n += TextBytes(item)
+		}
+	case *Dict:
+		for _, k := range x.keys {
+			value, _ := x.Get(k)
+			n += TextBytes(k) + TextBytes(value)
+		}
+	default:
+		s, _ := textOf(v)
+		n = len(s)
+	}
+	return n
+}
+
 // Rendered is what a template wrote. Marks has one for each byte of Text: 0 where it is the template's own, else the
 // mark of the value that it comes from; it is empty where all is the template's own.
 type Rendered struct {

@@ -39,7 +39,7 @@ var conversations = []mutant{
 	},
 	{
 		name: "limits-do-not-grow", file: "chat/chat.go", pkg: "chat", tests: []string{"TestLongConversations"},
-		old: "input += len(text)", new: "input += 0 * len(text)",
+		old: "jinja.TextBytes(vars) + messageBytes*len(messages)", new: "0 * jinja.TextBytes(vars)",
 	},
 	{
 		name: "blanks-before-bos", file: "tokenizer/special.go", pkg: "tokenizer", tests: []string{"TestOneBOS"},
