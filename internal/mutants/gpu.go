@@ -31,7 +31,7 @@ var gpuList = []mutant{
 	},
 	{
 		name: "lost-gpu-waits-for-the-drain", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLostWhileLeaving"},
-		old: "w.leaving = true\n\tif w.order != nil", new: "w.leaving = true\n\tif false && w.order != nil",
+		old: "c.leaving = true\n\tif c.order != nil", new: "c.leaving = true\n\tif false && c.order != nil",
 	},
 	{
 		name: "second-signal-unheard", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
