@@ -44,6 +44,12 @@ var (
 	vocab    = int(bos) + len(specials)
 )
 
+// keyOf is an id as a file has it.
+func keyOf(id int32) *int64 {
+	wide := int64(id)
+	return &wide
+}
+
 // newVocabulary spells the pieces in the alphabet of byte-level vocabularies.
 func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 	t.Helper()
@@ -56,7 +62,7 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 			alphabet[b] = string(b)
 		}
 	}
-	v := tokenizer.Vocab{Model: "gpt2", Pre: "gpt-2", Tokens: alphabet[:], BOS: &bos, EOS: &eos, EOT: &imEnd, AddBOS: new(bool)}
+	v := tokenizer.Vocab{Model: "gpt2", Pre: "gpt-2", Tokens: alphabet[:], BOS: keyOf(bos), EOS: keyOf(eos), EOT: keyOf(imEnd), AddBOS: new(bool)}
 	*v.AddBOS = true
 	v.Merges = []string{"st op"} // one must be there; no text gets as far
 	v.Types = make([]int32, 256, vocab)

@@ -30,33 +30,57 @@ func checkMessages(list jsontext.Value, t Template) error {
 		return badField("messages", "it is empty: there must be 1 to %d messages", maxMessages)
 	}
 	for i, raw := range messages {
-		var m struct {
-			Role    *string        `json:"role"`
-			Content jsontext.Value `json:"content"`
-		}
-		field := fmt.Sprintf("messages[%d]", i)
-		if err := json.Unmarshal(raw, &m); err != nil {
-			return badField(field, "it must be an object with role and content")
-		}
-		if m.Role == nil || *m.Role == "" {
-			return badField(field+".role", "it is missing")
-		}
-		if !slices.Contains(standardRoles, *m.Role) && (t == nil || !t.NamesRole(*m.Role)) {
-			return badField(field+".role", "%q is not known, only %s", *m.Role, strings.Join(standardRoles, ", "))
-		}
-		switch m.Content.Kind() {
-		case '0', '{', 't', 'f':
-			return badField(field+".content", "it must be a string or a list of parts")
-		case 0, 'n':
-			if slices.Contains([]string{"user", "system", "developer"}, *m.Role) { // others may have calls instead
-				return badField(field+".content", "it is missing")
-			}
-		}
-		if err := checkParts(field, m.Content); err != nil {
+		if err := checkMessage(fmt.Sprintf("messages[%d]", i), raw, t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkMessage checks one message. Its content may be null, which is no text, as templates have it.
+func checkMessage(field string, raw jsontext.Value, t Template) error {
+	var m struct {
+		Role      jsontext.Value `json:"role"`
+		Content   jsontext.Value `json:"content"`
+		ToolCalls jsontext.Value `json:"tool_calls"`
+	}
+	if raw.Kind() != '{' || json.Unmarshal(raw, &m) != nil {
+		return badField(field, "it must be an object with role and content")
+	}
+	role, err := stringMember(field+".role", m.Role)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(standardRoles, role) && (t == nil || !t.NamesRole(role)) {
+		return badField(field+".role", "%q is not known, only %s", role, strings.Join(standardRoles, ", "))
+	}
+	if k := m.ToolCalls.Kind(); k != 0 && k != '[' && !asksNothing(m.ToolCalls, nil) {
+		return badField(field+".tool_calls", "it must be a list of calls")
+	}
+	switch m.Content.Kind() {
+	case '0', '{', 't', 'f':
+		return badField(field+".content", "it must be a string or a list of parts")
+	case 0:
+		if slices.Contains([]string{"user", "system", "developer"}, role) { // others may have calls instead
+			return badField(field+".content", "it is missing")
+		}
+	}
+	return checkParts(field+".content", m.Content)
+}
+
+// stringMember reads what must be a string that says something.
+func stringMember(field string, raw jsontext.Value) (s string, err error) {
+	switch raw.Kind() {
+	case 0, 'n':
+	case '"':
+		err = json.Unmarshal(raw, &s)
+	default:
+		return "", badField(field, "it must be a string")
+	}
+	if err == nil && s == "" {
+		err = badField(field, "it is missing")
+	}
+	return s, err
 }
 
 // checkConversation checks the fields that make the prompt. continue_final_message and add_generation_prompt exclude each
@@ -71,21 +95,38 @@ func (r *chatRequest) checkConversation(m *Model) error {
 	return checkMessageFields(r.Messages)
 }
 
-// checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer.
+// checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer. A text may be null, as a
+// content may.
 func checkParts(field string, content jsontext.Value) error {
 	if content.Kind() != '[' {
 		return nil
 	}
-	var parts []struct {
-		Type string  `json:"type"`
-		Text *string `json:"text"`
-	}
+	var parts []jsontext.Value
 	if err := json.Unmarshal(content, &parts); err != nil {
-		return badField(field+".content", "its parts must be objects with type and text")
+		return err
 	}
-	for i, p := range parts {
-		if p.Type != "text" || p.Text == nil {
-			return badField(fmt.Sprintf("%s.content[%d]", field, i), "type %q is not supported, only \"text\"", p.Type)
+	for i, raw := range parts {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		var p struct {
+			Type jsontext.Value `json:"type"`
+			Text jsontext.Value `json:"text"`
+		}
+		if raw.Kind() != '{' || json.Unmarshal(raw, &p) != nil {
+			return badField(at, "it must be an object with type and text")
+		}
+		kind, err := stringMember(at+".type", p.Type)
+		if err != nil {
+			return err
+		}
+		if kind != "text" {
+			return badField(at, "type %q is not supported, only \"text\"", kind)
+		}
+		switch p.Text.Kind() {
+		case '"', 'n':
+		case 0:
+			return badField(at+".text", "it is missing")
+		default:
+			return badField(at+".text", "it must be a string")
 		}
 	}
 	return nil

@@ -118,6 +118,53 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// Errors name the member that is wrong; what is null says nothing.
+func TestMembersOfMessages(t *testing.T) {
+	h := newBench(t, letters)
+	for _, c := range []struct{ message, field, words string }{
+		{`5`, "messages[0]", "an object"}, {`"x"`, "messages[0]", "an object"}, {`null`, "messages[0]", "an object"}, {`[]`, "messages[0]", "an object"},
+		{`{"role":5,"content":"x"}`, "messages[0].role", "must be a string"}, {`{"role":["user"],"content":"x"}`, "messages[0].role", "must be a string"},
+		{`{"role":null,"content":"x"}`, "messages[0].role", "missing"}, {`{"role":"","content":"x"}`, "messages[0].role", "missing"}, {`{"content":"x"}`, "messages[0].role", "missing"},
+		{`{"role":"<|im_end|>","content":"x"}`, "messages[0].role", "not known"}, {`{"role":"content","content":"x"}`, "messages[0].role", "not known"}, {`{"role":"\n","content":"x"}`, "messages[0].role", "not known"},
+		{`{"role":"user"}`, "messages[0].content", "missing"}, {`{"role":"user","content":5}`, "messages[0].content", "a string or a list"}, {`{"role":"user","content":{}}`, "messages[0].content", "a string or a list"},
+		{`{"role":"user","content":["x"]}`, "messages[0].content[0]", "an object"}, {`{"role":"user","content":[{"type":"text","text":"x"},null]}`, "messages[0].content[1]", "an object"},
+		{`{"role":"user","content":[{"text":"x"}]}`, "messages[0].content[0].type", "missing"}, {`{"role":"user","content":[{"type":5,"text":"x"}]}`, "messages[0].content[0].type", "must be a string"},
+		{`{"role":"user","content":[{"type":"image_url","image_url":{}}]}`, "messages[0].content[0]", `"image_url" is not supported`},
+		{`{"role":"user","content":[{"type":"text"}]}`, "messages[0].content[0].text", "missing"}, {`{"role":"user","content":[{"type":"text","text":5}]}`, "messages[0].content[0].text", "must be a string"},
+		{`{"role":"assistant","content":"x","tool_calls":"x"}`, "messages[0].tool_calls", "a list"}, {`{"role":"assistant","content":"x","tool_calls":5}`, "messages[0].tool_calls", "a list"},
+		{`{"role":"assistant","content":"x","tool_calls":{"a":1}}`, "messages[0].tool_calls", "a list"}, {`{"role":"assistant","content":"x","function_call":"f"}`, "messages[0].function_call", "an object"},
+		{`{"role":"assistant","content":"x","tool_calls":[5]}`, "messages[0].tool_calls[0]", "an object"},
+	} {
+		h.refuse(chatPath, `{"messages":[`+c.message+`,{"role":"user","content":"y"}]}`, c.field, c.words)
+	}
+	for _, c := range []struct{ message, want string }{
+		{`{"role":"user","content":null}`, "user\n"}, {`{"role":"system","content":null}`, "system\n"}, {`{"role":"developer","content":null}`, "system\n"},
+		{`{"role":"user","content":[]}`, "user\n"}, {`{"role":"user","content":[{"type":"text","text":null}]}`, "user\n"},
+		{`{"role":"user","content":[{"type":"text","text":null},{"type":"text","text":"x"}]}`, "user\nx"},
+		{`{"role":"assistant","content":"x","tool_calls":null}`, "assistant\nx"}, {`{"role":"assistant","content":"x","tool_calls":[]}`, "assistant\nx"}, {`{"role":"assistant","content":"x","tool_calls":false}`, "assistant\nx"},
+	} {
+		var rendered renderedReply
+		h.post("/apply-template", `{"messages":[`+c.message+`,{"role":"user","content":"y"}]}`).into(&rendered)
+		if want := "<|im_start|>" + c.want + "<|im_end|>\n<|im_start|>user\ny<|im_end|>"; !strings.HasPrefix(rendered.Prompt, want) {
+			t.Errorf("%s: %q, want %q", c.message, rendered.Prompt, want)
+		}
+	}
+}
+
+// A conversation that no context holds is too long, however long it is, not the template's fault.
+func TestConversationsBeyondTheContext(t *testing.T) {
+	h := newBench(t, letters)
+	for _, bytes := range []int{100_000, 2_000_000} {
+		for _, count := range []int{1, 300} {
+			message := `{"role":"user","content":"` + strings.Repeat("a b ", bytes/4/count) + `"}`
+			r := h.post(chatPath, `{"messages":[`+strings.Repeat(message+",", count-1)+message+`]}`)
+			if p := r.problem(); r.status != 400 || p.Code != codeTooLong || p.Param != "messages" {
+				t.Errorf("%d bytes in %d messages: status %d, %.300s", bytes, count, r.status, r.body)
+			}
+		}
+	}
+}
+
 func TestContinueFinalMessage(t *testing.T) {
 	h := newBench(t, letters)
 	const dialogue = `"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y","tool_calls":[]}]`
@@ -139,7 +186,11 @@ func TestContinueFinalMessage(t *testing.T) {
 		}
 	}
 	h.refuse(chatPath, "{"+dialogue+`,"continue_final_message":true,"add_generation_prompt":true}`, "continue_final_message", "add_generation_prompt")
-	h.refuse(chatPath, "{"+soundBodies[chatPath]+`,"continue_final_message":true}`, "continue_final_message", "not the assistant's")
+	var users renderedReply
+	h.post("/apply-template", "{"+soundBodies[chatPath]+`,"continue_final_message":true}`).into(&users)
+	if !strings.HasSuffix(users.Prompt, "user\nx") {
+		t.Errorf("a user's message that is continued: %q", users.Prompt)
+	}
 	h.refuse(chatPath, "{"+soundBodies[chatPath]+`,"chat_template_kwargs":{"continue_final_message":true}}`, "chat_template_kwargs.continue_final_message", "field of its own")
 }
 

@@ -4,7 +4,6 @@
 package chat
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -60,7 +59,7 @@ func New(s Sources, now func() time.Time) (*Template, error) {
 	if err != nil {
 		return nil, &TemplateError{err}
 	}
-	t := &Template{parsed: parsed, roles: namedRoles(s.Default), bos: s.BOS, eos: s.EOS, now: now}
+	t := &Template{parsed: parsed, roles: namedRoles(parsed), bos: s.BOS, eos: s.EOS, now: now}
 	t.habits = t.tryOut()
 	if s.ToolUse != "" {
 		t.toolUse, t.toolErr = New(Sources{Default: s.ToolUse, BOS: s.BOS, EOS: s.EOS}, now)
@@ -71,8 +70,8 @@ func New(s Sources, now func() time.Time) (*Template, error) {
 // Render renders a conversation. context is a JSON object: messages (required), add_generation_prompt,
 // continue_final_message, tools and whatever else the template knows. An error is a *TemplateError or a *FieldError.
 //
-// A last answer of the assistant stays open (it is written as the beginning of the answer to come) if
-// continue_final_message is true, or if it is absent and add_generation_prompt isn't false.
+// The last message stays open (the prompt ends with its text, which the answer goes on with) if continue_final_message is true.
+// The assistant's does so too if that is absent and add_generation_prompt isn't false.
 func (t *Template) Render(context []byte) (Prompt, error) {
 	vars, err := jinja.FromJSON(context)
 	if err != nil {
@@ -93,22 +92,19 @@ func (t *Template) Render(context []byte) (Prompt, error) {
 	if err != nil {
 		return Prompt{}, err
 	}
-	messages, open, err := openAnswer(vars, messages)
+	open, err := staysOpen(vars, messages)
 	if err != nil {
 		return Prompt{}, err
 	}
-	rendered, err := t.renderAll(vars, messages)
+	render := t.renderAll
+	if open {
+		render = t.renderOpen
+	}
+	rendered, err := render(vars, messages)
 	if err != nil {
-		return Prompt{}, &TemplateError{err}
+		return Prompt{}, err
 	}
-	prompt := Prompt{rendered.Text + open, rendered.Stretches()}
-	if prompt.Text == "" {
-		return Prompt{}, &TemplateError{errors.New("it renders nothing for this conversation")}
-	}
-	if open != "" {
-		prompt.Literal = append(prompt.Literal, [2]int{len(rendered.Text), len(prompt.Text)})
-	}
-	return prompt, nil
+	return Prompt{rendered.Text, rendered.Stretches()}, nil
 }
 
 // ToolUseError is why conversations with tools can't be rendered, nil if they can.
@@ -121,13 +117,18 @@ func (t *Template) NamesRole(role string) bool {
 	return t.roles[role] || t.toolUse != nil && t.toolUse.NamesRole(role)
 }
 
+// messageBytes is what a message counts for beside its text in the limits of a rendering: templates ask much of each, such as
+// whether it ends with something, and all 4096 that the API takes are to be rendered.
+const messageBytes = 2 << 10
+
 func (t *Template) render(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
 	list := &jinja.List{}
 	for _, m := range messages {
 		list.Items = append(list.Items, m)
 	}
 	vars.Set("messages", list)
-	return t.parsed.Render(vars, jinja.Options{Now: t.now})
+	input := jinja.TextBytes(vars) + messageBytes*len(messages)
+	return t.parsed.Render(vars, jinja.Options{Now: t.now, Input: input})
 }
 
 // nowVariable fixes the clock that templates see, for tests and for answers that can be repeated.

@@ -8,7 +8,7 @@ import (
 	"chimera/chat/jinja"
 )
 
-// This file owns a conversation's messages: the form in which templates want them, whatever clients send, and the answer
+// This file owns a conversation's messages: the form in which templates want them, whatever clients send, and the one
 // that is to be continued.
 
 // readMessages gives the messages the form that templates expect: content is one text, empty where there is none, and marked
@@ -36,8 +36,11 @@ func (t *Template) readMessages(vars *jinja.Dict) ([]*jinja.Dict, error) {
 	return messages, nil
 }
 
-// contentMark tells messages apart; beyond 254 of them some share a mark. 1 is that of all else that came in.
-func contentMark(message int) byte { return byte(2 + message%254) }
+// contentMark tells messages apart, of which the API takes a sixteenth of what there are marks for. 1 is that of all else that
+// came in, placeholderMark the last.
+func contentMark(message int) uint16 { return uint16(2 + message%(placeholderMark-2)) }
+
+const placeholderMark = 1<<16 - 1
 
 // contentText joins a list of text parts, which few templates know, to one text. What has no text is empty.
 func contentText(message *jinja.Dict) string {
@@ -145,28 +148,53 @@ func argumentsObject(call *jinja.Dict, values *int) (*jinja.Dict, error) {
 	return object, nil
 }
 
-// openAnswer takes a last message of the assistant that is to be continued out of the conversation and returns its text.
-func openAnswer(vars *jinja.Dict, messages []*jinja.Dict) (rest []*jinja.Dict, open string, err error) {
+// staysOpen tells whether the last message is to be continued: if it is wished, or if it is the assistant's and nothing is said.
+func staysOpen(vars *jinja.Dict, messages []*jinja.Dict) (bool, error) {
 	const field = "continue_final_message"
 	wish, _ := vars.Get(field)
 	if len(messages) == 0 || wish == false {
-		return messages, "", nil
+		return false, nil
 	}
 	last := messages[len(messages)-1]
 	calls, _ := last.Get("tool_calls")
-	switch {
-	case wish != true:
+	if wish != true {
 		add, given := vars.Get("add_generation_prompt")
-		if roleOf(last) != "assistant" || isFilled(calls) || given && add == false {
-			return messages, "", nil
-		}
-	case roleOf(last) != "assistant":
-		return nil, "", &FieldError{field, "the last message is not the assistant's, so there is nothing to continue"}
-	case isFilled(calls):
-		return nil, "", &FieldError{field, "the last message ends with tool calls, which cannot be continued"}
+		return roleOf(last) == "assistant" && !isFilled(calls) && !(given && add == false), nil
 	}
-	vars.Set("add_generation_prompt", true)
-	return messages[:len(messages)-1], contentText(last), nil
+	if isFilled(calls) {
+		return false, &FieldError{field, "the last message ends with tool calls, which cannot be continued"}
+	}
+	return true, nil
+}
+
+// renderOpen renders a conversation up to the end of the last message's text, as the template writes that turn: an answer begins
+// otherwise than it is asked for where templates open it with a thought, or with a space. A text that is blank
+// gets a placeholder to be found by, which many templates would trim away otherwise.
+func (t *Template) renderOpen(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
+	end := len(messages) - 1
+	mark := contentMark(end)
+	blank := strings.TrimSpace(contentText(messages[end])) == ""
+	if blank {
+		content, _ := messages[end].Get("content")
+		mark = placeholderMark
+		messages[end].Set("content", jinja.Concat(content, jinja.Mark("x", mark)))
+	}
+	vars.Set("add_generation_prompt", false)
+	rendered, err := t.renderAll(vars, messages)
+	if err != nil {
+		return rendered, err
+	}
+	at := len(rendered.Marks) - 1
+	for at >= 0 && rendered.Marks[at] != mark {
+		at--
+	}
+	if at < 0 {
+		return rendered, &FieldError{"continue_final_message", "the model's chat template does not write the last message's text, so it can't be continued"}
+	}
+	if !blank {
+		at++
+	}
+	return jinja.Rendered{Text: rendered.Text[:at], Marks: rendered.Marks[:at]}, nil
 }
 
 // isFilled tells lists with items from absent, null and empty ones.

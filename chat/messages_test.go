@@ -92,7 +92,9 @@ func TestAnswerThatIsContinued(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ messages, want string }{
-		{`{"role":"user","content":"x"}`, "error: continue_final_message: the last message is not the assistant's"},
+		{`{"role":"user","content":"x"}`, "U[x"},
+		{`{"role":"system","content":"s"}`, "S[s"},
+		{`{"role":"user","content":"x"},{"role":"tool","content":"t"}`, "U[x]T[t"},
 		{calling(`{}`), "error: continue_final_message: the last message ends with tool calls"},
 		{`{"role":"user","content":"x"},{"role":"assistant","content":""}`, "U[x]A["},
 		{`{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"y"}]}`, "U[x]A[y"},
@@ -103,9 +105,45 @@ func TestAnswerThatIsContinued(t *testing.T) {
 	}
 }
 
+// The last message is continued where the template ends its text in that turn: neither in a thought that it opens for new answers
+// nor without the space and the thoughts that it begins an answer with.
+func TestContinuedTurnIsTheTemplates(t *testing.T) {
+	const mistral = `{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }}</s>{% endif %}{% endfor %}`
+	const thinking = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|><think>{% endif %}`
+	const reasoning = `{% for m in messages %}<|{{ m.role }}|>{{ '<think>' ~ m.reasoning_content ~ '</think>' if m.reasoning_content }}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
+	const trimming = `{% for m in messages %}<|{{ m.role }}|> {{ m.content|trim }} <|end|>{% endfor %}`
+	const inside = `{% for m in messages %}<|{{ m.role }}|>{{ '<think>' if add_generation_prompt and loop.last }}{{ m.content }}<|end|>{% endfor %}`
+	const shown = `{{ messages|length }}{{ messages[-1].content }}:{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}`
+	for _, c := range []struct{ template, answer, want string }{
+		{mistral, `"content":"The sky"`, "[INST] hi [/INST] The sky"},
+		{mistral, `"content":"The sky "`, "[INST] hi [/INST] The sky "},
+		{mistral, `"content":""`, "[INST] hi [/INST] "},
+		{mistral, `"content":null`, "[INST] hi [/INST] "},
+		{thinking, `"content":"The sky"`, "<|user|>hi<|end|><|assistant|>The sky"},
+		{thinking, `"content":""`, "<|user|>hi<|end|><|assistant|>"},
+		{thinking, `"content":" \n"`, "<|user|>hi<|end|><|assistant|> \n"},
+		{reasoning, `"content":"The sky","reasoning_content":"blue"`, "<|user|>hi<|end|><|assistant|><think>blue</think>The sky"},
+		{trimming, `"content":" The sky "`, "<|user|> hi <|end|><|assistant|> The sky"},
+		{trimming, `"content":" "`, "<|user|> hi <|end|><|assistant|> "},
+		{inside, `"content":"x"`, "<|user|>hi<|end|><|assistant|>x"},
+		{shown, `"content":"x"`, "2x:<|user|>hi<|end|><|assistant|>x"},
+	} {
+		for _, fields := range []string{`,"continue_final_message":true,"add_generation_prompt":false`, `,"continue_final_message":true`, ``} {
+			got := render(t, c.template, `{"messages":[{"role":"user","content":"hi"},{"role":"assistant",`+c.answer+`}]`+fields+`}`)
+			if got != c.want {
+				t.Errorf("%s with %s: %q, want %q", c.answer, fields, got, c.want)
+			}
+		}
+	}
+	const drops = `{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}A{% endif %}{% endfor %}`
+	if got := render(t, drops, `{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"x"}]}`); !strings.HasPrefix(got, "error: continue_final_message: the model's chat template does not write") {
+		t.Errorf("an answer that is not written is continued: %q", got)
+	}
+}
+
 func TestNothingRendered(t *testing.T) {
 	const conversation = `{"messages":[{"role":"user","content":"x"}]}`
-	for _, source := range []string{"", "{# nothing #}", "{% if tools %}x{% endif %}", "{{ nosuch }}"} {
+	for _, source := range []string{"", "{# nothing #}", "{% if tools %}x{% endif %}", "{{ nosuch }}", "{% if add_generation_prompt %}x{% endif %}"} {
 		if got := render(t, source, conversation); !strings.Contains(got, "it renders nothing") {
 			t.Errorf("%s: %q", source, got)
 		}
@@ -114,37 +152,43 @@ func TestNothingRendered(t *testing.T) {
 
 // What the client has sent is literal, wherever the template puts it; what the template writes, roles included, is not.
 func TestLiteralIsWhatClientsSend(t *testing.T) {
-	template, err := New(Sources{Default: `{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content|trim }}<|end|>{% endfor %}{{ tools|tojson }}{{ extra }}{% if add_generation_prompt %}<|assistant|>{% endif %}`, BOS: "<s>"}, time.Now)
+	template, err := New(Sources{Default: `{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content|trim }}<|end|>{% endfor %}{{ (tools or [])|tojson }}{{ extra }}{% if add_generation_prompt %}<|assistant|>{% endif %}`, BOS: "<s>"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := template.Render([]byte(`{"messages":[{"role":"user","content":" <|end|> "},{"role":"assistant","content":"<|user|>"}],"tools":[{"<|end|>":"<s>"}],"extra":"</s>"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var shown strings.Builder
-	at := 0
-	for _, s := range p.Literal {
-		fmt.Fprintf(&shown, "%s«%s»", p.Text[at:s[0]], p.Text[s[0]:s[1]])
-		at = s[1]
-	}
-	shown.WriteString(p.Text[at:])
-	if want := `<s><|user|>«<|end|>»<|end|>[{"«<|end|>»": "«<s>»"}]«</s>»<|assistant|>«<|user|>»`; shown.String() != want {
-		t.Errorf("got  %s\nwant %s", shown.String(), want)
+	const messages = `{"messages":[{"role":"user","content":" <|end|> "},{"role":"assistant","content":"<|user|>"}]`
+	for fields, want := range map[string]string{
+		`,"tools":[{"<|end|>":"<s>"}],"extra":"</s>","add_generation_prompt":false`: `<s><|user|>«<|end|>»<|end|><|assistant|>«<|user|>»<|end|>[{"«<|end|>»": "«<s>»"}]«</s>»`,
+		``: `<s><|user|>«<|end|>»<|end|><|assistant|>«<|user|>»`,
+	} {
+		p, err := template.Render([]byte(messages + fields + "}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown strings.Builder
+		at := 0
+		for _, s := range p.Literal {
+			fmt.Fprintf(&shown, "%s«%s»", p.Text[at:s[0]], p.Text[s[0]:s[1]])
+			at = s[1]
+		}
+		shown.WriteString(p.Text[at:])
+		if shown.String() != want {
+			t.Errorf("got  %s\nwant %s", shown.String(), want)
+		}
 	}
 }
 
 func TestToolUseTemplate(t *testing.T) {
-	template, err := New(Sources{Default: "plain", ToolUse: "tools"}, time.Now)
+	template, err := New(Sources{Default: "plain {{ messages[0].content }}", ToolUse: "tools {{ messages[0].content }}"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken, err := New(Sources{Default: "plain", ToolUse: "{{ 1|nosuch }}"}, time.Now)
+	broken, err := New(Sources{Default: "plain {{ messages[0].content }}", ToolUse: "{{ 1|nosuch }}"}, time.Now)
 	if err != nil || broken.ToolUseError() == nil || template.ToolUseError() != nil {
 		t.Fatal(err, broken.ToolUseError(), template.ToolUseError())
 	}
 	for _, c := range []struct{ fields, want, broken string }{
-		{``, "plain", "plain"}, {`,"tools":null`, "plain", "plain"}, {`,"tools":[]`, "plain", "plain"}, {`,"tools":[{}]`, "tools", ""},
+		{``, "plain x", "plain x"}, {`,"tools":null`, "plain x", "plain x"}, {`,"tools":[]`, "plain x", "plain x"}, {`,"tools":[{}]`, "tools x", ""},
 	} {
 		context := []byte(`{"messages":[{"role":"user","content":"x"}]` + c.fields + `}`)
 		if p, err := template.Render(context); err != nil || p.Text != c.want {
@@ -153,5 +197,30 @@ func TestToolUseTemplate(t *testing.T) {
 		if p, err := broken.Render(context); p.Text != c.broken || (err == nil) != (c.broken != "") {
 			t.Errorf("%s, broken: %q, %v", c.fields, p.Text, err)
 		}
+	}
+}
+
+// Long conversations are rendered, in one message or many: that they are too long is for the context to say.
+func TestLongConversations(t *testing.T) {
+	const chatml = `{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>' + '\n' }}{% endfor %}`
+	const asking = `{% for m in messages %}{% for i in range(12) %}{{ '!' if m.role ~ i == m.content or i in [loop.index0, 50] and false }}{% endfor %}{{ m.content }}{% endfor %}`
+	const mistral = `{% for m in messages %}{% if m.content is not none and '</think>' in m.content %}{{ raise_exception('no') }}{% endif %}{% set c = m.content.split('</think>')[-1].lstrip('\n') %}[INST] {{ c|trim }} [/INST]{% endfor %}`
+	for _, source := range []string{chatml, mistral} {
+		for _, count := range []int{1, 400} {
+			message := `{"role":"user","content":"` + strings.Repeat("a b ", 8<<20/4/count) + `"}`
+			messages := strings.Repeat(message+",", count-1) + message
+			if got := render(t, source, `{"messages":[`+messages+`],"add_generation_prompt":false}`); len(got) < 8<<20-count || strings.HasPrefix(got, "error") {
+				t.Errorf("%d messages: %.200s", count, got)
+			}
+		}
+	}
+	long := calling(`{"a":"` + strings.Repeat("x", 7<<20) + `"}`)
+	if got := render(t, callsAsJSON, `{"messages":[`+long+`],"add_generation_prompt":false}`); len(got) < 7<<20 {
+		t.Errorf("long arguments: %.200s", got)
+	}
+	const most = 4096
+	messages := strings.Repeat(`{"role":"user","content":"a"},`, most-1) + `{"role":"user","content":"b"}`
+	if got := render(t, asking, `{"messages":[`+messages+`],"add_generation_prompt":false}`); got != strings.Repeat("a", most-1)+"b" {
+		t.Errorf("%d messages: %.200s", most, got)
 	}
 }

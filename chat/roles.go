@@ -1,7 +1,11 @@
 package chat
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"chimera/chat/jinja"
@@ -11,21 +15,15 @@ import (
 // before a user's; some write whatever is not the user's as the assistant's. A text that would vanish, or be put into the
 // assistant's mouth, becomes the user's: it is joined to the user's next message, or is one of its own.
 
-// roleTest is a tag from the word role on, as in {% if message['role'] == "ipython" %}, literalText a string in it.
-var (
-	roleTest    = regexp.MustCompile(`\brole(?:['"][\])])?([^{}%]*)`)
-	literalText = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
-)
+// roleWord is what a role is made of. It is written without a mark, so one that a template compares with a control token's text
+// is none: a client could write the token by it.
+var roleWord = regexp.MustCompile(`^[\pL\pN_.-]+$`)
 
-// namedRoles lists the roles that a template's source compares with. The names alone would not do: most templates hold
-// "function" as a type of tools.
-func namedRoles(source string) map[string]bool {
-	named := map[string]bool{}
-	for _, tag := range roleTest.FindAllStringSubmatch(source, -1) {
-		for _, literal := range literalText.FindAllStringSubmatch(tag[1], -1) {
-			named[literal[1]+literal[2]] = true
-		}
-	}
+// namedRoles lists the roles that a template compares with. The names alone would not do: most templates hold "function" as a
+// type of tools.
+func namedRoles(parsed *jinja.Template) map[string]bool {
+	named := parsed.ComparedWith("role")
+	maps.DeleteFunc(named, func(role string, _ bool) bool { return !roleWord.MatchString(role) })
 	return named
 }
 
@@ -69,9 +67,21 @@ func (t *Template) tryOut() (h habits) {
 	return h
 }
 
-// renderAll renders the messages, those that the template has no role for as the user's.
+// renderAll renders the messages, those that the template has no role for as the user's. It refuses to lose a text, or all.
 func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, error) {
-	strange := make([]bool, len(messages)) // to become the user's
+	rendered, strange, err := t.renderRoles(vars, messages)
+	if err != nil {
+		return rendered, &TemplateError{err}
+	}
+	if rendered.Text == "" {
+		return rendered, &TemplateError{errors.New("it renders nothing for this conversation")}
+	}
+	return rendered, t.checkKept(vars, messages, strange, rendered)
+}
+
+// renderRoles also tells which messages became the user's.
+func (t *Template) renderRoles(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Rendered, []bool, error) {
+	strange := make([]bool, len(messages))
 	for i, m := range messages {
 		strange[i] = t.habits.assistants[min(i, later)][roleOf(m)]
 	}
@@ -80,30 +90,49 @@ func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Re
 	if err == nil && len(lost) > 0 && t.differsWithout(vars, messages, strange, lost, rendered.Text) {
 		lost = nil
 	}
-	again := false
+	more := slices.Clone(strange)
 	for i, m := range messages {
 		// An error may come of what the template has to say to any role; a system message is what most refuse.
 		role := roleOf(m)
 		system := role == "system" || role == "developer"
-		if !strange[i] && (err != nil && system || err == nil && lost[i] && role != "user" && role != "assistant") {
-			strange[i], again = true, true
+		more[i] = strange[i] || err != nil && system || err == nil && lost[i] && role != "user" && role != "assistant"
+	}
+	if slices.Equal(more, strange) {
+		return rendered, strange, err
+	}
+	second, secondErr := t.render(vars, asUsers(messages, more))
+	if secondErr != nil || err == nil && len(vanished(second, messages)) >= len(lost) {
+		return rendered, strange, err // it has another reason, which is the one to tell
+	}
+	return second, more, nil
+}
+
+// checkKept refuses a rendering in which the text of a message is not, and which would be the same without that message. Many
+// templates leave out part of what they are given, such as what an answer with calls says, but write its turn.
+func (t *Template) checkKept(vars *jinja.Dict, messages []*jinja.Dict, strange []bool, rendered jinja.Rendered) error {
+	lost := vanished(rendered, messages)
+	for _, role := range []string{"user", "assistant", ""} { // "" is all others; by role, so that there are few renderings
+		of := map[int]bool{}
+		least := len(messages)
+		for i := range lost {
+			if has := roleOf(messages[i]); has == role || role == "" && has != "user" && has != "assistant" {
+				of[i], least = true, min(least, i)
+			}
+		}
+		if len(of) > 0 && !t.differsWithout(vars, messages, strange, of, rendered.Text) {
+			return &FieldError{fmt.Sprintf("messages[%d].content", least), "the model's chat template leaves it out of the prompt: it would go unread"}
 		}
 	}
-	if !again {
-		return rendered, err
-	}
-	second, secondErr := t.render(vars, asUsers(messages, strange))
-	if secondErr != nil || err == nil && len(vanished(second, messages)) >= len(lost) {
-		return rendered, err // it has another reason, which is the one to tell
-	}
-	return second, nil
+	return nil
 }
 
 // vanished lists the messages whose text is nowhere in what was rendered.
 func vanished(rendered jinja.Rendered, messages []*jinja.Dict) map[int]bool {
-	var seen [256]bool
-	for i := range len(rendered.Marks) {
-		seen[rendered.Marks[i]] = true
+	seen := map[uint16]bool{}
+	for i, mark := range rendered.Marks {
+		if i == 0 || mark != rendered.Marks[i-1] {
+			seen[mark] = true
+		}
 	}
 	lost := map[int]bool{}
 	for i, m := range messages {

@@ -22,7 +22,6 @@ var small = map[string]string{
 	"function":    `{% for m in messages %}{% if m.role == 'tool' %}T{% elif m['role'] == "user" %}U{% else %}A{% endif %}[{{ m.content }}]{% endfor %}{% if tools and tools[0].type == 'function' %}{% endif %}`,
 	"switch":      `{% set off = messages[0].role == 'system' and messages[0].content == '/off' %}{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'assistant' %}A[{{ m.content }}]{% endif %}{% endfor %}{{ '-' if off }}`,
 	"changes":     `{% for m in messages %}{{ m.role[0]|upper }}[{{ m.content|upper|replace('S', 's') }}]{% endfor %}`,
-	"ignores all": `nothing of it`,
 }
 
 func TestRolesThatTemplatesLack(t *testing.T) {
@@ -57,7 +56,6 @@ func TestRolesThatTemplatesLack(t *testing.T) {
 		{"switch", "system:/off user:u", "U[u]-"},
 		{"switch", "system:s user:u", "U[s/u]"},
 		{"changes", "system:sx user:u", "S[sX]U[U]"}, // its text is there, though not as it was sent
-		{"ignores all", "system:s user:u", "nothing of it"},
 	} {
 		var messages []string
 		for _, m := range strings.Fields(c.messages) {
@@ -97,15 +95,60 @@ func TestWellKnownTemplatesKeepAllText(t *testing.T) {
 	}
 }
 
-func TestNamesRole(t *testing.T) {
-	const source = `{% if m.role == "ipython" or m['role'] == 'critic' %}{% elif m["role"] in ['a', "b"] %}{% elif m.get('role') != 'c' %}{% endif %}{{ 'other' }}`
-	template, err := New(Sources{Default: source, ToolUse: `{% if m.role == 'model' %}{% endif %}`}, time.Now)
-	if err != nil {
-		t.Fatal(err)
+// A message's text is in the prompt, or changes it, or is refused, however many messages there are.
+func TestNoTextVanishes(t *testing.T) {
+	const drops = `{% for m in messages %}{% if m.role == 'user' %}U[{{ m.content }}]{% elif m.role == 'assistant' %}A[{{ m.content }}]{% endif %}{% endfor %}`
+	const lastOfAll = `U:{{ messages[-1].content }}`
+	const calls = `{% for m in messages %}{{ m.role[0]|upper }}[{% if m.tool_calls %}!{% else %}{{ m.content.split('</think>')[-1] }}{% endif %}]{% endfor %}`
+	const leaves = ": the model's chat template leaves it out"
+	for _, c := range []struct{ template, messages, want string }{
+		{`x`, `{"role":"user","content":"u"}`, "error: messages[0].content" + leaves},
+		{`x`, `{"role":"user","content":" "}`, "x"},
+		{`x`, `{"role":"user","content":"u"},{"role":"assistant","content":"a"}`, "error: messages[0].content" + leaves},
+		{`x`, `{"role":"system","content":"s"}`, "error: messages[0].content" + leaves},
+		{lastOfAll, `{"role":"user","content":"u"}`, "U:u"},
+		{lastOfAll, `{"role":"system","content":"s"},{"role":"user","content":"u"}`, "U:s\n\nu"},
+		{lastOfAll, `{"role":"assistant","content":"a"},{"role":"user","content":"v"}`, "error: messages[0].content" + leaves},
+		{lastOfAll, `{"role":"user","content":"u"},{"role":"assistant","content":""},{"role":"user","content":"v"}`, "error: messages[0].content" + leaves},
+		{lastOfAll + `{{ messages[0].content == '/off' }}`, `{"role":"user","content":"/off"},{"role":"user","content":"v"}`, "U:vTrue"},
+		{calls, `{"role":"user","content":"u"},{"role":"assistant","content":"a","tool_calls":[{"function":{"name":"f"}}]},{"role":"user","content":"v"}`, "U[u]A[!]U[v]"},
+		{calls, `{"role":"user","content":"u"},{"role":"assistant","content":"a</think>"},{"role":"user","content":"v"}`, "U[u]A[]U[v]"},
+		{`{% for m in messages if m.role == 'user' %}U[{{ m.content }}]{% endfor %}`, `{"role":"user","content":"u"},{"role":"assistant","content":"a"},{"role":"user","content":"v"}`, "error: messages[1].content" + leaves},
+	} {
+		if got := render(t, c.template, `{"messages":[`+c.messages+`],"add_generation_prompt":false}`); got != c.want && !(strings.HasPrefix(c.want, "error") && strings.HasPrefix(got, c.want)) {
+			t.Errorf("%s, %s: %q, want %q", c.template, c.messages, got, c.want)
+		}
 	}
-	for role, want := range map[string]bool{"ipython": true, "critic": true, "a": true, "b": true, "c": true, "model": true, "assitant": false, "user": false, "other": false, "": false} {
-		if template.NamesRole(role) != want {
-			t.Errorf("%s: %t", role, !want)
+	for _, others := range []int{10, 252, 253, 254, 255, 300, 4000} {
+		many := strings.Repeat(`{"role":"user","content":"u"},{"role":"assistant","content":"a"},`, others/2)
+		if got := render(t, drops, `{"messages":[`+many+`{"role":"system","content":"sys"}],"add_generation_prompt":false}`); !strings.HasSuffix(got, "U[sys]") {
+			t.Errorf("behind %d messages: %.300q", others, got)
+		}
+		if got := render(t, drops, `{"messages":[{"role":"system","content":"sys"},`+many+`{"role":"user","content":"u"}],"add_generation_prompt":false}`); !strings.HasPrefix(got, "U[sys") {
+			t.Errorf("before %d messages: %.300q", others, got)
+		}
+	}
+}
+
+func TestNamesRole(t *testing.T) {
+	for source, roles := range map[string]map[string]bool{
+		`{% if m.role == "ipython" or m['role'] == 'critic' %}{% elif m["role"] in ['a', "b"] %}{% elif m.get('role') != 'c' %}{% endif %}{{ 'other' }}`:  {"ipython": true, "critic": true, "a": true, "b": true, "c": true, "assitant": false, "user": false, "other": false, "": false},
+		`{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' }}`:                                                               {"content": false, "\n": false, "<|im_end|>": false, "<|im_start|>": false},
+		`{{ '<|' ~ m.role ~ '|>' if m.role != 'critic' else 'x' }}{{ m.role and 'y' }}{{ m.role ~ 'z' == 'w' }}`:                                          {"critic": true, "<|": false, "|>": false, "x": false, "y": false, "z": false, "w": false},
+		`{% if 'a' == m.role == 'b' %}{% elif m.role not in ('c', 'd') %}{% elif m.role|trim|lower == 'e' %}{% elif m.role.strip() == 'f' %}{% endif %}`:  {"a": true, "b": true, "c": true, "d": true, "e": true, "f": true},
+		`{% set role = m.role %}{% if role == 'a' %}{% elif role is eq 'b' %}{% elif role is not equalto('c') %}{% elif role is in ['d'] %}{% endif %}`:   {"a": true, "b": true, "c": true, "d": true},
+		`{{ {'a': 'X', 'b': 'Y'}[m.role] }}{{ {'c': 'Z'}.get(m.role, 'd') }}{% if m.content == 'e' or m.role[0] == 'f' %}{% endif %}`:                     {"a": true, "b": true, "c": true, "X": false, "d": false, "e": false, "f": false},
+		`{% if m.role == '<|im_end|>' or m.role == '[INST]' or m.role == '</s>' or m.role == 'a b' or m.role == '' or m.role == 'end-user' %}{% endif %}`: {"<|im_end|>": false, "[INST]": false, "</s>": false, "a b": false, "": false, "end-user": true},
+	} {
+		template, err := New(Sources{Default: source, ToolUse: `{% if m.role == 'model' %}{% endif %}`}, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles["model"] = true
+		for role, want := range roles {
+			if template.NamesRole(role) != want {
+				t.Errorf("%s: %q: %t", source, role, !want)
+			}
 		}
 	}
 }

@@ -134,7 +134,7 @@ func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) 
 	if window < leastWindow {
 		return r, noWindow(window) // the model's context is as short
 	}
-	ids := tok.Encode(string(q.Text), true, q.ParseSpecial)
+	ids := tok.Around(tok.Encode(string(q.Text), false, q.ParseSpecial))
 	r.Chunks = len(ids) / window
 	if r.Chunks == 0 {
 		return r, fmt.Errorf("the text has %d tokens, one window needs %d: give a longer text or a smaller --ctx", len(ids), window)

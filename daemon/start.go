@@ -209,9 +209,9 @@ func names(models []namedModel) (list []string) {
 // shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
-	slog.Info("draining", "at_most", drainTime.String())
 	s.loading.End(scheduler.ErrDraining) // if it has not ended: nobody needs to wait for it
 	if s.scheduler != nil {
+		slog.Info("draining", "at_most", drainTime.String())
 		s.scheduler.Drain()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)

@@ -87,7 +87,7 @@ func templateSources(f *weights.File, override string) (s chat.Sources, problem 
 	if err != nil {
 		return s, "", err
 	}
-	if source, ok := named[override]; ok && override != "" {
+	if source := named[override]; source != "" && override != "" {
 		return chat.Sources{Default: source}, "", nil
 	}
 	if override != "" {
@@ -98,14 +98,27 @@ func templateSources(f *weights.File, override string) (s chat.Sources, problem 
 	if s.Default == "" {
 		s.Default = named[defaultName]
 	}
-	if s.Default == "" && len(named) > 0 {
-		names := slices.Sorted(maps.Keys(named))
-		problem = fmt.Sprintf("the model has no chat template of the name default, only %s: choose one with --chat-template", strings.Join(names, ", "))
+	if s.Default == "" {
+		problem = noDefault(named)
 	}
 	return s, problem, nil
 }
 
-// namedTemplates are a file's templates by name, "" for the one without.
+// noDefault says why a file with templates has none to take, "" if it has none at all.
+func noDefault(named map[string]string) string {
+	for name, key := range map[string]string{"": templateKey, defaultName: templateKey + "." + defaultName} {
+		if _, there := named[name]; there {
+			return fmt.Sprintf("the model's own chat template is empty (key %s)", key)
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(named))
+	return fmt.Sprintf("the model has no chat template of the name default, only %s", strings.Join(names, ", "))
+}
+
+// namedTemplates are a file's templates by name, "" for the one without. A blank one, which could say nothing, is "".
 func namedTemplates(f *weights.File) (map[string]string, error) {
 	named := map[string]string{}
 	for _, key := range f.Metadata().Keys() {
@@ -117,9 +130,10 @@ func namedTemplates(f *weights.File) (map[string]string, error) {
 		if err != nil {
 			return nil, ofFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
 		}
-		if source != "" {
-			named[strings.TrimPrefix(name, ".")] = source
+		if strings.TrimSpace(source) == "" {
+			source = ""
 		}
+		named[strings.TrimPrefix(name, ".")] = source
 	}
 	return named, nil
 }
@@ -155,7 +169,7 @@ func RenderTemplate(modelPath, templatePath string, context []byte) (string, err
 	if err != nil {
 		return "", fmt.Errorf("context: %w", err)
 	}
-	r, err := t.Render(vars, jinja.Options{Now: now})
+	r, err := t.Render(vars, jinja.Options{Now: now, Input: len(context)})
 	if err != nil {
 		return "", fmt.Errorf("template: %w", err)
 	}
@@ -175,7 +189,7 @@ func offlineTemplate(modelPath, templatePath string) (string, error) {
 		problem = "key " + templateKey + " is missing"
 	}
 	if problem != "" {
-		err = fmt.Errorf("%s: %s: %w", modelPath, problem, engine.ErrModelFile)
+		err = fmt.Errorf("%s: %s: give another with --template: %w", modelPath, problem, engine.ErrModelFile)
 	}
 	return sources.Default, errors.Join(err, f.Close())
 }

@@ -46,18 +46,22 @@ func TestChoiceOfTemplate(t *testing.T) {
 		problem          []string
 	}{
 		"none":             {},
-		"one":              {keys: map[string]string{key: "A"}, plain: "A", withTools: "A"},
-		"with tool_use":    {keys: map[string]string{key: "A", key + ".tool_use": "B"}, plain: "A", withTools: "B"},
-		"named default":    {keys: map[string]string{key + ".default": "A", key + ".rag": "C"}, plain: "A", withTools: "A"},
-		"default and tool": {keys: map[string]string{key + ".default": "A", key + ".tool_use": "B"}, plain: "A", withTools: "B"},
-		"two defaults":     {keys: map[string]string{key: "A", key + ".default": "C"}, plain: "A", withTools: "A"},
-		"others alone":     {keys: map[string]string{key + ".rag": "C", key + ".tool_use": "B"}, problem: []string{"rag, tool_use", "--chat-template"}},
-		"chosen by name":   {keys: map[string]string{key + ".rag": "C", key + ".tool_use": "B"}, override: "rag", plain: "C", withTools: "C"},
-		"empty":            {keys: map[string]string{key: ""}},
+		"one":              {keys: map[string]string{key: "A{{ messages[0].content }}"}, plain: "A", withTools: "A"},
+		"with tool_use":    {keys: map[string]string{key: "A{{ messages[0].content }}", key + ".tool_use": "B{{ messages[0].content }}"}, plain: "A", withTools: "B"},
+		"named default":    {keys: map[string]string{key + ".default": "A{{ messages[0].content }}", key + ".rag": "C{{ messages[0].content }}"}, plain: "A", withTools: "A"},
+		"default and tool": {keys: map[string]string{key + ".default": "A{{ messages[0].content }}", key + ".tool_use": "B{{ messages[0].content }}"}, plain: "A", withTools: "B"},
+		"two defaults":     {keys: map[string]string{key: "A{{ messages[0].content }}", key + ".default": "C{{ messages[0].content }}"}, plain: "A", withTools: "A"},
+		"others alone":     {keys: map[string]string{key + ".rag": "C{{ messages[0].content }}", key + ".tool_use": "B{{ messages[0].content }}"}, problem: []string{"of the name default, only rag, tool_use"}},
+		"chosen by name":   {keys: map[string]string{key + ".rag": "C{{ messages[0].content }}", key + ".tool_use": "B{{ messages[0].content }}"}, override: "rag", plain: "C", withTools: "C"},
+		"empty":            {keys: map[string]string{key: ""}, problem: []string{"is empty (key tokenizer.chat_template)"}},
+		"blank":            {keys: map[string]string{key: " \n"}, problem: []string{"is empty (key tokenizer.chat_template)"}},
+		"empty default":    {keys: map[string]string{key + ".default": "", key + ".rag": "C"}, problem: []string{"is empty (key tokenizer.chat_template.default)"}},
+		"empty, replaced":  {keys: map[string]string{key: ""}, override: "chatml", plain: "<|im_start|>", withTools: "<|im_start|>"},
+		"empty beside":     {keys: map[string]string{key: "", key + ".default": "A{{ messages[0].content }}"}, plain: "A", withTools: "A"},
 		"broken":           {keys: map[string]string{key: "{{ messages|nosuch }}"}, problem: []string{key, "line 1", `no filter named "nosuch"`}},
 		"not closed":       {keys: map[string]string{key: "A{% if 1 %}"}, problem: []string{key, "endif"}},
 		"broken, replaced": {keys: map[string]string{key: "{{ messages|nosuch }}"}, override: "chatml", plain: "<|im_start|>", withTools: "<|im_start|>"},
-		"tool_use broken":  {keys: map[string]string{key: "A", key + ".tool_use": "{{ 1|nosuch }}"}, plain: "A", withTools: "error"},
+		"tool_use broken":  {keys: map[string]string{key: "A{{ messages[0].content }}", key + ".tool_use": "{{ 1|nosuch }}"}, plain: "A", withTools: "error"},
 	} {
 		f := fileWith(t, c.keys)
 		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{ChatTemplate: c.override})
@@ -91,7 +95,7 @@ func TestChoiceOfTemplate(t *testing.T) {
 		f := fileWith(t, nil)
 		f.Metadata().Set(key, weights.Value{Type: weights.Uint32, Any: uint64(5)})
 		_, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{ChatTemplate: override})
-		if err == nil || want != nil && !errors.Is(err, want) {
+		if err == nil || want != nil && !errors.Is(err, want) || strings.Count(err.Error(), f.Name()) != 1 {
 			t.Errorf("override %q: %v", override, err)
 		}
 	}
@@ -114,7 +118,7 @@ func TestControlTokensInMessages(t *testing.T) {
 
 // show says why chat is off.
 func TestInspectionSaysWhyChatIsOff(t *testing.T) {
-	for source, want := range map[string]string{"{{ messages|nosuch }}": `no filter named "nosuch"`, "A": ""} {
+	for source, want := range map[string]string{"{{ messages|nosuch }}": `no filter named "nosuch"`, "A": "", "": "is empty"} {
 		f := fileWith(t, map[string]string{"tokenizer.chat_template": source})
 		c := DefaultConfig()
 		s, _, err := Inspect(f.Name(), &c, false)

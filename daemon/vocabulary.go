@@ -83,18 +83,17 @@ func (r *vocabularyReader) floats(name string) []float32 {
 	return out
 }
 
-func (r *vocabularyReader) id(name string) *int32 {
+func (r *vocabularyReader) id(name string) *int64 {
 	if v, _ := r.m.Get(vocabularyPrefix + name); v.Any != nil {
 		if n, signed := v.Any.(int64); signed && n < 0 { // some converters write -1 for none
-			none := tokenizer.None
-			return &none
+			return &n
 		}
 	}
 	n, ok := readKey(r, name, r.m.Uint)
 	if !ok {
 		return nil
 	}
-	id := int32(min(n, math.MaxInt32)) // which is no token either: the tokenizer says so
+	id := int64(min(n, math.MaxInt64))
 	return &id
 }
 

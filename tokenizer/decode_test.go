@@ -89,7 +89,7 @@ func TestUnknownCharacters(t *testing.T) {
 	v := sentencePieceVocab()
 	v.Tokens[3], v.Types[3] = "<no-byte>", 1 // <0x00>
 	tok := mustNew(t, v)
-	checkIDs(t, "ids", "ΩΩtheΩ", tok.Encode("ΩΩtheΩ", false, false), append(ids(tok, "▁", "<unk>", "the"), *v.UNK))
+	checkIDs(t, "ids", "ΩΩtheΩ", tok.Encode("ΩΩtheΩ", false, false), append(ids(tok, "▁", "<unk>", "the"), int32(*v.UNK)))
 
 	b := byteLevelVocab("gpt-2")
 	b.Tokens['Q'] = "QQQ"

@@ -60,9 +60,9 @@ func markSpecials(v *Vocab, kinds []kind, index *textIndex) []int32 {
 }
 
 // control finds the lowest id with one of the texts and marks it as control, unless the file names the token itself.
-func (s *specials) control(named *int32, texts []string) int32 {
+func (s *specials) control(named *int64, texts []string) int32 {
 	if named != nil {
-		return *named
+		return int32(*named)
 	}
 	found := None
 	for _, text := range texts {

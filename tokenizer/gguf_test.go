@@ -104,9 +104,9 @@ func vocabOf(keys map[string]any) Vocab {
 	return v
 }
 
-func idOf(value any) *int32 {
+func idOf(value any) *int64 {
 	if id, ok := value.(int32); ok {
-		return &id
+		return ptr(int64(id))
 	}
 	return nil
 }

@@ -21,19 +21,23 @@ func TestFaultsThatArePassedOver(t *testing.T) {
 			`tokenizer.ggml.bos_token_id is missing: 1, "<s>", is taken`, `tokenizer.ggml.eos_token_id is missing: 2, "</s>", is taken`,
 			`tokenizer.ggml.unknown_token_id is missing: 0, "<unk>", is taken`,
 		}},
-		{"ids beyond the tokens", sentencePieceVocab, func(v *Vocab) { v.EOS, v.EOT = ptr(int32(99999)), ptr(int32(-1)) }, 1, 2, []string{
+		{"ids beyond the tokens", sentencePieceVocab, func(v *Vocab) { v.EOS, v.EOT = ptr(int64(99999)), ptr(int64(-1)) }, 1, 2, []string{
 			`tokenizer.ggml.eos_token_id is 99999, but there are`, `tokenizer.ggml.eot_token_id is -1, but there are`,
 		}},
+		{"ids beyond 31 bits", sentencePieceVocab, func(v *Vocab) { v.EOS, v.EOT = ptr(int64(4294967295)), ptr(int64(1)<<40) }, 1, 2, []string{
+			`tokenizer.ggml.eos_token_id is 4294967295, but there are`, `tokenizer.ggml.eot_token_id is 1099511627776, but there are`,
+		}},
+		{"no pre", func() Vocab { return byteLevelVocab("") }, func(*Vocab) {}, None, -2, []string{"tokenizer.ggml.pre is missing"}},
 		{"tokens of another kind", sentencePieceVocab, func(v *Vocab) { v.BOS, v.EOS, v.Types[1], v.Types[2] = nil, nil, 1, 1 }, None, None, nil},
 		{"not by words", func() Vocab { return byteLevelVocab("gpt-2") }, func(v *Vocab) { v.BOS, v.EOS = nil, nil }, None, None, nil},
-		{"BOS", func() Vocab { return byteLevelVocab("gpt-2") }, func(v *Vocab) { v.BOS, v.AddBOS = ptr(int32(1<<20)), ptr(true) }, None, -2, []string{
+		{"BOS", func() Vocab { return byteLevelVocab("gpt-2") }, func(v *Vocab) { v.BOS, v.AddBOS = ptr(int64(1<<20)), ptr(true) }, None, -2, []string{
 			`tokenizer.ggml.bos_token_id is 1048576, but there are`, `tokenizer.ggml.add_bos_token is true, but`,
 		}},
-		{"EOS", func() Vocab { return byteLevelVocab("gpt-2") }, func(v *Vocab) { v.EOS, v.AddEOS = ptr(int32(-2)), ptr(true) }, None, None, []string{
+		{"EOS", func() Vocab { return byteLevelVocab("gpt-2") }, func(v *Vocab) { v.EOS, v.AddEOS = ptr(int64(-2)), ptr(true) }, None, None, []string{
 			`tokenizer.ggml.eos_token_id is -2, but there are`, `tokenizer.ggml.add_eos_token is true, but`,
 		}},
 		{"others", sentencePieceVocab, func(v *Vocab) {
-			v.EOM, v.FIMPad, v.FIMRepo, v.FIMSeparator = ptr(int32(-9)), ptr(int32(5000)), ptr(int32(5000)), ptr(int32(5000))
+			v.EOM, v.FIMPad, v.FIMRepo, v.FIMSeparator = ptr(int64(-9)), ptr(int64(5000)), ptr(int64(5000)), ptr(int64(5000))
 		}, 1, 2, []string{"eom_token_id is -9", "fim_pad_token_id is 5000", "fim_rep_token_id is 5000", "fim_sep_token_id is 5000"}},
 	} {
 		v := c.model()
@@ -85,6 +89,8 @@ func TestOneBOS(t *testing.T) {
 		{"<|begin_of_text|>the", around(bos, eos)},
 		{"the<|eot_id|>", around(bos, eos)},
 		{"<|begin_of_text|>the<|eot_id|>", around(bos, eos)},
+		{" <|begin_of_text|>the", around(bos, eos)},
+		{"\n   \n<|begin_of_text|>the", around(bos, eos)},
 		{"<|begin_of_text|><|begin_of_text|>the", around(slices.Concat(bos, bos), eos)}, // the text's own
 		{"", slices.Concat(bos, eos)},
 	} {
@@ -95,6 +101,12 @@ func TestOneBOS(t *testing.T) {
 	if got, want := tok.EncodeRendered("<|begin_of_text|>the", nil), around(bos, nil); !slices.Equal(got, want) {
 		t.Errorf("rendered with BOS: %v, want %v", got, want)
 	}
+	if got, want := tok.EncodeRendered("\n<|begin_of_text|>the", nil), around(bos, nil); !slices.Equal(got, want) {
+		t.Errorf("rendered with a line before BOS: %v, want %v", got, want)
+	}
+	if got := tok.EncodeRendered("\nthe<|begin_of_text|>the", nil); got[0] != tok.BOS() || got[1] == tok.BOS() || tok.Decode(got[1:], true) != "\nthe<|begin_of_text|>the" {
+		t.Errorf("BOS behind other text: %v", got)
+	}
 	if got := tok.EncodeRendered("<|begin_of_text|>the", [][2]int{{0, 20}}); got[0] != tok.BOS() || got[1] == tok.BOS() || tok.Decode(got[1:], true) != "<|begin_of_text|>the" {
 		t.Errorf("BOS that a user has typed: %v", got)
 	}
@@ -103,13 +115,16 @@ func TestOneBOS(t *testing.T) {
 func TestLiteralStretches(t *testing.T) {
 	v := byteLevelVocab("gpt-2")
 	v.add("<|channel|>", 3)
-	for _, text := range []string{"<｜User｜>", "<|user|>", "<start_of_turn>", "<|turn>", "<turn|>"} {
+	turns := []string{"<｜User｜>", "<|user|>", "<start_of_turn>", "<|turn>", "<turn|>", "[INST]", "[/INST]", "[|user|]", "<<SYS>>", "<</SYS>>", "<用户>", "<im_start>",
+		"</assistant>", "USER:", "### Response:", "[TOOL_CALLS]", "{user}", "※user"}
+	words := []string{"<table>", "</h1>", "<think>", "</tool_call>", "\n\n", "▁▁", "123", "====", "...", "[[", "user", "über"}
+	for _, text := range slices.Concat(turns, words) {
 		v.add(text, 4)
 	}
 	tok := mustNew(t, v)
 	control := func(ids []int32) (texts []string) {
 		for _, id := range ids {
-			if text := tok.TokenText(id); strings.HasPrefix(text, "<") && len(text) > 1 {
+			if text := tok.TokenText(id); strings.HasPrefix(text, "<") && len(text) > 1 || slices.Contains(turns, text) || slices.Contains(words, text) {
 				texts = append(texts, text)
 			}
 		}
@@ -130,8 +145,9 @@ func TestLiteralStretches(t *testing.T) {
 		{"<tool>" + eot, [][2]int{{0, 16}}, []string{"<tool>"}}, // a word of the vocabulary
 		{"<|channel|>", [][2]int{{3, 4}}, nil},
 		{"<|channel|>", nil, []string{"<|channel|>"}},
-		{"<｜User｜><|user|><start_of_turn><|turn><turn|>", nil, []string{"<｜User｜>", "<|user|>", "<start_of_turn>", "<|turn>", "<turn|>"}},
-		{"<｜User｜><|user|><start_of_turn><|turn><turn|>", [][2]int{{0, 100}}, nil}, // that files call user-defined
+		{strings.Join(turns, ""), nil, turns}, // that files call user-defined
+		{strings.Join(turns, " "), [][2]int{{0, 1000}}, []string{"user", "user", "user", "user"}},
+		{strings.Join(words, " "), [][2]int{{0, 1000}}, words},
 		{"\xff" + eot + "\xff" + eot, [][2]int{{12, 22}}, []string{eot}},
 		{"\xff" + eot + "\xff" + eot, [][2]int{{0, 1}, {11, 12}}, []string{eot, eot}},
 	} {

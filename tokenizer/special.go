@@ -2,9 +2,11 @@
 package tokenizer
 
 import (
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,8 +15,8 @@ type special struct {
 	id int32
 	// always: matched even where special tokens are not to be parsed (user-defined: for the model they are words).
 	always bool
-	// word: matched even in literal stretches. Not all that files call user-defined is a word: DeepSeek's <｜User｜> and
-	// Harmony's <|start|> begin a turn.
+	// word: matched even in literal stretches. Not all that files call user-defined is a word: DeepSeek's <｜User｜>, Harmony's
+	// <|start|> and EXAONE's [|user|] begin a turn.
 	word bool
 	// stripLeft, stripRight: swallows the white space beside it.
 	stripLeft, stripRight bool
@@ -71,14 +73,26 @@ func newMatcher(v *Vocab, kinds []kind) (matcher, error) {
 	return m, nil
 }
 
-// separates tells by its form whether a token stands between the parts of a conversation.
+// tag is a token in the form of an element of HTML, as Gemma has many, or of what a model writes about its own text: <table>,
+// <think>, </tool_call>. turnTag is one of them that begins or ends a turn.
+var (
+	tag     = regexp.MustCompile(`^</?[a-z][a-z0-9_]*>$`)
+	turnTag = regexp.MustCompile(`^</?(((start|end|begin)_of|im|turn)_\w+|user|assistant|system|human|bot|model|developer)>$`)
+)
+
+// separates tells by its form whether a token stands between the parts of a conversation: it has a name and signs around it,
+// whatever these are, as <|user|>, [INST], [|system|], <<SYS>>, <用户> or USER: have. White space, numbers, rows of signs and
+// plain words don't.
 func separates(text string) bool {
-	for _, bar := range []string{"|", "｜"} {
-		if strings.HasPrefix(text, "<"+bar) || strings.HasSuffix(text, bar+">") {
-			return true
-		}
+	if tag.MatchString(text) {
+		return turnTag.MatchString(text)
 	}
-	return text == "<start_of_turn>" || text == "<end_of_turn>"
+	var named, signed bool
+	for _, r := range strings.ReplaceAll(text, "▁", " ") {
+		named = named || unicode.IsLetter(r)
+		signed = signed || unicode.IsPunct(r) || unicode.IsSymbol(r)
+	}
+	return named && signed
 }
 
 func (m *matcher) add(text string, s special) {
@@ -176,11 +190,24 @@ func (t *Tokenizer) Around(ids []int32) []int32 {
 	return t.withBOS(ids)
 }
 
+// withBOS also drops white space before a BOS, as templates write that have it on a line of its own: BOS is the first of a text.
 func (t *Tokenizer) withBOS(ids []int32) []int32 {
-	if !t.addBOS || len(ids) > 0 && ids[0] == t.bos {
+	if !t.addBOS {
 		return ids
 	}
+	blank := 0
+	for blank < len(ids) && t.isBlank(ids[blank]) {
+		blank++
+	}
+	if blank < len(ids) && ids[blank] == t.bos {
+		return ids[blank:]
+	}
 	return slices.Insert(ids, 0, t.bos)
+}
+
+// isBlank tells whether a token stands for white space alone.
+func (t *Tokenizer) isBlank(id int32) bool {
+	return !t.IsSpecial(id) && strings.Trim(t.Piece(id, true), whiteSpace) == ""
 }
 
 // EncodeRendered turns a rendered conversation into ids: the texts of control tokens become those tokens but where they touch

@@ -35,10 +35,11 @@ type Vocab struct {
 	Types  []int32   // tokenizer.ggml.token_type; (V), or nil: all normal
 	Merges []string  // tokenizer.ggml.merges, best first, two tokens with a space between; needed by "gpt2" only
 
-	// Special tokens: bos_token_id, eos_, eot_, eom_, unknown_; nil where the file has no such key.
-	BOS, EOS, EOT, EOM, UNK *int32
+	// Special tokens: bos_token_id, eos_, eot_, eom_, unknown_; nil where the file has no such key. They are as wide as a file
+	// may have them: New passes over those that are no tokens, and says what they were.
+	BOS, EOS, EOT, EOM, UNK *int64
 	// fim_pad_token_id, fim_rep_, fim_sep_: these end a generation too.
-	FIMPad, FIMRepo, FIMSeparator *int32
+	FIMPad, FIMRepo, FIMSeparator *int64
 
 	// add_bos_token, add_eos_token, add_space_prefix; nil where the file has no such key, which means the family's habit.
 	AddBOS, AddEOS, AddSpacePrefix *bool
@@ -103,6 +104,9 @@ func New(v Vocab) (*Tokenizer, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if v.Model == "gpt2" && v.Pre == "" {
+		warnings = append(warnings, "tokenizer.ggml.pre is missing: texts are cut into words as by \"default\", which is right for few models; convert the file again if its answers are poor")
 	}
 	if t.addBOS && t.bos == None {
 		t.addBOS, warnings = false, append(warnings, "tokenizer.ggml.add_bos_token is true, but there is no tokenizer.ggml.bos_token_id that can be used: none is added")

@@ -59,7 +59,7 @@ func (v *Vocab) check() ([]kind, error) {
 func (v *Vocab) settleIDs(kinds []kind) (warnings []string) {
 	for _, special := range []struct {
 		key     string
-		id      **int32
+		id      **int64
 		usual   int32
 		ofKinds kind
 	}{
@@ -78,7 +78,8 @@ func (v *Vocab) settleIDs(kinds []kind) (warnings []string) {
 		usual := special.usual
 		switch {
 		case v.Model == "llama" && usual != None && int(usual) < len(kinds) && (kinds[usual]&special.ofKinds != 0 || v.Types == nil):
-			*special.id = &usual
+			id := int64(usual)
+			*special.id = &id
 			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s %s: %d, %q, is taken, as is usual", special.key, was, usual, v.Tokens[usual]))
 		case was != "is missing":
 			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s %s: it is passed over", special.key, was))
@@ -140,9 +141,10 @@ func flag(set *bool, silent bool) bool {
 	return silent
 }
 
-func orNone(id *int32) int32 {
+// orNone is an id that was settled, so that it is a token's.
+func orNone(id *int64) int32 {
 	if id == nil {
 		return None
 	}
-	return *id
+	return int32(*id)
 }

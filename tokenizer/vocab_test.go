@@ -78,8 +78,8 @@ func byteLevelVocab(pre string) Vocab {
 		}
 		v.Merges = append(v.Merges, pair[0]+" "+pair[1])
 	}
-	v.BOS = ptr(v.add("<|begin_of_text|>", 3))
-	v.EOS = ptr(v.add("<|eot_id|>", 3))
+	v.BOS = ptr(int64(v.add("<|begin_of_text|>", 3)))
+	v.EOS = ptr(int64(v.add("<|eot_id|>", 3)))
 	v.add("<tool>", 4)
 	v.add("   ", 4)
 	return v
@@ -88,7 +88,7 @@ func byteLevelVocab(pre string) Vocab {
 // sentencePieceVocab has byte tokens, the letters of the training text, and merges with falling scores.
 func sentencePieceVocab() Vocab {
 	v := Vocab{Model: "llama"}
-	v.UNK, v.BOS, v.EOS = ptr(v.add("<unk>", 2)), ptr(v.add("<s>", 3)), ptr(v.add("</s>", 3))
+	v.UNK, v.BOS, v.EOS = ptr(int64(v.add("<unk>", 2))), ptr(int64(v.add("<s>", 3))), ptr(int64(v.add("</s>", 3)))
 	for b := range 256 {
 		v.add(fmt.Sprintf("<0x%02X>", b), 6)
 	}
@@ -189,7 +189,7 @@ func TestEndOfGeneration(t *testing.T) {
 		for _, text := range c.texts {
 			id := v.add(text, 1)
 			if text == c.eos {
-				v.EOS = &id
+				v.EOS = ptr(int64(id))
 			}
 		}
 		tok := mustNew(t, v)

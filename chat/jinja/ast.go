@@ -114,6 +114,7 @@ type (
 		line     int
 		varargs  bool // the body names varargs
 		kwargs   bool
+		caller   bool
 	}
 	callNode struct {
 		call  expr // a callExpr

@@ -8,12 +8,17 @@ import (
 // This file owns rendering: limits, scopes and statements.
 
 // Limits bound what one rendering may take. Every loop turn and every node costs a step; strings and
-// lists cost the memory they are made of.
+// lists cost the memory they are made of. They grow with what came in (Options.Input), since most of the work is to pass that
+// on: a conversation that is too long is to be told so, not that its template is at fault.
 const (
 	maxSteps  = 1 << 19
 	maxMemory = 12 << 20 // bytes of strings, and 16 for a list element
 	maxOutput = 4 << 20
 	maxDepth  = 256 // nested evaluations: a macro that calls itself, a list in a list
+
+	// For each byte that came in: a template joins and trims a text in a few operations, each of which copies it, and looks at
+	// it some ten times. Most write it once.
+	memoryPerByte, outputPerByte, bytesPerInputStep = 8, 2, 4
 
 	bytesPerStep, entriesPerStep = 64, 4 // that are looked at; about what a node costs
 )
@@ -22,6 +27,8 @@ const (
 type Options struct {
 	// Now is the clock of strftime_now; nil: the system's.
 	Now func() time.Time
+	// Input is the bytes of what the variables were made of, which the limits grow with.
+	Input int
 }
 
 // scope is a level of variables. Assignments go to the innermost; lookups walk outwards, so that a
@@ -81,7 +88,7 @@ func (e *evaluation) fail(format string, args ...any) {
 
 // spend counts steps.
 func (e *evaluation) spend(n int64) {
-	if e.steps += n; e.steps > maxSteps {
+	if e.steps += n; e.steps > maxSteps+int64(e.options.Input/bytesPerInputStep) {
 		e.fail("the template takes too many steps")
 	}
 }
@@ -103,7 +110,7 @@ func (e *evaluation) read(v Value) {
 
 // allocate counts bytes; call it before they are taken where their number is known.
 func (e *evaluation) allocate(bytes int) {
-	if e.memory += int64(bytes); e.memory > maxMemory || bytes < 0 {
+	if e.memory += int64(bytes); e.memory > maxMemory+memoryPerByte*int64(e.options.Input) || bytes < 0 {
 		e.fail("the template takes too much memory")
 	}
 }
@@ -134,7 +141,7 @@ func (e *evaluation) lookup(n string) (Value, bool) {
 
 func (e *evaluation) write(t text) {
 	e.allocate(len(t.s))
-	if e.out.Len()+len(t.s) > maxOutput {
+	if e.out.Len()+len(t.s) > maxOutput+outputPerByte*e.options.Input {
 		e.fail("the template writes too much")
 	}
 	e.out.write(t)
@@ -322,60 +329,6 @@ func (e *evaluation) filterItems(n forNode, items []Value) []Value {
 	}
 	e.allocate(16 * len(kept))
 	return kept
-}
-
-// macro makes a callable of a definition; it closes over the scope it stands in.
-func (e *evaluation) macro(m *macroNode) function {
-	home := e.scope
-	return function{name: m.name, call: func(e *evaluation, a *callArgs) Value {
-		defer e.enter()()
-		outer, line := e.scope, e.line
-		e.scope = home
-		e.push()
-		e.bind(m, a)
-		text := e.capture(func() { e.run(m.body) })
-		e.scope, e.line, e.control = outer, line, ""
-		return e.markup(text)
-	}}
-}
-
-// bind gives a macro's parameters their values.
-func (e *evaluation) bind(m *macroNode, a *callArgs) {
-	vars := e.scope.vars
-	for i, p := range m.params {
-		v, given := a.get(i, p)
-		if first := len(m.params) - len(m.defaults); !given && i >= first {
-			v = e.eval(m.defaults[i-first])
-		} else if !given {
-			v = &undefined{fmt.Sprintf("parameter %q was not provided", p)}
-		}
-		vars[p] = v
-	}
-	rest := &List{Tuple: true}
-	if len(a.positional) > len(m.params) {
-		rest.Items = a.positional[len(m.params):]
-	}
-	kwargs := NewDict()
-	for i, n := range a.names {
-		if _, taken := vars[n]; !taken && n != "caller" {
-			kwargs.Set(n, a.keywords[i])
-		}
-	}
-	vars["varargs"], vars["kwargs"] = rest, kwargs
-	if caller, ok := a.keyword("caller"); ok {
-		vars["caller"] = caller
-	} else if _, taken := vars["caller"]; !taken {
-		vars["caller"] = &undefined{"No caller defined"}
-	}
-}
-
-func (e *evaluation) callStatement(n callNode) {
-	e.line = n.line
-	call := n.call.(callExpr)
-	args := e.arguments(call.args)
-	args.names = append(args.names, "caller")
-	args.keywords = append(args.keywords, e.macro(n.macro))
-	e.write(e.text(e.call(e.eval(call.callee), args)))
 }
 
 func (e *evaluation) applyFilters(list []filterExpr, v Value) Value {

@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,12 +21,12 @@ func init() {
 		"default": filterDefault, "dictsort": filterDictSort, "escape": filterEscape, "first": filterFirst,
 		"float": filterFloat, "forceescape": filterForceEscape, "format": filterFormat, "groupby": filterGroupBy,
 		"indent": filterIndent, "int": filterInt, "items": filterItems, "join": filterJoin, "last": filterLast,
-		"length": filterLength, "list": filterList, "map": filterMap, "max": filterMax, "min": filterMin,
+		"length": filterLength, "list": filterList, "map": filterMap, "max": filterMax, "min": filterMin, "random": filterRandom,
 		"reject": filterReject, "rejectattr": filterRejectAttr, "replace": filterReplace, "reverse": filterReverse,
 		"round": filterRound, "safe": filterSafe, "select": filterSelect, "selectattr": filterSelectAttr,
 		"slice": filterSlice, "sort": filterSort, "string": filterString, "striptags": filterStripTags, "sum": filterSum,
 		"tojson": filterToJSON, "trim": filterTrim, "truncate": filterTruncate, "unique": filterUnique,
-		"urlencode": filterURLEncode, "wordcount": filterWordCount, "wordwrap": filterWordWrap, "xmlattr": filterXMLAttr,
+		"urlencode": filterURLEncode, "urlize": filterURLize, "wordcount": filterWordCount, "wordwrap": filterWordWrap, "xmlattr": filterXMLAttr,
 		"filesizeformat": filterFileSize, "pprint": func(e *evaluation, v Value, _ *callArgs) Value { return e.reprText(v).value() },
 	}
 	for _, n := range []string{"upper", "lower", "title", "capitalize"} {
@@ -33,7 +34,14 @@ func init() {
 		if n == "title" {
 			f = filterTitle
 		}
-		t[n] = func(e *evaluation, v Value, _ *callArgs) Value { return e.mapText(v, f) }
+		t[n] = func(e *evaluation, v Value, _ *callArgs) Value { return e.cased(e.text(v), f).value() }
+	}
+	for n, s := range filterSignatures {
+		f := t[n]
+		t[n] = func(e *evaluation, v Value, a *callArgs) Value {
+			e.checkArguments("the filter "+n, s, a)
+			return f(e, v, a)
+		}
 	}
 	t["e"], t["d"], t["count"] = t["escape"], t["default"], t["length"]
 	filters = t
@@ -96,8 +104,8 @@ func filterInt(_ *evaluation, v Value, a *callArgs) Value {
 	if s, ok := textOf(v); ok && len(s) < 2000 {
 		s = strings.TrimSpace(s)
 		trimmed := s
-		if base == 16 {
-			trimmed = strings.TrimPrefix(strings.TrimPrefix(s, "0x"), "0X")
+		if prefix := map[int]string{16: "0x", 8: "0o", 2: "0b"}[base]; prefix != "" && strings.HasPrefix(strings.ToLower(s), prefix) {
+			trimmed = s[len(prefix):]
 		}
 		if n, ok := new(big.Int).SetString(strings.ReplaceAll(trimmed, "_", ""), base); ok {
 			return shrink(n)
@@ -119,6 +127,9 @@ func filterRound(e *evaluation, v Value, a *callArgs) Value {
 	if !ok {
 		e.fail("type %s doesn't define round", typeName(v))
 	}
+	if !slices.Contains([]string{"common", "ceil", "floor"}, method) {
+		e.fail("the method of round must be common, ceil or floor, not %q", method)
+	}
 	precision = min(max(precision, -300), 300)
 	switch power := math.Pow(10, float64(precision)); method {
 	case "ceil":
@@ -128,7 +139,11 @@ func filterRound(e *evaluation, v Value, a *callArgs) Value {
 	}
 	if precision < 0 {
 		power := math.Pow(10, float64(-precision))
-		return math.RoundToEven(f/power) * power
+		rounded := math.RoundToEven(f/power) * power
+		if n, ok := bigOf(v); ok && n.IsInt64() && math.Abs(rounded) < 1<<53 {
+			return int64(rounded)
+		}
+		return rounded
 	}
 	if isInt(v) {
 		return v

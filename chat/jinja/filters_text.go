@@ -10,26 +10,6 @@ import (
 
 // This file owns the filters of text.
 
-// mapText applies a string function, keeping markup what it is.
-func (e *evaluation) mapText(v Value, f func(string) string) Value {
-	t := e.text(v)
-	e.allocate(len(t.s))
-	return t.mapped(f).value()
-}
-
-// filterTitle capitalises after spaces, hyphens and brackets.
-func filterTitle(s string) string {
-	start := true
-	return strings.Map(func(r rune) rune {
-		up := start
-		start = strings.ContainsRune("-([{<", r) || strings.TrimSpace(string(r)) == ""
-		if up {
-			return []rune(strings.ToUpper(string(r)))[0]
-		}
-		return []rune(strings.ToLower(string(r)))[0]
-	}, s)
-}
-
 func filterCenter(e *evaluation, v Value, a *callArgs) Value {
 	return e.justify(e.text(v), &callArgs{positional: []Value{a.or(0, "width", int64(80))}}, 1)
 }
@@ -61,9 +41,6 @@ func filterIndent(e *evaluation, v Value, a *callArgs) Value {
 	t := e.text(v)
 	first, blank := truth(a.or(1, "first", false)), truth(a.or(2, "blank", false))
 	lines := 1 + strings.Count(t.s, "\n")
-	if lines*len(by.s) > maxMemory {
-		e.fail("the template takes too much memory")
-	}
 	e.allocate(len(t.s) + lines*len(by.s))
 	var b builder
 	for begin, i := 0, 0; i < lines; i++ {
@@ -120,7 +97,13 @@ func filterTrim(e *evaluation, v Value, a *callArgs) Value {
 func filterTruncate(e *evaluation, v Value, a *callArgs) Value {
 	t, length := e.text(v), e.toInt(a.or(0, "length", int64(255)))
 	kill, end := truth(a.or(1, "killwords", false)), e.text(a.or(2, "end", "..."))
-	leeway := e.toInt(a.or(3, "leeway", int64(5)))
+	leeway := 5
+	if given := a.or(3, "leeway", nil); given != nil {
+		leeway = e.toInt(given)
+	}
+	if shortest := utf8.RuneCountInString(end.s); length < shortest || leeway < 0 {
+		e.fail("truncate needs a length of at least %d and a leeway of at least 0, not %d and %d", shortest, length, leeway)
+	}
 	if utf8.RuneCountInString(t.s) <= length+leeway {
 		return t.value()
 	}
@@ -134,14 +117,21 @@ func filterTruncate(e *evaluation, v Value, a *callArgs) Value {
 }
 
 func filterURLEncode(e *evaluation, v Value, _ *callArgs) Value {
+	pairs, isList := v.(*List)
 	if d, ok := v.(*Dict); ok {
+		pairs, isList = e.items(d), true
+	}
+	if isList {
 		var b builder
-		for i, k := range d.keys {
+		for i, item := range pairs.Items {
+			pair, ok := item.(*List)
+			if !ok || len(pair.Items) != 2 {
+				e.fail("urlencode needs a string, a mapping or pairs")
+			}
 			if i > 0 {
 				b.own("&")
 			}
-			value, _ := d.Get(k)
-			b.write(e.queryPart(k), text{s: "="}, e.queryPart(value))
+			b.write(e.queryPart(pair.Items[0]), text{s: "="}, e.queryPart(pair.Items[1]))
 		}
 		return b.text().value()
 	}
@@ -169,42 +159,6 @@ func filterWordCount(e *evaluation, v Value, _ *callArgs) Value {
 	})))
 }
 
-func filterWordWrap(e *evaluation, v Value, a *callArgs) Value {
-	width := max(e.toInt(a.or(0, "width", int64(79))), 1)
-	var b builder
-	for i, line := range e.text(v).split("\n", -1) {
-		if i > 0 {
-			b.own("\n")
-		}
-		wrap(&b, line.fields(), width)
-	}
-	return b.text().value()
-}
-
-// wrap writes words to lines of at most width characters; longer words are cut.
-func wrap(b *builder, words []text, width int) {
-	column := 0
-	for _, word := range words {
-		length := utf8.RuneCountInString(word.s)
-		switch {
-		case column > 0 && (column+1+length <= width || length > width && column+1 < width):
-			b.own(" ")
-			column++
-		case column > 0:
-			b.own("\n")
-			column = 0
-		}
-		for length > width-column {
-			head := word.first(width - column)
-			b.write(head, text{s: "\n"})
-			word = word.suffix(len(word.s) - len(head.s))
-			length, column = length-(width-column), 0
-		}
-		b.write(word)
-		column += length
-	}
-}
-
 func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
 	d, ok := v.(*Dict)
 	if !ok {
@@ -230,7 +184,7 @@ func filterXMLAttr(e *evaluation, v Value, a *callArgs) Value {
 }
 
 func filterFileSize(e *evaluation, v Value, a *callArgs) Value {
-	bytes, ok := floatOf(v)
+	bytes, ok := filterFloat(e, v, &callArgs{positional: []Value{nil}}).(float64)
 	if !ok {
 		e.fail("filesizeformat needs a number")
 	}

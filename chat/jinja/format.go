@@ -116,10 +116,7 @@ func (e *evaluation) percentValue(f field, v Value) text {
 		}
 		return padText(t, f)
 	case 'd', 'i', 'u', 'x', 'X', 'o':
-		number = e.formatInt(v, map[byte]int{'x': 16, 'X': 16, 'o': 8}[f.kind])
-		if f.kind == 'X' {
-			number = strings.ToUpper(number)
-		}
+		number = e.percentInt(v, f)
 	case 'f', 'F', 'e', 'E', 'g', 'G':
 		x, ok := floatOf(v)
 		if !ok {
@@ -135,6 +132,32 @@ func (e *evaluation) percentValue(f field, v Value) text {
 		e.fail("unsupported format character %q", f.kind)
 	}
 	return padNumber(number, f)
+}
+
+// percentInt writes an integer: with digits it has so many at least, with # a base is written before it.
+func (e *evaluation) percentInt(v Value, f field) string {
+	base := map[byte]int{'x': 16, 'X': 16, 'o': 8}[f.kind]
+	if _, isFloat := v.(float64); isFloat && base != 0 {
+		e.fail("%%%c format: an integer is required, not float", f.kind)
+	}
+	number, negative := strings.CutPrefix(e.formatInt(v, base), "-")
+	number = strings.Repeat("0", max(f.digits-len(number), 0)) + number
+	if base != 0 && strings.Contains(f.flags, "#") {
+		if zeros := f.width - len(number) - 2; strings.Contains(f.flags, "0") && !strings.Contains(f.flags, "-") {
+			if negative || strings.ContainsAny(f.flags, "+ ") {
+				zeros--
+			}
+			number = strings.Repeat("0", max(zeros, 0)) + number
+		}
+		number = "0" + string(f.kind|0x20) + number
+	}
+	if negative {
+		number = "-" + number
+	}
+	if f.kind == 'X' {
+		number = strings.ToUpper(number)
+	}
+	return number
 }
 
 func (e *evaluation) formatInt(v Value, base int) string {

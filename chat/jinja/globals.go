@@ -51,7 +51,10 @@ func globalRange(e *evaluation, a *callArgs) Value {
 	if length.Sign() > 0 && (!length.IsInt64() || length.Int64() > maxRange) {
 		e.fail("range too big: more than %d items", maxRange)
 	}
-	out := &List{}
+	out := &List{printed: "range(" + start.String() + ", " + stop.String() + ")"}
+	if !step.IsInt64() || step.Int64() != 1 {
+		out.printed = "range(" + start.String() + ", " + stop.String() + ", " + step.String() + ")"
+	}
 	for i, at := int64(0), start; i < length.Int64(); i++ {
 		out.Items = append(out.Items, shrink(new(big.Int).Set(at)))
 		at.Add(at, step)

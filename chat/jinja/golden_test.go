@@ -59,7 +59,7 @@ func render(src string, vars *Dict) (string, error) {
 		return "", err
 	}
 	r, err := template.Render(vars, Options{Now: func() time.Time { return fixedNow }})
-	if err == nil && r.Marks != "" && len(r.Marks) != len(r.Text) {
+	if err == nil && len(r.Marks) != 0 && len(r.Marks) != len(r.Text) {
 		panic(fmt.Sprintf("%d marks for %d bytes", len(r.Marks), len(r.Text)))
 	}
 	return r.Text, err

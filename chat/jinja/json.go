@@ -171,6 +171,9 @@ func (w *jsonWriter) value(v Value, depth int) {
 	case text:
 		w.string(x)
 	case *List:
+		if x.printed != "" {
+			w.e.fail("object of type %s is not JSON serializable: make a list of it first", typeName(v))
+		}
 		w.list(x, depth)
 	case *Dict:
 		w.dict(x, depth)

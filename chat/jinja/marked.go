@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,14 +16,14 @@ import (
 // Go string, so that a Value is a text only where there is something to say.
 type text struct {
 	s     string
-	marks string // a byte for each of s: 0 is the template's own, all else a value's; "" if all are the template's
+	marks []uint16 // one for each byte of s: 0 is the template's own, all else a value's; nil if all are the template's
 	safe  bool
 }
 
 // Mark is a value's string, marked as that. mark is not 0.
-func Mark(s string, mark byte) Value {
-	return text{s: s, marks: strings.Repeat(string([]byte{mark}), len(s))}.value()
-}
+func Mark(s string, mark uint16) Value { return text{s: s, marks: repeatedMark(mark, len(s))}.value() }
+
+func repeatedMark(mark uint16, n int) []uint16 { return slices.Repeat([]uint16{mark}, n) }
 
 // Concat joins string values, each with its marks.
 func Concat(values ...Value) Value {
@@ -37,9 +38,31 @@ func Concat(values ...Value) Value {
 // TextOf returns a string value without its marks.
 func TextOf(v Value) (string, bool) { return textOf(v) }
 
-// Rendered is what a template wrote. Marks has a byte for each of Text: 0 where it is the template's own, else the
+// TextBytes is the length of all strings in a value, those in lists and dicts included.
+func TextBytes(v Value) (n int) {
+	switch x := v.(type) {
+	case *List:
+		for _, item := range x.Items {
+			n += TextBytes(item)
+		}
+	case *Dict:
+		for _, k := range x.keys {
+			value, _ := x.Get(k)
+			n += TextBytes(k) + TextBytes(value)
+		}
+	default:
+		s, _ := textOf(v)
+		n = len(s)
+	}
+	return n
+}
+
+// Rendered is what a template wrote. Marks has one for each byte of Text: 0 where it is the template's own, else the
 // mark of the value that it comes from; it is empty where all is the template's own.
-type Rendered struct{ Text, Marks string }
+type Rendered struct {
+	Text  string
+	Marks []uint16
+}
 
 // Stretches lists where values stand in the text: first bytes and those behind the last, ascending.
 func (r Rendered) Stretches() (list [][2]int) {
@@ -57,7 +80,7 @@ func (r Rendered) Stretches() (list [][2]int) {
 
 // value is the simplest value that says as much.
 func (t text) value() Value {
-	if t.marks == "" && !t.safe {
+	if len(t.marks) == 0 && !t.safe {
 		return t.s
 	}
 	return t
@@ -86,15 +109,15 @@ func isSafe(v Value) bool {
 // slice is the bytes from i to before j; what is cut out of a safe text is not safe.
 func (t text) slice(i, j int) text {
 	cut := text{s: t.s[i:j]}
-	if t.marks != "" {
+	if len(t.marks) > 0 {
 		cut.marks = t.marks[i:j]
 	}
 	return cut
 }
 
 // mark is the mark of the byte at i.
-func (t text) mark(i int) byte {
-	if t.marks == "" {
+func (t text) mark(i int) uint16 {
+	if len(t.marks) == 0 {
 		return 0
 	}
 	return t.marks[i]
@@ -102,26 +125,6 @@ func (t text) mark(i int) byte {
 
 // suffix is the last n bytes.
 func (t text) suffix(n int) text { return t.slice(len(t.s)-n, len(t.s)) }
-
-// mapped applies a function that turns each character into one.
-func (t text) mapped(f func(string) string) text {
-	out := f(t.s)
-	if t.marks == "" {
-		return text{s: out, safe: t.safe}
-	}
-	marks, at := make([]byte, 0, len(out)), 0
-	for _, r := range out {
-		mark := t.mark(min(at, len(t.s)-1))
-		for range utf8.RuneLen(r) {
-			marks = append(marks, mark)
-		}
-		if at < len(t.s) {
-			_, n := utf8.DecodeRuneInString(t.s[at:])
-			at += n
-		}
-	}
-	return text{s: out, marks: string(marks), safe: t.safe}
-}
 
 // replaced writes each character anew, by f, or as it is where f says no.
 func (t text) replaced(f func(r rune) (string, bool)) text {
@@ -142,7 +145,7 @@ func (t text) replaced(f func(r rune) (string, bool)) text {
 func (t text) spread(s string) text {
 	for i := range len(t.marks) {
 		if t.marks[i] != 0 {
-			return text{s: s, marks: strings.Repeat(t.marks[i:i+1], len(s))}
+			return text{s: s, marks: repeatedMark(t.marks[i], len(s))}
 		}
 	}
 	return text{s: s}
@@ -212,14 +215,14 @@ func (t text) first(n int) text {
 // builder joins texts.
 type builder struct {
 	s     strings.Builder
-	marks []byte // of what was written up to the last text with marks
+	marks []uint16 // of what was written up to the last text with marks
 }
 
 func (b *builder) Len() int { return b.s.Len() }
 
 func (b *builder) write(parts ...text) {
 	for _, t := range parts {
-		if t.marks != "" {
+		if len(t.marks) > 0 {
 			b.pad()
 			b.marks = append(b.marks, t.marks...)
 		}
@@ -231,7 +234,7 @@ func (b *builder) write(parts ...text) {
 func (b *builder) own(s string) { b.s.WriteString(s) }
 
 // marked writes what stands for a byte or character with that mark.
-func (b *builder) marked(s string, mark byte) {
+func (b *builder) marked(s string, mark uint16) {
 	if mark != 0 {
 		b.pad()
 		for range len(s) {
@@ -241,14 +244,14 @@ func (b *builder) marked(s string, mark byte) {
 	b.s.WriteString(s)
 }
 
-func (b *builder) pad() { b.marks = append(b.marks, make([]byte, b.s.Len()-len(b.marks))...) }
+func (b *builder) pad() { b.marks = append(b.marks, make([]uint16, b.s.Len()-len(b.marks))...) }
 
 func (b *builder) text() text {
 	if b.marks == nil {
 		return text{s: b.s.String()}
 	}
 	b.pad()
-	return text{s: b.s.String(), marks: string(b.marks)}
+	return text{s: b.s.String(), marks: b.marks}
 }
 
 func joined(parts ...text) text {

@@ -28,6 +28,7 @@ func TestMarksFollowText(t *testing.T) {
 		"s * 2 ~ 'ab' * 2", "2 * c", "l|map('upper')|join(',')", "l|sort|join(',')", "l|unique|join(',')", "l|batch(1)|list", "[s]|map('trim')|first", "l|min ~ l|max", "[d]|map(attribute='μν')|join",
 		"s|pprint", "s if s else 'a'", "nosuch or s", "nosuch|default(s)", "dict(a=s).a", "[s, 'a'][0]", "(s, 'ab')|last", "c.center(7, 'ab'[0])", "c ~ n", "strftime_now(c ~ '%Y')[4:0] ~ 'a'",
 		"[{'k': c, 'v': s}]|groupby('k')|first|first", "['ab', c]|select('string')|join", "d.get('μν') ~ d['π'][1].τ", "l[0] ~ l[1][1]", "joiner(c)() ~ 'a'", "s.format()", "s.expandtabs()",
+		"s|urlize", "'http://' ~ 'ab.com' ~ '/' ~ c", "('http://x.org/' ~ c)|urlize(3)", "l|random", "s|swapcase if false else u.title()", "(s ~ 'ß').upper()",
 	} {
 		checkMarks(t, "{{ "+x+" }}", vars)
 		checkMarks(t, "abc{% set v %}d{{ "+x+" }}e{% endset %}{{ v|upper }}", vars)
@@ -54,13 +55,13 @@ func checkMarks(t *testing.T, source string, vars *Dict) {
 		t.Errorf("%s: %v", source, err)
 		return
 	}
-	if r.Marks != "" && len(r.Marks) != len(r.Text) || !utf8.ValidString(r.Text) {
+	if len(r.Marks) != 0 && len(r.Marks) != len(r.Text) || !utf8.ValidString(r.Text) {
 		t.Errorf("%s: %d marks for %d bytes of %q", source, len(r.Marks), len(r.Text), r.Text)
 		return
 	}
 	for i, c := range r.Text {
-		mark := byte(0)
-		if r.Marks != "" {
+		mark := uint16(0)
+		if len(r.Marks) != 0 {
 			mark = r.Marks[i]
 		}
 		if greek := unicode.Is(unicode.Greek, c); greek && mark == 0 || strings.ContainsRune("abcdABCD", c) && mark != 0 {
@@ -78,24 +79,24 @@ func TestStretches(t *testing.T) {
 	for _, c := range []struct {
 		source string
 		text   string
-		marks  string
+		marks  []uint16
 		want   [][2]int
 	}{
-		{"<{{ a }}>{{ b }}", "<one>two", "\x00\x01\x01\x01\x00\x02\x02\x02", [][2]int{{1, 4}, {5, 8}}},
-		{"{{ a ~ b }}", "onetwo", "\x01\x01\x01\x02\x02\x02", [][2]int{{0, 6}}},
-		{"{{ a|replace('n', '<>') }}", "o<>e", "\x01\x00\x00\x01", [][2]int{{0, 1}, {3, 4}}},
-		{"{{ (a ~ b)|replace('et', '-') }}", "on-wo", "\x01\x01\x00\x02\x02", [][2]int{{0, 2}, {3, 5}}},
-		{"{{ a|tojson }}", `"one"`, "\x00\x01\x01\x01\x00", [][2]int{{1, 4}}},
-		{"{{ {'k': b} }}", "{'k': 'two'}", "\x00\x00\x00\x00\x00\x00\x00\x02\x02\x02\x00\x00", [][2]int{{7, 10}}},
-		{"none", "none", "", nil},
+		{"<{{ a }}>{{ b }}", "<one>two", []uint16{0, 1, 1, 1, 0, 2, 2, 2}, [][2]int{{1, 4}, {5, 8}}},
+		{"{{ a ~ b }}", "onetwo", []uint16{1, 1, 1, 2, 2, 2}, [][2]int{{0, 6}}},
+		{"{{ a|replace('n', '<>') }}", "o<>e", []uint16{1, 0, 0, 1}, [][2]int{{0, 1}, {3, 4}}},
+		{"{{ (a ~ b)|replace('et', '-') }}", "on-wo", []uint16{1, 1, 0, 2, 2}, [][2]int{{0, 2}, {3, 5}}},
+		{"{{ a|tojson }}", `"one"`, []uint16{0, 1, 1, 1, 0}, [][2]int{{1, 4}}},
+		{"{{ {'k': b} }}", "{'k': 'two'}", []uint16{0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0}, [][2]int{{7, 10}}},
+		{"none", "none", nil, nil},
 	} {
 		template, err := Parse(c.source)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r, err := template.Render(vars, Options{})
-		if err != nil || r.Text != c.text || r.Marks != c.marks || !slices.Equal(r.Stretches(), c.want) {
-			t.Errorf("%s: %v, %q with %q, stretches %v; want %q with %q, %v", c.source, err, r.Text, r.Marks, r.Stretches(), c.text, c.marks, c.want)
+		if err != nil || r.Text != c.text || !slices.Equal(r.Marks, c.marks) || !slices.Equal(r.Stretches(), c.want) {
+			t.Errorf("%s: %v, %q with %v, stretches %v; want %q with %v, %v", c.source, err, r.Text, r.Marks, r.Stretches(), c.text, c.marks, c.want)
 		}
 	}
 }

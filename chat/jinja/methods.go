@@ -26,7 +26,14 @@ func (e *evaluation) method(v Value, n string) (Value, bool) {
 		return nil, false
 	}
 	e.read(v) // it is called next
-	return function{n, f}, true
+	s, listed := methodSignatures[n]
+	if !listed {
+		return function{n, f}, true
+	}
+	return function{n, func(e *evaluation, a *callArgs) Value {
+		e.checkArguments("the method "+n, s, a)
+		return f(e, a)
+	}}, true
 }
 
 func forbidden(n string) func(*evaluation, *callArgs) Value {
@@ -46,10 +53,15 @@ func listMethod(l *List, n string) func(*evaluation, *callArgs) Value {
 	case "index", "count":
 		return func(e *evaluation, a *callArgs) Value {
 			want, count := a.or(0, "value", nil), int64(0)
-			for i, item := range l.Items {
+			begin, end := 0, len(l.Items)
+			if n == "index" {
+				begin, end = e.bounds(len(l.Items), a)
+				end = max(begin, end)
+			}
+			for i, item := range l.Items[begin:end] {
 				if e.equal(item, want) {
 					if n == "index" {
-						return int64(i)
+						return int64(begin + i)
 					}
 					count++
 				}
@@ -75,7 +87,7 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 	case "keys":
 		return func(e *evaluation, _ *callArgs) Value {
 			e.allocate(16 * len(d.keys))
-			return newList(slices.Clone(d.keys))
+			return view("dict_keys", slices.Clone(d.keys))
 		}
 	case "values":
 		return func(e *evaluation, _ *callArgs) Value {
@@ -85,10 +97,10 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 				out.Items = append(out.Items, v)
 			}
 			e.allocate(16 * len(out.Items))
-			return out
+			return view("dict_values", out.Items)
 		}
 	case "items":
-		return func(e *evaluation, _ *callArgs) Value { return e.items(d) }
+		return func(e *evaluation, _ *callArgs) Value { return view("dict_items", e.items(d).Items) }
 	case "get":
 		return func(e *evaluation, a *callArgs) Value {
 			if v, ok := d.Get(e.hashable(a.or(0, "key", nil))); ok {
@@ -105,6 +117,11 @@ func dictMethod(d *Dict, n string) func(*evaluation, *callArgs) Value {
 	return nil
 }
 
+// view is what Python's dicts give: it is used as a list and prints its kind.
+func view(kind string, items []Value) *List {
+	return &List{Items: items, printed: kind + "(", shut: ")"}
+}
+
 func (e *evaluation) items(d *Dict) *List {
 	e.allocate(48 * len(d.keys))
 	out := &List{}
@@ -113,12 +130,6 @@ func (e *evaluation) items(d *Dict) *List {
 		out.Items = append(out.Items, newTuple(k, v))
 	}
 	return out
-}
-
-// stringMapping are methods from string to string without arguments.
-var stringMapping = map[string]func(string) string{
-	"upper": strings.ToUpper, "lower": strings.ToLower, "title": title, "capitalize": capitalize, "swapcase": swapCase,
-	"casefold": strings.ToLower,
 }
 
 // stringPredicates hold for every character of a string that is not empty.
@@ -130,8 +141,7 @@ var stringPredicates = map[string]func(rune) bool{
 func stringMethod(t text, n string) func(*evaluation, *callArgs) Value {
 	if f, ok := stringMapping[n]; ok {
 		return func(e *evaluation, _ *callArgs) Value {
-			e.allocate(len(t.s))
-			return t.mapped(f).value()
+			return e.cased(t, f).value()
 		}
 	}
 	if f, ok := stringPredicates[n]; ok {
@@ -183,8 +193,11 @@ func init() { // the table refers to functions that refer to it
 		"rfind":      func(e *evaluation, t text, a *callArgs) Value { return e.find(t.s, a, strings.LastIndex) },
 		"index":      func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.Index) },
 		"rindex":     func(e *evaluation, t text, a *callArgs) Value { return e.index(t.s, a, strings.LastIndex) },
-		"count":      func(e *evaluation, t text, a *callArgs) Value { return int64(strings.Count(t.s, e.wantText(a, 0))) },
-		"replace":    func(e *evaluation, t text, a *callArgs) Value { return e.replace(t, a) },
+		"count": func(e *evaluation, t text, a *callArgs) Value {
+			part, _ := e.window(t.s, a)
+			return int64(strings.Count(part, e.wantText(a, 0)))
+		},
+		"replace": func(e *evaluation, t text, a *callArgs) Value { return e.replace(t, a) },
 		"removeprefix": func(e *evaluation, t text, a *callArgs) Value {
 			return t.suffix(len(strings.TrimPrefix(t.s, e.wantText(a, 0)))).value()
 		},
@@ -193,14 +206,10 @@ func init() { // the table refers to functions that refer to it
 		},
 		"zfill": func(e *evaluation, t text, a *callArgs) Value { return e.zfill(t, e.wantInt(a, 0)) },
 		"ljust": justify(0), "center": justify(1), "rjust": justify(2),
-		"format": func(e *evaluation, t text, a *callArgs) Value { return e.format(t, a) },
-		"isupper": func(_ *evaluation, t text, _ *callArgs) Value {
-			return strings.ToUpper(t.s) == t.s && strings.ToLower(t.s) != t.s
-		},
-		"islower": func(_ *evaluation, t text, _ *callArgs) Value {
-			return strings.ToLower(t.s) == t.s && strings.ToUpper(t.s) != t.s
-		},
-		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && title(t.s) == t.s },
+		"format":  func(e *evaluation, t text, a *callArgs) Value { return e.format(t, a) },
+		"isupper": func(_ *evaluation, t text, _ *callArgs) Value { return isUpper(t.s) },
+		"islower": func(_ *evaluation, t text, _ *callArgs) Value { return isLower(t.s) },
+		"istitle": func(_ *evaluation, t text, _ *callArgs) Value { return t.s != "" && recased(t.s, titleCase) == t.s },
 		"expandtabs": func(e *evaluation, t text, a *callArgs) Value {
 			return e.expandTabs(t, e.toInt(a.or(0, "tabsize", int64(8)))).value()
 		},

@@ -9,34 +9,6 @@ import (
 
 // This file owns what the methods of strings compute.
 
-func title(s string) string {
-	inside := false
-	return strings.Map(func(r rune) rune {
-		defer func() { inside = unicode.IsLetter(r) }()
-		if inside {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToTitle(r)
-	}, s)
-}
-
-func capitalize(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 {
-		return s
-	}
-	return string(unicode.ToTitle(r)) + strings.ToLower(s[n:])
-}
-
-func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
-	}, s)
-}
-
 func (e *evaluation) strip(t text, set Value, left, right bool) text {
 	in := unicode.IsSpace
 	if set != nil {
@@ -66,14 +38,15 @@ func (e *evaluation) list(parts []text) *List {
 
 func (e *evaluation) split(t text, a *callArgs, right bool) Value {
 	sep, limit := a.or(0, "sep", nil), e.toInt(a.or(1, "maxsplit", int64(-1)))
-	e.allocate(16 * len(t.s))
 	if sep == nil {
+		e.allocate(16 * len(t.s)) // a word of every other byte
 		return e.list(splitSpace(t, limit, right))
 	}
 	by, ok := textOf(sep)
 	if !ok || by == "" {
 		e.fail("split needs a separator that is a string and not empty")
 	}
+	e.allocate(32 * (1 + strings.Count(t.s, by)))
 	if !right {
 		return e.list(t.split(by, limit))
 	}
@@ -173,6 +146,10 @@ func (e *evaluation) joinStrings(sep text, items []Value) Value {
 
 func (e *evaluation) affix(s string, a *callArgs, has func(string, string) bool) Value {
 	options := a.or(0, "", nil)
+	s, begin := e.window(s, a)
+	if begin < 0 {
+		return false
+	}
 	if l, ok := options.(*List); ok && l.Tuple {
 		for _, item := range l.Items {
 			if t, ok := textOf(item); ok && has(s, t) {
@@ -186,11 +163,42 @@ func (e *evaluation) affix(s string, a *callArgs, has func(string, string) bool)
 
 // find counts in characters.
 func (e *evaluation) find(s string, a *callArgs, in func(string, string) int) Value {
-	i := in(s, e.wantText(a, 0))
-	if i < 0 {
+	part, begin := e.window(s, a)
+	i := in(part, e.wantText(a, 0))
+	if i < 0 || begin < 0 {
 		return int64(-1)
 	}
-	return int64(utf8.RuneCountInString(s[:i]))
+	return int64(begin + utf8.RuneCountInString(part[:i]))
+}
+
+// window is the part of a string between a method's arguments start and end, and how many characters are before it, -1 if it
+// begins behind its end.
+func (e *evaluation) window(s string, a *callArgs) (part string, begin int) {
+	if len(a.positional) < 2 {
+		return s, 0
+	}
+	characters := []rune(s)
+	e.allocate(4 * len(characters))
+	begin, end := e.bounds(len(characters), a)
+	if n, ok := bigOf(a.positional[1]); begin > end || ok && n.IsInt64() && n.Int64() > int64(len(characters)) {
+		return "", -1
+	}
+	return string(characters[begin:end]), begin
+}
+
+// bounds are a method's arguments start and end as Python's slices have them, for n entries.
+func (e *evaluation) bounds(n int, a *callArgs) (begin, end int) {
+	end = n
+	for i, bound := range []*int{&begin, &end} {
+		if v, given := a.get(1+i, []string{"start", "end"}[i]); given && v != nil {
+			at := e.toInt(v)
+			if at < 0 {
+				at += n
+			}
+			*bound = min(max(at, 0), n)
+		}
+	}
+	return begin, end
 }
 
 func (e *evaluation) index(s string, a *callArgs, in func(string, string) int) Value {

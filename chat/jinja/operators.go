@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -195,7 +196,7 @@ func (e *evaluation) repeat(a, b Value) Value {
 			e.fail("the template takes too much memory")
 		}
 		e.allocate(len(t.s) * int(times))
-		return text{s: strings.Repeat(t.s, int(times)), marks: strings.Repeat(t.marks, int(times))}.value()
+		return text{s: strings.Repeat(t.s, int(times)), marks: slices.Repeat(t.marks, int(times))}.value()
 	}
 	l, ok := a.(*List)
 	if !ok {

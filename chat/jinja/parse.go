@@ -9,7 +9,10 @@ import (
 // This file owns parsing statements.
 
 // Template is a parsed template. It never changes, so any number of goroutines may render it.
-type Template struct{ body []node }
+type Template struct {
+	body        []node
+	comparisons []comparison
+}
 
 // maxParseDepth bounds the nesting of expressions and blocks: the parser is recursive, and Go can't
 // recover from a stack overflow.
@@ -23,6 +26,8 @@ type parser struct {
 	// unknown are filters and tests that nothing has, named so far. In a condition they are an error when they run, as in
 	// jinja2 (a template may ask whether it has one before it uses it); all others end the parsing.
 	unknown []*Error
+	// comparisons are those of the whole source.
+	comparisons []comparison
 }
 
 // parseError is how the parser leaves its recursion.
@@ -49,7 +54,7 @@ func Parse(src string) (t *Template, err error) {
 	if p.peek().kind != tokenEOF {
 		p.fail("unexpected end tag %q", p.tokens[min(p.at+1, len(p.tokens)-1)].text)
 	}
-	return &Template{body}, nil
+	return &Template{body, p.comparisons}, nil
 }
 
 func (p *parser) fail(format string, args ...any) {
@@ -186,8 +191,7 @@ func (p *parser) statement() node {
 	case "macro":
 		n := p.wantName()
 		m := p.signature(n, line)
-		m.body = p.closed("endmacro")
-		m.varargs, m.kwargs = true, true
+		p.macroBody(m, "endmacro")
 		return m
 	case "call":
 		return p.callStatement(line)
@@ -372,7 +376,7 @@ func (p *parser) callStatement(line int) node {
 	if _, ok := call.(callExpr); !ok {
 		p.fail("expected a call")
 	}
-	caller.body = p.closed("endcall")
+	p.macroBody(caller, "endcall")
 	return callNode{call, caller, line}
 }
 

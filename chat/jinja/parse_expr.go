@@ -69,6 +69,7 @@ var comparisons = []string{"==", "!=", "<", "<=", ">", ">="}
 
 func (p *parser) compare() expr {
 	c := compareExpr{first: p.sum()}
+	left := c.first
 	line := p.peek().line
 	for {
 		t := p.peek()
@@ -88,7 +89,12 @@ func (p *parser) compare() expr {
 			}
 			return located{c, line}
 		}
-		c.rest = append(c.rest, p.sum())
+		right := p.sum()
+		if op := c.ops[len(c.rest)]; op == "==" || op == "!=" || op == "in" || op == "not in" {
+			p.compares(left, right)
+		}
+		c.rest = append(c.rest, right)
+		left = right
 	}
 }
 
@@ -237,7 +243,9 @@ func (p *parser) postfix(e expr) expr {
 		case p.isOp("["):
 			e = located{p.subscript(e), line}
 		case p.isOp("("):
-			e = callExpr{e, p.arguments()}
+			call := callExpr{e, p.arguments()}
+			p.noteCall(call.callee, call.args)
+			e = call
 		default:
 			return e
 		}
@@ -271,6 +279,7 @@ func (p *parser) subscript(of expr) expr {
 	if parts[0] == nil {
 		p.fail("an empty subscript")
 	}
+	p.compares(parts[0], of) // of may be a dict that has what it looks for
 	return itemExpr{of, parts[0]}
 }
 
@@ -347,5 +356,6 @@ func (p *parser) test(of expr) expr {
 		next.kind == tokenName && !slices.Contains([]string{"else", "or", "and", "if", "is", "in", "not", "recursive"}, next.text):
 		t.args.positional = []expr{p.postfix(p.primary())}
 	}
+	p.noteTest(t)
 	return t
 }

@@ -1,9 +1,6 @@
 package jinja
 
-import (
-	"math/big"
-	"strings"
-)
+import "math/big"
 
 // This file owns the tests: what stands behind "is".
 
@@ -14,7 +11,7 @@ var tests map[string]test
 
 func init() {
 	compare := func(op string) test {
-		return func(e *evaluation, v Value, a *callArgs) bool { return e.compareOne(op, v, a.or(0, "other", nil)) }
+		return func(e *evaluation, v Value, a *callArgs) bool { return e.compareOne(op, v, a.or(0, "b", nil)) }
 	}
 	is := func(f func(Value) bool) test { return func(_ *evaluation, v Value, _ *callArgs) bool { return f(v) } }
 	t := map[string]test{
@@ -33,8 +30,8 @@ func init() {
 		"sequence":  is(isSequence),
 		"iterable":  is(isIterable),
 		"callable":  is(func(v Value) bool { _, ok := v.(function); return ok }),
-		"lower":     testCase(strings.ToLower),
-		"upper":     testCase(strings.ToUpper),
+		"lower":     testCase(isLower),
+		"upper":     testCase(isUpper),
 		"odd":       testRemainder(2, 1),
 		"even":      testRemainder(2, 0),
 		"divisibleby": func(e *evaluation, v Value, a *callArgs) bool {
@@ -45,34 +42,47 @@ func init() {
 		"test":   func(e *evaluation, v Value, _ *callArgs) bool { _, ok := tests[e.str(v)]; return ok },
 		"in":     func(e *evaluation, v Value, a *callArgs) bool { return e.contains(a.or(0, "seq", nil), v) },
 	}
-	for op, names := range map[string][]string{
+	comparisons := map[string][]string{
 		"==": {"eq", "equalto"}, "!=": {"ne"}, "<": {"lt", "lessthan"}, "<=": {"le"}, ">": {"gt", "greaterthan"}, ">=": {"ge"},
-	} {
+	}
+	for op, names := range comparisons {
+		t[names[0]] = compare(op)
+	}
+	for n, s := range testSignatures {
+		f := t[n]
+		t[n] = func(e *evaluation, v Value, a *callArgs) bool {
+			e.checkArguments("the test "+n, s, a)
+			return f(e, v, a)
+		}
+	}
+	for op, names := range comparisons {
 		for _, n := range append(names, op) { // select('>=', 3) names it as it is written
-			t[n] = compare(op)
+			t[n] = t[names[0]]
 		}
 	}
 	tests = t
 }
 
 func isSequence(v Value) bool {
-	switch v.(type) {
-	case string, text, *List, *Dict, *undefined:
+	switch x := v.(type) {
+	case *List:
+		return x.shut == "" // views of dicts have no places
+	case string, text, *Dict, *undefined:
 		return true
 	}
 	return false
 }
 
 func isIterable(v Value) bool {
-	_, l := v.(*loop)
-	return l || isSequence(v)
+	switch v.(type) {
+	case *loop, *List:
+		return true
+	}
+	return isSequence(v)
 }
 
-func testCase(f func(string) string) test {
-	return func(e *evaluation, v Value, _ *callArgs) bool {
-		s := e.str(v)
-		return f(s) == s && strings.ToUpper(s) != strings.ToLower(s)
-	}
+func testCase(f func(string) bool) test {
+	return func(e *evaluation, v Value, _ *callArgs) bool { return f(e.str(v)) }
 }
 
 func testRemainder(by, want int64) test {

@@ -80,6 +80,11 @@ func (e *evaluation) repr(b *builder, v Value) {
 }
 
 func (e *evaluation) reprList(b *builder, l *List) {
+	b.own(l.printed)
+	if l.printed != "" && l.shut == "" {
+		return
+	}
+	defer b.own(l.shut)
 	open, shut := "[", "]"
 	if l.Tuple {
 		open, shut = "(", ")"

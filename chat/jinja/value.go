@@ -20,6 +20,8 @@ type List struct {
 	Items  []Value
 	Tuple  bool
 	fields []string // of a named tuple
+	// printed is how str() writes what is no list in Python, "" for one: "range(0, 3)", or "dict_items(" and ")" around it as a list.
+	printed, shut string
 }
 
 // Dict keeps the order of insertion.
@@ -211,7 +213,10 @@ func typeName(v Value) string {
 	case string, text:
 		return "str"
 	case *List:
-		if x.Tuple {
+		switch kind, _, _ := strings.Cut(x.printed, "("); {
+		case kind != "":
+			return kind
+		case x.Tuple:
 			return "tuple"
 		}
 		return "list"
@@ -250,7 +255,7 @@ func (e *evaluation) equal(a, b Value) bool {
 		return ok
 	case *List:
 		y, ok := b.(*List)
-		return ok && x.Tuple == y.Tuple && e.equalItems(x.Items, y.Items)
+		return ok && x.Tuple == y.Tuple && (x.printed == "") == (y.printed == "") && e.equalItems(x.Items, y.Items)
 	case *Dict:
 		y, ok := b.(*Dict)
 		if !ok || len(x.keys) != len(y.keys) {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chimera/weights"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -189,6 +191,46 @@ func TestTokenizeNamesTheLine(t *testing.T) {
 		if r.code != 1 || !strings.Contains(r.errors, c.want) || strings.Count(r.out, "\n") != 1 {
 			t.Errorf("%q: exit %d, %q %q", c.input, r.code, r.out, r.errors)
 		}
+	}
+}
+
+// A text that begins with its BOS has one, not two, in all that the offline verbs do with it.
+func TestOfflineVerbsAddOneBOS(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.gguf")
+	if err := os.WriteFile(model, tinyModel(t, sound), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for input, want := range map[string]string{`"ab"`: "[1,6,5]", `"<s>ab"`: "[1,6,5]", `" <s>ab"`: "[1,6,5]", `""`: "[1]"} {
+		if r := runBinary(t, input, "tokenize", "--model", model, "--add-special", "--parse-special"); r.code != 0 || strings.TrimSpace(r.out) != want {
+			t.Errorf("%s: exit %d, %q, want %s; %s", input, r.code, r.out, want, r.errors)
+		}
+	}
+	text := strings.Repeat("ab", 20)
+	var outcome [2]string
+	for i, text := range []string{text, "<s>" + text} {
+		r := runBinary(t, text, "perplexity", "--model", model, "--ctx", "8", "--parse-special", "--text", "-")
+		if r.code != 0 {
+			t.Fatalf("exit %d: %s", r.code, r.errors)
+		}
+		outcome[i] = r.out
+	}
+	if outcome[0] != outcome[1] || outcome[0] == "" {
+		t.Errorf("perplexity of a text %q, with its BOS %q", outcome[0], outcome[1])
+	}
+}
+
+// A start that fails says why, once, and nothing of requests that nobody made.
+func TestFailedStartSaysWhyAlone(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.gguf")
+	broken := tinyModel(t, func(set func(string, weights.ValueType, any), _ map[string][]uint64) {
+		set("tokenizer.chat_template", weights.Uint32, uint64(5))
+	})
+	if err := os.WriteFile(model, broken, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := runBinary(t, "", "serve", "--model", model, "--socket", filepath.Join(t.TempDir(), "s"))
+	if r.code != 3 || strings.Contains(r.errors, "draining") || strings.Count(r.errors, model) != 1 || !strings.Contains(r.errors, "key tokenizer.chat_template: want a string") {
+		t.Errorf("exit %d: %q", r.code, r.errors)
 	}
 }
 

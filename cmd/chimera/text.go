@@ -26,7 +26,7 @@ write strings. No daemon is needed.`,
 		Example: "  echo '\"Hello, world\"' | chimera tokenize --model m.gguf\n  echo '[504,3575,282]' | chimera tokenize --model m.gguf --decode",
 	}
 	model := modelFlag(c)
-	c.Flags().BoolVar(&addSpecial, "add-special", false, "add BOS and EOS where the model wants them")
+	c.Flags().BoolVar(&addSpecial, "add-special", false, "add BOS and EOS where the model wants them and the text has none")
 	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "read what looks like a special token, such as <|im_start|>, as one")
 	c.Flags().BoolVar(&decode, "decode", false, "turn arrays of ids into strings")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -40,7 +40,11 @@ write strings. No daemon is needed.`,
 				if err := json.Unmarshal(line, &text); err != nil {
 					return nil, fmt.Errorf("it must be a JSON string, such as \"Hello\": %w", err)
 				}
-				return append([]int32{}, t.Encode(text, addSpecial, parseSpecial)...), nil
+				ids := t.Encode(text, false, parseSpecial)
+				if addSpecial {
+					ids = t.Around(ids)
+				}
+				return ids, nil
 			}
 			var ids []int32
 			if err := json.Unmarshal(line, &ids); err != nil {

@@ -15,19 +15,15 @@ var textMutants = []mutant{
 	},
 	{
 		name: "bos-twice", file: "tokenizer/special.go", pkg: "tokenizer", tests: []string{"TestOneBOS"},
-		old: "!t.addBOS || len(ids) > 0 && ids[0] == t.bos", new: "!t.addBOS",
+		old: "blank < len(ids) && ids[blank] == t.bos", new: "false",
 	},
 	{
 		name: "marks-lost-in-joins", file: "chat/jinja/marked.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},
 		old: "b.marks = append(b.marks, t.marks...)", new: "b.marks = append(b.marks, make([]byte, len(t.marks))...)",
 	},
 	{
-		name: "marks-lost-in-case", file: "chat/jinja/marked.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},
-		old: "return text{s: out, marks: string(marks), safe: t.safe}", new: "return text{s: out, safe: t.safe}",
-	},
-	{
-		name: "prefill-is-not-literal", file: "chat/chat.go", pkg: "chat", tests: []string{"TestLiteralIsWhatClientsSend"},
-		old: "if open != \"\" {", new: "if false {",
+		name: "marks-lost-in-case", file: "chat/jinja/case.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},
+		old: "b.marked(f(i, r), t.mark(i))", new: "b.own(f(i, r))",
 	},
 	{
 		name: "empty-calls-count", file: "chat/messages.go", pkg: "chat", tests: []string{"TestAnswerThatIsContinued"},
