@@ -43,7 +43,7 @@ type (
 	statusLoad struct {
 		Running int    `json:"running"`
 		Waiting int    `json:"waiting"`
-		Limit   int    `json:"admission_limit,omitempty"` // while a GPU's health cuts admission
+		Limit   int    `json:"admission_limit,omitzero"` // while a GPU's health cuts admission
 		Reason  string `json:"admission_reason,omitempty"`
 	}
 	statusTokens struct {

@@ -105,3 +105,26 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 		})
 	}
 }
+
+// Who waits for the model is seen to wait, by people and by machines.
+func TestWaitingForTheModelIsSeen(t *testing.T) {
+	s, answered := loadingServer(t)
+	for path, want := range map[string]string{"/v1/status": `"requests":{"running":0,"waiting":1}`, "/metrics": "\nchimera_requests_waiting 1\n"} {
+		r, err := http.Get("http://" + s.listeners[0].Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v: %s", path, err, text)
+		}
+	}
+	s.shutdownHTTP()
+	if r := <-answered; r != nil {
+		r.Body.Close()
+	}
+	if n := s.snapshot().Waiting; n != 0 {
+		t.Errorf("%d wait when all were answered", n)
+	}
+}
