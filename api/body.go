@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"reflect"
 	"strings"
 	"time"
@@ -54,13 +56,27 @@ func (c *call) read() ([]byte, error) {
 		return body, c.hold(len(body))
 	}
 	raw, err := c.readAll(stream, limit)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(raw) > limit {
+	case len(raw) > limit:
 		return nil, tooLarge
+	case len(raw) < c.Request.Header.ContentLength():
+		return nil, c.unreadable(io.ErrUnexpectedEOF)
 	}
 	return raw, nil
+}
+
+// unreadable is a body's that did not come whole.
+func (c *call) unreadable(cause error) error {
+	var network net.Error
+	switch {
+	case c.context().Err() != nil:
+		return c.context().Err()
+	case errors.As(cause, &network) && network.Timeout():
+		return &HTTPError{Status: 408, Type: "invalid_request_error", Code: "bad_request", Message: "the request took too long to arrive"}
+	}
+	return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: cause}
 }
 
 // maxValues bounds the names and values of a body that are not numbers: each costs many times its text

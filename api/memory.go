@@ -52,7 +52,7 @@ func (c *call) readAll(body io.Reader, limit int) ([]byte, error) {
 		case err == io.EOF:
 			return raw, nil
 		case err != nil:
-			return nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: err}
+			return nil, c.unreadable(err)
 		case len(raw) > limit:
 			return raw, nil // which is refused
 		case len(raw) < cap(raw):

@@ -13,7 +13,7 @@ import (
 )
 
 // hasty are limits that a test can wait for.
-var hasty = limits{read: 300 * time.Millisecond, idle: 300 * time.Millisecond, write: 300 * time.Millisecond, end: 300 * time.Millisecond, connections: 16384}
+var hasty = limits{read: 300 * time.Millisecond, idle: 300 * time.Millisecond, write: 300 * time.Millisecond, end: 300 * time.Millisecond, drain: 300 * time.Millisecond, connections: 16384}
 
 // trickle writes a byte at a time, each well within the read timeout, until the connection ends.
 func trickle(c net.Conn, text string) {

@@ -1,0 +1,36 @@
+package socket
+
+import (
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file owns closing a connection whose client still sends. The system resets a connection that is closed with input
+// unread, and the client then loses the answer that says why: what comes is read and dropped for a while.
+
+// drainBytes bounds what is dropped: several of the largest bodies.
+const drainBytes = 64 << 20
+
+// drain says that nothing more is sent, and waits for the client to end, if it may still be sending. Who is read from by
+// another goroutine is not answered: the server closes it for its own reasons.
+func (c *conn) drain() {
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if c.reading.Load() || c.ended.Load() || failed != nil || !c.midway.Load() && !c.hasInput() {
+		return
+	}
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(c.server.limits.drain)) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.Conn, drainBytes)) // however it ends, it ends
+}
+
+// hasInput tells whether the system holds bytes that nobody has read.
+func (c *conn) hasInput() bool {
+	n, err := unix.IoctlGetInt(c.fd(), unix.TIOCINQ)
+	return err == nil && n > 0
+}
