@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -45,6 +46,21 @@ func TestWhoStillSendsGetsAnAnswer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Requests behind the last one, of which nobody has read a byte, take nothing from its answer either.
+func TestUnreadRequestsBehindTheLast(t *testing.T) {
+	for _, network := range networks {
+		f := start(t, defaultLimits)
+		c := f.dial(t, network)
+		send(t, c, "GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		receive(t, "the request", f.started)
+		send(t, c, "GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+		f.release()
+		if all, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(all), "the answer") {
+			t.Errorf("%s: %v %q", network, err, all)
+		}
 	}
 }
 
@@ -165,7 +181,8 @@ func TestOnWritten(t *testing.T) {
 	}
 	for range 20 {
 		c := f.dial(t, "unix")
-		send(t, c, "GET /written/10 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		send(t, c, "GET /written/10?slowly HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		answer(t, bufio.NewReader(c))
 	}
 	f.stopped = true
 	if err := f.server.Shutdown(t.Context()); err != nil {

@@ -138,7 +138,13 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 	case strings.HasPrefix(path, "/large/"), strings.HasPrefix(path, "/written/"):
 		n, _ := strconv.Atoi(path[strings.LastIndex(path, "/")+1:])
 		if path[1] == 'w' {
-			OnWritten(ctx, func(err error) { f.written <- err })
+			slowly := ctx.QueryArgs().Has("slowly")
+			OnWritten(ctx, func(err error) {
+				if slowly {
+					time.Sleep(200 * time.Millisecond)
+				}
+				f.written <- err
+			})
 		}
 		ctx.SetBody(bytes.Repeat([]byte("x"), n))
 	default:
