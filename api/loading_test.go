@@ -161,8 +161,9 @@ func TestStatus(t *testing.T) {
 
 // The state is a word for what the loop and the load say.
 func TestState(t *testing.T) {
-	loading, failing := NewLoading(), NewLoading()
-	failing.End(scheduler.ErrDraining)
+	loading, stopped, loaded := NewLoading(), NewLoading(), NewLoading()
+	stopped.End(scheduler.ErrDraining)
+	loaded.End(nil)
 	for _, c := range []struct {
 		loading *Loading
 		refusal error
@@ -171,7 +172,9 @@ func TestState(t *testing.T) {
 		{nil, nil, "serving"},
 		{loading, nil, "loading"},
 		{nil, scheduler.ErrDraining, "draining"},
-		{failing, scheduler.ErrDraining, "draining"},
+		{stopped, nil, "draining"},
+		{loaded, nil, "serving"},
+		{loaded, scheduler.ErrDraining, "draining"},
 		{nil, fmt.Errorf("the loop: %w", engine.ErrPoisoned), "failed"},
 	} {
 		h := newBench(t, letters)

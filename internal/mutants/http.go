@@ -211,7 +211,11 @@ var edge = []mutant{
 	},
 	{
 		name: "failed-looks-fine", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
-		old: "case now.Refusal != nil:", new: "case false:",
+		old: "	return \"failed\"", new: "	return \"serving\"",
+	},
+	{
+		name: "stopped-load-is-served", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
+		old: "cmp.Or(s.Loading.check(), now.Refusal)", new: "cmp.Or(now.Refusal)",
 	},
 	{
 		name: "who-waits-for-the-model-unseen", file: "daemon/served.go", pkg: "daemon", tests: []string{"TestWaitingForTheModelIsSeen"},
