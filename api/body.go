@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"reflect"
 	"strings"
 	"time"
@@ -67,14 +66,10 @@ func (c *call) read() ([]byte, error) {
 	return raw, nil
 }
 
-// unreadable is a body's that did not come whole.
+// unreadable is a body's that did not come whole. The request's context knows why, if that is the client's doing.
 func (c *call) unreadable(cause error) error {
-	var network net.Error
-	switch {
-	case c.context().Err() != nil:
-		return c.context().Err()
-	case errors.As(cause, &network) && network.Timeout():
-		return &HTTPError{Status: 408, Type: "invalid_request_error", Code: "bad_request", Message: "the request took too long to arrive"}
+	if err := c.context().Err(); err != nil {
+		return err
 	}
 	return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: cause}
 }

@@ -303,34 +303,35 @@ func TestSlowReaderIsAtFault(t *testing.T) {
 
 // A body that does not come whole: by whose doing decides what the request counts as.
 func TestBodiesThatDoNotCome(t *testing.T) {
-	late := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	whole := "{" + soundBodies[textPath] + "}"
 	for name, c := range map[string]struct {
-		gone   bool
+		why    error // the request's context is done
 		end    error // of the body
 		size   int   // it announces
 		status int
 		code   string
 	}{
-		"the client went, by length": {true, io.EOF, 1 << 16, 499, ""},
-		"the client went, in chunks": {true, io.ErrUnexpectedEOF, -1, 499, ""},
-		"the client is slow":         {false, late, 1 << 16, 408, "bad_request"},
-		"the client is slow, chunks": {false, fmt.Errorf("a chunk: %w", late), -1, 408, "bad_request"},
-		"shorter than it says":       {false, io.EOF, 1 << 16, 400, "bad_body"},
-		"chunks that are none":       {false, errors.New("broken chunk"), -1, 400, "bad_body"},
-		"as long as it says":         {false, io.EOF, len("{" + soundBodies[textPath] + "}"), 200, ""},
-		"as long as its chunks":      {false, io.EOF, -1, 200, ""},
+		"the client went, by length": {context.Canceled, io.EOF, 1 << 16, 499, ""},
+		"the client went, in chunks": {context.Canceled, io.ErrUnexpectedEOF, -1, 499, ""},
+		"the client is late":         {os.ErrDeadlineExceeded, os.ErrDeadlineExceeded, 1 << 16, 408, "bad_request"},
+		"the client is late, chunks": {os.ErrDeadlineExceeded, errors.New("broken chunk"), -1, 408, "bad_request"},
+		"the server stops":           {scheduler.ErrDraining, errors.New("broken chunk"), -1, 503, "shutting_down"},
+		"shorter than it says":       {nil, io.EOF, 1 << 16, 400, "bad_body"},
+		"chunks that are none":       {nil, errors.New("broken chunk"), -1, 400, "bad_body"},
+		"as long as it says":         {nil, io.EOF, len(whole), 200, ""},
+		"as long as its chunks":      {nil, io.EOF, -1, 200, ""},
 	} {
 		h := newBench(t, letters)
-		if c.gone {
-			ctx, end := context.WithCancel(t.Context())
-			end()
+		if c.why != nil {
+			ctx, end := context.WithCancelCause(t.Context())
+			end(c.why)
 			h.client = ctx
 		}
 		ctx := &fasthttp.RequestCtx{}
 		ctx.Init(&fasthttp.Request{}, nil, nil)
 		ctx.Request.Header.SetMethod("POST")
 		ctx.Request.SetRequestURI(textPath)
-		ctx.Request.SetBodyStream(io.MultiReader(strings.NewReader("{"+soundBodies[textPath]+"}"), failing{c.end}), c.size)
+		ctx.Request.SetBodyStream(io.MultiReader(strings.NewReader(whole), failing{c.end}), c.size)
 		h.Handle(ctx)
 		r := reply{t: t, status: ctx.Response.StatusCode(), body: ctx.Response.Body()}
 		if got := h.codes(); r.status != c.status || len(got) != 1 || got[0] != fmt.Sprintf("%d: 1", c.status) || c.status != 200 && r.problem().Code != c.code {

@@ -76,7 +76,8 @@ type Peer struct {
 type Config struct {
 	Registry Registry
 	Metrics  *Metrics
-	// RequestContext is done when the request's client has gone, or the server cuts the request off; its cause tells which.
+	// RequestContext is done when the request's client has gone, or the server cuts the request off; its cause tells which. It is
+	// done at once for a body that did not come whole.
 	RequestContext func(*fasthttp.RequestCtx) context.Context
 	// Written calls f, once, when the answer that the handler leaves is written, or with why the client has not taken it. nil: f
 	// is called at once.

@@ -65,7 +65,6 @@ type conn struct {
 	framing framing // the reading goroutine's
 	reading atomic.Bool
 	midway  atomic.Bool // of a request, or behind what is none
-	ended   atomic.Bool // the client has ended its input, or is gone
 	closing sync.Once
 
 	mu      sync.Mutex
@@ -73,6 +72,7 @@ type conn struct {
 	id      int32              // of the watch, 0 if none
 	written func(error)        // wants to know of the answer under way
 	failed  error              // why answers can't be written
+	broken  error              // why nothing more is read: the client has ended its input, is gone, or late
 }
 
 // Read ends the request under way. Bytes are only ever taken here, by the server itself: the watch
@@ -91,14 +91,26 @@ func (c *conn) Read(b []byte) (int, error) {
 		n = passed + 1
 	}
 	c.midway.Store(c.framing.midway())
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
-		c.ended.Store(true)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.mu.Lock()
+		c.broken = err
+		c.mu.Unlock()
 	}
 	return n, err
 }
 
-// wentMidway tells whether the client went before its request was whole.
-func (c *conn) wentMidway() bool { return c.ended.Load() && c.midway.Load() }
+// cutShort tells why a request is not whole: context.Canceled if its client went, os.ErrDeadlineExceeded if it took too long.
+func (c *conn) cutShort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.broken == nil || !c.midway.Load():
+		return nil
+	case errors.Is(c.broken, os.ErrDeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	return context.Canceled
+}
 
 // pieceBytes is what a client must take within one write deadline.
 const pieceBytes = 64 << 10
@@ -165,17 +177,17 @@ func (c *conn) hangUp() {
 	}
 }
 
-// begin starts a request whose context is done when the client hangs up.
+// begin starts a request whose context is done when the client hangs up, and at once if the request did not come whole.
 func (c *conn) begin(parent context.Context) context.Context {
 	c.endRequest()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, cancel := context.WithCancel(parent)
-	c.cancel = cancel
-	if c.wentMidway() {
-		cancel()
+	ctx, cancel := context.WithCancelCause(parent)
+	if why := c.cutShort(); why != nil {
+		cancel(why)
 		return ctx
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel = func() { cancel(context.Canceled) }
 	c.id = c.server.watcher.add(c, c.fd(), c.events())
 	return ctx
 }

@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"io"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +19,9 @@ const drainBytes = 64 << 20
 // another goroutine is not answered: the server closes it for its own reasons.
 func (c *conn) drain() {
 	c.mu.Lock()
-	failed := c.failed
+	gone := c.failed != nil || c.broken != nil && !errors.Is(c.broken, os.ErrDeadlineExceeded)
 	c.mu.Unlock()
-	if c.reading.Load() || c.ended.Load() || failed != nil || !c.midway.Load() && !c.hasInput() {
+	if gone || c.reading.Load() || !c.midway.Load() && !c.hasInput() {
 		return
 	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })

@@ -121,7 +121,7 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
 		case errors.As(err, &head):
 			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, head))
-		case conn != nil && conn.wentMidway():
+		case conn != nil && errors.Is(conn.cutShort(), context.Canceled):
 			c.Refuse(ctx, StatusClientGone, "the client went before its request was whole")
 		default:
 			c.Refuse(ctx, fasthttp.StatusBadRequest, "the request is not valid HTTP")
@@ -130,7 +130,8 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 }
 
 // RequestContext is done when the client of the request hangs up or the server stops at once. Ask for
-// it when the body has been read; it lasts until the answer is written.
+// it when the body has been read; it lasts until the answer is written. That of a body that did not come whole is done at once: its
+// cause is context.Canceled if the client went, os.ErrDeadlineExceeded if it took too long.
 func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
 	s, _ := ctx.UserValue(serverKey).(*Server)
 	c, ok := ctx.Conn().(*conn)

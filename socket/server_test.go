@@ -93,7 +93,7 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 	}
 	body, err := io.ReadAll(bodyOf(ctx))
 	if path == "/midway" {
-		f.midway <- RequestContext(ctx).Err()
+		f.midway <- context.Cause(RequestContext(ctx))
 	}
 	if err != nil {
 		ctx.SetStatusCode(fasthttp.StatusBadRequest)

@@ -65,11 +65,19 @@ var edge = []mutant{
 	},
 	{
 		name: "who-went-midway-sends-bad-http", file: "socket/server.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
-		old: "conn != nil && conn.wentMidway()", new: "conn == nil",
+		old: "conn != nil && errors.Is(conn.cutShort(), context.Canceled)", new: "conn == nil",
 	},
 	{
 		name: "who-went-midway-waits", file: "socket/conn.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
-		old: "	if c.wentMidway() {\n		cancel()\n		return ctx\n	}\n", new: "",
+		old: "why := c.cutShort(); why != nil", new: "why := c.cutShort(); false",
+	},
+	{
+		name: "late-clients-have-gone", file: "socket/conn.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
+		old: "		return os.ErrDeadlineExceeded", new: "		return context.Canceled",
+	},
+	{
+		name: "late-bodies-are-our-fault", file: "api/errors.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
+		old: "case errors.Is(err, os.ErrDeadlineExceeded):", new: "case false:",
 	},
 	{
 		name: "short-bodies-are-whole", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
@@ -77,7 +85,7 @@ var edge = []mutant{
 	},
 	{
 		name: "bodies-of-the-gone-are-bad", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
-		old: "	case c.context().Err() != nil:\n		return c.context().Err()\n	case errors.As", new: "	case errors.As",
+		old: "err := c.context().Err(); err != nil", new: "err := c.context().Err(); false",
 	},
 	{
 		name: "closed-with-input-unread", file: "socket/conn.go", pkg: "socket", tests: []string{"TestWhoStillSendsGetsAnAnswer"},
