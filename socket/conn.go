@@ -62,8 +62,9 @@ func passes(err error) bool {
 type conn struct {
 	net.Conn
 	server  *Server
-	framing framing // the reading goroutine's
-	reading atomic.Bool
+	framing framing     // the reading goroutine's
+	read    atomic.Bool // the server has asked for bytes
+	reading atomic.Bool // it does
 	midway  atomic.Bool // of a request, or behind what is none
 	closing sync.Once
 
@@ -82,6 +83,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	if c.framing.bad != nil {
 		return 0, c.framing.bad
 	}
+	c.read.Store(true)
 	c.reading.Store(true)
 	defer c.reading.Store(false)
 	n, err := c.Conn.Read(b)
@@ -144,7 +146,8 @@ func (c *conn) Close() (err error) {
 
 func (c *conn) endRequest() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	written, failed := c.written, c.failed
+	c.written = nil
 	if c.id != 0 {
 		c.server.watcher.remove(c.id, c.fd())
 		c.id = 0
@@ -153,9 +156,9 @@ func (c *conn) endRequest() {
 		c.cancel()
 		c.cancel = nil
 	}
-	if c.written != nil {
-		c.written(c.failed)
-		c.written = nil
+	c.mu.Unlock()
+	if written != nil {
+		written(failed)
 		c.server.answers.Done()
 	}
 }

@@ -15,13 +15,14 @@ import (
 // drainBytes bounds what is dropped: several of the largest bodies.
 const drainBytes = 64 << 20
 
-// drain says that nothing more is sent, and waits for the client to end, if it may still be sending. Who is read from by
-// another goroutine is not answered: the server closes it for its own reasons.
+// drain says that nothing more is sent, and waits for the client to end, if it may still be sending. Not for one that is read
+// from by another goroutine, which the server closes for its own reasons; nor for one that nobody has read from: that is one
+// connection too many, and closed where others wait to be accepted.
 func (c *conn) drain() {
 	c.mu.Lock()
 	gone := c.failed != nil || c.broken != nil && !errors.Is(c.broken, os.ErrDeadlineExceeded)
 	c.mu.Unlock()
-	if gone || c.reading.Load() || !c.midway.Load() && !c.hasInput() {
+	if gone || !c.read.Load() || c.reading.Load() || !c.midway.Load() && !c.hasInput() {
 		return
 	}
 	half, ok := c.Conn.(interface{ CloseWrite() error })

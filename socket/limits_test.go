@@ -139,17 +139,24 @@ func TestLargeBodiesStream(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	few := defaultLimits
-	few.connections = 4
+	few.connections, few.drain = 4, 2*time.Second
 	f := start(t, few)
 	for _, network := range networks {
 		for range few.connections {
 			send(t, f.dial(t, network), "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
 			receive(t, "the request", f.started)
 		}
-		c := f.dial(t, network)
-		all, _ := io.ReadAll(c)
-		if !strings.HasPrefix(string(all), "HTTP/1.1 503 ") {
-			t.Errorf("%s: %q", network, all)
+		began := time.Now()
+		for range 3 { // none of them holds the next up, though it sends and does not close
+			c := f.dial(t, network)
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n")
+			all, _ := io.ReadAll(c)
+			if !strings.HasPrefix(string(all), "HTTP/1.1 503 ") {
+				t.Errorf("%s: %q", network, all)
+			}
+		}
+		if d := time.Since(began); d > 2*soon {
+			t.Errorf("%s: refused after %v", network, d)
 		}
 	}
 }

@@ -57,7 +57,7 @@ var edge = []mutant{
 	},
 	{
 		name: "failed-writes-untold", file: "socket/conn.go", pkg: "socket", tests: []string{"TestOnWritten"},
-		old: "c.written(c.failed)", new: "c.written(nil)",
+		old: "written(failed)", new: "_ = failed\n		written(nil)",
 	},
 	{
 		name: "answers-told-after-the-end", file: "socket/server.go", pkg: "socket", tests: []string{"TestOnWritten"},
@@ -77,7 +77,7 @@ var edge = []mutant{
 	},
 	{
 		name: "late-bodies-are-our-fault", file: "api/errors.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
-		old: "case errors.Is(err, os.ErrDeadlineExceeded):", new: "case false:",
+		old: "case errors.Is(err, os.ErrDeadlineExceeded):", new: "case err == os.ErrDeadlineExceeded && false:",
 	},
 	{
 		name: "short-bodies-are-whole", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
@@ -94,6 +94,10 @@ var edge = []mutant{
 	{
 		name: "input-behind-the-last-request-unread", file: "socket/drain.go", pkg: "socket", tests: []string{"TestUnreadRequestsBehindTheLast"},
 		old: "!c.midway.Load() && !c.hasInput()", new: "!c.midway.Load()",
+	},
+	{
+		name: "one-too-many-holds-up-the-next", file: "socket/drain.go", pkg: "socket", tests: []string{"TestConnectionLimit"},
+		old: "!c.read.Load() || ", new: "",
 	},
 	{
 		name: "drains-without-bound", file: "socket/drain.go", pkg: "socket", tests: []string{"TestDrainingEnds"},
