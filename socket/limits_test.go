@@ -139,7 +139,7 @@ func TestLargeBodiesStream(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	few := defaultLimits
-	few.connections, few.drain = 4, 2*time.Second
+	few.connections, few.drain = 4, 2*soon
 	f := start(t, few)
 	for _, network := range networks {
 		for range few.connections {
@@ -147,7 +147,7 @@ func TestConnectionLimit(t *testing.T) {
 			receive(t, "the request", f.started)
 		}
 		began := time.Now()
-		for range 3 { // none of them holds the next up, though it sends and does not close
+		for range 8 { // none of them holds the next up, though it sends and does not close
 			c := f.dial(t, network)
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n")
 			all, _ := io.ReadAll(c)
@@ -155,7 +155,7 @@ func TestConnectionLimit(t *testing.T) {
 				t.Errorf("%s: %q", network, all)
 			}
 		}
-		if d := time.Since(began); d > 2*soon {
+		if d := time.Since(began); d > few.drain {
 			t.Errorf("%s: refused after %v", network, d)
 		}
 	}
