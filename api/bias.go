@@ -20,12 +20,12 @@ const biasField = "logit_bias"
 func logitBias(raw jsontext.Value, vocab int) ([]engine.Bias, error) {
 	var pairs [][2]jsontext.Value
 	var err error
-	switch raw.Kind() {
-	case 0, 'n':
+	switch kind := raw.Kind(); {
+	case kind == 0 || asksNothing(raw, nil):
 		return nil, nil
-	case '{':
+	case kind == '{':
 		pairs, err = biasObject(raw)
-	case '[':
+	case kind == '[':
 		pairs, err = biasPairs(raw)
 	default:
 		err = badField(biasField, "it must be an object of token ids and biases, not %s", given(raw.Kind(), raw))

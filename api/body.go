@@ -94,7 +94,7 @@ func decodeJSON(raw []byte, v any) error {
 	case s.values > maxValues:
 		return badJSON(nil, "the JSON body has too many names and values: at most %d are allowed, numbers not counted", maxValues)
 	}
-	err := json.Unmarshal(raw, v, json.WithUnmarshalers(integers))
+	err := json.Unmarshal(raw, v, json.WithUnmarshalers(fieldForms))
 	var fraction *fractionError
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
@@ -111,6 +111,23 @@ func decodeJSON(raw []byte, v any) error {
 		return badField(fieldOf(semantic.JSONPointer), "it must be %s, not %s", wanted(semantic.GoType), given(semantic.JSONKind, semantic.JSONValue))
 	}
 	return badJSON(err, "the body must be a JSON object")
+}
+
+// fieldForms read fields that take more forms than Go's types.
+var fieldForms = json.JoinUnmarshalers(integers, emptyObject[streamOptions](), emptyObject[responseFormat](), emptyObject[templateFields]())
+
+// emptyObject reads a field that takes an object: other values that ask for nothing are an empty one.
+func emptyObject[T any]() *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *T) error {
+		if k := d.PeekKind(); k == '{' || k == 'n' {
+			return errors.ErrUnsupported
+		}
+		value, err := d.ReadValue()
+		if err != nil || asksNothing(value, nil) {
+			return err
+		}
+		return &json.SemanticError{JSONPointer: d.StackPointer(), JSONKind: value.Kind(), JSONValue: value.Clone(), GoType: reflect.TypeFor[T]()}
+	})
 }
 
 // wanted says what a field of type t takes.

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -13,22 +16,24 @@ import (
 // chatRequest is the endpoint's body.
 type chatRequest struct {
 	generation
-	Messages            jsontext.Value `json:"messages"`
-	MaxCompletionTokens *int64         `json:"max_completion_tokens"`
-	Logprobs            *bool          `json:"logprobs"`
-	TopLogprobs         *int64         `json:"top_logprobs"`
-	Tools               jsontext.Value `json:"tools"`
-	ToolChoice          jsontext.Value `json:"tool_choice"`
-	ResponseFormat      *struct {
-		Type string `json:"type"`
-	} `json:"response_format"`
-	ReasoningEffort      *string                   `json:"reasoning_effort"`
-	AddGenerationPrompt  *bool                     `json:"add_generation_prompt"`
-	ContinueFinalMessage *bool                     `json:"continue_final_message"`
-	TemplateKwargs       map[string]jsontext.Value `json:"chat_template_kwargs"`
+	Messages             jsontext.Value  `json:"messages"`
+	MaxCompletionTokens  *int64          `json:"max_completion_tokens"`
+	Logprobs             *bool           `json:"logprobs"`
+	TopLogprobs          *int64          `json:"top_logprobs"`
+	Tools                jsontext.Value  `json:"tools"`
+	ToolChoice           jsontext.Value  `json:"tool_choice"`
+	ResponseFormat       *responseFormat `json:"response_format"`
+	ReasoningEffort      *string         `json:"reasoning_effort"`
+	AddGenerationPrompt  *bool           `json:"add_generation_prompt"`
+	ContinueFinalMessage *bool           `json:"continue_final_message"`
+	TemplateKwargs       templateFields  `json:"chat_template_kwargs"`
 }
 
+// templateFields are passed on to the chat template.
+type templateFields map[string]jsontext.Value
+
 func (r *chatRequest) check(m *Model) error {
+	r.MaxCompletionTokens = unlimited(r.MaxCompletionTokens)
 	if err := (intRange{"max_completion_tokens", r.MaxCompletionTokens, 1, math.MaxInt64}).check(); err != nil {
 		return err
 	}
@@ -47,27 +52,51 @@ func (r *chatRequest) check(m *Model) error {
 	if or(r.TopLogprobs, 0) > 0 && !or(r.Logprobs, false) {
 		return badField("top_logprobs", "it needs logprobs to be true")
 	}
-	if r.ResponseFormat != nil && r.ResponseFormat.Type != "" && r.ResponseFormat.Type != "text" {
-		return badField("response_format", "%q is not supported, only \"text\"", r.ResponseFormat.Type)
-	}
-	if choice := string(r.ToolChoice); choice != "" && choice != "null" && choice != `"auto"` && choice != `"none"` {
-		return badField("tool_choice", "only \"auto\" and \"none\" are supported")
-	}
-	if err := r.checkTools(); err != nil {
+	if err := cmp.Or(r.ResponseFormat.check(), r.checkToolChoice(), r.checkTools()); err != nil {
 		return err
 	}
 	return r.checkConversation(m)
 }
 
+// responseFormat is the form of the answer, which is text.
+type responseFormat struct {
+	Type   string                    `json:"type"`
+	Others map[string]jsontext.Value `json:",embed"` // a schema, whatever the type says
+}
+
+func (f *responseFormat) check() error {
+	if f == nil {
+		return nil
+	}
+	if f.Type != "" && f.Type != "text" {
+		return badField("response_format", "%q is not supported, only \"text\"", f.Type)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Others)) {
+		if f.Others[name].Kind() != 'n' {
+			return badField("response_format."+name, "it is not supported; the answer is text")
+		}
+	}
+	return nil
+}
+
+// checkToolChoice also drops the tools that the model is not told of.
+func (r *chatRequest) checkToolChoice() error {
+	switch {
+	case r.ToolChoice.Kind() == 0 || asksNothing(r.ToolChoice, []string{`"auto"`}):
+		return nil
+	case canonical(r.ToolChoice) != `"none"`:
+		return badField("tool_choice", "only \"auto\" and \"none\" are supported")
+	case r.Tools.Kind() == '[':
+		r.Tools = nil
+	}
+	return nil
+}
+
 // checkTools refuses tools that the model may call: its calls would come back as text, not as tool_calls.
 // With tool_choice "none" the model is not told of them.
 func (r *chatRequest) checkTools() error {
-	none := string(r.ToolChoice) == `"none"`
-	if r.Tools.Kind() == '[' && !none && !asksNothing(r.Tools, nil) {
+	if r.Tools.Kind() == '[' && !asksNothing(r.Tools, nil) {
 		return badField("tools", "tool calls are not supported; with tool_choice \"none\" the tools are passed over")
-	}
-	if none && r.Tools.Kind() == '[' {
-		r.Tools = nil
 	}
 	return nil
 }
@@ -96,6 +125,9 @@ func (s *Server) chatCompletions(c *call) error {
 	if err != nil {
 		return err
 	}
+	r.forget()
+	r.Messages, r.Tools, r.TemplateKwargs = nil, nil, nil
+	c.release()
 	if or(r.Stream, false) {
 		return r.answerStream(c, j, len(ids))
 	}
@@ -188,9 +220,9 @@ func (j *job) chatTokens(tokens []token) []chatToken {
 		if t.unlisted {
 			continue
 		}
-		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, true)), Top: []chatTop{}}
+		ct := chatToken{Token: j.text(t.id), Logprob: t.logprob, Bytes: byteValues(j.model.Tokenizer.Piece(t.id, showSpecial)), Top: []chatTop{}}
 		for _, a := range t.top {
-			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, true))})
+			ct.Top = append(ct.Top, chatTop{j.text(a.Token), a.Logprob, byteValues(j.model.Tokenizer.Piece(a.Token, showSpecial))})
 		}
 		out = append(out, ct)
 	}

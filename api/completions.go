@@ -63,6 +63,9 @@ func (s *Server) completions(c *call) error {
 	if err != nil {
 		return err
 	}
+	r.forget()
+	r.Prompt = nil
+	c.release()
 	if or(r.Stream, false) {
 		return a.stream()
 	}
@@ -75,7 +78,7 @@ type completion struct {
 	r       *completionRequest
 	call    *call
 	head    envelope
-	prompts []textOrIDs // with ids and text both
+	prompts []textOrIDs // with ids, and with text where it is echoed
 	choices []completionChoice
 	written []written // per choice
 	usage   usage
@@ -133,10 +136,10 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 	return a, nil
 }
 
-// tokenise gives a prompt both forms.
+// tokenise gives a prompt its ids, and its text where that is echoed.
 func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field string) (err error) {
 	if p.ids == nil {
-		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, false, true) })
+		p.ids, err = c.promptIDs(m, field, p.text, func() []int32 { return m.Tokenizer.Encode(p.text, bare, readSpecial) })
 		if err != nil {
 			return err
 		}
@@ -144,7 +147,10 @@ func (r *completionRequest) tokenise(c *call, m *Model, p *textOrIDs, field stri
 			p.ids = m.Tokenizer.Around(p.ids)
 		}
 	} else if or(r.Echo, false) {
-		p.text = m.Tokenizer.Decode(p.ids, true)
+		p.text = m.Tokenizer.Decode(p.ids, showSpecial)
+	}
+	if !or(r.Echo, false) {
+		p.text = ""
 	}
 	if len(p.ids) == 0 {
 		if m.Tokenizer.BOS() < 0 {
@@ -193,9 +199,9 @@ func newLogprobs() *completionLogprobs {
 func (a *completion) layOut() {
 	a.watch = a.call.begin(a.job, int(or(a.r.N, 1)))
 	for i := range a.requests {
-		w := written{names: a.model.Tokenizer.NewContinuation(true)}
+		w := written{names: a.model.Tokenizer.NewContinuation(showSpecial)}
 		if or(a.r.Echo, false) {
-			w.names = a.model.Tokenizer.NewStream(true)
+			w.names = a.model.Tokenizer.NewStream(showSpecial)
 		}
 		a.written = append(a.written, w)
 		a.choices = append(a.choices, completionChoice{Index: i})
@@ -272,7 +278,7 @@ func (a *completion) name(choice int, t token) string {
 		name += w.names.Flush()
 	}
 	if endOfPrompt {
-		w.names = a.model.Tokenizer.NewContinuation(true)
+		w.names = a.model.Tokenizer.NewContinuation(showSpecial)
 	}
 	if a.shows(p, w.tokens, t.id, name) {
 		w.offset += utf8.RuneCountInString(name)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"chimera/scheduler"
@@ -10,6 +9,13 @@ import (
 )
 
 // This file owns turning the events of a sequence into text: what is shown of its tokens, and what ends it.
+
+// What the tokenizer is told.
+const (
+	showSpecial = true  // control tokens are written out
+	readSpecial = true  // the texts of control tokens are those tokens
+	bare        = false // nothing is put around a text: Around does that to the whole
+)
 
 // decoder turns the events of one sequence into text.
 type decoder struct {
@@ -32,12 +38,12 @@ func (d *decoder) piece(e scheduler.Event) (p piece) {
 	case e.Prompt:
 		return piece{prompt: []token{newToken(e)}}
 	}
-	stopped := stopNone
+	stopped := false
 	if e.HasToken {
 		p, stopped = d.token(e)
 	}
 	switch {
-	case stopped != stopNone || e.Finish == scheduler.EndToken:
+	case stopped || e.Finish == scheduler.EndToken:
 		p.finish = "stop"
 	case e.Finish == scheduler.Length:
 		p.finish = "length"
@@ -45,45 +51,37 @@ func (d *decoder) piece(e scheduler.Event) (p piece) {
 	for i := range p.tokens {
 		p.tokens[i].last = p.finish != ""
 	}
-	if p.finish != "" && stopped != stopInText {
+	if p.finish != "" && !stopped {
 		d.end(&p)
 	}
 	return p
 }
 
-// stopped says what a token's text has done.
-type stopped int
-
-const (
-	stopNone   stopped = iota
-	stopInText         // a stop string is complete: nothing may follow
-	stopToken          // the token is a stop string itself, which the text need not show
-)
-
-// token adds a token of the answer.
-func (d *decoder) token(e scheduler.Event) (p piece, by stopped) {
+// token adds a token of the answer. stopped: a stop string is complete, and nothing may follow.
+func (d *decoder) token(e scheduler.Event) (p piece, stopped bool) {
 	d.tokens++
-	t, text := newToken(e), ""
-	isEnd := e.Finish == scheduler.EndToken // not part of the answer, be it a special token or not
-	isStop := d.tokens > d.least && d.hides(e.Token) && slices.Contains(d.job.stops, d.job.model.Tokenizer.Piece(e.Token, true))
-	t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer
-	if !isEnd && !isStop || d.job.stopInAnswer {
+	text, isEnd := "", e.Finish == scheduler.EndToken // not part of the answer, be it a special token or not
+	hidden := d.hides(e.Token)
+	if isEnd && !d.job.stopInAnswer {
+		hidden = true
+	} else {
 		text = d.stream.Push(e.Token)
 	}
-	p.tokens = []token{t}
-	switch {
-	case d.tokens <= d.least:
+	if hidden {
+		d.stop.hide(d.job.model.Tokenizer.Piece(e.Token, showSpecial))
+	}
+	if d.tokens <= d.least {
 		p.text = d.stop.pass(text)
-		return p, stopNone
-	case isStop:
-		p.text, _ = d.stop.push(text)
-		return p, stopToken
+	} else {
+		p.text, stopped = d.stop.push(text)
 	}
-	matched := false
-	if p.text, matched = d.stop.push(text); matched {
-		by = stopInText
+	if stopped && hidden {
+		p.text += d.stream.Flush() // half a character may stand before the token
 	}
-	return p, by
+	t := newToken(e)
+	t.unlisted = (isEnd || stopped && hidden) && !d.job.stopInAnswer
+	p.tokens = []token{t}
+	return p, stopped
 }
 
 // hides tells whether the text does not show the token, although it has one of its own.
@@ -124,5 +122,5 @@ func (j *job) text(id int32) string {
 	if j.tokenIDs {
 		return "token_id:" + strconv.Itoa(int(id))
 	}
-	return validUTF8(j.model.Tokenizer.Piece(id, true))
+	return validUTF8(j.model.Tokenizer.Piece(id, showSpecial))
 }

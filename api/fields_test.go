@@ -54,10 +54,10 @@ func TestFieldKinds(t *testing.T) {
 		{"add_generation_prompt", "boolean", chatPath + " /apply-template"},
 		{"add_special", "boolean", "/tokenize"}, {"parse_special", "boolean", "/tokenize"}, {"with_pieces", "boolean", "/tokenize"},
 		{"suffix", "string", textPath}, {"reasoning_effort", "string", chatPath},
-		{"logit_bias", "object list", both}, {"stream_options", "object", both}, {"response_format", "object", chatPath},
-		{"chat_template_kwargs", "object", chatPath + " /apply-template"},
-		{"tools", "list", chatPath + " /apply-template"},
-		{"stop", "string list", both},
+		{"logit_bias", "object list", both}, {"stream_options", "object list", both}, {"response_format", "object list", chatPath},
+		{"chat_template_kwargs", "object list", chatPath + " /apply-template"},
+		{"tools", "list object", chatPath + " /apply-template"},
+		{"stop", "string list object", both},
 		{"logprobs", "boolean", chatPath}, {"logprobs", "integer", textPath},
 		{"messages", "required list", chatPath + " /apply-template"}, {"prompt", "required string list", textPath},
 		{"content", "required string list", "/tokenize"}, {"tokens", "required list", "/detokenize"},
@@ -121,10 +121,10 @@ func TestFieldRanges(t *testing.T) {
 		{"presence_penalty", both, `-2.01 2.01`, "between -2 and 2"},
 		{"frequency_penalty", both, `-2.01 2.01`, "between -2 and 2"},
 		{"temperature", both, `1e999 -1e999`, "a number"},
-		{"max_tokens", both, `-1 -1e300 -99999999999999999999`, "at least 0"},
+		{"max_tokens", both, `-2 -1e300 -99999999999999999999`, "at least 0"},
 		{"max_tokens", both, `0.5 1e-1 1.00000000000000000001 15e-1`, "an integer"},
 		{"max_tokens", chatPath, `0 0.0 0e5`, "at least 1"},
-		{"max_completion_tokens", chatPath, `0 -1`, "at least 1"},
+		{"max_completion_tokens", chatPath, `0 -2`, "at least 1"},
 		{"min_tokens", both, `-1`, "at least 0"},
 		{"min_tokens", both, `3 1e300`, "max_tokens, 2"},
 		{"top_k", both, `-2`, "at least -1"},
@@ -153,7 +153,7 @@ func TestFieldRanges(t *testing.T) {
 		{"content", "/tokenize", `[1.5] ["a",-1] [284]`, "from 0 to 283"},
 		{"tokens", "/detokenize", `[null] [1.5] ["a"] [-1] [284]`, "from 0 to 283"},
 		{"response_format", chatPath, `{"type":"json_object"} {"type":"json_schema"}`, "text"},
-		{"tool_choice", chatPath, `"required" {"type":"function"} 1`, "auto"},
+		{"tool_choice", chatPath, `"required" {"type":"function"} 1 true`, "auto"},
 		{"tools", chatPath, `[{"type":"function"}]`, "not supported"},
 		{"audio", both, `{"voice":"x"}`, "not supported"}, {"modalities", both, `["text","audio"]`, "not supported"},
 		{"functions", both, `[{}]`, "not supported"}, {"web_search_options", both, `{}`, "not supported"},
@@ -194,6 +194,8 @@ func TestNestedFields(t *testing.T) {
 		{chatPath, `"messages":[{"role":"user","content":[{"type":"text"}]}]`, "messages[0].content[0]", "text"},
 		{chatPath, `"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{}}]}]`, "messages[0].content[1]", "image_url"},
 		{chatPath, soundBodies[chatPath] + `,"stream":true,"stream_options":{"include_usage":1}`, "stream_options.include_usage", "true or false"},
+		{chatPath, soundBodies[chatPath] + `,"stream":true,"stream_options":{"continuous_usage_stats":true}`, "stream_options.continuous_usage_stats", "use include_usage"},
+		{textPath, soundBodies[textPath] + `,"stream":true,"stream_options":{"continuous_usage_stats":true}`, "stream_options.continuous_usage_stats", "use include_usage"},
 		{chatPath, soundBodies[chatPath] + `,"logit_bias":{"5":"x"}`, "logit_bias[5]", "a number"},
 		{chatPath, soundBodies[chatPath] + `,"logit_bias":{"":"x"}`, "logit_bias", "no token id"},
 		{chatPath, soundBodies[chatPath] + `,"chat_template_kwargs":{"messages":[]}`, "chat_template_kwargs.messages", "field of its own"},
@@ -213,7 +215,7 @@ func TestHabitualFields(t *testing.T) {
 		{both, `"temperature":0,"top_p":1.0,"presence_penalty":-2,"frequency_penalty":2,"min_p":0,"repetition_penalty":1`},
 		{both, `"audio":null,"functions":[],"guided_json":null,"repeat_penalty":1.0,"use_beam_search":false,"grammar":"","mirostat":0`},
 		{both, `"stop":["1","2","3","4","5","6","7","8","9","a0","b0","c0","d0","e0","f0","g0","h0"],"logit_bias":{"5":-100,"283":100}`},
-		{both, `"stop":"","logit_bias":[],"stream_options":{"include_usage":false}`}, {both, `"stop":["",""],"logit_bias":[[5,-1.5],[6,false]]`},
+		{both, `"stop":"","logit_bias":[],"stream_options":{"include_usage":false,"include_obfuscation":true,"continuous_usage_stats":false}`}, {both, `"stop":["",""],"logit_bias":[[5,-1.5],[6,false]]`},
 		{chatPath, `"tools":[],"tool_choice":"none","response_format":{},"modalities":["text"],"reasoning_effort":"low"`},
 		{chatPath, `"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"none"`},
 		{chatPath, `"tools":null,"tool_choice":"auto","function_call":"auto","verbosity":"medium","logprobs":false,"top_logprobs":0`},
@@ -223,6 +225,27 @@ func TestHabitualFields(t *testing.T) {
 		for _, path := range strings.Fields(c.path) {
 			if r := h.post(path, "{"+soundBodies[path]+","+c.fields+"}"); r.status != 200 {
 				t.Errorf("%s %s: status %d: %s", path, c.fields, r.status, r.body)
+			}
+		}
+	}
+}
+
+// Fields that take a list or an object take any value that asks for nothing, and nothing else of another kind.
+func TestEmptyValues(t *testing.T) {
+	h := newBench(t, letters)
+	for field, paths := range map[string]string{
+		"logit_bias": both, "stop": both, "stream_options": both, "response_format": chatPath, "tools": chatPath + " /apply-template",
+		"tool_choice": chatPath + " /apply-template", "chat_template_kwargs": chatPath + " /apply-template",
+	} {
+		for _, path := range strings.Fields(paths) {
+			body := "{" + soundBodies[path] + `,"` + field + `":`
+			for _, value := range []string{"null", "false", `""`, "[ ]", "{ }"} {
+				if r := h.post(path, body+value+"}"); r.status != 200 {
+					t.Errorf("%s %s: %s asks for nothing: status %d: %s", path, field, value, r.status, r.body)
+				}
+			}
+			for _, value := range []string{"true", "1"} {
+				h.refuse(path, body+value+"}", field, "")
 			}
 		}
 	}

@@ -82,10 +82,21 @@ func (c *call) hold(bytes int) error {
 	return nil
 }
 
-// release ends the count: the body is decoded, or refused.
+// release ends the count: of the body nothing is left but token ids, or it is refused.
 func (c *call) release() {
 	c.server.budgets.bodies.Release(c.held)
 	c.held = 0
+}
+
+// maxDrained is how much of a refused body is read to its end.
+const maxDrained = 32 << 20
+
+// drain reads what the client still sends of a body that was refused unread: a connection that is closed before that is reset, and
+// the answer may be lost with it. Nothing of it is kept. It is as slow as the client, which has the read timeout in all.
+func (c *call) drain() {
+	if body := c.RequestBodyStream(); body != nil && c.ctx == nil { // else it was read, and the connection is watched
+		_, _ = io.CopyN(io.Discard, body, maxDrained) // what breaks here, or is larger, ends the connection
+	}
 }
 
 // tokenise runs encode for a text of so many bytes when there is room for it.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,7 +65,10 @@ func (r *chatRequest) checkConversation(m *Model) error {
 	if or(r.ContinueFinalMessage, false) && or(r.AddGenerationPrompt, false) {
 		return badField("continue_final_message", "it can't be true together with add_generation_prompt: an answer is continued or begun")
 	}
-	return checkMessages(r.Messages, m.Template)
+	if err := checkMessages(r.Messages, m.Template); err != nil {
+		return err
+	}
+	return checkMessageFields(r.Messages)
 }
 
 // checkParts accepts text parts alone: a picture that is silently dropped would be a wrong answer.
@@ -100,7 +104,7 @@ func (r *chatRequest) templateContext() (jsontext.Value, error) {
 	}
 	if k := r.Tools.Kind(); k == '[' {
 		context["tools"] = r.Tools
-	} else if k != 0 && k != 'n' {
+	} else if k != 0 && !asksNothing(r.Tools, nil) {
 		return nil, badField("tools", "it must be a list")
 	}
 	for name, value := range r.TemplateKwargs {
@@ -154,6 +158,9 @@ func (s *Server) applyTemplate(c *call) error {
 	}
 	m, err := s.lookup(or(r.Model, ""))
 	if err != nil {
+		return err
+	}
+	if err := cmp.Or(checkForeign("", r.Others, foreignFields), r.checkToolChoice()); err != nil {
 		return err
 	}
 	if err := r.checkConversation(m); err != nil {

@@ -60,8 +60,13 @@ func (s *Server) tokenize(c *call) error {
 		AddSpecial   bool           `json:"add_special"`
 		ParseSpecial *bool          `json:"parse_special"`
 		WithPieces   bool           `json:"with_pieces"`
+
+		Others map[string]jsontext.Value `json:",embed"` // see tokenizeFields
 	}
 	if err := c.decode(&r); err != nil {
+		return err
+	}
+	if err := checkForeign("", r.Others, tokenizeFields); err != nil {
 		return err
 	}
 	m, err := s.lookup(or(r.Model, ""))
@@ -85,7 +90,7 @@ func (s *Server) tokenize(c *call) error {
 	}
 	list := []withPiece{}
 	for _, id := range ids {
-		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, true))})
+		list = append(list, withPiece{id, pieceValue(m.Tokenizer.Piece(id, showSpecial))})
 	}
 	return c.reply(map[string]any{"tokens": list})
 }
@@ -108,7 +113,7 @@ func contentIDs(t *tokenizer.Tokenizer, raw jsontext.Value, addSpecial, parseSpe
 			if err := json.Unmarshal(item, &text); err != nil {
 				return nil, err
 			}
-			ids = append(ids, t.Encode(text, false, parseSpecial)...)
+			ids = append(ids, t.Encode(text, bare, parseSpecial)...)
 		case item.Kind() == '0' && raw.Kind() == '[':
 			id, err := tokenID(field, item, t.VocabSize())
 			if err != nil {
@@ -135,10 +140,16 @@ func pieceValue(piece string) any {
 
 func (s *Server) detokenize(c *call) error {
 	var r struct {
-		Model  *string        `json:"model"`
-		Tokens jsontext.Value `json:"tokens"`
+		Model             *string        `json:"model"`
+		Tokens            jsontext.Value `json:"tokens"`
+		SkipSpecialTokens bool           `json:"skip_special_tokens"`
+
+		Others map[string]jsontext.Value `json:",embed"` // see detokenizeFields
 	}
 	if err := c.decode(&r); err != nil {
+		return err
+	}
+	if err := checkForeign("", r.Others, detokenizeFields); err != nil {
 		return err
 	}
 	m, err := s.lookup(or(r.Model, ""))
@@ -152,7 +163,7 @@ func (s *Server) detokenize(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(map[string]string{"content": validUTF8(m.Tokenizer.Decode(ids, true))})
+	return c.reply(map[string]string{"content": validUTF8(m.Tokenizer.Decode(ids, !r.SkipSpecialTokens))})
 }
 
 // live says that the process answers.

@@ -30,14 +30,17 @@ type generation struct {
 	StopInAnswer      *bool          `json:"include_stop_str_in_output"`
 	N                 *int64         `json:"n"`
 	Stream            *bool          `json:"stream"`
-	StreamOptions     *struct {
-		IncludeUsage *bool `json:"include_usage"`
-	} `json:"stream_options"`
-	IgnoreEOS         *bool `json:"ignore_eos"`
-	TokensAsIDs       *bool `json:"return_tokens_as_token_ids"`
-	SkipSpecialTokens *bool `json:"skip_special_tokens"`
+	StreamOptions     *streamOptions `json:"stream_options"`
+	IgnoreEOS         *bool          `json:"ignore_eos"`
+	TokensAsIDs       *bool          `json:"return_tokens_as_token_ids"`
+	SkipSpecialTokens *bool          `json:"skip_special_tokens"`
 
 	Others map[string]jsontext.Value `json:",embed"` // see foreignFields
+}
+
+type streamOptions struct {
+	IncludeUsage *bool                     `json:"include_usage"`
+	Others       map[string]jsontext.Value `json:",embed"` // see streamFields
 }
 
 // Caps of what one request may ask for; each bounds memory or time that a client could otherwise take.
@@ -53,6 +56,10 @@ const (
 	maxPenaltyAbs = 2
 )
 
+// forget drops the parts of the body that have been understood: an answer takes its time, and its body is not counted
+// meanwhile.
+func (g *generation) forget() { g.LogitBias, g.Seed, g.Stop, g.Others = nil, nil, nil, nil }
+
 // floatRange is a parameter's range, ends included unless open.
 type floatRange struct {
 	field     string
@@ -62,6 +69,7 @@ type floatRange struct {
 }
 
 func (g *generation) check() error {
+	g.MaxTokens = unlimited(g.MaxTokens)
 	for _, r := range []floatRange{
 		{field: "temperature", value: g.Temperature, high: 100},
 		{field: "top_p", value: g.TopP, high: 1, openLow: true},
@@ -88,7 +96,20 @@ func (g *generation) check() error {
 	if g.StreamOptions != nil && or(g.StreamOptions.IncludeUsage, false) && !or(g.Stream, false) {
 		return badField("stream_options", "it needs stream to be true")
 	}
-	return g.checkForeign()
+	if g.StreamOptions != nil {
+		if err := checkForeign("stream_options.", g.StreamOptions.Others, streamFields); err != nil {
+			return err
+		}
+	}
+	return checkForeign("", g.Others, foreignFields)
+}
+
+// unlimited reads the -1 that front ends send for an answer as long as there is room for.
+func unlimited(most *int64) *int64 {
+	if most != nil && *most == -1 {
+		return new(int64(math.MaxInt64))
+	}
+	return most
 }
 
 // intRange is a parameter's range, ends included. One without an upper end is a ceiling: more than there is means all there is.

@@ -1,12 +1,7 @@
 package api
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"log/slog"
-	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,108 +13,6 @@ import (
 
 // This file owns the tests of what a request may ask for: the fields of other servers, integers, ceilings, stops, and what it
 // holds before it is admitted.
-
-// members are the names of an endpoint's own fields.
-func members(t reflect.Type, names map[string]bool) map[string]bool {
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Anonymous {
-			members(f.Type, names)
-		} else if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			names[name] = true
-		}
-	}
-	return names
-}
-
-// Every field of the table, on each endpoint that it is not one of: a value that asks for something is refused by name; null
-// and what its server documents as the default pass; one that changes nothing passes with any value.
-func TestForeignFields(t *testing.T) {
-	h := newBench(t, letters)
-	own := map[string]map[string]bool{
-		chatPath: members(reflect.TypeFor[chatRequest](), map[string]bool{}), textPath: members(reflect.TypeFor[completionRequest](), map[string]bool{}),
-	}
-	for name, f := range foreignFields {
-		if own[chatPath][name] && own[textPath][name] {
-			t.Errorf("%s is a field of both endpoints: it has no place in the table", name)
-		}
-		for path, names := range own {
-			if names[name] {
-				continue
-			}
-			with := func(value string) string { return "{" + soundBodies[path] + `,"` + name + `":` + value + "}" }
-			passes := append([]string{"null"}, f.nothing...)
-			if f.any {
-				passes = append(passes, `"zzz"`, `{"a":1}`, `false`, `17`)
-			} else {
-				words := "leave it out"
-				if f.use != "" {
-					words = "use " + f.use
-				}
-				for _, asks := range []string{`"zzz"`, `{"a":1}`, `17.5`, `["zzz"]`} {
-					h.refuse(path, with(asks), name, words)
-				}
-				if !f.exact {
-					passes = append(passes, "[]", "{ }", `""`, "false")
-				}
-			}
-			for _, value := range passes {
-				if r := h.post(path, with(value)); r.status != 200 {
-					t.Errorf("%s %s: %s asks for nothing: status %d: %s", path, name, value, r.status, r.body)
-				}
-			}
-		}
-	}
-	for _, body := range []string{`"web_search_options":{}`, `"guided_json":{}`, `"json_schema":{}`, `"do_sample":false`, `"add_bos_token":false`} {
-		name, _, _ := strings.Cut(body[1:], `"`)
-		h.refuse(textPath, "{"+soundBodies[textPath]+","+body+"}", name, "not supported")
-	}
-}
-
-// The fields that reports named, so that none leaves the table.
-func TestForeignFieldsThatWereReported(t *testing.T) {
-	h := newBench(t, letters)
-	for _, c := range []struct{ path, field, value string }{
-		{both, "max_new_tokens", "5"}, {both, "stop_sequences", `["a"]`}, {both, "regex", `"a+"`}, {both, "ebnf", `"root ::= x"`},
-		{both, "chat_template", `"{{x}}"`}, {both, "mirostat_mode", "2"}, {both, "mirostat", "1"}, {textPath, "response_format", `{"type":"json_object"}`},
-		{both, "guided_regex", `"a"`}, {both, "guided_choice", `["a"]`}, {both, "structured_outputs", `{"json":{}}`}, {both, "grammar", `"root::=x"`},
-		{both, "dry_multiplier", "0.8"}, {both, "xtc_probability", "0.5"}, {both, "typical_p", "0.5"}, {both, "tfs_z", "0.9"},
-		{both, "top_a", "0.2"}, {both, "top_n_sigma", "1"}, {both, "dynatemp_range", "0.5"}, {both, "n_predict", "5"},
-		{both, "num_predict", "5"}, {both, "options", `{"temperature":0}`}, {both, "format", `"json"`}, {both, "min_new_tokens", "5"},
-		{both, "stop_token_ids", "[5]"}, {both, "repeat_penalty", "1.1"}, {both, "cache_salt", `"x"`}, {both, "truncate_prompt_tokens", "5"},
-		{textPath, "tools", `[{"type":"function"}]`}, {textPath, "top_logprobs", "3"}, {textPath, "max_completion_tokens", "5"},
-		{chatPath, "echo", "true"}, {chatPath, "prompt", `"x"`}, {chatPath, "best_of", "3"}, {chatPath, "add_special_tokens", "true"},
-	} {
-		for _, path := range strings.Fields(c.path) {
-			h.refuse(path, "{"+soundBodies[path]+`,"`+c.field+`":`+c.value+"}", c.field, "not supported")
-		}
-	}
-}
-
-// A name that nobody knows is logged once, at debug; known ones are not, and a client that makes names up takes no more room.
-func TestUnknownFieldsAreLoggedOnce(t *testing.T) {
-	h := newBench(t, letters)
-	var log bytes.Buffer
-	before := slog.Default()
-	defer slog.SetDefault(before)
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	for range 3 {
-		h.post(textPath, "{"+soundBodies[textPath]+`,"temprature":0.5,"user":"u","grammar":null,"n":1}`)
-	}
-	if got := strings.Count(log.String(), "level=DEBUG"); got != 1 || !strings.Contains(log.String(), "field=temprature") {
-		t.Errorf("%d lines: %s", got, log.String())
-	}
-	for i := range maxUnknown + 50 {
-		h.unknown.note(textPath, map[string]jsontext.Value{fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000)): nil})
-	}
-	if len(h.unknown.seen) != maxUnknown {
-		t.Errorf("%d names are remembered", len(h.unknown.seen))
-	}
-	for name := range h.unknown.seen {
-		if len(name) > maxParam+len("…") {
-			t.Errorf("a name of %d bytes is remembered", len(name))
-		}
-	}
-}
 
 func TestIntegerText(t *testing.T) {
 	nines := strings.Repeat("9", maxDigits)
@@ -180,14 +73,16 @@ func TestSeeds(t *testing.T) {
 // A ceiling beyond what there is means all there is; a prompt that leaves nothing is refused.
 func TestCeilings(t *testing.T) {
 	h := newBench(t, letters)
-	for _, most := range []string{"253", "254", "255", "65535", "1e300"} {
+	for _, most := range []string{"253", "254", "255", "65535", "1e300", "-1"} {
 		r := h.complete(`"prompt":"xy","max_tokens":%s,"temperature":0`, most) // three tokens
 		if want := 253; r.Usage.Completion != want || r.Choices[0].FinishReason != "length" {
 			t.Errorf("max_tokens %s: %d tokens, %s; want %d, length", most, r.Usage.Completion, r.Choices[0].FinishReason, want)
 		}
 	}
-	if c := h.chat(`"max_completion_tokens":65535`).Choices[0]; len(c.Message.Content) != benchContext-h.chatLength() || c.FinishReason != "length" {
-		t.Errorf("max_completion_tokens: %d characters, %s", len(c.Message.Content), c.FinishReason)
+	for _, most := range []string{`"max_completion_tokens":65535`, `"max_completion_tokens":-1`, `"max_tokens":-1`, `"max_tokens":-1.0`} {
+		if c := h.chat(most).Choices[0]; len(c.Message.Content) != benchContext-h.chatLength() || c.FinishReason != "length" {
+			t.Errorf("%s: %d characters, %s", most, len(c.Message.Content), c.FinishReason)
+		}
 	}
 	full := `"prompt":"` + strings.Repeat("x", benchContext-1) + `"` // and BOS
 	for fields, ok := range map[string]bool{"": false, `,"max_tokens":1`: false, `,"max_tokens":65535`: false, `,"max_tokens":0`: true} {
@@ -206,7 +101,7 @@ func TestCeilings(t *testing.T) {
 func TestLogitBiasForms(t *testing.T) {
 	for text, want := range map[string]string{
 		``: "[]", `null`: "[]", `{}`: "[]", `[]`: "[]", `{"7":-1.5,"3":2}`: "[{3 2} {7 -1.5}]", `[[7,-1.5],[3,2]]`: "[{7 -1.5} {3 2}]", `[[7,false]]`: "[{7 -Inf}]",
-		`{"7":false}`: "[{7 -Inf}]",
+		`{"7":false}`: "[{7 -Inf}]", `false`: "[]", `""`: "[]", ` { }`: "[]",
 	} {
 		if got, err := logitBias(jsontext.Value(text), vocab); err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s: %v, %v; want %s", text, got, err, want)
@@ -229,6 +124,13 @@ func TestStops(t *testing.T) {
 		{`"stop":"<|im_start|>","include_stop_str_in_output":true`, "ab", "stop", 3},
 		{`"stop":"<|im_start|>","include_stop_str_in_output":true,"skip_special_tokens":false`, "ab<|im_start|>", "stop", 3},
 		{`"stop":"<|im_start|>","min_tokens":3`, "abcabd", "stop", 8},
+		{`"stop":"b<|im_start|>"`, "a", "stop", 3}, {`"stop":"<|im_start|>c"`, "ab", "stop", 4}, {`"stop":"b<|im_start|>ca"`, "a", "stop", 5},
+		{`"stop":"b<|im_start|>c","include_stop_str_in_output":true`, "abc", "stop", 4}, {`"stop":"b<|im_start|>x"`, "abcabd", "stop", 8},
+		{`"stop":"b<|im_start|>","min_tokens":2`, "a", "stop", 3}, {`"stop":["b<|im_start|>x","<|im_start|>"]`, "ab", "stop", 4},
+		{`"stop":"bc"`, "a", "stop", 4}, {`"stop":"abca"`, "", "stop", 5}, // the client reads on behind what it is not shown
+		{`"stop":["<|im_","start|>","|>c","|>"]`, "abcabd", "stop", 8}, // a part of a name stands in no text
+		{`"stop":"d</s>"`, "abcab", "stop", 8}, {`"stop":"<|im_end|>"`, "abcabd", "stop", 8},
+		{`"stop":"d</s>","max_tokens":7`, "abcabd", "length", 7},
 		{`"stop":["b<|im_start|>","<|im_"],"skip_special_tokens":false`, "a", "stop", 3},
 		{`"stop":"ab"`, "", "stop", 2},
 		{`"stop":"ab","include_stop_str_in_output":true`, "ab", "stop", 2},
@@ -302,81 +204,13 @@ func TestGroups(t *testing.T) {
 	release()
 }
 
-// A body is counted while it is decoded, and no longer; beyond the budget large ones are to be tried again, small ones not.
-func TestBodiesTogetherAreBounded(t *testing.T) {
-	h := newBench(t, letters)
-	large := `{"prompt":"x","max_tokens":1,"user":"` + strings.Repeat("u", 1<<20) + `"}`
-	if !h.budgets.bodies.TryAcquire(openBodies*benchBody - 1<<19) {
-		t.Fatal("the budget is not what it should be")
-	}
-	if r := h.post(textPath, large); r.status != 429 || r.problem().Code != "too_many_bodies" || len(r.header.Peek("Retry-After")) == 0 {
-		t.Errorf("beside others: status %d: %s", r.status, r.body)
-	}
-	if r := h.post(textPath, "{"+soundBodies[textPath]+"}"); r.status != 200 {
-		t.Errorf("a small one: status %d: %s", r.status, r.body)
-	}
-	h.budgets.bodies.Release(openBodies*benchBody - 1<<19)
-	for range 2 * openBodies * benchBody >> 20 {
-		if r := h.post(textPath, large); r.status != 200 {
-			t.Fatalf("one after the other: status %d: %s", r.status, r.body)
+// Half a character that stands before a control token is shown as one that is broken, be the token a stop string or not.
+func TestHalfACharacterBeforeAStop(t *testing.T) {
+	h := newBench(t, nil)
+	h.answer(says(2, 'a', 0xc3, imEnd-1, 'b'))
+	for fields, want := range map[string]string{`"stop":"<|im_start|>"`: "a\uFFFD", `"stop":"zz"`: "a\uFFFDb", `"stop":"b"`: "a\uFFFD"} {
+		if r := h.complete(`"prompt":"x","temperature":0,%s`, fields); r.Choices[0].Text != want || r.Choices[0].FinishReason != "stop" {
+			t.Errorf("%s: %q, %s; want %q", fields, r.Choices[0].Text, r.Choices[0].FinishReason, want)
 		}
-	}
-	if !h.budgets.bodies.TryAcquire(openBodies * benchBody) {
-		t.Error("bodies that were answered are still counted")
-	}
-}
-
-// readAll takes what comes in any pieces, holds what it has, and reads one byte beyond the limit at most.
-func TestReadAll(t *testing.T) {
-	h := newBench(t, letters)
-	for _, n := range []int{0, 1, 4095, 4096, 4097, freeBody, freeBody + 1, benchBody, benchBody + 1, 2 * benchBody} {
-		c := &call{server: h.Server}
-		text := strings.Repeat("x", n)
-		raw, err := c.readAll(oneByOne{strings.NewReader(text)}, benchBody)
-		if want := text[:min(n, benchBody+1)]; err != nil || string(raw) != want {
-			t.Errorf("%d bytes: %d read, %v", n, len(raw), err)
-		}
-		if c.held < int64(cap(raw)) && cap(raw) > freeBody || c.held > benchBody+1 {
-			t.Errorf("%d bytes: %d are counted, %d taken", n, c.held, cap(raw))
-		}
-		c.release()
-	}
-}
-
-// oneByOne gives 1000 bytes at a time.
-type oneByOne struct{ *strings.Reader }
-
-func (r oneByOne) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1000)]) }
-
-// A text that can't fit is refused before it is tokenised; one that may be long is tokenised when there is room.
-func TestTokenisingIsBounded(t *testing.T) {
-	h := newBench(t, letters)
-	letter := strings.Repeat("x", benchBody-1000)
-	for path, body := range map[string]string{textPath: `{"prompt":"` + letter + `"}`, chatPath: `{"messages":[{"role":"user","content":"` + letter + `"}]}`} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		r := h.post(path, body)
-		runtime.ReadMemStats(&after)
-		if taken := after.TotalAlloc - before.TotalAlloc; r.status != 400 || r.problem().Code != codeTooLong || taken > 20*benchBody {
-			t.Errorf("%s: status %d, %d MiB allocated: %.200s", path, r.status, taken>>20, r.body)
-		}
-	}
-	h.budgets.large.TryAcquire(benchBody)
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	h.client = gone
-	large := `{"content":"` + strings.Repeat("x", 2*smallText) + `"}`
-	if r := h.post("/tokenize", large); r.status != statusClientGone {
-		t.Errorf("without room, and the client gone: status %d: %.200s", r.status, r.body)
-	}
-	patient, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	h.client = patient
-	if r := h.post("/tokenize", "{"+soundBodies["/tokenize"]+"}"); r.status != 200 {
-		t.Errorf("a small text waits for no large one: status %d: %s", r.status, r.body)
-	}
-	h.budgets.large.Release(benchBody)
-	if r := h.post("/tokenize", large); r.status != 200 {
-		t.Errorf("with room: status %d: %.200s", r.status, r.body)
 	}
 }

@@ -28,13 +28,13 @@ func elements(field string, raw jsontext.Value, limit int) (list []jsontext.Valu
 	return list, err
 }
 
-// stringOrList reads a string or a list of at most limit strings; absent and null give none.
+// stringOrList reads a string or a list of at most limit strings; absent and empty values give none.
 func stringOrList(field string, raw jsontext.Value, limit int) ([]string, error) {
 	list := []jsontext.Value{raw}
-	switch raw.Kind() {
-	case 0, 'n':
+	switch kind := raw.Kind(); {
+	case kind == 0 || asksNothing(raw, nil):
 		return nil, nil
-	case '[':
+	case kind == '[':
 		var err error
 		if list, err = elements(field, raw, limit); err != nil {
 			return nil, err

@@ -68,6 +68,72 @@ func TestStopMatcherProperty(t *testing.T) {
 	}
 }
 
+// begins tells whether a stop string stands at the beginning of the tokens: of those that are hidden, which are in "<>", it
+// holds the whole or reads on behind them.
+func begins(tokens []string, stop string) bool {
+	for i, token := range tokens {
+		hidden := strings.HasPrefix(token, "<")
+		switch after, ok := strings.CutPrefix(stop, token); {
+		case ok:
+			stop = after
+		case !hidden:
+			return strings.HasPrefix(token, stop)
+		case i == 0:
+			return false
+		}
+		if stop == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// What hidden tokens are between, and stop strings that hold them: the text ends before the first that stands there.
+func TestStopMatcherOfHiddenTokens(t *testing.T) {
+	stopped := 0
+	for seed := range uint64(20000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		var tokens []string
+		for range r.IntN(12) {
+			tokens = append(tokens, []string{"a", "b", "<a>", "<b>", "é"}[r.IntN(5)])
+		}
+		stops := randomStops(r, []string{"a", "b", "<a>", "<b>", "<", ">"})
+		want, stopsAt := "", -1
+		for i, token := range tokens {
+			if slices.ContainsFunc(stops, func(stop string) bool { return begins(tokens[i:], stop) }) {
+				stopsAt = i
+				stopped++
+				break
+			}
+			if !strings.HasPrefix(token, "<") {
+				want += token
+			}
+		}
+		m, got, matched := stopMatcher{stops: stops}, "", false
+		for i := 0; i < len(tokens) && !matched; i++ {
+			text := tokens[i]
+			if strings.HasPrefix(text, "<") {
+				m.hide(text)
+				text = ""
+			}
+			var out string
+			out, matched = m.push(text)
+			got += out
+		}
+		if !matched {
+			var out string
+			out, matched = m.flush()
+			got += out
+		}
+		if got != want || matched != (stopsAt >= 0) {
+			t.Fatalf("seed %d: %q with stops %q: %q, %t; want %q, %d", seed, tokens, stops, got, matched, want, stopsAt)
+		}
+	}
+	if stopped < 1000 {
+		t.Errorf("only %d were stopped", stopped)
+	}
+}
+
 // textVocabulary are the tokens that random answers are made of: whole characters and parts of them.
 func textVocabulary() (ids []int32) {
 	for _, b := range []byte("ab st\xc3\xa9\xff") {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chimera/engine"
 	"chimera/hostmem"
@@ -30,7 +31,8 @@ type Backend struct {
 	threads   int
 	pool      *C.struct_pool
 	queue     *queue
-	active    atomic.Int32 // workers of a step
+	active    atomic.Int32 // workers of a step, unless the cores are crowded
+	crowd     crowd
 	available func() (bytes int64, bound string)
 
 	mu        sync.Mutex
@@ -69,6 +71,15 @@ func (b *Backend) isa() string { return C.GoString(b.kernels.isa) }
 // SetActive lets the steps from now on run on so many of the workers, at least one and at most all: for a control group
 // whose quota has changed. No result depends on it.
 func (b *Backend) SetActive(workers int) { b.active.Store(int32(min(max(workers, 1), b.threads))) }
+
+// workers is how many the next step has.
+func (b *Backend) workers() int { return b.crowd.limit(int(b.active.Load()), time.Now()) }
+
+// stepped counts a step that began then and has just ended.
+func (b *Backend) stepped(workers int, began time.Time) {
+	now, lost := time.Now(), C.pool_lost(b.pool)
+	b.crowd.ran(workers, now.Sub(began), time.Duration(lost.slept), time.Duration(lost.stolen), now)
+}
 
 // enter counts an instance, which needs the workers until leave.
 func (b *Backend) enter() error {

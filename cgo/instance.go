@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 	"unsafe"
 
 	"chimera/engine"
@@ -86,7 +87,7 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return errors.Join(err, g.end())
 	}
 	in.using = g
-	in.step.background, in.workers, in.c.resume = b.Background, C.int(in.backend.active.Load()), C.struct_place{}
+	in.step.background, in.workers, in.c.resume = b.Background, C.int(in.backend.workers()), C.struct_place{}
 	in.backend.queue.submit(&in.step)
 	return nil
 }
@@ -94,7 +95,10 @@ func (in *instance) Submit(b *engine.Batch) error {
 // compute runs the step on the executor's thread, or goes on with one that gave way.
 func (in *instance) compute() (gaveWay bool) {
 	pointBatch(in.cBatch, in.batch, in.limits.MaxTop)
-	return C.step_run(in.c, in.using.phases, in.cBatch, in.workers) != 0
+	began := time.Now()
+	gaveWay = C.step_run(in.c, in.using.phases, in.cBatch, in.workers) != 0
+	in.backend.stepped(int(in.workers), began)
+	return gaveWay
 }
 
 func (in *instance) Wait() error {

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Spins before sleeping, about 40 ns each: 20 us between phases and steps, where the next thing is due
@@ -44,7 +45,28 @@ struct pool {
 	_Alignas(64) struct event released;
 	_Alignas(64) _Atomic int arrived;
 	_Alignas(64) _Atomic int next_chunk;
+	_Alignas(64) _Atomic int64_t slept, stolen; /* of the run, see pool_lost */
 };
+
+static int64_t nanoseconds(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* How long this thread has slept on events, ever. */
+static _Thread_local int64_t slept;
+
+/* What a thread's clocks say. */
+struct clocks {
+	int64_t wall, computed, slept;
+};
+
+static struct clocks clocks_now(void)
+{
+	return (struct clocks){nanoseconds(CLOCK_MONOTONIC), nanoseconds(CLOCK_THREAD_CPUTIME_ID), slept};
+}
 
 static void event_signal(struct event *e)
 {
@@ -60,10 +82,12 @@ static void event_wait(struct event *e, uint32_t seen)
 			return;
 		__builtin_ia32_pause();
 	}
+	int64_t began = nanoseconds(CLOCK_MONOTONIC);
 	atomic_fetch_add(&e->sleepers, 1);
 	while (atomic_load(&e->word) == seen)
 		syscall(SYS_futex, &e->word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 	atomic_fetch_sub(&e->sleepers, 1);
+	slept += nanoseconds(CLOCK_MONOTONIC) - began;
 }
 
 /* meet waits for all active workers. The last one, before it releases the others, sees every chunk done that was
@@ -86,6 +110,21 @@ static void meet(struct pool *p, int inside)
 	event_signal(&p->released);
 }
 
+/* work runs fn on a worker, up to the barrier behind it, and counts the time that it did not compute: asleep, or put
+ * off its core by other programs. What is counted before the barrier is there when the run has ended. */
+static void work(struct pool *p, int worker)
+{
+	struct clocks before = clocks_now(), after;
+	p->fn(p->arg, worker);
+	after = clocks_now();
+	int64_t rested = after.slept - before.slept, most = atomic_load(&p->stolen);
+	int64_t stolen = after.wall - before.wall - (after.computed - before.computed) - rested;
+	atomic_fetch_add(&p->slept, rested);
+	while (stolen > most && !atomic_compare_exchange_weak(&p->stolen, &most, stolen))
+		;
+	meet(p, 0);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -94,8 +133,7 @@ static void *worker_main(void *arg)
 		event_wait(&w->start, seen);
 		if (p->stopping)
 			return NULL;
-		p->fn(p->arg, w->number);
-		meet(p, 0);
+		work(p, w->number);
 	}
 }
 
@@ -139,10 +177,11 @@ int pool_run(struct pool *p, int active, pool_fn *fn, void *arg)
 	p->fn = fn;
 	p->arg = arg;
 	p->gave_way = 0;
+	atomic_store(&p->slept, 0);
+	atomic_store(&p->stolen, 0);
 	for (int i = 0; i < active - 1; i++)
 		event_signal(&p->workers[i].start);
-	fn(arg, 0);
-	meet(p, 0);
+	work(p, 0);
 	return p->gave_way;
 }
 
@@ -166,3 +205,8 @@ int pool_barrier(struct pool *p)
 }
 
 int pool_active(const struct pool *p) { return p->active; }
+
+struct pool_loss pool_lost(struct pool *p)
+{
+	return (struct pool_loss){atomic_load(&p->slept), atomic_load(&p->stolen)};
+}

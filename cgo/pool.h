@@ -32,4 +32,11 @@ enum { POOL_NO_CHUNK = INT32_MAX };
 int pool_claim(struct pool *p);
 int pool_barrier(struct pool *p);
 int pool_active(const struct pool *p);
+
+/* pool_lost is what the run before lost, in nanoseconds: the sleep of all its workers together, for want of work or for
+ * each other, and for how long the worker that met most of it was put off its core by other programs. */
+struct pool_loss {
+	int64_t slept, stolen;
+};
+struct pool_loss pool_lost(struct pool *p);
 #endif

@@ -51,9 +51,13 @@ func (h history) load() ([]string, error) {
 	return kept, errors.Join(lines.Err(), h.rewrite(kept))
 }
 
-// rewrite replaces the file whole or not at all.
+// rewrite replaces the file, or where a link leads, whole or not at all.
 func (h history) rewrite(kept []string) error {
-	f, err := os.CreateTemp(filepath.Dir(h.path), ".chat_history-*") // mode 0600
+	place, err := filepath.EvalSymlinks(h.path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(place), ".chat_history-*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ func (h history) rewrite(kept []string) error {
 	}
 	err = errors.Join(w.Flush(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), h.path)
+		err = os.Rename(f.Name(), place)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))

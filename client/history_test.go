@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,37 @@ func TestHistoryShortensAndSurvivesDamage(t *testing.T) {
 	}
 	if rest, err := os.ReadDir(filepath.Dir(h.path)); err != nil || len(rest) != 1 {
 		t.Errorf("left behind: %v %v", rest, err)
+	}
+}
+
+// A file that the user keeps elsewhere stays there, and the link to it a link.
+func TestHistoryThroughALink(t *testing.T) {
+	folder := t.TempDir()
+	kept := filepath.Join(folder, "elsewhere", "kept")
+	h := history{filepath.Join(folder, "state", "chat_history")}
+	if err := errors.Join(os.Mkdir(filepath.Dir(kept), 0o700), os.Mkdir(filepath.Dir(h.path), 0o700), os.Symlink("../elsewhere/kept", h.path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.add("first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kept, []byte(strings.Repeat("\"again\"\n", 2*keptQuestions+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := h.load(); err != nil || len(list) != keptQuestions {
+		t.Fatalf("%d questions, %v", len(list), err)
+	}
+	text, err := os.ReadFile(kept)
+	if err != nil || strings.Count(string(text), "\n") != keptQuestions {
+		t.Errorf("the file was not shortened: %d lines, %v", strings.Count(string(text), "\n"), err)
+	}
+	if to, err := os.Readlink(h.path); err != nil || to != "../elsewhere/kept" {
+		t.Errorf("the link was replaced: %s, %v", to, err)
+	}
+	for _, place := range []string{kept, h.path} {
+		if rest, err := os.ReadDir(filepath.Dir(place)); err != nil || len(rest) != 1 {
+			t.Errorf("left behind: %v %v", rest, err)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // loadedPercent is how far a load is. A server that does not say loads nothing.
-func (c *Client) loadedPercent(ctx context.Context) (percent int, loads bool) {
+func (c *Client) loadedPercent(ctx context.Context) (read int, loads bool) {
 	text, err := c.Status(ctx)
 	if err != nil {
 		return 0, false
@@ -91,7 +91,7 @@ func (c *Client) loadedPercent(ctx context.Context) (percent int, loads bool) {
 	if err != nil || s.State != "loading" || s.Percent == nil {
 		return 0, false
 	}
-	return min(max(*s.Percent, 0), 100), true
+	return percent(*s.Percent), true
 }
 
 // LoadingLine is what a person is shown meanwhile.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,15 +78,37 @@ func TestReportsWhileHeld(t *testing.T) {
 	}
 }
 
+// Without patience the first refusal is the error, and the daemon is asked once.
+func TestNoPatience(t *testing.T) {
+	c, asked := loading(t, 100)
+	_, err := c.Chat(context.Background(), nil, Options{}, nil)
+	var refused *StatusError
+	if !errors.As(err, &refused) || refused.Status != 503 || !strings.Contains(err.Error(), "loading") || *asked != 1 {
+		t.Errorf("%v, asked %d times", err, *asked)
+	}
+}
+
+// When a daemon is asked, in seconds since the first time: as it says, each second at the most and each five at the least, and
+// once more when patience ends.
 func TestPatienceEnds(t *testing.T) {
-	for _, limit := range []time.Duration{0, time.Millisecond} {
-		c, asked := loading(t, 100)
-		c.Loading.Limit = limit
-		_, err := c.Chat(context.Background(), nil, Options{}, nil)
-		var refused *StatusError
-		if !errors.As(err, &refused) || refused.Status != 503 || !strings.Contains(err.Error(), "loading") || (limit == 0) != (*asked == 1) {
-			t.Errorf("limit %v: %v, asked %d times", limit, err, *asked)
-		}
+	for _, c := range []struct {
+		limit, after time.Duration
+		asked        string
+	}{
+		{0, 2 * time.Second, "[0]"}, {time.Millisecond, 2 * time.Second, "[0 0.001]"}, {3 * time.Second, 2 * time.Second, "[0 2 3]"},
+		{4 * time.Second, 2 * time.Second, "[0 2 4]"}, {2500 * time.Millisecond, 0, "[0 1 2 2.5]"}, {12 * time.Second, time.Hour, "[0 5 10 12]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			refusal := &StatusError{Status: 503, loading: true, retryAfter: c.after}
+			client, began, asked := Client{Loading: Patience{Limit: c.limit}}, time.Now(), []float64{}
+			_, err := client.whenLoaded(t.Context(), func() (io.ReadCloser, error) {
+				asked = append(asked, time.Since(began).Seconds())
+				return nil, refusal
+			})
+			if err != refusal || fmt.Sprint(asked) != c.asked {
+				t.Errorf("%v, asked after %v seconds, want %s", err, asked, c.asked)
+			}
+		})
 	}
 }
 

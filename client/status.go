@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 	"time"
 
@@ -76,9 +77,9 @@ func (s Status) Print(out io.Writer) error {
 	}
 	fmt.Fprintf(w, "\n%s", VisibleLine(s.State))
 	if s.Percent != nil {
-		fmt.Fprintf(w, ", %d %% read", *s.Percent)
+		fmt.Fprintf(w, ", %d %% read", percent(*s.Percent))
 	}
-	fmt.Fprintf(w, ", up for %v\n", time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
+	fmt.Fprintf(w, ", up for %v\n", seconds(s.Uptime))
 	if m := s.Model; m != nil {
 		fmt.Fprintf(w, "%s, %d threads (%s), numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), VisibleLine(m.NumericsID))
 	}
@@ -96,3 +97,15 @@ func (s Status) Print(out io.Writer) error {
 	}
 	return w.Flush()
 }
+
+// seconds is a server's count of them, to the second; more than a duration holds is the longest.
+func seconds(n float64) time.Duration {
+	n = max(n, 0)
+	if n >= math.MaxInt64/float64(time.Second) {
+		return (math.MaxInt64 * time.Nanosecond).Truncate(time.Second)
+	}
+	return time.Duration(n * float64(time.Second)).Round(time.Second)
+}
+
+// percent is a server's, where a percentage lies.
+func percent(n int) int { return min(max(n, 0), 100) }

@@ -60,3 +60,26 @@ func TestStatus(t *testing.T) {
 		t.Error("a page is no status")
 	}
 }
+
+// A server may count as it likes: what no clock and no load can say is the nearest that one can.
+func TestStatusOfOddFigures(t *testing.T) {
+	for answer, line := range map[string]string{
+		`{"state":"x","uptime_seconds":1e300}`:                       "x, up for 2562047h47m16s",
+		`{"state":"x","uptime_seconds":9223372036.9}`:                "x, up for 2562047h47m16s",
+		`{"state":"x","uptime_seconds":9223372035.2}`:                "x, up for 2562047h47m15s",
+		`{"state":"x","uptime_seconds":-1e300}`:                      "x, up for 0s",
+		`{"state":"x","uptime_seconds":0.4}`:                         "x, up for 0s",
+		`{"state":"loading","loading_percent":-7}`:                   "loading, 0 % read, up for 0s",
+		`{"state":"loading","loading_percent":9007199254740993}`:     "loading, 100 % read, up for 0s",
+		`{"state":"x","memory":[{"purpose":"a","mapped_bytes":-1}]}`: "x, up for 0s",
+	} {
+		status, err := ParseStatus([]byte(answer))
+		var out strings.Builder
+		if err == nil {
+			err = status.Print(&out)
+		}
+		if err != nil || !strings.Contains(out.String(), "\n"+line+"\n") || strings.Contains(out.String(), "MiB") {
+			t.Errorf("%s: %v\n%s", answer, err, out.String())
+		}
+	}
+}

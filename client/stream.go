@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // This file owns asking for an answer and reading it as it comes.
@@ -25,17 +26,17 @@ type Options struct {
 	Model       string
 	MaxTokens   *int
 	Temperature *float64
-	Seed        *int64
+	Seed        jsontext.Value // a whole number, in JSON
 }
 
 type chatBody struct {
-	Model         string        `json:"model,omitempty"`
-	Messages      []Message     `json:"messages"`
-	MaxTokens     *int          `json:"max_tokens,omitempty"`
-	Temperature   *float64      `json:"temperature,omitempty"`
-	Seed          *int64        `json:"seed,omitempty"`
-	Stream        bool          `json:"stream"`
-	StreamOptions streamOptions `json:"stream_options"`
+	Model         string         `json:"model,omitempty"`
+	Messages      []Message      `json:"messages"`
+	MaxTokens     *int           `json:"max_tokens,omitempty"`
+	Temperature   *float64       `json:"temperature,omitempty"`
+	Seed          jsontext.Value `json:"seed,omitempty"`
+	Stream        bool           `json:"stream"`
+	StreamOptions streamOptions  `json:"stream_options"`
 }
 
 type streamOptions struct {
@@ -178,14 +179,14 @@ func events(r io.Reader, f func([]byte) error) error {
 }
 
 type completeBody struct {
-	Model         string        `json:"model,omitempty"`
-	Prompt        string        `json:"prompt"`
-	MaxTokens     *int          `json:"max_tokens,omitempty"`
-	Temperature   *float64      `json:"temperature,omitempty"`
-	Seed          *int64        `json:"seed,omitempty"`
-	IgnoreEOS     bool          `json:"ignore_eos"`
-	Stream        bool          `json:"stream"`
-	StreamOptions streamOptions `json:"stream_options"`
+	Model         string         `json:"model,omitempty"`
+	Prompt        string         `json:"prompt"`
+	MaxTokens     *int           `json:"max_tokens,omitempty"`
+	Temperature   *float64       `json:"temperature,omitempty"`
+	Seed          jsontext.Value `json:"seed,omitempty"`
+	IgnoreEOS     bool           `json:"ignore_eos"`
+	Stream        bool           `json:"stream"`
+	StreamOptions streamOptions  `json:"stream_options"`
 }
 
 // Complete continues a text to the full number of tokens, whatever the model thinks of it: what a load

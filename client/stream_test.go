@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // This file owns tests of asking and of reading answers, against servers that do all that servers do.
@@ -118,7 +120,7 @@ func TestRequests(t *testing.T) {
 		path, body = r.URL.Path, string(b)
 		io.WriteString(w, event("[DONE]"))
 	})
-	n, temperature, seed := 5, 0.0, int64(-3)
+	n, temperature, seed := 5, 0.0, jsontext.Value("18446744073709551615")
 	for _, r := range []struct {
 		send       func() (Stats, error)
 		path, body string
@@ -131,9 +133,9 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			func() (Stats, error) {
-				return c.Complete(context.Background(), "p", Options{"m", &n, &temperature, &seed}, func(string) {})
+				return c.Complete(context.Background(), "p", Options{"m", &n, &temperature, seed}, func(string) {})
 			},
-			"/v1/completions", `{"model":"m","prompt":"p","max_tokens":5,"temperature":0,"seed":-3,"ignore_eos":true,"stream":true,"stream_options":{"include_usage":true}}`,
+			"/v1/completions", `{"model":"m","prompt":"p","max_tokens":5,"temperature":0,"seed":18446744073709551615,"ignore_eos":true,"stream":true,"stream_options":{"include_usage":true}}`,
 		},
 	} {
 		if _, err := r.send(); err != nil || path != r.path || body != r.body {

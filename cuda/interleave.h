@@ -1,6 +1,6 @@
-/* interleave.h owns the form of matrices that are packed for a GPU, and the way from a file's tensor to one and back. A GPU
- * multiplies what it reads as it is; the CPU keeps smaller forms (cgo/form.h) and takes them apart. The values are the
- * same. */
+/* interleave.h owns the form of matrices that are packed for a GPU, and the way from a file's tensor to one and back. A
+ * GPU multiplies what it reads as it is; the CPU keeps smaller forms (cgo/form.h) and takes them apart. The values are
+ * the same. */
 #ifndef CHIMERA_INTERLEAVE_H
 #define CHIMERA_INTERLEAVE_H
 #include "../cgo/cpu.h"

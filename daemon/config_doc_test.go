@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ const configHead = `# Settings of chimera serve
 
 Each setting is a flag, an environment variable and a key of the TOML file (` + "`--config FILE`" + ` or CHIMERA_CONFIG). Flags win over the
 environment, the environment over the file, the file over the default. An unknown key, a wrong type or a value out of
-range is an error that names its place, and so is a variable whose name is nearly a setting's (CHIMERA_THREAD); the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
+range is an error that names its place, and so is a variable whose name is nearly a setting's (CHIMERA_THREAD, CHIMERA_NUM_THREADS); the exit code is 2. SIGHUP reads file and environment again; a bad file leaves
 the old settings in force. The log level changes at once, all else with a restart: the
 log names what waits for one. Where threads is 0 the cores are counted again, for a control group whose quota has
 changed: steps run on as many as there are, at most on those that there were at the start.
@@ -34,10 +35,10 @@ func tomlExample(f *pflag.Flag) string {
 		return `["/var/lib/chimera/model.gguf=small"]`
 	case f.Name == "http":
 		return `"127.0.0.1:8080"`
-	case f.Value.Type() == "int" || f.DefValue == "[]":
-		return f.DefValue
+	case f.Value.Type() == "string":
+		return fmt.Sprintf("%q", f.DefValue)
 	}
-	return fmt.Sprintf("%q", f.DefValue)
+	return f.DefValue
 }
 
 func configDocument() string {
@@ -71,5 +72,21 @@ func TestConfigDocument(t *testing.T) {
 	got, err := os.ReadFile(path)
 	if err != nil || string(got) != want {
 		t.Errorf("%s is out of date (%v): go test ./daemon -run ConfigDocument -rewrite", path, err)
+	}
+}
+
+// The file that the document shows is read, and is the defaults and a model.
+func TestConfigDocumentIsRead(t *testing.T) {
+	_, example, _ := strings.Cut(configDocument(), "```toml\n")
+	example, _, found := strings.Cut(example, "```\n")
+	if !found {
+		t.Fatal("there is no example")
+	}
+	c, err := resolve(t, example)
+	want := DefaultConfig()
+	want.Model, want.Socket = []string{"/var/lib/chimera/model.gguf=small"}, "/run/chimera/chimera.sock"
+	want.AllowedHosts, want.CORSOrigins = []string{}, []string{}
+	if err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v, %v, want %+v", c, err, want)
 	}
 }

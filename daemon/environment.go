@@ -31,9 +31,9 @@ func CheckVariables(environment, names []string) error {
 		bare = append(bare, strings.TrimPrefix(name, environmentPrefix))
 	}
 	for _, line := range environment {
-		name, _, _ := strings.Cut(line, "=")
+		name, value, _ := strings.Cut(line, "=")
 		rest, ours := strings.CutPrefix(strings.ToUpper(name), environmentPrefix)
-		if !ours || known[name] {
+		if !ours || known[name] || ofService(name, value) {
 			continue
 		}
 		if near := Near(rest, bare); len(near) > 0 {
@@ -41,4 +41,10 @@ func CheckVariables(environment, names []string) error {
 		}
 	}
 	return nil
+}
+
+// ofService tells whether Kubernetes set a variable, for a service called chimera-model or the like. Its others, such as
+// CHIMERA_MODEL_SERVICE_HOST, are like no setting.
+func ofService(name, value string) bool {
+	return strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://")
 }

@@ -61,8 +61,8 @@ type governor interface {
 	Govern(scheduler.Governance)
 }
 
-// warden obeys the verdicts of the GPUs that the model computes on.
-type warden struct {
+// gpuController obeys the verdicts of the GPUs that the model computes on.
+type gpuController struct {
 	watcher *gpu.Watcher
 	end     func()        // ends what runs, at once
 	orders  chan struct{} // holds one when there is an order to leave
@@ -82,26 +82,26 @@ type gpuVerdict struct {
 	verdict gpu.Verdict
 }
 
-func newWarden(open func(*gpu.Call) (gpu.Reader, error), end func()) *warden {
-	w := &warden{end: end, orders: make(chan struct{}, 1), verdicts: map[string]gpuVerdict{}}
-	w.watcher = gpu.New(open, w.hear)
-	return w
+func newGPUController(open func(*gpu.Call) (gpu.Reader, error), end func()) *gpuController {
+	c := &gpuController{end: end, orders: make(chan struct{}, 1), verdicts: map[string]gpuVerdict{}}
+	c.watcher = gpu.New(open, c.hear)
+	return c
 }
 
 // serve says where the model computes, and whom to ask to admit less.
-func (w *warden) serve(on []gpu.Place, g governor, most int) {
-	w.watcher.ComputesOn(on)
-	w.mu.Lock()
-	w.governor, w.most, w.serving = g, most, map[string]bool{}
+func (c *gpuController) serve(on []gpu.Place, g governor, most int) {
+	c.watcher.ComputesOn(on)
+	c.mu.Lock()
+	c.governor, c.most, c.serving = g, most, map[string]bool{}
 	for _, place := range on {
-		w.serving[place.Bus] = true
+		c.serving[place.Bus] = true
 	}
-	w.mu.Unlock()
-	w.obey()
+	c.mu.Unlock()
+	c.obey()
 }
 
 // hear is told by the watcher; it never waits.
-func (w *warden) hear(n gpu.Notice) {
+func (c *gpuController) hear(n gpu.Notice) {
 	at := []any{"gpu", n.Device.Index, "bus", n.Device.Bus}
 	if n.Xid != 0 {
 		rule := gpu.Xid(n.Xid)
@@ -117,10 +117,10 @@ func (w *warden) hear(n gpu.Notice) {
 	}
 	slog.Log(context.Background(), gravity(n.Verdict), "gpu verdict",
 		append(at, "verdict", n.Verdict.Action.String(), "was", n.Was.Action.String(), "needs", n.Verdict.Needs.String(), "reason", n.Verdict.Reason)...)
-	w.mu.Lock()
-	w.verdicts[n.Device.Bus] = gpuVerdict{n.Device, n.Verdict}
-	w.mu.Unlock()
-	w.obey()
+	c.mu.Lock()
+	c.verdicts[n.Device.Bus] = gpuVerdict{n.Device, n.Verdict}
+	c.mu.Unlock()
+	c.obey()
 }
 
 func gravity(v gpu.Verdict) slog.Level {
@@ -134,24 +134,24 @@ func gravity(v gpu.Verdict) slog.Level {
 }
 
 // obey does what the worst verdict of the GPUs in service asks for.
-func (w *warden) obey() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (c *gpuController) obey() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var worst gpuVerdict
-	for bus, v := range w.verdicts {
-		if w.serving[bus] && worse(v.verdict, worst.verdict) {
+	for bus, v := range c.verdicts {
+		if c.serving[bus] && worse(v.verdict, worst.verdict) {
 			worst = v
 		}
 	}
 	switch v := worst.verdict; {
 	case v.Action >= gpu.Drain:
-		w.leave(worst)
-	case v.Action == gpu.Degrade && !w.cut:
-		w.cut = true
-		w.governor.Govern(scheduler.Governance{MaxRunning: max(1, w.most/2), Reason: v.Reason}) // a slowdown halves the clock or worse
-	case v.Action == gpu.Serve && w.cut:
-		w.cut = false
-		w.governor.Govern(scheduler.Governance{})
+		c.leave(worst)
+	case v.Action == gpu.Degrade && !c.cut:
+		c.cut = true
+		c.governor.Govern(scheduler.Governance{MaxRunning: max(1, c.most/2), Reason: v.Reason}) // a slowdown halves the clock or worse
+	case v.Action == gpu.Serve && c.cut:
+		c.cut = false
+		c.governor.Govern(scheduler.Governance{})
 	} // unknown: what was ordered last goes on
 }
 
@@ -160,16 +160,16 @@ func worse(a, b gpu.Verdict) bool {
 }
 
 // leave orders the daemon to end, for the worst reason there has been.
-func (w *warden) leave(v gpuVerdict) {
-	if w.order == nil || worse(v.verdict, w.order.Verdict) {
-		w.order = &GPUError{Device: v.device, Verdict: v.verdict}
+func (c *gpuController) leave(v gpuVerdict) {
+	if c.order == nil || worse(v.verdict, c.order.Verdict) {
+		c.order = &GPUError{Device: v.device, Verdict: v.verdict}
 	}
 	select {
-	case w.orders <- struct{}{}:
+	case c.orders <- struct{}{}:
 	default:
 	}
-	if w.leaving && v.verdict.Action == gpu.Restart {
-		w.end()
+	if c.leaving && v.verdict.Action == gpu.Restart {
+		c.end()
 	}
 }
 
@@ -178,52 +178,52 @@ const settleTime = 3 * time.Second
 
 // why is asked when the instance has died of err: the GPU's verdict, if it comes soon, tells whether a new process would fare
 // any better.
-func (w *warden) why(err error) error {
-	w.mu.Lock()
-	watched := len(w.serving) > 0
-	w.mu.Unlock()
+func (c *gpuController) why(err error) error {
+	c.mu.Lock()
+	watched := len(c.serving) > 0
+	c.mu.Unlock()
 	if !watched || !errors.Is(err, ErrPoisoned) {
 		return err
 	}
 	select {
-	case <-w.orders:
-		return w.ordered(err)
+	case <-c.orders:
+		return c.ordered(err)
 	case <-time.After(settleTime):
 		return err
 	}
 }
 
 // ordered is the order to leave, with what the instance said.
-func (w *warden) ordered(cause error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: cause}
+func (c *gpuController) ordered(cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &GPUError{Device: c.order.Device, Verdict: c.order.Verdict, Cause: cause}
 }
 
 // leaveNow begins the end: from here on an order to restart does not wait for requests.
-func (w *warden) leaveNow() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.leaving = true
-	if w.order != nil && w.order.Verdict.Action == gpu.Restart {
-		w.end()
+func (c *gpuController) leaveNow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = true
+	if c.order != nil && c.order.Verdict.Action == gpu.Restart {
+		c.end()
 	}
 }
 
 // last is the error to exit with: what became known while the daemon drained counts too.
-func (w *warden) last(err error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if ExitCode(err) == 0 || w.order == nil {
+func (c *gpuController) last(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ExitCode(err) == 0 || c.order == nil {
 		return err
 	}
 	if g := (*GPUError)(nil); errors.As(err, &g) {
-		if !worse(w.order.Verdict, g.Verdict) {
+		if !worse(c.order.Verdict, g.Verdict) {
 			return err
 		}
 		err = g.Cause
 	}
-	return &GPUError{Device: w.order.Device, Verdict: w.order.Verdict, Cause: err}
+	return &GPUError{Device: c.order.Device, Verdict: c.order.Verdict, Cause: err}
 }
 
 // stuckTime is how long the daemon may take to end, the drain not counted: freeing what lies on a lost device may hang in

@@ -39,7 +39,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
 		ended, ends := context.WithCancel(t.Context())
-		w := newWarden(s.Open(over), ends)
+		w := newGPUController(s.Open(over), ends)
 		w.watcher = gpu.New(s.Open(over), func(n gpu.Notice) {
 			if n.Xid == 0 && (n.Verdict.Action != n.Was.Action || n.Verdict.Needs != n.Was.Needs) {
 				verdicts = append(verdicts, verdictWords(s, n))
@@ -75,7 +75,7 @@ func life(t *testing.T, s *gputest.Scenario) (verdicts, deeds []string) {
 }
 
 // end leaves as Serve does.
-func end(w *warden, ended context.Context) string {
+func end(w *gpuController, ended context.Context) string {
 	err := w.ordered(nil)
 	w.leaveNow()
 	deed := "drained"
@@ -129,10 +129,10 @@ func fault(a gpu.Action, n gpu.Need) gpu.Notice {
 	return gpu.Notice{Device: gpu.Device{Name: "X", Bus: "0000:17:00.0"}, Verdict: gpu.Verdict{Action: a, Needs: n, Reason: "it broke"}}
 }
 
-func obedient(end func()) (*warden, *[]int) {
+func obedient(end func()) (*gpuController, *[]int) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	cuts := &[]int{}
-	w := newWarden(func(*gpu.Call) (gpu.Reader, error) { return nil, errors.New("none") }, end)
+	w := newGPUController(func(*gpu.Call) (gpu.Reader, error) { return nil, errors.New("none") }, end)
 	w.serve([]gpu.Place{{Bus: "0000:17:00.0"}}, governs(func(g scheduler.Governance) { *cuts = append(*cuts, g.MaxRunning) }), 5)
 	return w, cuts
 }
@@ -232,7 +232,7 @@ func TestPoisonAndVerdict(t *testing.T) {
 			}
 		})
 	}
-	w := newWarden(gpu.Open, nil) // on the CPU nobody waits
+	w := newGPUController(gpu.Open, nil) // on the CPU nobody waits
 	w.serve(nil, nil, 1)
 	began := time.Now()
 	if err := w.why(poison); ExitCode(err) != ExitRestart || time.Since(began) > settleTime/2 {
@@ -288,7 +288,7 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []gpu.Place{{Bus: "0000:17:00.0"}}}, api: &api.Model{}, loading: api.NewLoading()}
 	s.config.StepTokens = 16
 	over := make(chan struct{})
-	s.gpus = newWarden(play.Open(over), func() { s.stopLoop() })
+	s.gpus = newGPUController(play.Open(over), func() { s.stopLoop() })
 	s.loading = api.NewLoading()
 	t.Cleanup(func() { s.stop(); close(over) })
 	s.http, err = socket.NewServer(socket.Config{Handler: func(*fasthttp.RequestCtx) {}, MaxBody: 1 << 10})
@@ -304,9 +304,9 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 
 // Whatever began the end, a GPU that is lost by then cuts off what runs, and a later one too.
 func TestLostWhileLeaving(t *testing.T) {
-	for name, lost := range map[string]func(w *warden, leave func()){
-		"before": func(w *warden, leave func()) { w.hear(fault(gpu.Restart, gpu.Reboot)); leave() },
-		"after":  func(w *warden, leave func()) { leave(); w.hear(fault(gpu.Restart, gpu.Reboot)) },
+	for name, lost := range map[string]func(w *gpuController, leave func()){
+		"before": func(w *gpuController, leave func()) { w.hear(fault(gpu.Restart, gpu.Reboot)); leave() },
+		"after":  func(w *gpuController, leave func()) { leave(); w.hear(fault(gpu.Restart, gpu.Reboot)) },
 	} {
 		ends := 0
 		w, _ := obedient(func() { ends++ })

@@ -24,8 +24,6 @@ type Inspection struct {
 	Metadata map[string]any    `json:"metadata"`
 	Tensors  []InspectedTensor `json:"tensors"`
 	Plan     *engine.Plan      `json:"plan"`
-	// ChatProblem is why the file's own chat template can't be used; "" if it can or there is none.
-	ChatProblem string `json:"chat_problem,omitempty"`
 }
 
 // InspectedTensor is one tensor of an Inspection.
@@ -56,7 +54,7 @@ func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err
 		}
 		s.Tensors = append(s.Tensors, row)
 	}
-	if s.ChatProblem, err = templateProblem(f); err != nil {
+	if s.Summary.ChatProblem, err = templateProblem(f); err != nil {
 		return nil, nil, err
 	}
 	s.Plan, planRefusal = planFile(f, c)

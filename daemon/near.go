@@ -10,14 +10,15 @@ import (
 // This file owns which name was meant by one that does not exist: of a flag, a key of the file, an environment variable.
 
 // Near returns those of names that are likely to be meant by name, best first. Dashes, underscores and case do not
-// count. A third of a name's letters may be wrong, and whole words of it may be missing: kv for kv-type.
+// count. A third of a name's letters may be wrong, whole words of it may be missing, and one may be too many: kv for kv-type,
+// num-threads for threads.
 func Near(name string, names []string) (near []string) {
 	typed := plainName(name)
 	distances := map[string]int{}
 	for _, candidate := range names {
 		d := distance(typed, plainName(candidate))
 		limit := min(max(len(typed)/3, 1), 3)
-		if d > limit && wordsOf(typed, plainName(candidate)) {
+		if d > limit && (wordsOf(typed, plainName(candidate)) || oneMore(typed, plainName(candidate))) {
 			d = limit
 		}
 		if d <= limit && len(typed) > 1 {
@@ -40,6 +41,17 @@ func wordsOf(name, candidate string) bool {
 		}
 	}
 	return true
+}
+
+// oneMore tells whether name is candidate with one word more, wherever that stands.
+func oneMore(name, candidate string) bool {
+	words := strings.Split(name, "-")
+	for i := range words {
+		if strings.Join(slices.Delete(slices.Clone(words), i, i+1), "-") == candidate {
+			return true
+		}
+	}
+	return false
 }
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour that make a into b.

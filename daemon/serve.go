@@ -35,7 +35,7 @@ type server struct {
 	loaded    *Loaded
 	api       *api.Model
 	scheduler *scheduler.Scheduler
-	gpus      *warden
+	gpus      *gpuController
 	loading   *api.Loading
 	served    atomic.Pointer[served] // nil until the model answers
 	loopEnd   chan error
@@ -63,7 +63,7 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out, lo
 	defer signal.Stop(terminate)
 	defer signal.Stop(hangup)
 	s := &server{config: c, reload: reload, terminate: terminate, loading: api.NewLoading()}
-	s.gpus = newWarden(gpu.Open, func() { s.stopLoop() })
+	s.gpus = newGPUController(gpu.Open, func() { s.stopLoop() })
 	return s.end(s.run(ctx, hangup, out))
 }
 

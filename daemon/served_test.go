@@ -60,7 +60,7 @@ func loadingServer(t *testing.T) (s *server, answered chan *http.Response) {
 		t.Fatal(err)
 	}
 	s = &server{config: DefaultConfig(), models: []namedModel{{"p", "m"}}, listeners: []net.Listener{l}, loading: api.NewLoading()}
-	s.gpus = newWarden(gpu.Open, func() {})
+	s.gpus = newGPUController(gpu.Open, func() {})
 	if err := s.startHTTP(); err != nil {
 		t.Fatal(err)
 	}

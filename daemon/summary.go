@@ -22,6 +22,7 @@ type Summary struct {
 	Vocabulary    int         `json:"vocabulary"`
 	Tokenizer     string      `json:"tokenizer"` // its model, and how text is cut first
 	ChatTemplates []string    `json:"chat_templates"`
+	ChatProblem   string      `json:"chat_problem"` // why none of them can be used, so that there is no chat
 	License       string      `json:"license"`
 	Author        string      `json:"author"`
 }

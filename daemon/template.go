@@ -115,7 +115,7 @@ func namedTemplates(f *weights.File) (map[string]string, error) {
 		}
 		source, _, err := f.Metadata().String(key)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", f.Name(), err, engine.ErrModelFile)
+			return nil, ofFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
 		}
 		if source != "" {
 			named[strings.TrimPrefix(name, ".")] = source

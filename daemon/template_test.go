@@ -118,7 +118,7 @@ func TestInspectionSaysWhyChatIsOff(t *testing.T) {
 		f := fileWith(t, map[string]string{"tokenizer.chat_template": source})
 		c := DefaultConfig()
 		s, _, err := Inspect(f.Name(), &c, false)
-		if err != nil || !strings.Contains(s.ChatProblem, want) || (s.ChatProblem == "") != (want == "") {
+		if err != nil || !strings.Contains(s.Summary.ChatProblem, want) || (s.Summary.ChatProblem == "") != (want == "") {
 			t.Errorf("%s: %v, %+v", source, err, s)
 		}
 	}

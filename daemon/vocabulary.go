@@ -28,11 +28,11 @@ func NewTokenizer(f *weights.File) (*tokenizer.Tokenizer, error) {
 		r.err = fmt.Errorf("key tokenizer.ggml.model is missing")
 	}
 	if r.err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", f.Name(), r.err, engine.ErrModelFile)
+		return nil, ofFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))
 	}
 	t, err := tokenizer.New(v)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", f.Name(), err, engine.ErrModelFile)
+		return nil, ofFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
 	}
 	for _, warning := range t.Warnings() {
 		slog.Warn("the model's vocabulary: "+warning, "file", f.Name())

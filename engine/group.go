@@ -81,7 +81,7 @@ func (g Group) check() error {
 	case g.KeyWidth <= 0 || g.KeyWidth > maxHeadElements || g.ValueWidth <= 0 || g.ValueWidth > maxHeadElements:
 		return fmt.Errorf("heads of %d and %d elements; 1 to %d are supported", g.KeyWidth, g.ValueWidth, maxHeadElements)
 	case g.Latent && g.ValueWidth > g.KeyWidth:
-		return fmt.Errorf("V of %d elements as a part of K of %d", g.ValueWidth, g.KeyWidth)
+		return fmt.Errorf("%d elements of V as a part of K, which has %d", g.ValueWidth, g.KeyWidth)
 	}
 	return nil
 }

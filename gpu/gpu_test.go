@@ -75,12 +75,12 @@ func TestRecoveryActions(t *testing.T) {
 		RecoverDrainP2P: {action: Serve}, RecoverDrainReset: {action: Drain, needs: Reset}, RecoverIMEX: {action: Drain, needs: Reset},
 		RecoverBusReset: {action: Restart, needs: Reset}, RecoverSystemReboot: {action: Restart, needs: Reboot}, 77: {action: Restart, needs: Reset},
 	} {
-		got := recovery(&Reading{Recovery: &value})
+		got := recovery(&value)
 		if got.action != want.action || got.needs != want.needs || !strings.Contains(got.reason, value.String()) && value != RecoverNothing {
 			t.Errorf("%v: %+v", value, got)
 		}
 	}
-	if f := recovery(&Reading{}); f != (finding{}) {
+	if f := recovery(nil); f != (finding{}) {
 		t.Errorf("a driver that does not tell: %+v", f)
 	}
 }

@@ -43,8 +43,7 @@ type Observation struct {
 type History struct {
 	verdict Verdict
 	judged  bool
-	last    *Reading // what was so before we came is no event
-	lastAt  time.Time
+	known   known   // what was so before we came is no event
 	present finding // of the last look
 	faults  finding // of events: they stay
 	faultAt time.Time
@@ -103,46 +102,44 @@ func (h *History) refused(err error) finding {
 }
 
 func (h *History) read(o Observation) {
-	r, before := o.Reading, h.last
-	if before == nil {
-		before = r
-	}
-	if !o.Owned && grown(before.ECCUncorrected, r.ECCUncorrected) { // the Xid that belongs to it may be hidden from a container
+	r, before := o.Reading, h.known
+	now := before.with(r, o.At)
+	if !o.Owned && grown(before.uncorrected, now.uncorrected) { // the Xid that belongs to it may be hidden from a container
 		h.fault(finding{Drain, NewProcess, "memory errors that were not corrected"}, o.At)
 	}
-	if pending(r) && !pending(before) {
+	told, wasPending := before.repairs()
+	if _, pending := now.repairs(); told && pending && !wasPending {
 		h.fault(finding{Drain, NewProcess, "this process may hold the memory that is to be replaced"}, o.At)
 	}
-	h.throttling(slowness(r, before, o.At.Sub(h.lastAt)))
-	h.last, h.lastAt = r, o.At
-	h.present = rows(r).and(recovery(r))
+	if slow := slowness(r, before, now); slow != "" || !before.deaf(r, o.At) {
+		h.throttling(slow)
+	}
+	h.known = now
+	h.present = rows(now).and(recovery(now.recovery))
 }
 
 // rows judges the memory's repairs. A pending remapping is no reason to stay away: NVIDIA says that work started
 // with one pending is unaffected, since the driver keeps the bad page from new allocations. So a daemon that sees it
 // come drains and starts anew, one that starts with it serves, and there is no loop of restarts; only a reset, by
 // hand, makes the remapping real.
-func rows(r *Reading) finding {
+func rows(k known) finding {
+	_, pending := k.repairs()
 	switch {
-	case r.Remapped != nil && r.Remapped.Failed:
+	case k.remapped != nil && k.remapped.Failed:
 		return finding{Replace, NewCard, "a row remapping has failed: there are no spare rows left where memory is bad"}
-	case pending(r):
+	case pending:
 		return finding{Serve, Nothing, "a row remapping or page retirement is pending: reset the GPU when convenient"}
 	}
 	return finding{}
 }
 
-func pending(r *Reading) bool {
-	return r.Remapped != nil && r.Remapped.Pending || r.Retired != nil && r.Retired.Pending
-}
-
 // recovery judges what the driver asks for of a process that computes on one GPU. A drain lets what runs end where the driver says it may.
-func recovery(r *Reading) finding {
-	if r.Recovery == nil || *r.Recovery == RecoverNothing {
+func recovery(wanted *Recovery) finding {
+	if wanted == nil || *wanted == RecoverNothing {
 		return finding{}
 	}
-	reason := "the driver's recovery action is " + r.Recovery.String()
-	switch *r.Recovery {
+	reason := "the driver's recovery action is " + wanted.String()
+	switch *wanted {
 	case RecoverDrainP2P: // it wants traffic between GPUs ended; when there is none it says what it wants of this GPU
 		return finding{Serve, Nothing, reason + ", which asks nothing of a model on one GPU"}
 	case RecoverDrainReset, RecoverIMEX:
@@ -171,16 +168,16 @@ func (h *History) throttling(now string) {
 	}
 }
 
-// slowness says why a reading counts as throttled, if it does: by the reasons of the moment, by the time since the
-// reading before that was slowed down, or, where the driver tells neither, by the temperature.
-func slowness(r, before *Reading, since time.Duration) string {
+// slowness says why a reading counts as throttled, if it does: by the reasons of the moment, by the time since they were last
+// counted that was slowed down, or, where the driver tells neither, by the temperature.
+func slowness(r *Reading, before, now known) string {
 	var list []string
 	for _, reason := range slowdowns {
-		if slices.Contains(r.Throttle, reason) || mostly(r.Slowed[reason], before.Slowed[reason], since) {
+		if slices.Contains(r.Throttle, reason) || mostly(before.slowed[reason], now.slowed[reason]) {
 			list = append(list, string(reason))
 		}
 	}
-	if len(list) == 0 && atSlowdown(r) {
+	if len(list) == 0 && atSlowdown(r, now) {
 		list = append(list, "temperature at the slowdown threshold")
 	}
 	if len(list) == 0 {
@@ -189,16 +186,18 @@ func slowness(r, before *Reading, since time.Duration) string {
 	return "throttled: " + strings.Join(list, ", ")
 }
 
-// mostly tells whether a counter of slow time grew by more than half the time that passed.
-func mostly(now, before, since time.Duration) bool {
-	return since > 0 && now-before > since/2
+// mostly tells whether the clocks were held down for more than half the time between two counts. There are ages before the
+// first one.
+func mostly(before, now slowed) bool {
+	since := now.at.Sub(before.at)
+	return since > 0 && now.total-before.total > since/2
 }
 
 // atSlowdown tells whether the temperature is where the hardware slows the GPU down: in degrees, or, on cards since
 // Ada, by what is left of its margin.
-func atSlowdown(r *Reading) bool {
-	if r.Temperature != nil && r.SlowdownAt != nil && *r.SlowdownAt > 0 && *r.Temperature >= *r.SlowdownAt {
+func atSlowdown(r *Reading, k known) bool {
+	if r.Temperature != nil && k.slowdownAt != nil && *k.slowdownAt > 0 && *r.Temperature >= *k.slowdownAt {
 		return true
 	}
-	return r.Margin != nil && r.SlowdownMargin != nil && *r.Margin <= *r.SlowdownMargin
+	return r.Margin != nil && k.slowdownMargin != nil && *r.Margin <= *k.slowdownMargin
 }

@@ -152,8 +152,8 @@ func (s *sheet) memory(r *Reading) {
 	}
 	single, double := pages(nvml.PAGE_RETIREMENT_CAUSE_MULTIPLE_SINGLE_BIT_ECC_ERRORS), pages(nvml.PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR)
 	pending := ask(s, "nvmlDeviceGetRetiredPagesPendingStatus", s.device.GetRetiredPagesPendingStatus)
-	if single != nil && double != nil {
-		r.Retired = &RetiredPages{*single, *double, pending != nil && *pending == nvml.FEATURE_ENABLED}
+	if single != nil && double != nil && pending != nil { // what is not told is not false
+		r.Retired = &RetiredPages{*single, *double, *pending == nvml.FEATURE_ENABLED}
 	}
 }
 

@@ -176,6 +176,10 @@ func TestNVMLNotSupported(t *testing.T) {
 	if !reflect.DeepEqual(got.Throttle, []Reason{HWSlowdown}) || *got.Retired != (RetiredPages{1, 2, true}) || got.Temperature == nil {
 		t.Errorf("%+v", got)
 	}
+	d.GetRetiredPagesPendingStatusFunc = func() (nvml.EnableState, nvml.Return) { return nvml.FEATURE_ENABLED, nvml.ERROR_UNKNOWN }
+	if got, err = r.Read(0, new(Call)); err != nil || got.Retired != nil {
+		t.Errorf("whether pages wait for a reset is not known: %+v %v", got.Retired, err)
+	}
 }
 
 // A call that says what has become of the device ends the reading; the others lose their own field alone.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"chimera/engine"
@@ -72,10 +73,14 @@ func (h *hyper) optional(name string, most int) (int, bool) {
 		return 0, false
 	}
 	if n < 1 || n > uint64(most) {
-		h.fail("key %s is %d, it must lie between 1 and %d", h.key(name), n, most)
+		h.outside(name, n, most)
 		return 1, true
 	}
 	return int(n), true
+}
+
+func (h *hyper) outside(name string, n any, most int) {
+	h.fail("key %s is %d, it must lie between 1 and %d", h.key(name), n, most)
 }
 
 func (h *hyper) countOr(name string, most, otherwise int) int {
@@ -85,12 +90,24 @@ func (h *hyper) countOr(name string, most, otherwise int) int {
 	return otherwise
 }
 
-// countOrNone is countOr for what files write 0 for where there is none: a window, a pattern's period.
+// countOrNone is countOr for what files write 0 or -1 for where there is none: a window, a pattern's period.
 func (h *hyper) countOrNone(name string, most, otherwise int) int {
-	if n, ok, err := h.file.Metadata().Uint(h.key(name)); ok && err == nil && n == 0 {
+	v, _ := h.file.Metadata().Get(h.key(name))
+	if v.Any == uint64(0) || v.Any == int64(0) || v.Any == minusOne(v.Type) {
 		return 0
 	}
 	return h.countOr(name, most, otherwise)
+}
+
+// minusOne is how an integer type's -1 is read, also where the type has no sign.
+func minusOne(t weights.ValueType) any {
+	switch t {
+	case weights.Uint32:
+		return uint64(math.MaxUint32)
+	case weights.Uint64:
+		return uint64(math.MaxUint64)
+	}
+	return int64(-1)
 }
 
 // real reads architecture.name as a number in [least, most].

@@ -91,9 +91,9 @@ func TestHyperParameters(t *testing.T) {
 	}{
 		{"block_count", []weights.Value{number(0), number(1 << 31), wide(1 << 63), signed(-1), text("2"), real(2)}},
 		{"embedding_length", []weights.Value{number(0), number(1 << 31), signed(-16), wide(1<<64 - 1)}},
-		{"feed_forward_length", []weights.Value{number(0), number(1 << 31), {Type: weights.Array, Element: weights.Uint32, Any: []uint64{24, 24}}}},
+		{"feed_forward_length", []weights.Value{number(0), number(1 << 31), {Type: weights.Array, Element: weights.Uint32, Any: []uint64{24, 48}}}},
 		{"context_length", []weights.Value{number(0), wide(1 << 40), signed(-1)}},
-		{"attention.head_count", []weights.Value{number(0), number(3), number(17), number(1 << 31), {Type: weights.Array, Element: weights.Uint32, Any: []uint64{4, 4}}}},
+		{"attention.head_count", []weights.Value{number(0), number(3), number(17), number(1 << 31), {Type: weights.Array, Element: weights.Uint32, Any: []uint64{4, 2}}}},
 		{"attention.head_count_kv", []weights.Value{number(0), number(3), number(8), number(1 << 31)}},
 		{"attention.key_length", []weights.Value{number(0), number(1), number(5), number(514), number(1 << 20), number(1 << 31)}},
 		{"attention.value_length", []weights.Value{number(0), number(8), number(1 << 31)}},

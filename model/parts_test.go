@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -127,6 +128,11 @@ func TestWindows(t *testing.T) {
 		"llama":               {sound("llama"), []int{0, 0}},
 		"mistral":             {sound("llama").set("llama.attention.sliding_window", number(5)), []int{5, 5}},
 		"llama, 0 is none":    {sound("llama").set("llama.attention.sliding_window", number(0)), []int{0, 0}},
+		"llama, -1 is none":   {sound("llama").set("llama.attention.sliding_window", signed(-1)), []int{0, 0}},
+		"-1 without a sign":   {sound("llama").set("llama.attention.sliding_window", number(math.MaxUint32)), []int{0, 0}},
+		"-1 of 64 bits":       {sound("llama").set("llama.attention.sliding_window", wide(math.MaxUint64)), []int{0, 0}},
+		"a signed 0":          {sound("llama").set("llama.attention.sliding_window", signed(0)), []int{0, 0}},
+		"gemma3, -1 is none":  {sound("gemma3").set("gemma3.attention.sliding_window", number(math.MaxUint32)), []int{0, 0}},
 		"gemma3, 0 is none":   {sound("gemma3").set("gemma3.attention.sliding_window", number(0)), []int{0, 0}},
 		"gemma3, no period":   {sound("gemma3").set(key, number(0)), []int{8, 8}},
 	} {

@@ -22,15 +22,22 @@ func (h *hyper) shape() shape {
 	s := shape{
 		layers:  h.count("block_count", maxLayers),
 		width:   h.count("embedding_length", maxWidth),
-		feed:    h.count("feed_forward_length", maxWidth),
-		heads:   h.count("attention.head_count", maxWidth),
 		context: h.count("context_length", maxContext),
 		vocab:   h.vocab(),
 	}
 	if h.err != nil {
 		return s
 	}
-	s.kvHeads = h.countOr("attention.head_count_kv", maxWidth, s.heads)
+	s.feed = h.countEachLayer("feed_forward_length", s.layers, maxWidth)
+	s.heads = h.countEachLayer("attention.head_count", s.layers, maxWidth)
+	if n, ok := h.eachLayer("attention.head_count_kv", s.layers, maxWidth); ok {
+		s.kvHeads = n
+	} else {
+		s.kvHeads = s.heads
+	}
+	if h.err != nil {
+		return s
+	}
 	s.head = h.countOr("attention.key_length", maxWidth, s.width/s.heads)
 	s.value = h.countOr("attention.value_length", maxWidth, s.head)
 	if s.heads%s.kvHeads != 0 {

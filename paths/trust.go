@@ -1,11 +1,13 @@
 package paths
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -19,12 +21,24 @@ const PrivateMode = 0o700
 // that stands in a folder where all may write must be theirs. What does not exist yet is nobody's.
 func CheckSocket(path string) error { return checkOwners(path, os.Getuid()) }
 
+// checkOwners goes along path as the kernel does, which cleans nothing: .. behind a link is above the folder that it leads to.
 func checkOwners(path string, uid int) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
+	if !filepath.IsAbs(path) {
+		folder, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		path = folder + "/" + path
 	}
-	for at, part := range parts(path) {
+	at, rest := "/", path // at is without links
+	for rest != "" {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		part := filepath.Join(at, name)
+		if part == at || name == ".." {
+			at = part
+			continue
+		}
 		info, err := os.Lstat(part)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -33,35 +47,24 @@ func checkOwners(path string, uid int) error {
 			return err
 		}
 		owner := int(info.Sys().(*syscall.Stat_t).Uid)
-		if at > 0 && owner != 0 && owner != uid && openToAll(filepath.Dir(part)) {
+		if owner != 0 && owner != uid && openToAll(at) {
 			return fmt.Errorf("%s belongs to user %d, and stands where anybody may put it: remove it, or choose another place", part, owner)
 		}
-		if at > 0 && info.Mode()&fs.ModeSymlink != 0 {
-			return checkTarget(path, part, uid)
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return checkTarget(part, rest, uid)
 		}
+		at = part
 	}
 	return nil
 }
 
 // checkTarget goes on where a link points.
-func checkTarget(path, link string, uid int) error {
+func checkTarget(link, rest string, uid int) error {
 	target, err := filepath.EvalSymlinks(link)
 	if err != nil {
 		return err
 	}
-	rest, err := filepath.Rel(link, path)
-	if err != nil {
-		return err
-	}
-	return checkOwners(filepath.Join(target, rest), uid)
-}
-
-// parts are / and all that path goes through, path itself the last.
-func parts(path string) (list []string) {
-	for ; path != "/"; path = filepath.Dir(path) {
-		list = append([]string{path}, list...)
-	}
-	return append([]string{"/"}, list...)
+	return checkOwners(target+"/"+rest, uid)
 }
 
 func openToAll(folder string) bool {
@@ -95,7 +98,8 @@ func MakeSocketFolder(path string) error {
 
 // IsPrivate tells whether nobody but one user, and root, can connect to the socket at path.
 func IsPrivate(path string) bool {
-	for _, at := range []string{path, filepath.Dir(path)} {
+	folder, _ := filepath.Split(path)
+	for _, at := range []string{path, cmp.Or(folder, ".")} {
 		if info, err := os.Stat(at); err == nil && info.Mode().Perm()&0o077 == 0 {
 			return true
 		}

@@ -58,7 +58,8 @@ func firstOf(errs ...error) error {
 func TestCheckSocket(t *testing.T) {
 	root := layout(t,
 		"tmp 1777 root", "tmp/mine 0700 root", "tmp/theirs 0700 stranger", "tmp/link -> tmp/theirs stranger", "tmp/own -> srv",
-		"tmp/mylink -> tmp/theirs", "srv 0700 root", "srv/theirs 0700 stranger", "open 0777 root", "open/theirs 0700 stranger", "tmp/mine/deep 0700 root")
+		"tmp/mylink -> tmp/theirs", "srv 0700 root", "srv/theirs 0700 stranger", "open 0777 root", "open/theirs 0700 stranger", "tmp/mine/deep 0700 root", "open/mine 0700 root",
+		"srv/out -> open/mine", "tmp/mine/here -> tmp/mine/deep")
 	for path, bad := range map[string]string{
 		"tmp/s.sock":           "",
 		"tmp/mine/s.sock":      "",
@@ -72,8 +73,15 @@ func TestCheckSocket(t *testing.T) {
 		"srv/theirs/s.sock":    "",
 		"open/s.sock":          "",
 		"open/theirs/s.sock":   "belongs to user 4242",
+
+		"srv/out/../theirs/s.sock":         "belongs to user 4242", // which is open/theirs
+		"srv/out/../s.sock":                "",
+		"srv/out/../../srv/theirs/s.sock":  "",
+		"tmp/mine/here/../../theirs/s":     "belongs to user 4242",
+		"tmp//mine/./here/../../mine/s":    "",
+		"../../../../../../../../../../..": "",
 	} {
-		err := checkOwners(filepath.Join(root, path), 0)
+		err := checkOwners(root+"/"+path, 0)
 		if bad == "" && err != nil || bad != "" && (err == nil || !strings.Contains(err.Error(), bad)) {
 			t.Errorf("%s: %v, want %q", path, err, bad)
 		}
@@ -98,6 +106,16 @@ func TestMakeSocketFolder(t *testing.T) {
 		}
 		if IsPrivate(path) != (want == 0o700) {
 			t.Errorf("%s: private %t", path, IsPrivate(path))
+		}
+	}
+}
+
+// The folder that counts is the one that the kernel finds.
+func TestIsPrivateThroughALink(t *testing.T) {
+	root := layout(t, "open 0777 root", "open/mine 0700 root", "srv 0700 root", "srv/out -> open/mine")
+	for path, want := range map[string]bool{"srv/s": true, "srv/out/s": true, "srv/out/../s": false, "open/../srv/s": true} {
+		if got := IsPrivate(root + "/" + path); got != want {
+			t.Errorf("%s: private %t", path, got)
 		}
 	}
 }

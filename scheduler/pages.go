@@ -40,12 +40,12 @@ func keyOf(parent pageKey, tokens []int32) pageKey {
 	return pageKey(sum[:16])
 }
 
-// page is free (no references, no key), in use, or cached (no references, a key, ready). A page with
-// a key that is not ready is being computed by its only user.
+// page is free (no references, no key), in use, or cached (no references, keyed, ready). A page that is keyed and not
+// ready is being computed by its only user; one that is ready and not keyed is a copy of another in use.
 type page struct {
 	references int
 	key        pageKey
-	keyed      bool
+	keyed      bool // the index names it by its key
 	ready      bool
 	cached     *list.Element // its place in the pool's order of eviction
 }
@@ -118,26 +118,49 @@ func (p *pagePool) announce(id int32, k pageKey) {
 
 // publish says that id's content k is complete.
 func (p *pagePool) publish(id int32, k pageKey) {
-	p.announce(id, k)
-	if p.pages[id].keyed {
-		p.pages[id].ready = true
-	}
+	p.pages[id].key, p.pages[id].ready = k, true
+	p.claim(id)
 }
 
-// release takes a reference back. The last one frees the page, or caches it if it is ready; a page
-// that was still being computed leaves the index, so that a follower computes it itself.
+// claim has the index name id, which is ready, for its content, unless a page that is ready and in use has it. A cached
+// one gives way: it is as old as its last use, and was given away before what follows id, which nobody finds without it.
+func (p *pagePool) claim(id int32) bool {
+	pg := &p.pages[id]
+	if other, taken := p.index[pg.key]; taken && other != id {
+		o := &p.pages[other]
+		switch {
+		case o.references == 0:
+			p.lru.Remove(o.cached)
+			p.drop(other)
+		case o.ready:
+			return false
+		default:
+			o.keyed = false // it will be the copy
+		}
+	}
+	p.index[pg.key], pg.keyed = id, true
+	return true
+}
+
+// drop frees a page and forgets its content.
+func (p *pagePool) drop(id int32) {
+	if pg := &p.pages[id]; pg.keyed {
+		delete(p.index, pg.key)
+	}
+	p.pages[id] = page{}
+	p.free = append(p.free, id)
+}
+
+// release takes a reference back. The last one caches the page if its content is complete and no page in use has it,
+// else frees it: one that was still being computed leaves the index, so that a follower computes it itself.
 func (p *pagePool) release(id int32) {
 	pg := &p.pages[id]
 	pg.references--
 	switch {
 	case pg.references > 0:
-	case pg.ready:
+	case pg.ready && p.claim(id):
 		pg.cached = p.lru.PushBack(id)
 	default:
-		if pg.keyed {
-			delete(p.index, pg.key)
-		}
-		*pg = page{}
-		p.free = append(p.free, id)
+		p.drop(id)
 	}
 }

@@ -185,16 +185,3 @@ func TestGroupsThatCannotBeScheduled(t *testing.T) {
 	f.expect(t, greedy(prompt(1, 300, 0), 20))
 	f.finish(t)
 }
-
-// When room is needed a prefix goes from its end: what is left of it is still a prefix.
-func TestPrefixIsEvictedFromItsEnd(t *testing.T) {
-	f := startGroups(t, testLimits(1), config, enginetest.Full(33))
-	first := prompt(1, 165, 0) // ten full pages
-	f.expect(t, greedy(first, 1))
-	f.expect(t, greedy(prompt(2, 390, 0), 1)) // 25 pages: two of the ten go
-	seq := f.submit(t, greedy(first, 1))
-	if collect(t, seq); seq.Cached() != 128 {
-		t.Errorf("%d tokens are left of 160, want 128", seq.Cached())
-	}
-	f.finish(t)
-}

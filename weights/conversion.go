@@ -64,10 +64,26 @@ func (c *Conversion) types(src *File) ([]Type, error) {
 	}
 	for i, found := range used {
 		if !found {
-			return nil, fmt.Errorf("the pattern %q finds no tensor: see chimera show --tensors", c.Choices[i].Pattern)
+			return nil, c.unused(src, i)
 		}
 	}
 	return types, nil
+}
+
+// unused says why a choice has no tensor: none has such a name, or another choice that stands before it has all of them.
+func (c *Conversion) unused(src *File, choice int) error {
+	pattern := c.Choices[choice].Pattern
+	for _, t := range src.tensors {
+		if !pattern.MatchString(t.Name) {
+			continue
+		}
+		for _, before := range c.Choices[:choice] {
+			if before.Pattern.MatchString(t.Name) {
+				return fmt.Errorf("the pattern %q chooses no tensor, as %q before it finds %s too: give %q first", pattern, before.Pattern, printable(t.Name), pattern)
+			}
+		}
+	}
+	return fmt.Errorf("the pattern %q finds no tensor: see chimera show --tensors", pattern)
 }
 
 func (c *Conversion) choose(src *File, t Tensor, used []bool) (Type, error) {

@@ -115,6 +115,9 @@ func TestChoices(t *testing.T) {
 		{"the first counts", Q8_0, []Choice{choice("^a", F32), choice("^[ab]\\.", F32)}, [6]Type{F32, F32, F32, F16, 26, F32}, ""},
 		{"the first counts alone", F16, []Choice{choice("^a", Q8_0), choice("^[ab]\\.", F32)}, [6]Type{F32, Q8_0, F32, F16, 26, F32}, ""},
 		{"nobody has the name", Q8_0, []Choice{choice("nobody", F32)}, [6]Type{}, `the pattern "nobody" finds no tensor`},
+		{"another has the names", Q8_0, []Choice{choice("router", F32), choice("^[ab]", F32), choice("^a", F16)}, [6]Type{}, `the pattern "^a" chooses no tensor, as "^[ab]" before it finds a.weight too: give "^a" first`},
+		{"others have the names", Q8_0, []Choice{choice("^a", F32), choice("^bias", F16), choice("^(a|bias)", F32)}, [6]Type{}, `the pattern "^(a|bias)" chooses no tensor, as "^a" before it finds a.weight too`},
+		{"the same once more", Q8_0, []Choice{choice("^a", F32), choice("^a", F32)}, [6]Type{}, `the pattern "^a" chooses no tensor, as "^a" before it`},
 		{"beyond", Q8_0, []Choice{choice("^b", F16)}, [6]Type{}, "tensor b.weight can't be F16: its largest value is 70144"},
 		{"rows", F16, []Choice{choice("^odd", Q8_0)}, [6]Type{}, "tensor odd.weight can't be Q8_0: rows of 40"},
 		{"integers", F16, []Choice{choice("^ids", F32)}, [6]Type{}, "tensor ids.weight can't be F32: it is I32"},
@@ -141,7 +144,7 @@ func TestConvertRefusesNotFinite(t *testing.T) {
 		for _, shape := range [][]uint64{{2}, {1, 2}} {
 			src := tensorsFile(t, OutTensor{Name: "x", Type: F32, Shape: shape, Write: copyOf(inf)})
 			err := Convert(io.Discard, src, Conversion{Target: at, Keeps: func(string) bool { return at == F16 }})
-			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "tensor x: value") {
+			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "tensor x: value") || strings.Count(err.Error(), "tensor x") != 1 {
 				t.Errorf("%s %v: %v", at, shape, err)
 			}
 		}

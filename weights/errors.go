@@ -44,3 +44,12 @@ func printable(name string) string {
 
 // Unwrap returns the kind.
 func (e *FormatError) Unwrap() error { return e.Kind }
+
+// ofTensor says which tensor an error came with, unless it says so itself.
+func ofTensor(name string, err error) error {
+	var format *FormatError
+	if errors.As(err, &format) {
+		return err
+	}
+	return fmt.Errorf("tensor %s: %w", printable(name), err)
+}

@@ -26,8 +26,9 @@ func (f *File) openShards(path string) error {
 	if err != nil {
 		return err
 	}
+	folder, _ := filepath.Split(path) // which does not clean it: .. behind a link is above the folder that it leads to
 	for no := uint64(1); no < count; no++ {
-		next := filepath.Join(filepath.Dir(path), fmt.Sprintf("%s-%05d-of-%05d.gguf", stem, no+1, count))
+		next := folder + fmt.Sprintf("%s-%05d-of-%05d.gguf", stem, no+1, count)
 		if err := f.addShard(next, no, count); err != nil {
 			return err
 		}

@@ -40,6 +40,35 @@ func split(t *testing.T, f *File, folder string, count int) []string {
 	return paths
 }
 
+// The other shards lie beside the first, wherever links lead to it.
+func TestShardsThroughLinkedFolders(t *testing.T) {
+	whole, err := Open(write(t, "m.gguf", sample(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	folder := t.TempDir()
+	t.Chdir(folder)
+	if err := errors.Join(os.MkdirAll("o/deep", 0o700), os.Mkdir("d", 0o700), os.Symlink("../o/deep", "d/link")); err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Base(split(t, whole, "o", 3)[0])
+	for _, path := range []string{"o/" + first, "d/link/../" + first, folder + "/d/link/../" + first, "./o//" + first} {
+		f, err := Open(path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		f.Close()
+	}
+	t.Chdir("o")
+	if f, err := Open(first); err != nil {
+		t.Error(err)
+	} else {
+		f.Close()
+	}
+}
+
 func TestShards(t *testing.T) {
 	sources := map[string]string{"sample": write(t, "m.gguf", sample(3))}
 	if _, err := os.Stat("../../shared/conformance"); err == nil {

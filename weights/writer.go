@@ -85,10 +85,10 @@ func WriteFile(out io.Writer, m *Metadata, tensors []OutTensor) error {
 		w.pad(alignment)
 		before := w.at
 		if err := t.Write(w); err != nil {
-			return fmt.Errorf("tensor %s: %w", t.Name, err)
+			return ofTensor(t.Name, err)
 		}
 		if w.err == nil && w.at-before != t.bytes() {
-			return fmt.Errorf("tensor %s: %d bytes were written, %d announced", t.Name, w.at-before, t.bytes())
+			return fmt.Errorf("tensor %s: %d bytes were written, %d announced", printable(t.Name), w.at-before, t.bytes())
 		}
 	}
 	w.pad(alignment)

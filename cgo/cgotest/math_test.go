@@ -5,6 +5,7 @@ package cgotest
 import (
 	"math"
 	"testing"
+	"time"
 
 	"chimera/weights"
 )
@@ -140,6 +141,23 @@ func TestRecordsMirrorC(t *testing.T) {
 			if g.Offset != c.Offset || g.Type.Kind() != c.Type.Kind() {
 				t.Errorf("%v.%s: %v at %d, C's %s: %v at %d", goType, g.Name, g.Type.Kind(), g.Offset, c.Name, c.Type.Kind(), c.Offset)
 			}
+		}
+	}
+}
+
+// What a run lost: the time that a worker was off its core, and the sleep of those who waited for it.
+func TestPoolCountsWhatIsLost(t *testing.T) {
+	const off = 30 * time.Millisecond
+	for threads := 1; threads <= 4; threads++ {
+		slept, stolen, err := probeLost(threads, off)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stolen < off*9/10 {
+			t.Errorf("%d threads: %v off the core, %v are counted", threads, off, stolen)
+		}
+		if waited := time.Duration(threads-1) * off / 2; slept < waited {
+			t.Errorf("%d threads: %v of sleep are counted, %v at least were", threads, slept, waited)
 		}
 	}
 }

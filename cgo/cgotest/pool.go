@@ -168,10 +168,36 @@ static int probe_ways(int threads, int runs, unsigned seed, int32_t *done, int p
 	pool_stop(r.pool);
 	return gave_way;
 }
+
+// A run in which the last worker is off its core for some microseconds without having slept in the pool.
+struct probe_off {
+	struct pool *pool;
+	useconds_t off;
+};
+static void probe_off_worker(void *arg, int worker)
+{
+	struct probe_off *r = arg;
+	if (worker == pool_active(r->pool) - 1)
+		usleep(r->off);
+	pool_barrier(r->pool);
+}
+static int probe_lost(int threads, useconds_t off, struct pool_loss *lost)
+{
+	struct probe_off r = {pool_start(threads), off};
+	if (!r.pool)
+		return -1;
+	pool_run(r.pool, threads, probe_off_worker, &r);
+	*lost = pool_lost(r.pool);
+	pool_stop(r.pool);
+	return 0;
+}
 */
 import "C"
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // This file owns runs of a pool of workers.
 
@@ -195,4 +221,13 @@ func probeBarriers(m *probeMemory, threads, runs, chunks, phases int) int {
 func probeWays(m *probeMemory, threads, runs int, seed uint64) int {
 	const phases, chunks = 12, 64
 	return int(C.probe_ways(C.int(threads), C.int(runs), C.uint(seed), ints(probeTake[int32](m, phases*chunks)), phases, chunks))
+}
+
+// probeLost has the last of some workers leave its core for a while, at which the others wait at a barrier. It returns what the run lost.
+func probeLost(threads int, off time.Duration) (slept, stolen time.Duration, err error) {
+	var lost C.struct_pool_loss
+	if C.probe_lost(C.int(threads), C.useconds_t(off.Microseconds()), &lost) != 0 {
+		return 0, 0, errors.New("the pool did not start")
+	}
+	return time.Duration(lost.slept), time.Duration(lost.stolen), nil
 }

@@ -90,7 +90,7 @@ func TestTerminalsAreNotGivenControls(t *testing.T) {
 		{"ps --json --server " + server, 0, `\u001b]0;owned`},
 		{"gpu --server " + server, 0, "degrade: " + shownInstead},
 		{"bench --requests 1 --server " + server + " --model refuse", 1, "no request was answered: the server answered 400: " + shownInstead},
-		{"show " + model, 0, "key^[[31m = x"},
+		{"show " + model, 0, `key\x1b[31m = x`},
 		{"show --json " + model, 0, "owned"},
 		{"show /nowhere/\x1b[31m", 3, "/nowhere/^[[31m"},
 		{"tokenize --model /nowhere/\x1b[31m", 3, "/nowhere/^[[31m"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -48,4 +49,24 @@ func parse[T int | int64 | uint64 | float64](text string) (v T, err error) {
 		*to, err = strconv.ParseFloat(text, 64)
 	}
 	return v, err
+}
+
+// seed is a flag that is a whole number of 64 bits, with a sign or without, as servers take it: its digits, empty for none.
+type seed string
+
+func (s *seed) String() string { return string(*s) }
+
+// Type is what --help calls the value.
+func (s *seed) Type() string { return "int" }
+
+// Set implements pflag.Value.
+func (s *seed) Set(text string) error {
+	if signed, err := strconv.ParseInt(text, 10, 64); err == nil {
+		*s = seed(strconv.FormatInt(signed, 10))
+	} else if unsigned, err := strconv.ParseUint(text, 10, 64); err == nil {
+		*s = seed(strconv.FormatUint(unsigned, 10))
+	} else {
+		return fmt.Errorf("use a number between %d and %d", math.MinInt64, uint64(math.MaxUint64))
+	}
+	return nil
 }

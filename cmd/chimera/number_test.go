@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +15,8 @@ import (
 
 // bounds are the least and the most that each numeric flag takes, by verb and flag; what lies beside is refused.
 var bounds = map[string][2]string{
-	"run --max-tokens": {"0", "16777216"}, "run --temperature": {"0", "100"}, "run --seed": {"-9223372036854775808", "9223372036854775807"},
-	"chat --max-tokens": {"0", "16777216"}, "chat --temperature": {"0", "100"}, "chat --seed": {"-9223372036854775808", "9223372036854775807"},
+	"run --max-tokens": {"0", "16777216"}, "run --temperature": {"0", "100"}, "run --seed": {"-9223372036854775808", "18446744073709551615"},
+	"chat --max-tokens": {"0", "16777216"}, "chat --temperature": {"0", "100"}, "chat --seed": {"-9223372036854775808", "18446744073709551615"},
 	"bench --clients": {"1", "1000000"}, "bench --rate": {"0", "1e+06"}, "bench --requests": {"1", "1000000"}, "bench --prompt-words": {"1", "16777216"},
 	"bench --tokens": {"1", "16777216"}, "bench --seed": {"0", "18446744073709551615"},
 	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
@@ -81,6 +83,33 @@ func beside(b [2]string, kind string) []string {
 		list = append(list, "0")
 	}
 	return append(list, "1.5")
+}
+
+// A seed is sent as JSON has numbers, however it was written.
+func TestSeeds(t *testing.T) {
+	for text, want := range map[string]seed{"+5": "5", "007": "7", "-0": "0", "-1": "-1", "9223372036854775808": "9223372036854775808"} {
+		var s seed
+		if err := s.Set(text); err != nil || s != want {
+			t.Errorf("%s: %s, %v", text, s, err)
+		}
+	}
+}
+
+// Ids stand between commas or spaces: a place that is empty is an id that was forgotten.
+func TestParseIDs(t *testing.T) {
+	for list, want := range map[string][]int32{"1": {1}, "1,2": {1, 2}, "1, 2 ,3": {1, 2, 3}, "1 2": {1, 2}, "2147483647": {math.MaxInt32}} {
+		if ids, err := parseIDs(list); err != nil || !slices.Equal(ids, want) {
+			t.Errorf("%q: %v, %v", list, ids, err)
+		}
+	}
+	for list, says := range map[string]string{
+		"": "an id is missing", " ": "an id is missing", ",": "an id is missing", "1,,2": "an id is missing", ",1": "an id is missing", "1,2,": "an id is missing", "1, ,2": "an id is missing",
+		"-1": `"-1" is no token id`, "x": `"x" is no token id`, "1,2147483648": `"2147483648" is no token id`,
+	} {
+		if ids, err := parseIDs(list); err == nil || !strings.HasPrefix(err.Error(), "--ids: "+says) {
+			t.Errorf("%q: %v, %v", list, ids, err)
+		}
+	}
 }
 
 // Nothing is sent, loaded or opened before the numbers are looked at.

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -52,14 +50,20 @@ float32 for each token of the vocabulary, nothing else. No BOS is added to --ids
 	return c
 }
 
-func parseIDs(list string) ([]int32, error) {
-	ids := []int32{}
-	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		id, err := strconv.ParseInt(field, 10, 32)
-		if err != nil || id < 0 {
-			return nil, fmt.Errorf("--ids: %q is no token id: use numbers from 0, such as --ids 504,3575,282", field)
+func parseIDs(list string) (ids []int32, err error) {
+	const use = "use numbers from 0, such as --ids 504,3575,282"
+	for place := range strings.SplitSeq(list, ",") {
+		fields := strings.Fields(place)
+		if len(fields) == 0 {
+			return nil, fmt.Errorf("--ids: an id is missing in %q: %s", list, use)
 		}
-		ids = append(ids, int32(id))
+		for _, field := range fields {
+			id, err := strconv.ParseInt(field, 10, 32)
+			if err != nil || id < 0 {
+				return nil, fmt.Errorf("--ids: %q is no token id: %s", field, use)
+			}
+			ids = append(ids, int32(id))
+		}
 	}
 	return ids, nil
 }
@@ -156,13 +160,4 @@ Ctrl+C ends it, and replaces regular files only, never the one that is read. No 
 		return err
 	}
 	return c
-}
-
-func printJSON(w io.Writer, v any) error {
-	text, err := json.Marshal(v, json.Deterministic(true), jsontext.Multiline(true))
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\n", text)
-	return err
 }

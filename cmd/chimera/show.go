@@ -21,7 +21,8 @@ func showCommand() *cobra.Command {
 		Use: "show MODEL", Short: "Show what a model file holds and how it would be run", Args: operands("MODEL"),
 		Long: `Show a summary of a model file, then its metadata, a key a line. With --tensors also each tensor's type and shape, with
 --sha256 the checksum of its values, with --plan the phases of a step with the bytes they read and their multiply-accumulates, and the
-memory that serving it would take; --threads and the like are what the plan is for.`,
+memory that serving it would take; --threads and the like are what the plan is for. In JSON, bytes that are not UTF-8 are U+FFFD, and
+numbers that JSON does not have the strings NaN, Infinity and -Infinity.`,
 		Example: "  chimera show m.gguf\n  chimera show m.gguf --tensors\n  chimera show m.gguf --plan --json",
 	}
 	config := engineConfig(c)
@@ -50,10 +51,7 @@ memory that serving it would take; --threads and the like are what the plan is f
 
 func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) error {
 	for _, key := range s.Keys {
-		fmt.Fprintf(w, "%s = %s\n", key, preview(s.Metadata[key]))
-	}
-	if s.ChatProblem != "" {
-		fmt.Fprintf(w, "\nchat is off: %s\n", visible(s.ChatProblem))
+		fmt.Fprintf(w, "%s = %s\n", visible(key), preview(s.Metadata[key]))
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	if tensors {
@@ -63,7 +61,7 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 		}
 		fmt.Fprintf(t, "\n%s\n", head)
 		for _, row := range s.Tensors {
-			fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%s\t%s\t%d\t%s", row.Name, row.Type, row.Shape, row.SHA256), "\t"))
+			fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf("%s\t%s\t%d\t%s", visible(row.Name), row.Type, row.Shape, row.SHA256), "\t"))
 		}
 	}
 	if plan {
@@ -83,7 +81,8 @@ func printInspection(w io.Writer, s *daemon.Inspection, tensors, plan bool) erro
 // previewRunes is how much of a value is shown.
 const previewRunes = 120
 
-// visible escapes control characters, which a terminal would obey.
+// visible escapes control characters, which a terminal would obey, and what is no UTF-8: a key stays in its line, and a name
+// in its place of the table.
 func visible(text string) string {
 	quoted := strconv.QuoteToGraphic(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)

@@ -20,6 +20,9 @@ func printSummary(out io.Writer, s daemon.Summary, refusal error) error {
 			fmt.Fprintf(w, "%s:\t%s\n", line.label, preview(line.text))
 		}
 	}
+	if s.ChatProblem != "" {
+		fmt.Fprintf(w, "chat is off:\t%s\n", client.VisibleLine(s.ChatProblem))
+	}
 	if refusal != nil {
 		fmt.Fprintf(w, "not run here:\t%s\n", client.VisibleLine(message(refusal)))
 	}

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"chimera/client"
@@ -36,7 +36,7 @@ type talkFlags struct {
 	model, system string
 	maxTokens     int
 	temperature   float64
-	seed          int64
+	seed          seed
 }
 
 func (t *talkFlags) bind(c *cobra.Command) {
@@ -45,7 +45,7 @@ func (t *talkFlags) bind(c *cobra.Command) {
 	c.Flags().StringVar(&t.system, "system", "", "`text` of the system message; empty: none")
 	numberFlag(c.Flags(), &t.maxTokens, "max-tokens", 0, mostTokens, "longest answer in tokens; 0: what the context holds")
 	numberFlag(c.Flags(), &t.temperature, "temperature", 0, mostTemperature, "how far to stray from the likeliest token, which 0 takes each time; unless given, the daemon chooses")
-	numberFlag(c.Flags(), &t.seed, "seed", math.MinInt64, math.MaxInt64, "makes an answer repeatable, any whole number; unless given, each answer is another")
+	c.Flags().Var(&t.seed, "seed", "makes an answer repeatable, any whole number of 64 bits but -1, with which, as unless given, each answer is another")
 }
 
 func (t *talkFlags) options(c *cobra.Command) client.Options {
@@ -56,8 +56,8 @@ func (t *talkFlags) options(c *cobra.Command) client.Options {
 	if c.Flags().Changed("temperature") {
 		o.Temperature = &t.temperature
 	}
-	if c.Flags().Changed("seed") {
-		o.Seed = &t.seed
+	if t.seed != "" {
+		o.Seed = jsontext.Value(t.seed)
 	}
 	return o
 }

@@ -135,7 +135,7 @@ func (a *author) attention(in engine.ValueID) {
 	g := oneOf(a, "group", a.attendable()...)
 	heads := g.Heads * a.draw("heads that share", 1, oneOf(a, "many heads", 4, 4, 4, 20))
 	queries := heads * g.KeyWidth
-	layer := max(g.stored, 1)
+	var layer int
 	var q engine.ValueID
 	if g.Mask == engine.Cross {
 		q, layer = a.linears(in, queries)[0], a.draw("layer", 1, g.Layers)

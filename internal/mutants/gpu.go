@@ -23,15 +23,15 @@ var gpuList = []mutant{
 	},
 	{
 		name: "slow-time-of-longer", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
-		old: "now-before > since/2", new: "now-before > 2*since",
+		old: "now.total-before.total > since/2", new: "now.total-before.total > 2*since",
 	},
 	{
 		name: "margin-below-threshold", file: "gpu/judge.go", pkg: "gpu", tests: []string{"TestScenarios"},
-		old: "*r.Margin <= *r.SlowdownMargin", new: "*r.Margin < *r.SlowdownMargin",
+		old: "*r.Margin <= *k.slowdownMargin", new: "*r.Margin < *k.slowdownMargin",
 	},
 	{
 		name: "lost-gpu-waits-for-the-drain", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLostWhileLeaving"},
-		old: "w.leaving = true\n\tif w.order != nil", new: "w.leaving = true\n\tif false && w.order != nil",
+		old: "c.leaving = true\n\tif c.order != nil", new: "c.leaving = true\n\tif false && c.order != nil",
 	},
 	{
 		name: "second-signal-unheard", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestAskedTwice"},

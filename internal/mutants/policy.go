@@ -31,6 +31,10 @@ var policy = []mutant{
 		name: "biases-beyond-a-step", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestBiasesBeyondAStep"},
 		old: "cap(b.Biases)-len(b.Biases) >= len(seq.biases())", new: "true",
 	},
+	{
+		name: "newcomers-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNewcomersGoBehind"},
+		old: "		s.takeTurn(seq)\n		seq.admitted()", new: "		seq.admitted()",
+	},
 
 	// Who waits.
 	{
@@ -46,12 +50,25 @@ var policy = []mutant{
 		old: "slices.Insert(s.waiting, 0, seq)", new: "append(s.waiting, seq)",
 	},
 	{
+		name: "oldest-preempted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestYoungestIsPreempted"},
+		old: "range slices.Backward(s.running)", new: "range s.running",
+	},
+	{
+		name: "follower-lets-nobody-pass", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFollowersLetOthersPass"},
+		old: "			i++\n			continue\n", new: "			return\n",
+	},
+	{
 		name: "group-in-part", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
 		old: "case s.queued+len(group) > s.config.QueueLength", new: "case s.queued >= s.config.QueueLength",
 	},
 	{
 		name: "group-never-fits", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
 		old: "if len(requests) > s.config.QueueLength", new: "if false",
+	},
+
+	{
+		name: "refused-step-passed-over", file: "scheduler/steps.go", pkg: "scheduler", tests: []string{"TestRefusedStepWaitsForTheOneUnderWay"},
+		old: "return fmt.Errorf(\"step refused: %w\", err)", new: "_ = fmt.Errorf(\"step refused: %w\", err)",
 	},
 
 	// What pages hold.
@@ -62,6 +79,22 @@ var policy = []mutant{
 	{
 		name: "tenants-share", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestTenantsShareNoPages"},
 		old: `if tenant == "" {`, new: "if true {",
+	},
+	{
+		name: "prefix-evicted-from-its-root", file: "scheduler/table.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
+		old: "range slices.Backward(t.pages)", new: "range t.pages",
+	},
+	{
+		name: "older-page-outranks-the-copy", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
+		old: "		case o.references == 0:\n", new: "		case o.references == 0:\n			return false\n		case false:\n",
+	},
+	{
+		name: "copy-never-cached", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestCopyReplacesAnEvictedPage"},
+		old: "case pg.ready && p.claim(id):", new: "case pg.ready && pg.keyed:",
+	},
+	{
+		name: "cached-tokens-told-again", file: "scheduler/prefix.go", pkg: "scheduler", tests: []string{"TestCachedTokensAreThoseOfTheFirstTime"},
+		old: "if seq.generated == 0 {", new: "if true {",
 	},
 
 	// What is sampled.
@@ -84,8 +117,28 @@ var policy = []mutant{
 		old: "	case f.exact:", new: "	case false:",
 	},
 	{
-		name: "unknown-fields-logged-each-time", file: "api/fields.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
-		old: "u.seen[clip(name, maxParam)] = true", new: "u.seen[clip(name, maxParam)] = false",
+		name: "unknown-fields-logged-each-time", file: "api/unknown.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "	u.seen[name] = true\n", new: "",
+	},
+	{
+		name: "made-up-names-hide-others", file: "api/unknown.go", pkg: "api", tests: []string{"TestUnknownFieldsAreLoggedOnce"},
+		old: "known || u.seen[name] {", new: "known || u.seen[name] || len(u.seen) == maxUnknown {",
+	},
+	{
+		name: "pictures-in-parts-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
+		old: "			err = checkObjects(d)\n", new: "			err = d.SkipValue()\n",
+	},
+	{
+		name: "pictures-dropped", file: "api/fields.go", pkg: "api", tests: []string{"TestMessageFields"},
+		old: "			err = f.check(d)\n", new: "			_, err = f, d.SkipValue()\n",
+	},
+	{
+		name: "tools-told-with-none", file: "api/chat.go", pkg: "api", tests: []string{"TestToolsThatAreNotTold", "TestHabitualFields"},
+		old: "		r.Tools = nil\n", new: "",
+	},
+	{
+		name: "no-limit-refused", file: "api/params.go", pkg: "api", tests: []string{"TestCeilings"},
+		old: "*most == -1", new: "false",
 	},
 	{
 		name: "seed-minus-one", file: "api/integer.go", pkg: "api", tests: []string{"TestSeeds"},
@@ -115,19 +168,27 @@ var policy = []mutant{
 	},
 	{
 		name: "control-token-no-stop", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
-		old: "d.hides(e.Token) &&", new: "false &&",
+		old: "		d.stop.hide(", new: "		new(stopMatcher).hide(",
+	},
+	{
+		name: "stop-string-in-a-hidden-name", file: "api/stop.go", pkg: "api", tests: []string{"TestStopMatcherOfHiddenTokens", "TestStops"},
+		old: "			i, hidden = hidden[0].to, hidden[1:]\n			if i == len(m.held) {", new: "			hidden = hidden[1:]\n			if i == len(m.held) {",
+	},
+	{
+		name: "stop-string-broken-by-a-hidden-token", file: "api/stop.go", pkg: "api", tests: []string{"TestStopMatcherOfHiddenTokens", "TestStops"},
+		old: "case h.from == place:", new: "case h.from < len(m.held):",
 	},
 	{
 		name: "stop-strings-do-not-wait", file: "api/decoder.go", pkg: "api", tests: []string{"TestStops"},
-		old: "	case d.tokens <= d.least:", new: "	case false:",
+		old: "if d.tokens <= d.least {", new: "if false {",
 	},
 	{
 		name: "stop-string-forgotten-while-waiting", file: "api/stop.go", pkg: "api", tests: []string{"TestStops"},
-		old: "	m.held += text\n	partial := m.partial()", new: "	m.held += text\n	partial := len(m.held)",
+		old: "			return m.letOut(i)\n		}\n	}\n	return m.letOut(len(m.held))\n", new: "			return m.letOut(len(m.held))\n		}\n	}\n	return m.letOut(len(m.held))\n",
 	},
 	{
 		name: "end-token-listed", file: "api/decoder.go", pkg: "api", tests: []string{"TestCompletionLogprobs", "TestChatAnswer"},
-		old: "t.unlisted = (isEnd || isStop) && !d.job.stopInAnswer", new: "t.unlisted = false",
+		old: "t.unlisted = (isEnd || stopped && hidden) && !d.job.stopInAnswer", new: "t.unlisted = false",
 	},
 
 	// What a request holds.
@@ -138,6 +199,18 @@ var policy = []mutant{
 	{
 		name: "bodies-counted-for-ever", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded"},
 		old: "	c.server.budgets.bodies.Release(c.held)\n", new: "",
+	},
+	{
+		name: "bodies-counted-while-answered", file: "api/completions.go", pkg: "api", tests: []string{"TestAnswersHoldNoBodies"},
+		old: "	c.release()\n", new: "",
+	},
+	{
+		name: "refused-bodies-unread", file: "api/server.go", pkg: "api", tests: []string{"TestRefusedBodiesAreRead"},
+		old: "		c.drain()\n", new: "",
+	},
+	{
+		name: "normalised-texts-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestNormalisedTextsAreNotRefused"},
+		old: "m.Tokenizer.LongestPiece() * shrink", new: "m.Tokenizer.LongestPiece()",
 	},
 	{
 		name: "tokenised-to-be-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestTokenisingIsBounded"},

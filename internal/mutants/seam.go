@@ -190,7 +190,7 @@ var seam = []mutant{
 		old: "g.loads > 0 && now.Before(g.turnEnds)", new: "now.Before(g.turnEnds)",
 	},
 	{
-		name: "chunks-computed-twice", file: "cgo/step.c", pkg: "cgo/cgotest", tests: []string{"TestNeighboursChangeNoByte"},
+		name: "chunks-computed-twice", file: "cgo/step.c", pkg: "cgo", tests: []string{"TestStepGoesOnBehindClaimedChunks"},
 		old: "pool_begin_at(in->pool, w.from.chunk);", new: "",
 	},
 	{
