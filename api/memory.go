@@ -88,17 +88,6 @@ func (c *call) release() {
 	c.held = 0
 }
 
-// maxDrained is how much of a refused body is read to its end.
-const maxDrained = 32 << 20
-
-// drain reads what the client still sends of a body that was refused unread: a connection that is closed before that is reset, and
-// the answer may be lost with it. Nothing of it is kept. It is as slow as the client, which has the read timeout in all.
-func (c *call) drain() {
-	if body := c.RequestBodyStream(); body != nil && c.ctx == nil { // else it was read, and the connection is watched
-		_, _ = io.CopyN(io.Discard, body, maxDrained) // what breaks here, or is larger, ends the connection
-	}
-}
-
 // tokenise runs encode for a text of so many bytes when there is room for it.
 func (c *call) tokenise(bytes int, encode func() []int32) ([]int32, error) {
 	b := &c.server.budgets

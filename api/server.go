@@ -154,7 +154,6 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	defer c.release()
 	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		h := c.toHTTP(err)
-		c.drain()
 		writeError(ctx, h)
 		c.logFailure(h)
 	}
