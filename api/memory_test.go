@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// This file owns the tests of what requests hold before they are admitted, and of what becomes of bodies that are refused.
+// This file owns the tests of what requests hold before they are admitted.
 
 // A body is counted while it is decoded, and no longer; beyond the budget large ones are to be tried again, small ones not.
 func TestBodiesTogetherAreBounded(t *testing.T) {
