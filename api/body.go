@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -54,13 +55,23 @@ func (c *call) read() ([]byte, error) {
 		return body, c.hold(len(body))
 	}
 	raw, err := c.readAll(stream, limit)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(raw) > limit {
+	case len(raw) > limit:
 		return nil, tooLarge
+	case len(raw) < c.Request.Header.ContentLength():
+		return nil, c.unreadable(io.ErrUnexpectedEOF)
 	}
 	return raw, nil
+}
+
+// unreadable is a body's that did not come whole. The request's context knows why, if that is the client's doing.
+func (c *call) unreadable(cause error) error {
+	if err := c.context().Err(); err != nil {
+		return err
+	}
+	return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: cause}
 }
 
 // maxValues bounds the names and values of a body that are not numbers: each costs many times its text

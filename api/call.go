@@ -23,7 +23,7 @@ type call struct {
 	server  *Server
 	id      string
 	method  string
-	path    string // as it was sent: a route has one spelling
+	path    string // as it was sent: a route has one spelling; the whole target where that has none
 	peer    Peer
 	origin  string          // of a page that may use the server, else empty
 	ctx     context.Context // see context
@@ -45,7 +45,7 @@ type figures struct {
 }
 
 func (s *Server) newCall(ctx *fasthttp.RequestCtx) *call {
-	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.URI().PathOriginal())}
+	c := &call{RequestCtx: ctx, server: s, started: time.Now(), method: string(ctx.Method()), path: string(ctx.RequestURI())}
 	c.id = requestID(string(ctx.Request.Header.Peek(requestIDHeader)))
 	if s.Peer != nil {
 		c.peer = s.Peer(ctx)
@@ -73,7 +73,7 @@ func (c *call) tenant() string {
 		who = fmt.Sprintf("uid %d", c.peer.UID)
 	}
 	for _, name := range keyHeaders {
-		who += fmt.Sprintf(" %q", c.Request.Header.Peek(name))
+		who += fmt.Sprintf(" %q", c.Request.Header.PeekAll(name))
 	}
 	return who
 }
@@ -83,14 +83,18 @@ var keyHeaders = []string{fasthttp.HeaderAuthorization, "X-Api-Key", "Api-Key"}
 
 // checkEncoding refuses bodies that were compressed, before they are taken for bad JSON.
 func (c *call) checkEncoding() error {
-	encoding := string(c.Request.Header.Peek(fasthttp.HeaderContentEncoding))
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		return nil
+	for _, line := range c.Request.Header.PeekAll(fasthttp.HeaderContentEncoding) {
+		for encoding := range strings.SplitSeq(string(line), ",") {
+			encoding = strings.TrimSpace(encoding)
+			if encoding != "" && !strings.EqualFold(encoding, "identity") {
+				return &HTTPError{
+					Status: 415, Type: "invalid_request_error", Code: "unsupported_encoding",
+					Message: fmt.Sprintf("Content-Encoding: %s is not supported: send the body as it is", clip(validUTF8(encoding), maxParam)),
+				}
+			}
+		}
 	}
-	return &HTTPError{
-		Status: 415, Type: "invalid_request_error", Code: "unsupported_encoding",
-		Message: fmt.Sprintf("Content-Encoding: %s is not supported: send the body as it is", clip(validUTF8(encoding), maxParam)),
-	}
+	return nil
 }
 
 // toHTTP gives an error its answer. Where the request's context has ended, its cause tells whose doing that was.
@@ -125,6 +129,22 @@ func (c *call) logFailure(h *HTTPError) {
 	if h.Status >= 500 && h.Cause != nil {
 		slog.Error("request failed", "id", c.id, "path", c.path, "status", h.Status, "cause", h.Cause)
 	}
+}
+
+// finishWhenWritten logs and counts a whole answer. What was to be a success and was not taken is none.
+func (c *call) finishWhenWritten() {
+	status := c.Response.StatusCode()
+	written := func(err error) {
+		if err != nil && status < 400 {
+			status = statusClientGone
+		}
+		c.finish(status)
+	}
+	if c.server.Written == nil {
+		written(nil)
+		return
+	}
+	c.server.Written(c.RequestCtx, written)
 }
 
 // finish logs and counts, once per request.

@@ -130,7 +130,11 @@ func TestRefusals(t *testing.T) {
 	if !strings.HasPrefix(id, "req-") || !strings.Contains(log.String(), "level=DEBUG msg=refused id="+id+" status=408") {
 		t.Errorf("id %q, the log: %s", id, log)
 	}
-	if got := h.codes(); len(got) != 1 || got[0] != "408: 1" {
+	h.Refuse(ctx, statusClientGone, "the client went before its request was whole")
+	if p := (reply{t: t, body: ctx.Response.Body()}).problem(); p.Type != "client_gone" || !strings.Contains(log.String(), "status=499") {
+		t.Errorf("%+v, the log: %s", p, log)
+	}
+	if got := h.codes(); len(got) != 2 || got[0] != "408: 1" || got[1] != "499: 1" {
 		t.Errorf("counted %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -209,6 +210,56 @@ func TestChunkedEnd(t *testing.T) {
 	}
 }
 
+// HTTP/1.0 has no chunks: what is asked for as a stream is a whole answer, or an error like one, counted and logged once under
+// the request's name.
+func TestStreamsOfHTTP10(t *testing.T) {
+	request := func(tokens int) string {
+		body := fmt.Sprintf(`{"prompt":"x","max_tokens":%d,"stream":true}`, tokens)
+		return fmt.Sprintf("POST %s HTTP/1.0\r\nX-Request-Id: mine\r\nContent-Length: %d\r\n\r\n%s", textPath, len(body), body)
+	}
+	for name, c := range map[string]struct {
+		cut    func(h *bench, end context.CancelCauseFunc)
+		status int
+		says   string
+	}{
+		"whole":            {nil, 200, "data: [DONE]\n\n"},
+		"the server stops": {func(_ *bench, end context.CancelCauseFunc) { end(scheduler.ErrDraining) }, 503, `"type":"server_error","param":null,"code":"shutting_down"}}`},
+		"the client went":  {func(_ *bench, end context.CancelCauseFunc) { end(nil) }, 499, `"type":"client_gone"`},
+		"the engine fails": {func(h *bench, _ context.CancelCauseFunc) {
+			h.instance.mu.Lock()
+			defer h.instance.mu.Unlock()
+			h.instance.fail = func(int) error { return engine.ErrPoisoned }
+		}, 500, `"code":"internal_error"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := recorded(t)
+			h := newBench(t, func([]int32) int32 { return 'a' })
+			send, tokens := h.wire(), 5
+			if c.cut != nil {
+				ctx, end := context.WithCancelCause(t.Context())
+				h.client = ctx
+				defer h.gateOpen(3, func() { c.cut(h, end) })()
+				tokens = 200
+			}
+			a := send(request(tokens))
+			head, body, _ := strings.Cut(a, "\r\n\r\n")
+			if !strings.Contains(head, fmt.Sprintf(" %d ", c.status)) || !strings.Contains(head, fmt.Sprintf("Content-Length: %d\r\n", len(body))) ||
+				!strings.Contains(head, "X-Request-Id: mine") || strings.Contains(head, "chunked") || !strings.Contains(body, c.says) {
+				t.Errorf("%s\n%s", head, body)
+			}
+			if stream := strings.Contains(head, "text/event-stream"); stream != (c.status == 200) || strings.Contains(body, "[DONE]") != stream {
+				t.Errorf("%s\n%s", head, body)
+			}
+			if got := h.codes(); len(got) != 1 || got[0] != fmt.Sprintf("%d: 1", c.status) {
+				t.Errorf("counted %q", got)
+			}
+			if n := strings.Count(log.String(), "msg=request id=mine "); n != 1 {
+				t.Errorf("%d lines: %s", n, log)
+			}
+		})
+	}
+}
+
 // stuck is a connection whose client takes so many bytes and no more.
 type stuck struct {
 	net.Conn
@@ -248,4 +299,72 @@ func TestSlowReaderIsAtFault(t *testing.T) {
 		t.Errorf("counted %s; the log: %s", got, log)
 	}
 	_ = c.SetDeadline(time.Now())
+}
+
+// A body that does not come whole: by whose doing decides what the request counts as.
+func TestBodiesThatDoNotCome(t *testing.T) {
+	whole := "{" + soundBodies[textPath] + "}"
+	for name, c := range map[string]struct {
+		why    error // the request's context is done
+		end    error // of the body
+		size   int   // it announces
+		status int
+		code   string
+	}{
+		"the client went, by length": {context.Canceled, io.EOF, 1 << 16, 499, ""},
+		"the client went, in chunks": {context.Canceled, io.ErrUnexpectedEOF, -1, 499, ""},
+		"the client is late":         {os.ErrDeadlineExceeded, os.ErrDeadlineExceeded, 1 << 16, 408, "bad_request"},
+		"the client is late, chunks": {os.ErrDeadlineExceeded, errors.New("broken chunk"), -1, 408, "bad_request"},
+		"the server stops":           {scheduler.ErrDraining, errors.New("broken chunk"), -1, 503, "shutting_down"},
+		"shorter than it says":       {nil, io.EOF, 1 << 16, 400, "bad_body"},
+		"chunks that are none":       {nil, errors.New("broken chunk"), -1, 400, "bad_body"},
+		"as long as it says":         {nil, io.EOF, len(whole), 200, ""},
+		"as long as its chunks":      {nil, io.EOF, -1, 200, ""},
+	} {
+		h := newBench(t, letters)
+		if c.why != nil {
+			ctx, end := context.WithCancelCause(t.Context())
+			end(c.why)
+			h.client = ctx
+		}
+		ctx := &fasthttp.RequestCtx{}
+		ctx.Init(&fasthttp.Request{}, nil, nil)
+		ctx.Request.Header.SetMethod("POST")
+		ctx.Request.SetRequestURI(textPath)
+		ctx.Request.SetBodyStream(io.MultiReader(strings.NewReader(whole), failing{c.end}), c.size)
+		h.Handle(ctx)
+		r := reply{t: t, status: ctx.Response.StatusCode(), body: ctx.Response.Body()}
+		if got := h.codes(); r.status != c.status || len(got) != 1 || got[0] != fmt.Sprintf("%d: 1", c.status) || c.status != 200 && r.problem().Code != c.code {
+			t.Errorf("%s: counted %q, status %d: %s", name, got, r.status, r.body)
+		}
+	}
+}
+
+// failing is a body's end.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// An answer counts when it is written: a success that the client has not taken is none, and an error stays what it is.
+func TestAnswersThatAreNotTaken(t *testing.T) {
+	for _, c := range []struct {
+		path    string
+		failure error
+		status  string
+	}{
+		{"/health/live", nil, "200: 1"}, {"/health/live", errors.New("write timed out"), "499: 1"},
+		{"/nowhere", nil, "404: 1"}, {"/nowhere", errors.New("write timed out"), "404: 1"},
+	} {
+		h, log := newBench(t, letters), recorded(t)
+		var written func(error)
+		h.Written = func(_ *fasthttp.RequestCtx, f func(error)) { written = f }
+		h.do("GET", c.path, "", "X-Request-Id", "mine")
+		if got := h.codes(); len(got) > 0 || strings.Contains(log.String(), "msg=request") {
+			t.Errorf("%s: counted %q before it is written", c.path, got)
+		}
+		written(c.failure)
+		if got := h.codes(); len(got) != 1 || got[0] != c.status || !strings.Contains(log.String(), "id=mine method=GET path="+c.path+" status="+c.status[:3]) {
+			t.Errorf("%s, %v: counted %q; the log: %s", c.path, c.failure, got, log)
+		}
+	}
 }

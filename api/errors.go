@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -69,6 +70,8 @@ func toHTTP(err error) *HTTPError {
 		return &HTTPError{Status: 500, Type: "server_error", Code: "not_finite", Message: notFinite.Error(), Cause: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, errClientGone):
 		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &HTTPError{Status: 408, Type: "invalid_request_error", Code: "bad_request", Message: "the request took too long to arrive"}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):

@@ -152,11 +152,10 @@ func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) 
 	if err != nil {
 		return err
 	}
-	c.stream(func(s sse) error {
+	return c.stream(func(s sse) error {
 		defer r.stop()
 		return produce(s, r.each)
 	})
-	return nil
 }
 
 // follow turns one sequence's events into pieces until it ends or the request is over.

@@ -19,6 +19,7 @@ const loadingPatience = 10 * time.Second
 type Loading struct {
 	patience time.Duration
 	percent  atomic.Int32
+	waiting  atomic.Int32 // requests, see wait
 	end      sync.Once
 	err      error
 	done     chan struct{}
@@ -36,6 +37,9 @@ func (l *Loading) Progress(done, total int64) {
 
 // Percent is how much has been read.
 func (l *Loading) Percent() int { return int(l.percent.Load()) }
+
+// Waiting is how many requests wait for the model.
+func (l *Loading) Waiting() int { return int(l.waiting.Load()) }
 
 // End says that the model answers, or why it never will. Later calls change nothing.
 func (l *Loading) End(err error) {
@@ -69,6 +73,8 @@ func (l *Loading) wait(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
 	t := time.NewTimer(l.patience)
 	defer t.Stop()
 	select {

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"chimera/engine"
 	"chimera/scheduler"
 )
 
@@ -155,9 +157,38 @@ func TestStatus(t *testing.T) {
 	if s := h.status(); s.State != "loading" || s.Percent == nil || *s.Percent != 25 {
 		t.Errorf("loading: %+v", s)
 	}
-	h.Loading.End(nil)
-	h.scheduler.Drain()
-	if s := h.status(); s.State != "draining" {
-		t.Errorf("draining: %+v", s)
+}
+
+// The state is a word for what the loop and the load say.
+func TestState(t *testing.T) {
+	loading, stopped, loaded := NewLoading(), NewLoading(), NewLoading()
+	stopped.End(scheduler.ErrDraining)
+	loaded.End(nil)
+	for _, c := range []struct {
+		loading *Loading
+		refusal error
+		want    string
+	}{
+		{nil, nil, "serving"},
+		{loading, nil, "loading"},
+		{nil, scheduler.ErrDraining, "draining"},
+		{stopped, nil, "draining"},
+		{loaded, nil, "serving"},
+		{loaded, scheduler.ErrDraining, "draining"},
+		{nil, fmt.Errorf("the loop: %w", engine.ErrPoisoned), "failed"},
+	} {
+		h := newBench(t, letters)
+		h.Metrics = NewMetrics(func() scheduler.Snapshot { return scheduler.Snapshot{Refusal: c.refusal} })
+		h.Loading = c.loading
+		if got := h.status().State; got != c.want {
+			t.Errorf("loading %t, refusal %v: %s, want %s", c.loading != nil, c.refusal, got, c.want)
+		}
+	}
+	h := newBench(t, letters)
+	h.instance.fail = func(int) error { return engine.ErrPoisoned }
+	h.post(textPath, "{"+soundBodies[textPath]+"}")
+	<-h.ended
+	if got := h.status().State; got != "failed" {
+		t.Errorf("the loop has ended: %s", got)
 	}
 }

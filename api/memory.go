@@ -52,7 +52,7 @@ func (c *call) readAll(body io.Reader, limit int) ([]byte, error) {
 		case err == io.EOF:
 			return raw, nil
 		case err != nil:
-			return nil, &HTTPError{Status: 400, Type: "invalid_request_error", Code: "bad_body", Message: "the request body could not be read", Cause: err}
+			return nil, c.unreadable(err)
 		case len(raw) > limit:
 			return raw, nil // which is refused
 		case len(raw) < cap(raw):
@@ -86,17 +86,6 @@ func (c *call) hold(bytes int) error {
 func (c *call) release() {
 	c.server.budgets.bodies.Release(c.held)
 	c.held = 0
-}
-
-// maxDrained is how much of a refused body is read to its end.
-const maxDrained = 32 << 20
-
-// drain reads what the client still sends of a body that was refused unread: a connection that is closed before that is reset, and
-// the answer may be lost with it. Nothing of it is kept. It is as slow as the client, which has the read timeout in all.
-func (c *call) drain() {
-	if body := c.RequestBodyStream(); body != nil && c.ctx == nil { // else it was read, and the connection is watched
-		_, _ = io.CopyN(io.Discard, body, maxDrained) // what breaks here, or is larger, ends the connection
-	}
 }
 
 // tokenise runs encode for a text of so many bytes when there is room for it.

@@ -2,17 +2,13 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
-// This file owns the tests of what requests hold before they are admitted, and of what becomes of bodies that are refused.
+// This file owns the tests of what requests hold before they are admitted.
 
 // A body is counted while it is decoded, and no longer; beyond the budget large ones are to be tried again, small ones not.
 func TestBodiesTogetherAreBounded(t *testing.T) {
@@ -76,58 +72,6 @@ func TestAnswersHoldNoBodies(t *testing.T) {
 		close(open)
 		if r := <-done; r.status != 200 {
 			t.Errorf("%s: status %d: %s", path, r.status, r.body)
-		}
-	}
-}
-
-// counted is a body that says how much of it was read, and how it ended.
-type counted struct {
-	left int64
-	end  error
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	if c.left == 0 {
-		return 0, c.end
-	}
-	n := min(c.left, int64(len(p)))
-	c.left -= n
-	return int(n), nil
-}
-
-// A request that is refused before its body was read is read to its end all the same, within bounds: its client writes the whole
-// before it reads the answer.
-func TestRefusedBodiesAreRead(t *testing.T) {
-	h := newBench(t, letters)
-	h.budgets.bodies.TryAcquire(openBodies * benchBody)
-	for _, c := range []struct {
-		path, encoding string
-		size           int // that is announced, -1: none is
-		bytes, left    int64
-		end            error
-		status         int
-	}{
-		{textPath, "", benchBody + 1, benchBody + 1, 0, io.EOF, 413},
-		{textPath, "", -1, 4 * benchBody, 0, io.EOF, 429},
-		{textPath, "", benchBody, benchBody, 0, io.EOF, 429},
-		{"/nowhere", "", benchBody, benchBody, 0, io.EOF, 404},
-		{"/metrics", "", benchBody, benchBody, 0, io.EOF, 405},
-		{textPath, "gzip", benchBody, benchBody, 0, io.EOF, 415},
-		{textPath, "", maxDrained * 2, maxDrained * 2, maxDrained, io.EOF, 413},
-		{textPath, "", benchBody + 1, benchBody, 0, errors.New("the client went"), 413},
-	} {
-		body := &counted{c.bytes, c.end}
-		ctx := &fasthttp.RequestCtx{}
-		ctx.Init(&fasthttp.Request{}, nil, nil)
-		ctx.Request.Header.SetMethod("POST")
-		ctx.Request.SetRequestURI(c.path)
-		if c.encoding != "" {
-			ctx.Request.Header.Set("Content-Encoding", c.encoding)
-		}
-		ctx.Request.SetBodyStream(body, c.size)
-		h.Handle(ctx)
-		if got := ctx.Response.StatusCode(); got != c.status || body.left != c.left {
-			t.Errorf("%s with %d bytes: status %d with %d bytes unread, want %d with %d", c.path, c.bytes, got, body.left, c.status, c.left)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (m *Metrics) registerSnapshot(snapshot func() scheduler.Snapshot) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(read(snapshot())) }))
 	}
 	gauge("chimera_requests_running", "Sequences in the batch.", func(s scheduler.Snapshot) float64 { return float64(s.Running) })
-	gauge("chimera_requests_waiting", "Sequences waiting for a place.", func(s scheduler.Snapshot) float64 { return float64(s.Waiting) })
+	gauge("chimera_requests_waiting", "Sequences waiting for a place; while the model loads, requests waiting for it.", func(s scheduler.Snapshot) float64 { return float64(s.Waiting) })
 	gauge("chimera_kv_pages_used", "KV pages of all groups in use, cached prefixes not counted.", func(s scheduler.Snapshot) float64 { return float64(s.PagesUsed) })
 	gauge("chimera_kv_pages_cached", "KV pages that hold prefixes nobody uses at the moment.", func(s scheduler.Snapshot) float64 { return float64(s.PagesCached) })
 	gauge("chimera_kv_pages_total", "KV pages in the pools.", func(s scheduler.Snapshot) float64 { return float64(s.PagesTotal) })

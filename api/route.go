@@ -8,7 +8,35 @@ import (
 )
 
 // This file owns which path is which route. A path is compared as it was sent: what a proxy before us forbids as /metrics must
-// not be had as //metrics or /x/..%2fmetrics.
+// not be had as //metrics, /metrics#x or ftp://localhost/metrics.
+
+// pathOf is the path of a request's target, which has two forms: what begins with a slash, and what proxies are sent, http://
+// and an authority before that (RFC 9112, section 3.2). No client sends a fragment.
+func pathOf(raw []byte) (string, error) {
+	target := string(raw)
+	bad := func(why string) (string, error) {
+		return target, &HTTPError{
+			Status: 400, Type: "invalid_request_error", Code: "bad_target",
+			Message: fmt.Sprintf("the request target %s %s", clip(validUTF8(target), maxPath), why),
+		}
+	}
+	path, _, _ := strings.Cut(target, "?")
+	if strings.Contains(target, "#") {
+		return bad("has a fragment: send what stands before the #")
+	}
+	if strings.HasPrefix(path, "/") {
+		return path, nil
+	}
+	const scheme = "http://"
+	if len(path) < len(scheme) || !strings.EqualFold(path[:len(scheme)], scheme) {
+		return bad("is neither a path nor an http:// address")
+	}
+	authority, path, found := strings.Cut(path[len(scheme):], "/")
+	if authority == "" || strings.Contains(authority, "@") || !found {
+		return bad("must be http://HOST/PATH, without a user")
+	}
+	return "/" + path, nil
+}
 
 // modelPrefix begins the path of a model, whose name may need escaping.
 const modelPrefix = "/v1/models/"

@@ -76,8 +76,12 @@ type Peer struct {
 type Config struct {
 	Registry Registry
 	Metrics  *Metrics
-	// RequestContext is done when the request's client has gone, or the server cuts the request off; its cause tells which.
+	// RequestContext is done when the request's client has gone, or the server cuts the request off; its cause tells which. It is
+	// done at once for a body that did not come whole.
 	RequestContext func(*fasthttp.RequestCtx) context.Context
+	// Written calls f, once, when the answer that the handler leaves is written, or with why the client has not taken it. nil: f
+	// is called at once.
+	Written func(ctx *fasthttp.RequestCtx, f func(error))
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
@@ -150,14 +154,13 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	defer c.release()
 	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		h := c.toHTTP(err)
-		c.drain()
 		writeError(ctx, h)
 		c.logFailure(h)
 	}
 	c.headRequestID()
 	c.headCORS()
 	if !c.streams {
-		c.finish(ctx.Response.StatusCode())
+		c.finishWhenWritten()
 	}
 }
 
@@ -165,7 +168,11 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 // such things all day, so the log has them for debugging.
 func (s *Server) Refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
 	c := &call{RequestCtx: ctx, id: requestID("")}
-	writeError(ctx, &HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"})
+	h := &HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"}
+	if status == statusClientGone {
+		h = toHTTP(errClientGone)
+	}
+	writeError(ctx, h)
 	c.headRequestID()
 	s.Metrics.requests(status)
 	peer := slog.String("peer", "unknown")
@@ -175,7 +182,10 @@ func (s *Server) Refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
 	slog.Debug("refused", "id", c.id, "status", status, "reason", reason, peer)
 }
 
-func (s *Server) dispatch(c *call) error {
+func (s *Server) dispatch(c *call) (err error) {
+	if c.path, err = pathOf(c.RequestURI()); err != nil {
+		return err
+	}
 	if err := s.Sites.check(c); err != nil {
 		return err
 	}

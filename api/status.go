@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -43,7 +44,7 @@ type (
 	statusLoad struct {
 		Running int    `json:"running"`
 		Waiting int    `json:"waiting"`
-		Limit   int    `json:"admission_limit,omitempty"` // while a GPU's health cuts admission
+		Limit   int    `json:"admission_limit,omitzero"` // while a GPU's health cuts admission
 		Reason  string `json:"admission_reason,omitempty"`
 	}
 	statusTokens struct {
@@ -93,13 +94,13 @@ func (s *Server) status(c *call) error {
 
 // state is a word for it. It makes no decode: that is readiness.
 func (s *Server) state(now scheduler.Snapshot) string {
-	switch {
-	case isLoading(s.Loading.check()):
+	switch err := cmp.Or(s.Loading.check(), now.Refusal); {
+	case err == nil:
+		return "serving"
+	case isLoading(err):
 		return "loading"
-	case errors.Is(now.Refusal, scheduler.ErrDraining):
+	case errors.Is(err, scheduler.ErrDraining):
 		return "draining"
-	case now.Refusal != nil:
-		return "failed"
 	}
-	return "serving"
+	return "failed"
 }

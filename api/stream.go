@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -35,10 +36,14 @@ func (s sse) frame(data []byte) error {
 // that does not know the event must not take what it has for the whole answer.
 //
 // Rejected: fasthttp's SetBodyStreamWriter, whose bodies can't break off, and which leaves a panic to end the process.
-func (c *call) stream(produce func(sse) error) {
+//
+// HTTP/1.0 has no chunks, so its answers are whole: an error comes instead of the events.
+func (c *call) stream(produce func(sse) error) error {
+	if !c.Request.Header.IsHTTP11() {
+		return c.streamWhole(produce)
+	}
 	c.streams = true
-	c.SetContentType("text/event-stream")
-	c.Response.Header.Set("Cache-Control", "no-cache")
+	c.headStream()
 	c.Response.Header.Set("X-Accel-Buffering", "no") // proxies must pass each event on at once
 	c.Response.ImmediateHeaderFlush = true
 	read, write := io.Pipe()
@@ -48,6 +53,24 @@ func (c *call) stream(produce func(sse) error) {
 		err := c.endStream(s, protect(func() error { return produce(s) }))
 		write.CloseWithError(err)
 	}()
+	return nil
+}
+
+func (c *call) headStream() {
+	c.SetContentType("text/event-stream")
+	c.Response.Header.Set("Cache-Control", "no-cache")
+}
+
+func (c *call) streamWhole(produce func(sse) error) error {
+	var events bytes.Buffer
+	s := sse{&events}
+	if err := produce(s); err != nil {
+		return err
+	}
+	c.headStream()
+	_ = s.frame([]byte("[DONE]")) // a buffer takes all
+	c.SetBody(events.Bytes())
+	return nil
 }
 
 // endStream writes the end mark, or why there is none. What it returns is nil for a whole answer.

@@ -27,8 +27,10 @@ type probe struct {
 }
 
 // ready tells why the model does not answer.
-func (p probe) ready(ctx context.Context) error {
-	now := p.loop.Snapshot()
+func (p probe) ready(ctx context.Context) error { return p.readyAfter(ctx, p.loop.Snapshot()) }
+
+// readyAfter is ready when the loop was last seen like this. Clients may have come since.
+func (p probe) readyAfter(ctx context.Context, now scheduler.Snapshot) error {
 	if now.Refusal != nil {
 		return now.Refusal
 	}

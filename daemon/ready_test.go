@@ -127,15 +127,31 @@ func TestDrainingIsNotReady(t *testing.T) {
 	}
 }
 
-// A probe that was admitted before clients is answered by their steps.
+// A question that came when the loop was idle, and whose token waits behind clients by now, is answered by their next step.
 func TestReadinessDoesNotQueueBehindClients(t *testing.T) {
 	p, gate, _ := gated(t)
 	p.limit = 10 * time.Second
+	idle := p.loop.Snapshot()
+	p.ask(t, 2) // all places are taken for 60 steps
 	answered := make(chan error, 1)
-	go func() { answered <- p.ready(t.Context()) }()
-	p.ask(t, 1)
+	go func() { answered <- p.readyAfter(t.Context(), idle) }()
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Waiting == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the question's token does not wait")
+		}
+	}
+	select {
+	case err := <-answered:
+		t.Fatalf("answered before any step: %v", err)
+	case <-time.After(3 * readyLook):
+	}
 	gate <- struct{}{}
-	if err := <-answered; err != nil {
-		t.Error(err)
+	select {
+	case err := <-answered:
+		if now := p.loop.Snapshot(); err != nil || now.Steps != 1 {
+			t.Errorf("%v, after %d steps", err, now.Steps)
+		}
+	case <-time.After(p.limit / 2):
+		t.Error("the clients' step was no answer")
 	}
 }

@@ -25,12 +25,12 @@ func (s *server) serveModel() error {
 	return nil
 }
 
-// snapshot is that of the model's loop, or of none.
+// snapshot is that of the model's loop. While there is none, requests wait for the model.
 func (s *server) snapshot() scheduler.Snapshot {
 	if now := s.served.Load(); now != nil {
 		return now.loop.Snapshot()
 	}
-	return scheduler.Snapshot{}
+	return scheduler.Snapshot{Waiting: s.loading.Waiting()}
 }
 
 // ready is asked when the model is loaded.

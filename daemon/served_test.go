@@ -105,3 +105,65 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 		})
 	}
 }
+
+// Who waits for the model is seen to wait, by people and by machines.
+func TestWaitingForTheModelIsSeen(t *testing.T) {
+	s, answered := loadingServer(t)
+	for path, want := range map[string]string{"/v1/status": `"requests":{"running":0,"waiting":1}`, "/metrics": "\nchimera_requests_waiting 1\n"} {
+		r, err := http.Get("http://" + s.listeners[0].Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v: %s", path, err, text)
+		}
+	}
+	s.shutdownHTTP()
+	if r := <-answered; r != nil {
+		r.Body.Close()
+	}
+	if n := s.snapshot().Waiting; n != 0 {
+		t.Errorf("%d wait when all were answered", n)
+	}
+}
+
+// A daemon that drains takes no connections. Who had connected just before is told what it does, and is not kept.
+func TestDrainingIsSaid(t *testing.T) {
+	s, answered := loadingServer(t)
+	address := s.listeners[0].Addr().String()
+	questions := map[string]string{"/v1/status": `"state":"draining"`, "/health/ready": `"code":"shutting_down"`}
+	connections := map[string]net.Conn{}
+	for path := range questions {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		connections[path] = c
+	}
+	time.Sleep(20 * time.Millisecond) // until both are accepted
+	ended := make(chan struct{})
+	go func() {
+		s.shutdownHTTP()
+		close(ended)
+	}()
+	if r := <-answered; r != nil {
+		r.Body.Close()
+	}
+	for c, err := net.Dial("tcp", address); err == nil; c, err = net.Dial("tcp", address) {
+		c.Close()
+	}
+	for path, want := range questions {
+		c := connections[path]
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := io.ReadAll(c); err != nil || !strings.Contains(string(a), want) || !strings.Contains(string(a), "Connection: close") {
+			t.Errorf("%s: %v %s", path, err, a)
+		}
+	}
+	<-ended
+}

@@ -185,8 +185,9 @@ func (s *server) checkDecode() error {
 // startHTTP answers from here on: of the model, that it is loading.
 func (s *server) startHTTP() (err error) {
 	handlers := api.New(api.Config{
-		Registry: &registry{names(s.models), &s.served}, Metrics: api.NewMetrics(s.snapshot), RequestContext: socket.RequestContext,
-		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready, Peer: peer, Sites: s.config.sites(),
+		Registry: &registry{names(s.models), &s.served}, Metrics: api.NewMetrics(s.snapshot),
+		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
+		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready,
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,8 +21,7 @@ import (
 // listener wraps the connections it accepts.
 type listener struct {
 	net.Listener
-	watcher *watcher
-	write   time.Duration
+	server  *Server
 	serving sync.Once
 	served  chan struct{} // closed when the server accepts
 }
@@ -35,7 +36,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	for warned := false; ; warned = true {
 		c, err := l.Listener.Accept()
 		if err == nil {
-			return &conn{Conn: c, watcher: l.watcher, write: l.write}, nil
+			return &conn{Conn: c, server: l.server}, nil
 		}
 		if !passes(err) {
 			return nil, err
@@ -60,25 +61,57 @@ func passes(err error) bool {
 // fasthttp reads the next request only when the answer is written.
 type conn struct {
 	net.Conn
-	watcher *watcher
-	write   time.Duration
-	scan    headScan // the reading goroutine's
+	server  *Server
+	framing framing     // the reading goroutine's
+	read    atomic.Bool // the server has asked for bytes
+	reading atomic.Bool // it does
+	midway  atomic.Bool // of a request, or behind what is none
+	closing sync.Once
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // of the request under way
-	id     int32              // of the watch, 0 if none
+	mu      sync.Mutex
+	cancel  context.CancelFunc // of the request under way
+	id      int32              // of the watch, 0 if none
+	written func(error)        // wants to know of the answer under way
+	failed  error              // why answers can't be written
+	broken  error              // why nothing more is read: the client has ended its input, is gone, or late
 }
 
 // Read ends the request under way. Bytes are only ever taken here, by the server itself: the watch
 // looks at the connection's state, so no byte of a pipelined request can be lost.
 func (c *conn) Read(b []byte) (int, error) {
 	c.endRequest()
-	if c.scan.bad {
-		return 0, errBareLF
+	if c.framing.bad != nil {
+		return 0, c.framing.bad
 	}
+	c.read.Store(true)
+	c.reading.Store(true)
+	defer c.reading.Store(false)
 	n, err := c.Conn.Read(b)
-	c.scan.read(b[:n])
+	if passed := c.framing.read(b[:n]); passed < n {
+		// fasthttp says nothing to who sends nothing but line ends: something else takes the place of what can be no head.
+		b[passed] = '?'
+		n = passed + 1
+	}
+	c.midway.Store(c.framing.midway())
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.mu.Lock()
+		c.broken = err
+		c.mu.Unlock()
+	}
 	return n, err
+}
+
+// cutShort tells why a request is not whole: context.Canceled if its client went, os.ErrDeadlineExceeded if it took too long.
+func (c *conn) cutShort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.broken == nil || !c.midway.Load():
+		return nil
+	case errors.Is(c.broken, os.ErrDeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	return context.Canceled
 }
 
 // pieceBytes is what a client must take within one write deadline.
@@ -88,7 +121,7 @@ const pieceBytes = 64 << 10
 // slow line is not.
 func (c *conn) Write(b []byte) (n int, err error) {
 	for len(b) > n && err == nil {
-		if err = c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
+		if err = c.SetWriteDeadline(time.Now().Add(c.server.limits.write)); err != nil {
 			break
 		}
 		var wrote int
@@ -96,28 +129,46 @@ func (c *conn) Write(b []byte) (n int, err error) {
 		n += wrote
 	}
 	if err != nil {
-		c.hangUp()
+		c.fail(err)
 	}
 	return n, err
 }
 
 // Close ends the request and the connection.
-func (c *conn) Close() error {
+func (c *conn) Close() (err error) {
 	c.endRequest()
-	return c.Conn.Close()
+	c.closing.Do(func() {
+		c.drain()
+		err = c.Conn.Close()
+	})
+	return err
 }
 
 func (c *conn) endRequest() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	written, failed := c.written, c.failed
+	c.written = nil
 	if c.id != 0 {
-		c.watcher.remove(c.id, c.fd())
+		c.server.watcher.remove(c.id, c.fd())
 		c.id = 0
 	}
 	if c.cancel != nil {
 		c.cancel()
 		c.cancel = nil
 	}
+	c.mu.Unlock()
+	if written != nil {
+		written(failed)
+		c.server.answers.Done()
+	}
+}
+
+// fail notes that the client does not take its answer.
+func (c *conn) fail(err error) {
+	c.hangUp()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = err
 }
 
 // hangUp cancels the request under way.
@@ -129,15 +180,27 @@ func (c *conn) hangUp() {
 	}
 }
 
-// begin starts a request whose context is done when the client hangs up.
+// begin starts a request whose context is done when the client hangs up, and at once if the request did not come whole.
 func (c *conn) begin(parent context.Context) context.Context {
 	c.endRequest()
+	ctx, cancel := context.WithCancelCause(parent)
+	if why := c.cutShort(); why != nil {
+		cancel(why)
+		return ctx
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ctx, cancel := context.WithCancel(parent)
-	c.cancel = cancel
-	c.id = c.watcher.add(c, c.fd(), c.events())
+	c.cancel = func() { cancel(context.Canceled) }
+	c.id = c.server.watcher.add(c, c.fd(), c.events())
 	return ctx
+}
+
+// tell calls f when the answer under way is written, or with why it is not.
+func (c *conn) tell(f func(error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written = f
+	c.server.answers.Add(1)
 }
 
 // events are what counts as hung up. TCP: the end of input, since a client that is gone and one that

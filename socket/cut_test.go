@@ -68,23 +68,6 @@ func TestBrokenStreamsHaveNoEnd(t *testing.T) {
 	}
 }
 
-// HTTP/1.0 has no chunks: a stream that breaks off is an error from its first line on.
-func TestBrokenStreamsOfHTTP10(t *testing.T) {
-	f := start(t, hasty)
-	c := f.dial(t, "tcp")
-	send(t, c, "GET /broken HTTP/1.0\r\n\r\n")
-	if all, err := io.ReadAll(c); err != nil || !strings.Contains(string(all), " 500 ") || !strings.HasSuffix(string(all), "failed to finish the answer") {
-		t.Errorf("%v %q", err, all)
-	}
-	c = f.dial(t, "tcp")
-	send(t, c, "GET /broken?waits=1 HTTP/1.0\r\n\r\n")
-	receive(t, "the request", f.started)
-	f.shutdown(t)
-	if all, err := io.ReadAll(c); err != nil || !strings.Contains(string(all), " 503 ") || !strings.HasSuffix(string(all), "shutting down") {
-		t.Errorf("%v %q", err, all)
-	}
-}
-
 // When Shutdown returns, what was cut off has had its last word: the process may end.
 func TestShutdownWaitsForLastWords(t *testing.T) {
 	f := start(t, limits{read: time.Second, idle: time.Second, write: time.Second, end: patience, connections: 16})

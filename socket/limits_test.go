@@ -13,7 +13,7 @@ import (
 )
 
 // hasty are limits that a test can wait for.
-var hasty = limits{read: 300 * time.Millisecond, idle: 300 * time.Millisecond, write: 300 * time.Millisecond, end: 300 * time.Millisecond, connections: 16384}
+var hasty = limits{read: 300 * time.Millisecond, idle: 300 * time.Millisecond, write: 300 * time.Millisecond, end: 300 * time.Millisecond, drain: 300 * time.Millisecond, connections: 16384}
 
 // trickle writes a byte at a time, each well within the read timeout, until the connection ends.
 func trickle(c net.Conn, text string) {
@@ -139,17 +139,24 @@ func TestLargeBodiesStream(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	few := defaultLimits
-	few.connections = 4
+	few.connections, few.drain = 4, 2*soon
 	f := start(t, few)
 	for _, network := range networks {
 		for range few.connections {
 			send(t, f.dial(t, network), "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
 			receive(t, "the request", f.started)
 		}
-		c := f.dial(t, network)
-		all, _ := io.ReadAll(c)
-		if !strings.HasPrefix(string(all), "HTTP/1.1 503 ") {
-			t.Errorf("%s: %q", network, all)
+		began := time.Now()
+		for range 8 { // none of them holds the next up, though it sends and does not close
+			c := f.dial(t, network)
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n")
+			all, _ := io.ReadAll(c)
+			if !strings.HasPrefix(string(all), "HTTP/1.1 503 ") {
+				t.Errorf("%s: %q", network, all)
+			}
+		}
+		if d := time.Since(began); d > few.drain {
+			t.Errorf("%s: refused after %v", network, d)
 		}
 	}
 }

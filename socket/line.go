@@ -1,89 +1,180 @@
 package socket
 
-import "errors"
-
-// This file owns noticing a bare LF in a head as it arrives. fasthttp waits for the CR LF that ends a head, so a client that
-// ends its lines with LF alone would hear of it when its time is up. It is refused where fasthttp asks for more of the head, or
-// takes it for whole.
-
-var errBareLF = errors.New("a line of the head ends in a bare LF, it must end in CR LF")
-
-// headScan follows the bytes of a connection from one head to the next. Where a client sends requests without waiting for
-// answers, what fasthttp holds back of them is not known here: from then on nothing is looked for, and checkHead has the word.
-type headScan struct {
-	state  scanState
-	last   byte // of the head
-	line   int  // bytes of the line so far
-	lines  int  // that were not empty
-	behind int  // bytes behind the head: the body's, if there is no further request
-	bad    bool // the head has a bare LF
-}
-
-type scanState int
-
-const (
-	inHead scanState = iota
-	behindHead
-	lost
+import (
+	"bytes"
+	"strconv"
+	"strings"
 )
 
-// read looks at what has arrived.
-func (s *headScan) read(b []byte) {
-	for i, c := range b {
-		switch s.state {
-		case lost:
-			return
-		case behindHead:
-			s.behind += len(b) - i
-			return
-		}
-		if c == '\n' {
-			if s.last != '\r' {
-				s.bad = true
-				return
+// This file owns following a connection's bytes from one head to the next, so that what no head may hold is refused as it
+// arrives: fasthttp waits for the CR LF that ends a head, and who speaks TLS or ends lines with LF alone would hear of it when
+// the time is up.
+//
+// A head whose length two parsers could read differently is followed as it may be: checkHead refuses it, and the connection ends.
+
+// A headError is why a head is refused.
+type headError string
+
+func (e headError) Error() string { return string(e) }
+
+// Unwrap makes it an ErrHead.
+func (e headError) Unwrap() error { return ErrHead }
+
+const (
+	errBareLF  = headError("a line of the head ends in a bare LF, it must end in CR LF")
+	errBareCR  = headError("a CR in the head that no LF follows")
+	errControl = headError("a control character in the head: this is HTTP without TLS")
+	errMethod  = headError("the first line does not begin with a method")
+)
+
+// framing knows where in a request the last byte stands.
+type framing struct {
+	part   part
+	line   []byte // of a head or trailer, or a chunk's size, so far
+	cr     bool   // the last byte was a CR
+	lines  int    // of the head that were not empty
+	method bool   // the first line's method is over
+	left   int64  // bytes of the body or the chunk that are still to come
+	chunks bool   // the body comes in chunks
+	bad    error  // what came can be no head
+}
+
+type part int
+
+const (
+	inHead part = iota
+	inBody
+	inChunkSize
+	inChunk
+	behindChunk // its CR LF
+	inTrailer
+	lost // chunks that are none: fasthttp fails with them
+)
+
+// midway tells whether a request has begun and is not read to its end.
+func (f *framing) midway() bool {
+	return f.bad != nil || f.part != inHead || f.lines > 0 || len(f.line) > 0 || f.cr
+}
+
+// read follows what has arrived. It tells how much of that may be passed on: all but what can be no head.
+func (f *framing) read(b []byte) int {
+	for i := 0; i < len(b); {
+		switch f.part {
+		case inBody, inChunk:
+			n := min(int64(len(b)-i), f.left)
+			f.left -= n
+			i += int(n)
+			if f.left == 0 {
+				f.endData()
 			}
-			s.endLine()
-		} else if c != '\r' {
-			s.line++
+			continue
+		case inHead, inTrailer:
+			if f.bad = f.check(b[i]); f.bad != nil {
+				return i
+			}
+		case lost:
+			return len(b)
 		}
-		s.last = c
+		f.add(b[i])
+		i++
 	}
+	return len(b)
 }
 
-// endLine ends the head at an empty line, but for those before the request line.
-func (s *headScan) endLine() {
+// check refuses what no head or trailer may hold.
+func (f *framing) check(c byte) error {
 	switch {
-	case s.line > 0:
-		s.lines++
-	case s.lines > 0:
-		s.state = behindHead
-	}
-	s.line = 0
-}
-
-// request says that fasthttp has taken a head for whole, and how long a body it found announced: -1 stands for chunks, -2 for
-// none.
-func (s *headScan) request(body int) error {
-	const chunks, none = -1, -2
-	if body == none {
-		body = 0
-	}
-	if s.state != behindHead || body == chunks {
-		s.state = lost
-	} else {
-		s.behind -= body // what is still to come of the body makes it 0, a further request more
-	}
-	if s.bad {
+	case c == '\n' && !f.cr:
 		return errBareLF
+	case c != '\n' && f.cr:
+		return errBareCR
+	case c < ' ' && c != '\t' && c != '\r' && c != '\n', c == 0x7f:
+		return errControl
+	case f.part == inHead && f.lines == 0 && !f.method && c != '\r' && c != '\n':
+		if f.method = c == ' ' && len(f.line) > 0; !f.method && !isTokenByte(c) {
+			return errMethod
+		}
 	}
 	return nil
 }
 
-// next begins another head, if nothing of it has come already.
-func (s *headScan) next() {
-	if s.state == behindHead && s.behind == 0 {
-		*s = headScan{}
-	} else {
-		s.state = lost
+// add takes a byte of a line.
+func (f *framing) add(c byte) {
+	f.cr = c == '\r'
+	switch {
+	case c == '\n':
+		f.endLine()
+		f.line = f.line[:0]
+	case !f.cr && len(f.line) < headBytes: // fasthttp takes no longer heads
+		f.line = append(f.line, c)
 	}
 }
+
+func (f *framing) endLine() {
+	switch f.part {
+	case inHead:
+		f.endHeadLine()
+	case inChunkSize:
+		f.beginChunk()
+	case behindChunk:
+		f.part = inChunkSize
+	case inTrailer:
+		if len(f.line) == 0 {
+			f.next()
+		}
+	}
+}
+
+// endHeadLine ends the head at an empty line, but for those before the request line.
+func (f *framing) endHeadLine() {
+	if len(f.line) > 0 {
+		f.lines++
+		f.noteLength()
+		return
+	}
+	switch {
+	case f.lines == 0:
+	case f.chunks:
+		f.part = inChunkSize
+	case f.left > 0:
+		f.part = inBody
+	default:
+		f.next()
+	}
+}
+
+// noteLength looks for a line that says how long the body is.
+func (f *framing) noteLength() {
+	name, value, _ := bytes.Cut(f.line, []byte(":"))
+	switch strings.ToLower(string(name)) {
+	case "content-length":
+		f.left, _ = strconv.ParseInt(strings.Trim(string(value), " \t"), 10, 64) // what is no length is refused
+	case "transfer-encoding":
+		f.chunks = true
+	}
+}
+
+func (f *framing) beginChunk() {
+	size, _, _ := strings.Cut(string(f.line), ";")
+	n, err := strconv.ParseUint(strings.Trim(size, " \t"), 16, 63)
+	switch {
+	case err != nil:
+		f.part = lost
+	case n == 0:
+		f.part = inTrailer
+	default:
+		f.part, f.left = inChunk, int64(n)
+	}
+}
+
+// endData ends a body that has a length, or a chunk.
+func (f *framing) endData() {
+	if f.part == inChunk {
+		f.part = behindChunk
+	} else {
+		f.next()
+	}
+}
+
+// next begins another head.
+func (f *framing) next() { *f = framing{line: f.line[:0]} }

@@ -113,11 +113,6 @@ func TestOldClients(t *testing.T) {
 		if !strings.Contains(a, "GET /a ") || !strings.HasSuffix(a, "GET /b ") || !strings.Contains(a, "Connection: keep-alive") {
 			t.Errorf("HTTP/1.0 kept alive: %q", a)
 		}
-		a = exchange(t, f, network, "GET /stream HTTP/1.0\r\n\r\n")
-		if strings.Contains(a, "chunked") || !strings.HasSuffix(a, "\r\n\r\nfirst\nlast\n") {
-			t.Errorf("an HTTP/1.0 stream: %q", a)
-		}
-		<-f.started
 		a = exchange(t, f, network, "GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: x\r\n\r\n")
 		if !strings.HasSuffix(a, "GET /c ") {
 			t.Errorf("Connection: close: %q", a)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -17,7 +16,7 @@ import (
 // limits bound what a client can hold without paying for it.
 type limits struct {
 	read, idle, write time.Duration
-	end               time.Duration
+	end, drain        time.Duration
 	connections       int
 }
 
@@ -27,6 +26,7 @@ var defaultLimits = limits{
 	idle:        300 * time.Second, // between requests
 	write:       30 * time.Second,  // each piece of an answer: a client that does not read for so long is gone
 	end:         2 * time.Second,   // what answers that Shutdown cut off have to say so
+	drain:       5 * time.Second,   // what a client still sends that has its answer
 	connections: 16384,             // of one listener
 }
 
@@ -35,12 +35,15 @@ const (
 	headBytes  = 16 << 10
 )
 
+// StatusClientGone is what refusals of clients that went are counted as; nobody receives it.
+const StatusClientGone = 499
+
 // ErrHead is wrapped by errors about requests that were refused by their head.
 var ErrHead = errors.New("bad request head")
 
 // Config is what a Server serves.
 type Config struct {
-	Handler fasthttp.RequestHandler
+	Handler fasthttp.RequestHandler // one that answers HTTP/1.0 with a stream gives its length: chunks are none of it
 	// Refuse answers requests that reach no handler, with the status and the reason.
 	Refuse  func(ctx *fasthttp.RequestCtx, status int, reason string)
 	MaxBody int // bytes that are buffered at most; handlers read larger bodies as a stream, with their own limit
@@ -57,6 +60,7 @@ type Server struct {
 	ctx     context.Context // parent of all requests
 	cut     func()          // ends it
 	serving sync.WaitGroup
+	answers sync.WaitGroup // that somebody wants to know of, see OnWritten
 	errs    chan error
 }
 
@@ -91,32 +95,13 @@ const serverKey = "chimera.server"
 // guard refuses heads that could be smuggled and remembers the server.
 func (s *Server) guard(c Config) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		conn, _ := ctx.Conn().(*conn)
-		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders()), conn.scan.request(ctx.Request.Header.ContentLength())); err != nil {
+		if err := errors.Join(checkVersion(ctx), checkHead(ctx.Request.Header.RawHeaders())); err != nil {
 			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, err))
 			ctx.SetConnectionClose() // where the next request begins can't be known
 			return
 		}
-		defer conn.scan.next()
 		ctx.SetUserValue(serverKey, s)
 		c.Handler(ctx)
-		if !ctx.Request.Header.IsHTTP11() && ctx.Response.IsBodyStream() {
-			s.sendWhole(ctx, c.Refuse)
-		}
-	}
-}
-
-// sendWhole gives a stream a length: HTTP/1.0 has no chunks, and fasthttp no other stream of unknown length. One that breaks
-// off has not begun for the client, and is refused.
-func (s *Server) sendWhole(ctx *fasthttp.RequestCtx, refuse func(*fasthttp.RequestCtx, int, string)) {
-	body, err := io.ReadAll(ctx.Response.BodyStream())
-	switch {
-	case err == nil:
-		ctx.SetBody(body)
-	case s.ctx.Err() != nil:
-		refuse(ctx, fasthttp.StatusServiceUnavailable, "the server is shutting down")
-	default:
-		refuse(ctx, fasthttp.StatusInternalServerError, "the server failed to finish the answer")
 	}
 }
 
@@ -125,6 +110,8 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 	return func(ctx *fasthttp.RequestCtx, err error) {
 		var small *fasthttp.ErrSmallBuffer
 		var network net.Error
+		var head headError
+		conn, _ := ctx.Conn().(*conn)
 		switch {
 		case errors.As(err, &small):
 			c.Refuse(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, "the request head is too large")
@@ -132,8 +119,10 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 			c.Refuse(ctx, fasthttp.StatusRequestEntityTooLarge, fmt.Sprintf("the request body has more than the %d bytes that are allowed (max_body)", c.MaxBody))
 		case errors.As(err, &network) && network.Timeout():
 			c.Refuse(ctx, fasthttp.StatusRequestTimeout, "the request took too long to arrive")
-		case errors.Is(err, errBareLF):
-			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, errBareLF))
+		case errors.As(err, &head):
+			c.Refuse(ctx, fasthttp.StatusBadRequest, fmt.Sprintf("%v: %v", ErrHead, head))
+		case conn != nil && errors.Is(conn.cutShort(), context.Canceled):
+			c.Refuse(ctx, StatusClientGone, "the client went before its request was whole")
 		default:
 			c.Refuse(ctx, fasthttp.StatusBadRequest, "the request is not valid HTTP")
 		}
@@ -141,7 +130,8 @@ func refusal(c Config) func(*fasthttp.RequestCtx, error) {
 }
 
 // RequestContext is done when the client of the request hangs up or the server stops at once. Ask for
-// it when the body has been read; it lasts until the answer is written.
+// it when the body has been read; it lasts until the answer is written. That of a body that did not come whole is done at once: its
+// cause is context.Canceled if the client went, os.ErrDeadlineExceeded if it took too long.
 func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
 	s, _ := ctx.UserValue(serverKey).(*Server)
 	c, ok := ctx.Conn().(*conn)
@@ -151,10 +141,21 @@ func RequestContext(ctx *fasthttp.RequestCtx) context.Context {
 	return c.begin(s.ctx)
 }
 
+// OnWritten calls f, once, when the answer that the handler is about to leave is written, or with why the client has not taken
+// it. Of ctx f must know nothing: it may be another request's by then.
+func OnWritten(ctx *fasthttp.RequestCtx, f func(error)) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.endRequest()
+		c.tell(f)
+		return
+	}
+	f(nil)
+}
+
 // Serve accepts connections of l until Shutdown. It returns when fasthttp knows l: a Shutdown that came
 // before would close the other listeners only, and wait for this one for ever.
 func (s *Server) Serve(l net.Listener) {
-	wrapped := &listener{Listener: l, watcher: s.watcher, write: s.limits.write, served: make(chan struct{})}
+	wrapped := &listener{Listener: l, server: s, served: make(chan struct{})}
 	s.serving.Go(func() {
 		if err := s.http.Serve(wrapped); err != nil {
 			s.errs <- fmt.Errorf("serving %s: %w", l.Addr(), err)
@@ -181,6 +182,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.cut()
 	s.serving.Wait()
+	if err == nil { // all connections are about to close
+		s.answers.Wait()
+	}
 	s.watcher.close()
 	return err
 }

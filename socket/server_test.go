@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,7 +33,9 @@ type fixture struct {
 	peers     chan string        // what Peer said
 	flooded   atomic.Int64       // bytes that /flood has written
 	floodEnd  chan time.Time     // its writer got an error
-	refused   chan string        // reasons of refusals
+	refused   chan string        // status and reason of refusals
+	midway    chan error         // of the context of a request whose body /midway could not read
+	written   chan error         // what OnWritten said of /written
 	handled   atomic.Int64       // requests that reached the handler
 	release   context.CancelFunc // lets waiting requests end
 	released  context.Context
@@ -44,6 +47,7 @@ func start(t *testing.T, l limits) *fixture {
 	f := &fixture{
 		started: make(chan struct{}, 4096), cancelled: make(chan time.Time, 4096), peers: make(chan string, 16),
 		causes: make(chan error, 4096), floodEnd: make(chan time.Time, 16), refused: make(chan string, 4096),
+		midway: make(chan error, 16), written: make(chan error, 64),
 	}
 	f.released, f.release = context.WithCancel(context.Background())
 	var err error
@@ -77,13 +81,20 @@ func (f *fixture) refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(status)
 	ctx.SetBodyString(reason)
-	f.refused <- reason
+	f.refused <- fmt.Sprint(status, " ", reason)
 }
 
 func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 	f.handled.Add(1)
 	path := string(ctx.Path())
+	if path == "/unread" {
+		ctx.SetStatusCode(fasthttp.StatusRequestEntityTooLarge)
+		return
+	}
 	body, err := io.ReadAll(bodyOf(ctx))
+	if path == "/midway" {
+		f.midway <- context.Cause(RequestContext(ctx))
+	}
 	if err != nil {
 		ctx.SetStatusCode(fasthttp.StatusBadRequest)
 		ctx.SetBodyString("body: " + err.Error())
@@ -124,9 +135,17 @@ func (f *fixture) handle(ctx *fasthttp.RequestCtx) {
 		ctx.SetBodyString(fmt.Sprint(PeerOf(ctx).Loopback))
 	case path == "/peer":
 		f.peers <- PeerOf(ctx).Attr().String()
-	case strings.HasPrefix(path, "/large/"):
-		var n int
-		fmt.Sscanf(path, "/large/%d", &n)
+	case strings.HasPrefix(path, "/large/"), strings.HasPrefix(path, "/written/"):
+		n, _ := strconv.Atoi(path[strings.LastIndex(path, "/")+1:])
+		if path[1] == 'w' {
+			slowly := ctx.QueryArgs().Has("slowly")
+			OnWritten(ctx, func(err error) {
+				if slowly {
+					time.Sleep(200 * time.Millisecond)
+				}
+				f.written <- err
+			})
+		}
 		ctx.SetBody(bytes.Repeat([]byte("x"), n))
 	default:
 		ctx.SetBodyString(fmt.Sprintf("%s %s %s", ctx.Method(), ctx.RequestURI(), body))

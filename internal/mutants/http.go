@@ -36,8 +36,72 @@ var edge = []mutant{
 		old: "fmt.Errorf(\"%w: %w\", errClientGone, err)", new: "fmt.Errorf(\"%w\", err)",
 	},
 	{
-		name: "broken-http10-is-whole", file: "socket/server.go", pkg: "socket", tests: []string{"TestBrokenStreamsOfHTTP10"},
-		old: "	case err == nil:\n		ctx.SetBody(body)", new: "	case err == nil || true:\n		ctx.SetBody(body)",
+		name: "chunks-for-http10", file: "api/stream.go", pkg: "api", tests: []string{"TestStreamsOfHTTP10"},
+		old: "!c.Request.Header.IsHTTP11()", new: "false",
+	},
+	{
+		name: "broken-http10-is-whole", file: "api/stream.go", pkg: "api", tests: []string{"TestStreamsOfHTTP10"},
+		old: "if err := produce(s); err != nil {", new: "if err := produce(s); false {",
+	},
+	{
+		name: "answers-count-before-they-are-written", file: "api/call.go", pkg: "api", tests: []string{"TestAnswersThatAreNotTaken"},
+		old: "if c.server.Written == nil {", new: "if true {",
+	},
+	{
+		name: "untaken-answers-are-successes", file: "api/call.go", pkg: "api", tests: []string{"TestAnswersThatAreNotTaken"},
+		old: "status = statusClientGone", new: "_ = statusClientGone",
+	},
+	{
+		name: "untaken-errors-are-the-clients", file: "api/call.go", pkg: "api", tests: []string{"TestAnswersThatAreNotTaken"},
+		old: "err != nil && status < 400", new: "err != nil",
+	},
+	{
+		name: "failed-writes-untold", file: "socket/conn.go", pkg: "socket", tests: []string{"TestOnWritten"},
+		old: "written(failed)", new: "_ = failed\n		written(nil)",
+	},
+	{
+		name: "answers-told-after-the-end", file: "socket/server.go", pkg: "socket", tests: []string{"TestOnWritten"},
+		old: "		s.answers.Wait()\n", new: "",
+	},
+	{
+		name: "who-went-midway-sends-bad-http", file: "socket/server.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
+		old: "conn != nil && errors.Is(conn.cutShort(), context.Canceled)", new: "conn == nil",
+	},
+	{
+		name: "who-went-midway-waits", file: "socket/conn.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
+		old: "why := c.cutShort(); why != nil", new: "why := c.cutShort(); false",
+	},
+	{
+		name: "late-clients-have-gone", file: "socket/conn.go", pkg: "socket", tests: []string{"TestClientsThatGoMidway"},
+		old: "		return os.ErrDeadlineExceeded", new: "		return context.Canceled",
+	},
+	{
+		name: "late-bodies-are-our-fault", file: "api/errors.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
+		old: "case errors.Is(err, os.ErrDeadlineExceeded):", new: "case err == os.ErrDeadlineExceeded && false:",
+	},
+	{
+		name: "short-bodies-are-whole", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
+		old: "len(raw) < c.Request.Header.ContentLength()", new: "false",
+	},
+	{
+		name: "bodies-of-the-gone-are-bad", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
+		old: "err := c.context().Err(); err != nil", new: "err := c.context().Err(); false",
+	},
+	{
+		name: "closed-with-input-unread", file: "socket/conn.go", pkg: "socket", tests: []string{"TestWhoStillSendsGetsAnAnswer"},
+		old: "		c.drain()\n", new: "",
+	},
+	{
+		name: "input-behind-the-last-request-unread", file: "socket/drain.go", pkg: "socket", tests: []string{"TestUnreadRequestsBehindTheLast"},
+		old: "!c.midway.Load() && !c.hasInput()", new: "!c.midway.Load()",
+	},
+	{
+		name: "one-too-many-holds-up-the-next", file: "socket/drain.go", pkg: "socket", tests: []string{"TestConnectionLimit"},
+		old: "!c.read.Load() || ", new: "",
+	},
+	{
+		name: "drains-without-bound", file: "socket/drain.go", pkg: "socket", tests: []string{"TestDrainingEnds"},
+		old: "io.LimitReader(c.Conn, drainBytes)", new: "c.Conn",
 	},
 	{
 		name: "followers-unprotected", file: "api/generate.go", pkg: "api", tests: []string{"TestPanicsEndOneRequest"},
@@ -70,8 +134,24 @@ var edge = []mutant{
 		old: "strings.HasPrefix(allowed, \".\") && strings.HasSuffix", new: "strings.HasSuffix",
 	},
 	{
-		name: "routes-have-spellings", file: "api/call.go", pkg: "api", tests: []string{"TestOneSpelling"},
-		old: "string(ctx.URI().PathOriginal())", new: "string(ctx.Path())",
+		name: "routes-have-spellings", file: "api/server.go", pkg: "api", tests: []string{"TestOneSpelling"},
+		old: "pathOf(c.RequestURI())", new: "pathOf(c.Path())",
+	},
+	{
+		name: "fragments-pass", file: "api/route.go", pkg: "api", tests: []string{"TestTargets"},
+		old: "strings.Contains(target, \"#\")", new: "false",
+	},
+	{
+		name: "another-scheme", file: "api/route.go", pkg: "api", tests: []string{"TestTargets"},
+		old: "const scheme = \"http://\"", new: "const scheme = \"ftp://\"",
+	},
+	{
+		name: "users-in-targets", file: "api/route.go", pkg: "api", tests: []string{"TestTargets"},
+		old: " || strings.Contains(authority, \"@\")", new: "",
+	},
+	{
+		name: "targets-of-no-host", file: "api/route.go", pkg: "api", tests: []string{"TestTargets"},
+		old: "authority == \"\" || ", new: "",
 	},
 	{
 		name: "one-tenant-for-all-users", file: "api/call.go", pkg: "api", tests: []string{"TestTenants"},
@@ -79,7 +159,7 @@ var edge = []mutant{
 	},
 	{
 		name: "one-tenant-for-all-keys", file: "api/call.go", pkg: "api", tests: []string{"TestTenants"},
-		old: "		who += fmt.Sprintf(\" %q\", c.Request.Header.Peek(name))\n", new: "		_ = name\n",
+		old: "		who += fmt.Sprintf(\" %q\", c.Request.Header.PeekAll(name))\n", new: "		_ = name\n",
 	},
 	{
 		name: "squatted-folder", file: "paths/trust.go", pkg: "paths", tests: []string{"TestCheckSocket"},
@@ -96,22 +176,62 @@ var edge = []mutant{
 
 	// When and how heads are refused.
 	{
-		name: "bare-lf-waits", file: "socket/conn.go", pkg: "socket", tests: []string{"TestBareLFIsRefusedAtOnce"},
-		old: "	if c.scan.bad {\n		return 0, errBareLF\n	}\n", new: "",
+		name: "bad-heads-wait", file: "socket/conn.go", pkg: "socket", tests: []string{"TestBareLFInTrailers"},
+		old: "	if c.framing.bad != nil {\n		return 0, c.framing.bad\n	}\n", new: "",
 	},
 	{
-		name: "bodies-taken-for-heads", file: "socket/line.go", pkg: "socket", tests: []string{"TestBodyBehindAHeadThatCameEarly"},
-		old: "s.state == behindHead && s.behind == 0 {", new: "s.state == behindHead {",
+		name: "bad-first-bytes-get-no-answer", file: "socket/conn.go", pkg: "socket", tests: []string{"TestBadHeadsAreRefusedAtOnce"},
+		old: "		b[passed] = '?'\n", new: "",
+	},
+	{
+		name: "bare-cr-waits", file: "socket/line.go", pkg: "socket", tests: []string{"TestBadHeadsAreRefusedAtOnce"},
+		old: "c != '\\n' && f.cr:", new: "false:",
+	},
+	{
+		name: "tls-waits", file: "socket/line.go", pkg: "socket", tests: []string{"TestBadHeadsAreRefusedAtOnce"},
+		old: "c < ' ' && c != '\\t' && c != '\\r' && c != '\\n', c == 0x7f:", new: "c == 0x7f:",
+	},
+	{
+		name: "bodies-taken-for-heads", file: "socket/line.go", pkg: "socket", tests: []string{"TestFraming", "TestBareLFsOfBodies"},
+		old: "	case f.left > 0:\n", new: "	case f.left < 0:\n",
+	},
+	{
+		name: "chunks-taken-for-heads", file: "socket/line.go", pkg: "socket", tests: []string{"TestFraming", "TestBareLFsOfBodies"},
+		old: "		f.chunks = true", new: "		f.chunks = false",
+	},
+	{
+		name: "nothing-looked-for-behind-chunks", file: "socket/line.go", pkg: "socket", tests: []string{"TestFraming", "TestBadHeadsAreRefusedAtOnce"},
+		old: "	case n == 0:\n		f.part = inTrailer\n", new: "	case n == 0:\n		f.part = lost\n",
 	},
 	{
 		name: "compressed-bodies-pass", file: "api/call.go", pkg: "api", tests: []string{"TestEncodedBodies"},
-		old: "encoding == \"\" ||", new: "encoding != \"\" ||",
+		old: "encoding != \"\" && !strings", new: "encoding == \"\" && !strings",
+	},
+	{
+		name: "first-encoding-counts", file: "api/call.go", pkg: "api", tests: []string{"TestEncodedBodies"},
+		old: "c.Request.Header.PeekAll(fasthttp.HeaderContentEncoding)", new: "[][]byte{c.Request.Header.Peek(fasthttp.HeaderContentEncoding)}",
 	},
 
 	// What is said.
 	{
 		name: "load-looks-like-death", file: "daemon/ready.go", pkg: "daemon", tests: []string{"TestBusyIsReady"},
 		old: "now.Running == 0 {", new: "now.Running >= 0 {",
+	},
+	{
+		name: "probe-queues-behind-clients", file: "daemon/ready.go", pkg: "daemon", tests: []string{"TestReadinessDoesNotQueueBehindClients"},
+		old: "case moved():", new: "case moved() && false:",
+	},
+	{
+		name: "failed-looks-fine", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
+		old: "	return \"failed\"", new: "	return \"serving\"",
+	},
+	{
+		name: "stopped-load-is-served", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
+		old: "cmp.Or(s.Loading.check(), now.Refusal)", new: "cmp.Or(now.Refusal)",
+	},
+	{
+		name: "who-waits-for-the-model-unseen", file: "daemon/served.go", pkg: "daemon", tests: []string{"TestWaitingForTheModelIsSeen"},
+		old: "scheduler.Snapshot{Waiting: s.loading.Waiting()}", new: "scheduler.Snapshot{}",
 	},
 	{
 		name: "hanging-is-ready", file: "daemon/ready.go", pkg: "daemon", tests: []string{"TestBusyIsReady"},

@@ -205,10 +205,6 @@ var policy = []mutant{
 		old: "	c.release()\n", new: "",
 	},
 	{
-		name: "refused-bodies-unread", file: "api/server.go", pkg: "api", tests: []string{"TestRefusedBodiesAreRead"},
-		old: "		c.drain()\n", new: "",
-	},
-	{
 		name: "normalised-texts-refused", file: "api/memory.go", pkg: "api", tests: []string{"TestNormalisedTextsAreNotRefused"},
 		old: "m.Tokenizer.LongestPiece() * shrink", new: "m.Tokenizer.LongestPiece()",
 	},
