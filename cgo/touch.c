@@ -10,20 +10,26 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 struct range {
 	uint8_t *memory; /* (bytes) */
 	size_t bytes;
+	int64_t took; /* ns of a core */
 };
 
 /* touch writes to each page what is there: others may write beside it. */
 static void *touch(void *arg)
 {
-	const struct range *r = arg;
+	struct range *r = arg;
+	struct timespec before, after;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	for (size_t at = 0; at < r->bytes; at += page)
 		atomic_fetch_or((_Atomic uint8_t *)(r->memory + at), 0);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	r->took = (int64_t)(after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec;
 	return NULL;
 }
 
@@ -34,9 +40,9 @@ static void *touch_at_idle(void *arg)
 	return touch(arg);
 }
 
-void touch_idle(uint8_t *memory, size_t bytes)
+int64_t touch_idle(uint8_t *memory, size_t bytes)
 {
-	struct range r = {memory, bytes};
+	struct range r = {memory, bytes, 0};
 	pthread_t thread;
 	sigset_t all, old;
 	int failed;
@@ -48,4 +54,5 @@ void touch_idle(uint8_t *memory, size_t bytes)
 		touch(&r);
 	else
 		pthread_join(thread, NULL);
+	return r.took;
 }

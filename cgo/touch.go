@@ -7,6 +7,8 @@ import "C"
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"chimera/hostmem"
@@ -18,15 +20,22 @@ import (
 const touchBytes = 2 << 20
 
 // toucher has the kernel give a region's memory block by block before it is packed into. Beside steps that is done at the
-// priority of idle time, since it is the one thing of a load that cannot be cut into chunks of a millisecond: with it
-// in the chunks a decoding step waited for 5 ms at each eighth chunk of SmolLM2. While nothing is served the packing threads do it as they write.
+// priority of idle time, since it is the one thing of a load that cannot be cut into chunks of a millisecond. While nothing is served the
+// packing threads do it as they write.
+//
+// A huge page takes 0.1 ms to zero, but 5 ms where a virtual machine's host has to find the memory, and not every kernel lets go of the core
+// meanwhile: then the rest of the region is given in small pages, which packing touches one by one.
 type toucher struct {
 	region *hostmem.Region
-	blocks []sync.Once // by address, from the huge page that holds the region's first byte
+	give   func(memory []byte) (took time.Duration) // has the kernel give it
+	blocks []sync.Once                              // by address, from the huge page that holds the region's first byte
+	small  atomic.Bool                              // no block is waited for any more
 }
 
 func newToucher(r *hostmem.Region) *toucher {
-	t := &toucher{region: r}
+	t := &toucher{region: r, give: func(memory []byte) time.Duration {
+		return time.Duration(C.touch_idle((*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(memory))), C.size_t(len(memory))))
+	}}
 	t.blocks = make([]sync.Once, t.block(uintptr(len(r.Bytes())-1))+1)
 	return t
 }
@@ -37,12 +46,13 @@ func (t *toucher) block(at uintptr) uintptr {
 	return (base+at)/touchBytes - base/touchBytes
 }
 
-// touch returns when bytes [from, end) of the region may be written to at no cost.
+// touch returns when bytes [from, end) of the region may be written to at little cost.
 func (t *toucher) touch(from, end uintptr) {
-	for i := t.block(from); i <= t.block(end-1); i++ {
+	for i := t.block(from); i <= t.block(end-1) && !t.small.Load(); i++ {
 		t.blocks[i].Do(func() {
-			memory := t.bytes(i)
-			C.touch_idle((*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(memory))), C.size_t(len(memory)))
+			if t.give(t.bytes(i)) > chunkLimit && t.small.CompareAndSwap(false, true) {
+				t.region.UseSmallPages()
+			}
 		})
 	}
 }

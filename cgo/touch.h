@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 /* touch_idle has the kernel give the pages of memory, which others may use meanwhile, on a thread that runs when
- * nothing else wants its core. It waits for it. */
-void touch_idle(uint8_t *memory, size_t bytes);
+ * nothing else wants its core. It waits for it and returns the time that it took of a core, in nanoseconds. */
+int64_t touch_idle(uint8_t *memory, size_t bytes);
 #endif

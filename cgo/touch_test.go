@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -97,5 +98,24 @@ func TestTouchGivesWholeBlocks(t *testing.T) {
 	memory := to.bytes(block)
 	if got, want := resident(t, memory), (len(memory)+os.Getpagesize()-1)/os.Getpagesize(); got != want {
 		t.Errorf("%d of %d pages are there after a touch of one byte of them", got, want)
+	}
+}
+
+// Where a block takes longer than a chunk may, those behind it are left to whoever writes there, in small pages.
+func TestSlowTouchIsGivenUp(t *testing.T) {
+	for took, want := range map[time.Duration]int{chunkLimit: 3, chunkLimit + 1: 1} {
+		r := touchRegion(t, 4*touchBytes)
+		to, given := newToucher(r), 0
+		to.give = func([]byte) time.Duration { given++; return took }
+		huge := hostmem.Usage()[hostmem.Weights].HugeBytes
+		for i := range uintptr(3) {
+			to.touch(i*touchBytes, i*touchBytes+1)
+		}
+		if given != want {
+			t.Errorf("%v a block: %d were asked for, want %d", took, given, want)
+		}
+		if lost := huge - hostmem.Usage()[hostmem.Weights].HugeBytes; (lost != 0) != (want == 1) {
+			t.Errorf("%v a block: %d bytes are huge pages no more", took, lost)
+		}
 	}
 }

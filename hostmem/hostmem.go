@@ -151,6 +151,17 @@ func (r *Region) become(change func() error) error {
 	return r.fallback
 }
 
+// UseSmallPages has the kernel give small pages where it has given none yet: for memory that is touched beside work which can't wait for
+// a huge page. A kernel without huge pages refuses, and gives none.
+func (r *Region) UseSmallPages() {
+	if r.bytes == nil || unix.Madvise(r.bytes, unix.MADV_NOHUGEPAGE) != nil {
+		return
+	}
+	r.account(-1)
+	r.hugeBytes = 0
+	r.account(1)
+}
+
 // enter counts the region and watches for its loss.
 func (r *Region) enter() {
 	r.account(1)

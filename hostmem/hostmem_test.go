@@ -221,3 +221,24 @@ func TestPurposeNames(t *testing.T) {
 		}
 	}
 }
+
+// What is given after UseSmallPages is small, and the accounts say so; nothing that was written is lost.
+func TestUseSmallPages(t *testing.T) {
+	before := Usage()[Weights].HugeBytes
+	r, err := Alloc(Weights, 8*hugePageBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Bytes()[0] = 7
+	r.UseSmallPages()
+	if n := Usage()[Weights].HugeBytes - before; n != 0 || r.Bytes()[0] != 7 {
+		t.Errorf("%d bytes of huge pages, first byte %d", n, r.Bytes()[0])
+	}
+	if err := r.Free(); err != nil {
+		t.Fatal(err)
+	}
+	r.UseSmallPages() // harmless behind Free
+	if n := Usage()[Weights].HugeBytes - before; n != 0 {
+		t.Errorf("%d bytes of huge pages after Free", n)
+	}
+}
