@@ -19,7 +19,7 @@ var textMutants = []mutant{
 	},
 	{
 		name: "marks-lost-in-joins", file: "chat/jinja/marked.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},
-		old: "b.marks = append(b.marks, t.marks...)", new: "b.marks = append(b.marks, make([]byte, len(t.marks))...)",
+		old: "b.marks = append(b.marks, t.marks...)", new: "b.marks = append(b.marks, make([]uint16, len(t.marks))...)",
 	},
 	{
 		name: "marks-lost-in-case", file: "chat/jinja/case.go", pkg: "chat/jinja", tests: []string{"TestMarksFollowText"},

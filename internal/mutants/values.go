@@ -29,7 +29,7 @@ var values = []mutant{
 	},
 	{
 		name: "scored-rows-not-looked-at", file: "scheduler/commit.go", pkg: "scheduler", tests: []string{"TestLogitsThatAreNoNumbers"},
-		old: "b.OutputError(c.score + i)", new: "b.OutputError(c.score)",
+		old: "b.OutputError(c.score + i)", new: "b.OutputError(c.score + i*0)",
 	},
 	{
 		name: "evaluator-takes-any-logits", file: "daemon/evaluate.go", pkg: "daemon", tests: []string{"TestLogitsThatAreNoNumbers"},
