@@ -23,8 +23,8 @@ const touchBytes = 2 << 20
 // priority of idle time, since it is the one thing of a load that cannot be cut into chunks of a millisecond. While nothing is served the
 // packing threads do it as they write.
 //
-// A huge page takes 0.1 ms to zero, but 5 ms where a virtual machine's host has to find the memory, and not every kernel lets go of the core
-// meanwhile: then the rest of the region is given in small pages, which packing touches one by one.
+// Zeroing a huge page took 5 ms where a virtual machine's host had to find the memory, and not every kernel lets go of the core
+// meanwhile: where it takes longer than a chunk may, the rest of the region is given in small pages, which packing touches one by one.
 type toucher struct {
 	region *hostmem.Region
 	give   func(memory []byte) (took time.Duration) // has the kernel give it

@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,20 +41,7 @@ func fileOfKey(t *testing.T, key string, value weights.Value) *weights.File {
 	m := &weights.Metadata{}
 	m.Set("general.architecture", weights.Value{Type: weights.Text, Any: "llama"})
 	m.Set(key, value)
-	path := filepath.Join(t.TempDir(), "named.gguf")
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(weights.WriteFile(out, m, nil), out.Close()); err != nil {
-		t.Fatal(err)
-	}
-	f, err := weights.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return fileOf(t, m)
 }
 
 func TestErrorsNameTheTensorOnce(t *testing.T) {

@@ -20,6 +20,12 @@ func fileWith(t *testing.T, keys map[string]string) *weights.File {
 	for key, text := range keys {
 		m.Set(key, weights.Value{Type: weights.Text, Any: text})
 	}
+	return fileOf(t, m)
+}
+
+// fileOf is a file of metadata alone, under the name m.gguf.
+func fileOf(t *testing.T, m *weights.Metadata) *weights.File {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "m.gguf")
 	out, err := os.Create(path)
 	if err != nil {
