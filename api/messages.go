@@ -47,9 +47,9 @@ func checkMessage(field string, raw jsontext.Value, t Template) error {
 	if raw.Kind() != '{' || json.Unmarshal(raw, &m) != nil {
 		return badField(field, "it must be an object with role and content")
 	}
-	role, err := stringMember(field+".role", m.Role)
-	if err != nil {
-		return err
+	role, problem := stringMember(m.Role)
+	if problem != "" {
+		return badField(field+".role", "%s", problem)
 	}
 	if !slices.Contains(standardRoles, role) && (t == nil || !t.NamesRole(role)) {
 		return badField(field+".role", "%q is not known, only %s", role, strings.Join(standardRoles, ", "))
@@ -68,21 +68,17 @@ func checkMessage(field string, raw jsontext.Value, t Template) error {
 	return checkParts(field+".content", m.Content)
 }
 
-// stringMember reads what must be a string that says something.
-func stringMember(field string, raw jsontext.Value) (s string, err error) {
-	switch raw.Kind() {
-	case 0, 'n':
-	case '"': // by hand: there may be one in each 20 bytes of the body, and a decoder keeps 4 KiB for the strings it has seen
-		var text []byte
-		text, err = jsontext.AppendUnquote(nil, raw)
-		s = string(text)
-	default:
-		return "", badField(field, "it must be a string")
+// stringMember reads what must be a string that says something, or tells what is wrong with it. It is read by hand: there
+// may be one in each 20 bytes of the body, and a decoder keeps 4 KiB for the strings that it has seen.
+func stringMember(raw jsontext.Value) (s, problem string) {
+	if k := raw.Kind(); k != '"' && k != 'n' && k != 0 {
+		return "", "it must be a string"
 	}
-	if err == nil && s == "" {
-		err = badField(field, "it is missing")
+	text, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil || len(text) == 0 {
+		return "", "it is missing"
 	}
-	return s, err
+	return string(text), ""
 }
 
 // checkConversation checks the fields that make the prompt. continue_final_message and add_generation_prompt exclude each
@@ -108,30 +104,36 @@ func checkParts(field string, content jsontext.Value) error {
 		return err
 	}
 	for i, raw := range parts {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		var p struct {
-			Type jsontext.Value `json:"type"`
-			Text jsontext.Value `json:"text"`
-		}
-		if raw.Kind() != '{' || json.Unmarshal(raw, &p) != nil {
-			return badField(at, "it must be an object with type and text")
-		}
-		kind, err := stringMember(at+".type", p.Type)
-		if err != nil {
-			return err
-		}
-		if kind != "text" {
-			return badField(at, "type %q is not supported, only \"text\"", kind)
-		}
-		switch p.Text.Kind() {
-		case '"', 'n':
-		case 0:
-			return badField(at+".text", "it is missing")
-		default:
-			return badField(at+".text", "it must be a string")
+		if member, problem := checkPart(raw); problem != "" {
+			return badField(fmt.Sprintf("%s[%d]%s", field, i, member), "%s", problem)
 		}
 	}
 	return nil
+}
+
+// checkPart tells which member of a part is wrong, none where all of it is, and how.
+func checkPart(raw jsontext.Value) (member, problem string) {
+	var p struct {
+		Type jsontext.Value `json:"type"`
+		Text jsontext.Value `json:"text"`
+	}
+	if raw.Kind() != '{' || json.Unmarshal(raw, &p) != nil {
+		return "", "it must be an object with type and text"
+	}
+	kind, problem := stringMember(p.Type)
+	if problem != "" {
+		return ".type", problem
+	}
+	if kind != "text" {
+		return "", fmt.Sprintf("type %q is not supported, only \"text\"", kind)
+	}
+	switch p.Text.Kind() {
+	case '"', 'n':
+		return "", ""
+	case 0:
+		return ".text", "it is missing"
+	}
+	return ".text", "it must be a string"
 }
 
 // templateContext is what the template sees.
