@@ -62,9 +62,9 @@ func (c *call) context() context.Context {
 	return c.ctx
 }
 
-// tenant is whom a request's pages may be shared with: nobody learns from cached_tokens, or from the time that a prompt takes,
+// salt is whom a request's pages may be shared with: nobody learns from cached_tokens, or from the time that a prompt takes,
 // what another asked. Over TCP an API key stands for somebody, and all that have none for one.
-func (c *call) tenant() string {
+func (c *call) salt() string {
 	if !c.server.IsolateTenants {
 		return ""
 	}

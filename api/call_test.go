@@ -22,7 +22,7 @@ type asked struct {
 
 func (a *asked) SubmitGroup(ctx context.Context, requests []scheduler.Request) ([]*scheduler.Sequence, error) {
 	for _, r := range requests {
-		a.tenants = append(a.tenants, r.Tenant)
+		a.tenants = append(a.tenants, r.Salt)
 	}
 	return a.Engine.SubmitGroup(ctx, requests)
 }

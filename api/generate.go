@@ -198,7 +198,7 @@ type watch struct {
 func (c *call) begin(j *job, choices int) watch {
 	c.figures.model = j.model.Name
 	for i := range j.requests {
-		j.requests[i].Tenant = c.tenant()
+		j.requests[i].Salt = c.salt()
 	}
 	for i := 0; i < len(j.requests); i += choices {
 		c.figures.promptTokens += len(j.requests[i].Prompt)

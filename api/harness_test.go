@@ -214,7 +214,7 @@ type bench struct {
 	t         testing.TB
 	model     *Model
 	instance  *echoInstance
-	scheduler *scheduler.Scheduler
+	scheduler *scheduler.Lane
 	client    context.Context // of the next requests
 	ready     func(context.Context) error
 	ended     chan struct{}

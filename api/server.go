@@ -18,7 +18,7 @@ import (
 // This file owns the server: what it needs, its routes, and the one place that writes errors, logs
 // and counts.
 
-// Engine runs requests; *scheduler.Scheduler is one.
+// Engine runs requests; *scheduler.Lane is one.
 type Engine interface {
 	// SubmitGroup takes all requests or none.
 	SubmitGroup(context.Context, []scheduler.Request) ([]*scheduler.Sequence, error)
@@ -93,7 +93,7 @@ type Config struct {
 	// Peer tells who sends a request; nil: somebody by TCP.
 	Peer  func(*fasthttp.RequestCtx) Peer
 	Sites Sites
-	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see tenant.
+	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see salt.
 	IsolateTenants bool
 	MaxBody        int // bytes
 }

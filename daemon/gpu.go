@@ -56,7 +56,7 @@ func ExitCode(err error) int {
 	return 0
 }
 
-// governor is what a slow GPU asks to admit less; *scheduler.Scheduler is one.
+// governor is what a slow GPU asks to admit less; *scheduler.Lane is one.
 type governor interface {
 	Govern(scheduler.Governance)
 }

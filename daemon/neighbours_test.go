@@ -15,7 +15,7 @@ import (
 
 // neighbour is a loop over an instance of its own.
 type neighbour struct {
-	*scheduler.Scheduler
+	*scheduler.Lane
 	under []*scheduler.Sequence
 	ended chan error
 }
@@ -26,7 +26,7 @@ func startNeighbour(t *testing.T, in engine.Instance, c scheduler.Config, reques
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &neighbour{Scheduler: loop, ended: make(chan error, 1)}
+	n := &neighbour{Lane: loop, ended: make(chan error, 1)}
 	for _, r := range requests {
 		seq, err := loop.Submit(t.Context(), r)
 		if err != nil {

@@ -21,7 +21,7 @@ const readyLook = 50 * time.Millisecond
 
 // probe asks a model whether it answers.
 type probe struct {
-	loop   *scheduler.Scheduler
+	loop   *scheduler.Lane
 	prompt []int32 // the least that can be asked
 	limit  time.Duration
 }

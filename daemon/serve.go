@@ -34,7 +34,7 @@ type server struct {
 	models    []namedModel
 	loaded    *Loaded
 	api       *api.Model
-	scheduler *scheduler.Scheduler
+	scheduler *scheduler.Lane
 	gpus      *gpuController
 	loading   *api.Loading
 	served    atomic.Pointer[served] // nil until the model answers
@@ -164,7 +164,7 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 
 // moving tells, each time it is asked, whether the loop has computed a step since, or has nothing to
 // compute. A backend that hangs does neither, and the service manager's watchdog then ends the daemon.
-func moving(loop *scheduler.Scheduler) func() bool {
+func moving(loop *scheduler.Lane) func() bool {
 	var last uint64
 	return func() bool {
 		now := loop.Snapshot()

@@ -15,7 +15,7 @@ import (
 // served is a model that answers.
 type served struct {
 	model *api.Model
-	loop  *scheduler.Scheduler
+	loop  *scheduler.Lane
 }
 
 // serveModel shows the model to the endpoints, when it has shown that it decodes.

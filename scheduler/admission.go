@@ -12,7 +12,7 @@ import (
 // This file owns admission to the queue: a group of requests is taken whole or refused whole, in one go.
 
 // Submit queues a request: a group of one.
-func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
+func (s *Lane) Submit(ctx context.Context, r Request) (*Sequence, error) {
 	all, err := s.SubmitGroup(ctx, []Request{r})
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *Scheduler) Submit(ctx context.Context, r Request) (*Sequence, error) {
 // what others ask meanwhile is not refused for its sake. It never waits. What could never be taken is *GroupTooLargeError,
 // *engine.TooLongError or *engine.BatchError; what can't be taken now is ErrQueueFull, ErrDraining, or what ended the loop.
 // The sequences stop when ctx is done.
-func (s *Scheduler) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence, error) {
+func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence, error) {
 	if len(requests) > s.config.QueueLength {
 		return nil, &GroupTooLargeError{Requests: len(requests), QueueLength: s.config.QueueLength}
 	}
@@ -43,7 +43,7 @@ func (s *Scheduler) SubmitGroup(ctx context.Context, requests []Request) ([]*Seq
 }
 
 // enqueue hands the group to the loop.
-func (s *Scheduler) enqueue(ctx context.Context, group []*Sequence) error {
+func (s *Lane) enqueue(ctx context.Context, group []*Sequence) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -61,7 +61,7 @@ func (s *Scheduler) enqueue(ctx context.Context, group []*Sequence) error {
 }
 
 // admissible refuses what could never fit, so that plan never meets it. It shortens nothing.
-func (s *Scheduler) admissible(r Request) error {
+func (s *Lane) admissible(r Request) error {
 	switch {
 	case len(r.Prompt) == 0:
 		return &engine.BatchError{Field: "prompt", Reason: "it has no tokens"}
@@ -74,7 +74,7 @@ func (s *Scheduler) admissible(r Request) error {
 }
 
 // computable refuses what a batch would: found when the step is planned, it would end the loop for all.
-func (s *Scheduler) computable(r Request) error {
+func (s *Lane) computable(r Request) error {
 	if i := slices.IndexFunc(r.Prompt, func(t int32) bool { return t < 0 || int(t) >= s.limits.Vocab }); i >= 0 {
 		return &engine.BatchError{Field: "prompt", Reason: fmt.Sprintf("token %d is %d, the vocabulary has %d", i, r.Prompt[i], s.limits.Vocab)}
 	}
@@ -88,12 +88,12 @@ func (s *Scheduler) computable(r Request) error {
 }
 
 // enterQueue counts a sequence that comes back to the queue.
-func (s *Scheduler) enterQueue() { s.changeQueued(1) }
+func (s *Lane) enterQueue() { s.changeQueued(1) }
 
 // leaveQueue counts sequences that are in the queue no more, whatever for.
-func (s *Scheduler) leaveQueue(n int) { s.changeQueued(-n) }
+func (s *Lane) leaveQueue(n int) { s.changeQueued(-n) }
 
-func (s *Scheduler) changeQueued(by int) {
+func (s *Lane) changeQueued(by int) {
 	s.mu.Lock()
 	s.queued += by
 	s.mu.Unlock()

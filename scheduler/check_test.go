@@ -8,7 +8,7 @@ import (
 
 // This file owns the invariants of pools and tables. Only the loop may check them, or whoever knows that it has ended.
 
-func (s *Scheduler) check() error {
+func (s *Lane) check() error {
 	for g := range s.groups {
 		group := &s.groups[g]
 		for _, seq := range s.running {
@@ -29,7 +29,7 @@ func (s *Scheduler) check() error {
 }
 
 // users counts in how many tables each page is.
-func (s *Scheduler) users(g int) []int {
+func (s *Lane) users(g int) []int {
 	users := make([]int, len(s.groups[g].pool.pages))
 	for _, seq := range s.running {
 		for _, id := range seq.tables[g].pages {

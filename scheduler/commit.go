@@ -10,7 +10,7 @@ import (
 
 // commit hands a step's results to their sequences. Those of a sequence that has ended, was stopped or
 // preempted since the step was planned are nobody's: its pages are no longer its own.
-func (s *Scheduler) commit(done *step) {
+func (s *Lane) commit(done *step) {
 	for _, c := range done.chunks {
 		if c.releases != c.seq.releases {
 			s.stats.DiscardedTokens += uint64(c.tokens)
@@ -29,7 +29,7 @@ func (s *Scheduler) commit(done *step) {
 
 // outcome is what a chunk's sequence hears last of the step, and whether that is its end. Pages behind logits that are no
 // numbers are not published.
-func (s *Scheduler) outcome(b *engine.Batch, c chunk) (e Event, ended bool) {
+func (s *Lane) outcome(b *engine.Batch, c chunk) (e Event, ended bool) {
 	if err := c.failed(b); err != nil {
 		return Event{Finish: Failed, Err: err}, true
 	}
@@ -53,7 +53,7 @@ func (c chunk) failed(b *engine.Batch) error {
 
 // undo takes back a background step that gave way: it is as if it had not been planned. It was the only one under way,
 // so nobody in it has left since.
-func (s *Scheduler) undo(aborted *step) {
+func (s *Lane) undo(aborted *step) {
 	for _, c := range aborted.chunks {
 		s.moveOn(c.seq, -c.tokens)
 		c.seq.tokens = c.seq.tokens[:c.seq.known()]
@@ -64,7 +64,7 @@ func (s *Scheduler) undo(aborted *step) {
 
 // progress notes what is computed and publishes the pages that became full. Their tokens are known: those
 // that this step computed were sampled by earlier ones.
-func (s *Scheduler) progress(c chunk) {
+func (s *Lane) progress(c chunk) {
 	seq := c.seq
 	if c.tokens == 1 && seq.generated > 0 {
 		s.stats.DecodeTokens++
@@ -90,7 +90,7 @@ func deliverScores(b *engine.Batch, c chunk) {
 }
 
 // result is the event of a sampled token, and whether it is the last.
-func (s *Scheduler) result(b *engine.Batch, c chunk) (e Event, ended bool) {
+func (s *Lane) result(b *engine.Batch, c chunk) (e Event, ended bool) {
 	seq := c.seq
 	if c.sample < 0 {
 		if seq.sampling() || seq.computed < len(seq.tokens) {

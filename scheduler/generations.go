@@ -20,14 +20,14 @@ type generation struct {
 }
 
 // Replace loads other weights, which sequences that have not begun will use. It may be called beside Run, and takes long.
-func (s *Scheduler) Replace(w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
+func (s *Lane) Replace(w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
 	g, err := s.instance.Replace(w, progress)
 	s.wake() // an idle loop retires the generation before
 	return g, err
 }
 
 // renew notes new generations and retires those that nobody needs.
-func (s *Scheduler) renew() (err error) {
+func (s *Lane) renew() (err error) {
 	known := engine.Generation(0)
 	if len(s.generations) > 0 {
 		known = s.newest().id
@@ -48,23 +48,23 @@ func (s *Scheduler) renew() (err error) {
 	return err
 }
 
-func (s *Scheduler) newest() generation { return s.generations[len(s.generations)-1] }
+func (s *Lane) newest() generation { return s.generations[len(s.generations)-1] }
 
 // needed tells whether a sequence that has begun or a step under way is of the generation.
-func (s *Scheduler) needed(id engine.Generation) bool {
+func (s *Lane) needed(id engine.Generation) bool {
 	of := func(seq *Sequence) bool { return seq.begun() && seq.generation.id == id }
 	return slices.ContainsFunc(s.running, of) || slices.ContainsFunc(s.waiting, of) || s.steps.names(id)
 }
 
 // join makes the newest generation that of a sequence which has not begun.
-func (s *Scheduler) join(seq *Sequence) {
+func (s *Lane) join(seq *Sequence) {
 	if g := s.newest(); !seq.begun() && seq.generation != g {
 		seq.generation, seq.keys = g, nil
 	}
 }
 
 // nextGeneration is whose turn it is: of those that run, the one behind the one that had the last turn.
-func (s *Scheduler) nextGeneration() engine.Generation {
+func (s *Lane) nextGeneration() engine.Generation {
 	behind := slices.IndexFunc(s.generations, func(g generation) bool { return g.id > s.lastTurn })
 	for i := range s.generations {
 		g := s.generations[(max(behind, 0)+i)%len(s.generations)]

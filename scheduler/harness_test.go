@@ -17,7 +17,7 @@ const vocab = 5000
 
 // fixture is a running scheduler.
 type fixture struct {
-	*Scheduler
+	*Lane
 	instance *enginetest.Instance
 	ended    chan error
 	cancel   context.CancelFunc
@@ -47,7 +47,7 @@ func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Inst
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &fixture{Scheduler: s, instance: in, ended: make(chan error, 1), cancel: cancel}
+	f := &fixture{Lane: s, instance: in, ended: make(chan error, 1), cancel: cancel}
 	go func() { f.ended <- s.Run(ctx) }()
 	t.Cleanup(cancel)
 	return f

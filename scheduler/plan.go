@@ -26,7 +26,7 @@ const leastBudget = 16
 
 // plan fills the next step with what one generation of weights computes, if there is anything to compute: where nothing is
 // under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it.
-func (s *Scheduler) plan() {
+func (s *Lane) plan() {
 	s.dropStopped()
 	for range s.generations {
 		s.lastTurn = s.nextGeneration()
@@ -40,7 +40,7 @@ func (s *Scheduler) plan() {
 // next word; then prompts share what is left of the budget, so that a long one starves nobody. Where the step has fewer
 // rows than there are sequences, those that waited longest have their turn, so that nobody starves of others' number
 // either. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
-func (s *Scheduler) fill(g engine.Generation) {
+func (s *Lane) fill(g engine.Generation) {
 	s.plans++
 	s.next = s.steps.next()
 	s.next.generation, s.next.batch.Generation, s.next.batch.Background = g, g, s.config.Background
@@ -60,14 +60,14 @@ func (s *Scheduler) fill(g engine.Generation) {
 }
 
 // unplanned are the running sequences of a generation that are not in the step, and have something to compute.
-func (s *Scheduler) unplanned(g engine.Generation) []*Sequence {
+func (s *Lane) unplanned(g engine.Generation) []*Sequence {
 	return slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool {
 		return seq.generation.id != g || seq.pending() == 0 || s.isPlanned(seq)
 	})
 }
 
 // takeTurn puts the sequence behind all others that want rows.
-func (s *Scheduler) takeTurn(seq *Sequence) {
+func (s *Lane) takeTurn(seq *Sequence) {
 	s.turns++
 	seq.turn = s.turns
 }
@@ -78,10 +78,10 @@ func longestWaiting(all []*Sequence, rows int) []*Sequence {
 	return all[:min(len(all), rows)]
 }
 
-func (s *Scheduler) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
+func (s *Lane) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
 
 // dropStopped ends what its client no longer wants.
-func (s *Scheduler) dropStopped() {
+func (s *Lane) dropStopped() {
 	gone := func(seq *Sequence) bool {
 		if !seq.stopped.Load() {
 			return false
@@ -100,7 +100,7 @@ func (s *Scheduler) dropStopped() {
 // all, elsewhere as many as it ever holds. So a prompt once begun is short of pages only while what it let go is still
 // seen by another that shares it, and the one that is furthest behind never is. One whose prefix is being computed by another waits for it and lets others
 // pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
-func (s *Scheduler) admit() {
+func (s *Lane) admit() {
 	places := s.places()
 	for i := 0; i < len(s.waiting) && len(s.running) < places; {
 		seq := s.waiting[i]
@@ -125,7 +125,7 @@ func (s *Scheduler) admit() {
 // room sees to pages for the next position of a decoding sequence; where there are none left the youngest
 // sequence gives up its own and is computed again later. False: that was the sequence itself, or the younger ones are
 // all in the step already; the next one begins with it then.
-func (s *Scheduler) room(seq *Sequence) bool {
+func (s *Lane) room(seq *Sequence) bool {
 	for !s.advance(seq) {
 		youngest := s.running[len(s.running)-1]
 		victim := s.youngestUnplanned()
@@ -140,7 +140,7 @@ func (s *Scheduler) room(seq *Sequence) bool {
 	return true
 }
 
-func (s *Scheduler) youngestUnplanned() *Sequence {
+func (s *Lane) youngestUnplanned() *Sequence {
 	for _, seq := range slices.Backward(s.running) {
 		if !s.isPlanned(seq) {
 			return seq
@@ -152,7 +152,7 @@ func (s *Scheduler) youngestUnplanned() *Sequence {
 // preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences
 // that are not in the step being planned are preempted; what a step under way computes for one is discarded,
 // and will be the same the next time.
-func (s *Scheduler) preempt(seq *Sequence) {
+func (s *Lane) preempt(seq *Sequence) {
 	s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == seq })
 	s.letGo(seq)
 	s.waiting = slices.Insert(s.waiting, 0, seq)
@@ -162,7 +162,7 @@ func (s *Scheduler) preempt(seq *Sequence) {
 
 // schedule adds n tokens of the sequence to the batch, with the outputs they need, and returns n, or
 // less if the batch holds no more outputs.
-func (s *Scheduler) schedule(seq *Sequence, n int) int {
+func (s *Lane) schedule(seq *Sequence, n int) int {
 	batch := s.next.batch
 	outputs := s.limits.MaxOutputs - len(batch.Outputs)
 	if seq.request.ScorePrompt {
@@ -191,7 +191,7 @@ func (s *Scheduler) schedule(seq *Sequence, n int) int {
 }
 
 // sample asks for the sequence's next token.
-func (s *Scheduler) sample(c *chunk, row int) {
+func (s *Lane) sample(c *chunk, row int) {
 	sampling := c.seq.request.Sampling
 	at, err := s.next.batch.AddOutput(c.seq.request.output(row), c.seq.penalties, c.seq.biases())
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *Scheduler) sample(c *chunk, row int) {
 // holdsSampling tells whether the step being planned has room for the sequence's penalties and biases.
 // Penalties count the token before, which must be known: a sequence with penalties stays out while any such
 // is under way. Not only while it is itself, or two halves would alternate, each in steps half as full.
-func (s *Scheduler) holdsSampling(seq *Sequence) bool {
+func (s *Lane) holdsSampling(seq *Sequence) bool {
 	if seq.request.Sampling.penalises() && s.steps.penalised() {
 		return false
 	}
@@ -215,7 +215,7 @@ func (s *Scheduler) holdsSampling(seq *Sequence) bool {
 }
 
 // scorePrompt asks for the log-probabilities of the prompt's own tokens.
-func (s *Scheduler) scorePrompt(c *chunk, row int) {
+func (s *Lane) scorePrompt(c *chunk, row int) {
 	seq := c.seq
 	if !seq.request.ScorePrompt {
 		return

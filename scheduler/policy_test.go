@@ -292,7 +292,7 @@ func TestTenantsShareNoPages(t *testing.T) {
 			cached int
 		}{{"a", 0}, {"a", 96}, {"b", 0}, {"", 0}, {"b", 96}, {"", 96}, {"ab", 0}, {"a", 96}} {
 			r := greedy(p, 3)
-			r.Tenant = c.tenant
+			r.Salt = c.tenant
 			seq := f.submit(t, r)
 			if got, _, _ := collect(t, seq); !slices.Equal(got, answer(r)) || seq.Cached() != c.cached {
 				t.Errorf("request %d of tenant %q: %v with %d tokens from the cache, want %v with %d", i, c.tenant, got, seq.Cached(), answer(r), c.cached)

@@ -7,7 +7,7 @@ import "chimera/engine"
 // prefix is how many pages of the sequence can be shared: the most of which every group has ready what the position behind
 // them sees. The last token is always computed, since its logits are wanted; where the prompt is scored, every one is.
 // follow says that another sequence is computing what would make it more.
-func (s *Scheduler) prefix(seq *Sequence) (pages int, follow bool) {
+func (s *Lane) prefix(seq *Sequence) (pages int, follow bool) {
 	usable := len(seq.tokens) - 1
 	if seq.request.ScorePrompt {
 		usable = min(usable, seq.scored)
@@ -43,7 +43,7 @@ func (r runs) count(group int, there bool) {
 }
 
 // suffices tells whether the position behind so many pages would find in each group what it sees.
-func (s *Scheduler) suffices(r runs, pages int) bool {
+func (s *Lane) suffices(r runs, pages int) bool {
 	for g := range s.groups {
 		if r[g] < pages-s.groups[g].firstPage(pages*engine.PageTokens) {
 			return false
@@ -53,7 +53,7 @@ func (s *Scheduler) suffices(r runs, pages int) bool {
 }
 
 // fits tells whether all groups have the pages that the sequence takes beside a prefix of so many.
-func (s *Scheduler) fits(seq *Sequence, prefix int) bool {
+func (s *Lane) fits(seq *Sequence, prefix int) bool {
 	for g := range s.groups {
 		pool, cached := s.groups[g].pool, 0
 		for i := s.groups[g].firstPage(prefix * engine.PageTokens); i < prefix; i++ {
@@ -69,7 +69,7 @@ func (s *Scheduler) fits(seq *Sequence, prefix int) bool {
 }
 
 // take gives the sequence what its first position behind the prefix sees of it, and new pages for its tokens.
-func (s *Scheduler) take(seq *Sequence, prefix int) {
+func (s *Lane) take(seq *Sequence, prefix int) {
 	seq.tables = make([]table, len(s.groups))
 	for g := range s.groups {
 		pool, t := s.groups[g].pool, &seq.tables[g]

@@ -8,6 +8,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"chimera/engine"
@@ -25,6 +26,35 @@ type GroupTooLargeError struct{ Requests, QueueLength int }
 func (e *GroupTooLargeError) Error() string {
 	return fmt.Sprintf("%d answers in one request, at most %d may wait (queue_length): send fewer at a time", e.Requests, e.QueueLength)
 }
+
+// ErrDeadline ends a request that still waited when its first token was due.
+var ErrDeadline = errors.New("the deadline passed while the request waited")
+
+// OverloadError refuses what can't be taken now, or could not be answered in time. It wraps ErrQueueFull or ErrDeadline.
+type OverloadError struct {
+	RetryAfter time.Duration // when it could be taken, as far as is known: at least a second
+	Err        error
+}
+
+func (e *OverloadError) Error() string {
+	return fmt.Sprintf("%v; try again in %d s", e.Err, int(math.Ceil(e.RetryAfter.Seconds())))
+}
+
+// Unwrap returns the cause.
+func (e *OverloadError) Unwrap() error { return e.Err }
+
+// Class is who waits for an answer, and so who goes before whom.
+type Class uint8
+
+// The classes, the first served first.
+const (
+	Interactive Class = iota // somebody reads along
+	Batch                    // somebody waits for the end
+	Background               // nobody waits: its steps give way to all others, within the step
+)
+
+// DefaultPriority is that of a request which says nothing.
+const DefaultPriority = 5
 
 // Sampling says how tokens are chosen; see engine.Output for the order of operations.
 type Sampling struct {
@@ -58,9 +88,13 @@ type Request struct {
 	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
 	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
 	ScorePrompt bool
-	// Tenant is whom the prompt's pages may be shared with: requests of the same tenant alone. So nobody finds out by
+	Class       Class
+	Priority    int       // 0 to 9: the higher is served first within its class; the API's default is DefaultPriority
+	Deadline    time.Time // when the first token is due: a request that still waits then ends with ErrDeadline; zero: never
+	Tenant      string    // for whose share of the device it counts. All that have none are one
+	// Salt is whom the prompt's pages may be shared with: requests of the same salt alone. So nobody finds out by
 	// Sequence.Cached, or by time, what others have asked. All that have none share with one another.
-	Tenant string
+	Salt string
 }
 
 // reportsLogprobs tells whether the engine must make the passes over a sampled row that only they need.

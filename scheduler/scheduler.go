@@ -43,8 +43,8 @@ type Snapshot struct {
 	Refusal                error      // why nothing more is admitted; nil: it is
 }
 
-// Scheduler runs requests on one instance.
-type Scheduler struct {
+// Lane runs requests on one instance.
+type Lane struct {
 	config   Config
 	limits   engine.Limits
 	instance engine.Instance
@@ -76,7 +76,7 @@ type Scheduler struct {
 }
 
 // New makes a scheduler; Run starts it.
-func New(in engine.Instance, c Config) (*Scheduler, error) {
+func New(in engine.Instance, c Config) (*Lane, error) {
 	l := in.Limits()
 	if c.StepTokens <= 0 || c.StepTokens > l.MaxTokens {
 		return nil, fmt.Errorf("step tokens must lie between 1 and %d", l.MaxTokens)
@@ -95,7 +95,7 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scheduler{
+	s := &Lane{
 		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
@@ -105,10 +105,10 @@ func New(in engine.Instance, c Config) (*Scheduler, error) {
 }
 
 // Limits returns the instance's limits.
-func (s *Scheduler) Limits() engine.Limits { return s.limits }
+func (s *Lane) Limits() engine.Limits { return s.limits }
 
 // Snapshot returns the state after the last step.
-func (s *Scheduler) Snapshot() Snapshot {
+func (s *Lane) Snapshot() Snapshot {
 	snap := *s.snapshot.Load()
 	s.mu.Lock()
 	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
@@ -116,7 +116,7 @@ func (s *Scheduler) Snapshot() Snapshot {
 	return snap
 }
 
-func (s *Scheduler) wake() {
+func (s *Lane) wake() {
 	select {
 	case s.wakeup <- struct{}{}:
 	default:
@@ -126,7 +126,7 @@ func (s *Scheduler) wake() {
 // Run is the loop. It ends when ctx is done (what is under way is cancelled), when Drain has left
 // nothing to do, or with the error that poisoned the instance. Every sequence gets a last event, and no
 // step is under way afterwards.
-func (s *Scheduler) Run(ctx context.Context) error {
+func (s *Lane) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
 	for {
@@ -152,7 +152,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 // fail ends the loop: what broke one step ends the sequences of all, those that wait included.
-func (s *Scheduler) fail(ctx context.Context, err error) error {
+func (s *Lane) fail(ctx context.Context, err error) error {
 	s.refuse(err)
 	s.endAll(Event{Finish: Failed, Err: err})
 	if errors.Is(err, engine.ErrPoisoned) {
@@ -162,14 +162,14 @@ func (s *Scheduler) fail(ctx context.Context, err error) error {
 }
 
 // arrivals moves what was submitted into the loop's own queue.
-func (s *Scheduler) arrivals() {
+func (s *Lane) arrivals() {
 	s.mu.Lock()
 	s.waiting = append(s.waiting, s.incoming...)
 	s.incoming = nil
 	s.mu.Unlock()
 }
 
-func (s *Scheduler) refuse(err error) {
+func (s *Lane) refuse(err error) {
 	s.mu.Lock()
 	if s.refusal == nil || !errors.Is(err, ErrDraining) {
 		s.refusal = err
@@ -179,21 +179,21 @@ func (s *Scheduler) refuse(err error) {
 
 // Drain stops admission; Run returns when all that was admitted has ended. To cut it short, end Run's
 // context.
-func (s *Scheduler) Drain() {
+func (s *Lane) Drain() {
 	s.refuse(ErrDraining)
 	s.wake()
 }
 
 // Govern changes what is asked of the loop, from the next plan on; it replaces what was asked before. A
 // loop that is idle has nobody waiting, so it isn't woken.
-func (s *Scheduler) Govern(g Governance) {
+func (s *Lane) Govern(g Governance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.governance = g
 }
 
 // places is how many sequences may run at once.
-func (s *Scheduler) places() int {
+func (s *Lane) places() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if cut := s.governance.MaxRunning; cut > 0 {
@@ -202,14 +202,14 @@ func (s *Scheduler) places() int {
 	return s.limits.MaxSequences
 }
 
-func (s *Scheduler) drained() bool {
+func (s *Lane) drained() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refusal != nil && s.queued == 0 && len(s.running) == 0
 }
 
 // endAll gives every sequence its last event.
-func (s *Scheduler) endAll(e Event) {
+func (s *Lane) endAll(e Event) {
 	s.arrivals()
 	for _, seq := range append(s.running, s.waiting...) {
 		s.letGo(seq)
@@ -222,7 +222,7 @@ func (s *Scheduler) endAll(e Event) {
 	s.publishSnapshot()
 }
 
-func (s *Scheduler) publishSnapshot() {
+func (s *Lane) publishSnapshot() {
 	snap := s.stats
 	snap.Running = len(s.running)
 	for g := range s.groups {

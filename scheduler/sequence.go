@@ -130,7 +130,7 @@ func (s *Sequence) key(i int) pageKey {
 		if n > 0 {
 			parent = s.keys[n-1]
 		} else {
-			parent = s.generation.root.of(s.request.Tenant)
+			parent = s.generation.root.of(s.request.Salt)
 		}
 		s.keys = append(s.keys, keyOf(parent, s.tokens[n*engine.PageTokens:][:engine.PageTokens]))
 	}

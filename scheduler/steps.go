@@ -79,7 +79,7 @@ func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].pena
 // turn is one turn of the loop: plan what to compute, submit it, wait for the oldest step under way, and
 // hand out what came of that. Where the backend takes another step the wait is left out, so that the
 // next one is planned while this one runs.
-func (s *Scheduler) turn(ctx context.Context) (worked bool, err error) {
+func (s *Lane) turn(ctx context.Context) (worked bool, err error) {
 	defer s.publishSnapshot()
 	if err := s.renew(); err != nil {
 		return false, err
@@ -113,7 +113,7 @@ func (s *Scheduler) turn(ctx context.Context) (worked bool, err error) {
 	return true, nil
 }
 
-func (s *Scheduler) submit() error {
+func (s *Lane) submit() error {
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		return fmt.Errorf("step refused: %w", err)
 	}
@@ -123,7 +123,7 @@ func (s *Scheduler) submit() error {
 
 // wait returns the oldest step when it is done. It stays as it is until the next plan. A background step, which may be
 // long in coming, ends with ctx.
-func (s *Scheduler) wait(ctx context.Context) (*step, error) {
+func (s *Lane) wait(ctx context.Context) (*step, error) {
 	if s.config.Background {
 		defer context.AfterFunc(ctx, s.instance.Withdraw)()
 	}
@@ -140,7 +140,7 @@ func (s *Scheduler) wait(ctx context.Context) (*step, error) {
 
 // settle waits for what is under way when nobody wants its results any more: the instance may not be closed
 // before. A poisoned one has nothing under way.
-func (s *Scheduler) settle(ctx context.Context) error {
+func (s *Lane) settle(ctx context.Context) error {
 	for s.steps.underWay > 0 {
 		if _, err := s.wait(ctx); err != nil && !errors.Is(err, engine.ErrAborted) {
 			return err

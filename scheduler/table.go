@@ -140,7 +140,7 @@ func (g *group) swap(t *table) {
 
 // advance lets go what the sequence, which is not in the planned step, sees no more, and takes what its next chunk needs.
 // False: a pool ran out.
-func (s *Scheduler) advance(seq *Sequence) bool {
+func (s *Lane) advance(seq *Sequence) bool {
 	whole := true
 	for g := range s.groups {
 		s.groups[g].slide(&seq.tables[g], seq.planned)
@@ -150,7 +150,7 @@ func (s *Scheduler) advance(seq *Sequence) bool {
 }
 
 // advanceRest advances those that are not in the step, the oldest first. Where one is short of pages nobody new finds any.
-func (s *Scheduler) advanceRest() {
+func (s *Lane) advanceRest() {
 	for _, seq := range s.running {
 		if !s.isPlanned(seq) {
 			s.advance(seq)
@@ -159,7 +159,7 @@ func (s *Scheduler) advanceRest() {
 }
 
 // tables are what a step is told of the sequence. They are good until the next call.
-func (s *Scheduler) tables(seq *Sequence) []engine.PageTable {
+func (s *Lane) tables(seq *Sequence) []engine.PageTable {
 	s.told = s.told[:0]
 	for g := range s.groups {
 		s.told = append(s.told, s.groups[g].of(&seq.tables[g], seq.planned))
@@ -168,7 +168,7 @@ func (s *Scheduler) tables(seq *Sequence) []engine.PageTable {
 }
 
 // moveOn notes that the planned step computes n more positions, or, of a step that gave way, that it did not.
-func (s *Scheduler) moveOn(seq *Sequence, n int) {
+func (s *Lane) moveOn(seq *Sequence, n int) {
 	seq.planned += n
 	for g := range s.groups {
 		s.groups[g].swap(&seq.tables[g])
@@ -176,7 +176,7 @@ func (s *Scheduler) moveOn(seq *Sequence, n int) {
 }
 
 // letGo returns the sequence's pages and slots.
-func (s *Scheduler) letGo(seq *Sequence) {
+func (s *Lane) letGo(seq *Sequence) {
 	for g := range seq.tables {
 		s.groups[g].letGo(&seq.tables[g])
 	}
