@@ -196,6 +196,16 @@ type names struct {
 }
 
 func (n names) Names() []string { return n.list }
+func (n names) States() (list []ModelState) {
+	for _, name := range n.list {
+		state := ModelState{Name: name, State: StateConfigured}
+		if name == n.loaded.Name {
+			state.State = StateReady
+		}
+		list = append(list, state)
+	}
+	return list
+}
 func (n names) Lookup(name string) (*Model, bool) {
 	if name == "" || name == n.loaded.Name {
 		return n.loaded, true
