@@ -228,6 +228,7 @@ type bench struct {
 	client    context.Context // of the next requests
 	ready     func(context.Context) error
 	ended     chan struct{}
+	streaming atomic.Bool // an answer has begun to stream
 }
 
 const (
@@ -324,7 +325,7 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 	request.SetBodyString(body)
 	ctx := &fasthttp.RequestCtx{}
 	ctx.Init(&request, nil, nil)
-	h.Handle(ctx)
+	h.handle(ctx)
 	r := reply{t: h.t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header}
 	if stream := ctx.Response.BodyStream(); stream != nil {
 		r.body, r.broken = io.ReadAll(stream)
@@ -332,6 +333,14 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 		r.body = ctx.Response.Body()
 	}
 	return r
+}
+
+// handle answers as the server does, and notes a stream that has begun.
+func (h *bench) handle(ctx *fasthttp.RequestCtx) {
+	h.Handle(ctx)
+	if ctx.Response.IsBodyStream() {
+		h.streaming.Store(true)
+	}
 }
 
 func (h *bench) post(path, body string) reply { h.t.Helper(); return h.do("POST", path, body) }

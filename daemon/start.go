@@ -77,7 +77,7 @@ func (s *server) loadModel() error {
 	if s.loaded, err = s.loadUnlessTerminated(f, p); err != nil {
 		return err
 	}
-	s.whenReloaded(func(c Config) { s.loaded.countThreads(c.Engine()) })
+	s.whenReloaded(s.recountThreads)
 	s.onStop(func() {
 		if err := s.loaded.Close(); err != nil {
 			slog.Error("closing the model", "cause", err)
@@ -104,6 +104,9 @@ func (s *server) loadModel() error {
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
 }
+
+// recountThreads follows a control group whose quota has changed.
+func (s *server) recountThreads(c Config) { s.loaded.countThreads(c.Engine()) }
 
 // openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
 func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
