@@ -52,14 +52,14 @@ func (c *call) readUrgency() error {
 	}
 	var known bool
 	if u.class, known = classes[value]; value != "" && !known {
-		return badHeader(classHeader, "%s, it must be interactive, batch or background", value)
+		return badHeader(classHeader, value, "it must be interactive, batch or background")
 	}
 	if value, err = c.oneLine(priorityHeader); err != nil {
 		return err
 	}
 	if value != "" {
 		if u.priority, err = strconv.Atoi(value); err != nil || u.priority < 0 || u.priority > 9 || len(value) != 1 {
-			return badHeader(priorityHeader, "%s, it must be a digit from 0 to 9", value)
+			return badHeader(priorityHeader, value, "it must be a digit from 0 to 9")
 		}
 	}
 	if value, err = c.oneLine(deadlineHeader); err != nil {
@@ -68,7 +68,7 @@ func (c *call) readUrgency() error {
 	if value != "" {
 		ms, err := strconv.ParseUint(value, 10, 64)
 		if most := uint64(MaxDeadline / time.Millisecond); err != nil || ms == 0 || ms > most {
-			return badHeader(deadlineHeader, "%s, it must be a number of milliseconds from 1 to %d", value, most)
+			return badHeader(deadlineHeader, value, fmt.Sprintf("it must be a number of milliseconds from 1 to %d", most))
 		}
 		u.patience = time.Duration(ms) * time.Millisecond
 	} else if c.server.Deadline != nil {
@@ -86,16 +86,16 @@ func (c *call) oneLine(name string) (string, error) {
 	case len(lines) == 0:
 		return "", nil
 	case len(lines) > 1:
-		return "", badHeader(name, "%d lines, it may stand once", len(lines))
+		return "", badHeader(name, fmt.Sprintf("%d lines", len(lines)), "it may stand once")
 	case len(lines[0]) == 0:
-		return "", badHeader(name, "it is empty: leave it out")
+		return "", badHeader(name, "it is empty", "leave it out")
 	}
 	return string(lines[0]), nil
 }
 
 // badHeader is a 400 that names the header line.
-func badHeader(name, format string, args ...any) *HTTPError {
-	h := badField(name, "%s", clip(validUTF8(fmt.Sprintf(format, args...)), maxMessage))
+func badHeader(name, value, want string) *HTTPError {
+	h := badField(name, "%s, %s", clip(validUTF8(value), maxParam), want)
 	h.Code = "invalid_header"
 	return h
 }
