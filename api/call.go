@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,7 +178,7 @@ func (c *call) finish(status int) {
 		slog.String("id", c.id), slog.String("method", c.method), slog.String("path", clip(c.path, maxPath)),
 		slog.Int("status", status), slog.Int64("ms", time.Since(c.started).Milliseconds()),
 	}
-	slog.LogAttrs(context.Background(), level, "request", append(append(attrs, c.figures.attrs()...), c.peer.Log)...)
+	slog.LogAttrs(context.Background(), level, "request", slices.Concat(attrs, c.figures.attrs(), c.urgency.attrs(), []slog.Attr{c.peer.Log})...)
 }
 
 // maxPath bounds what the log repeats of a path.

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -41,6 +42,19 @@ func (u urgency) deadline(came time.Time) time.Time {
 		return time.Time{}
 	}
 	return came.Add(u.patience)
+}
+
+// attrs are what the log says of it beyond the ordinary.
+func (u urgency) attrs() (list []slog.Attr) {
+	for word, class := range classes {
+		if class == u.class && class != scheduler.Interactive {
+			list = append(list, slog.String("class", word))
+		}
+	}
+	if u.tenant != "" {
+		list = append(list, slog.String("tenant", u.tenant))
+	}
+	return list
 }
 
 // readUrgency reads the header lines. It comes before the body: what is wrong is known at once.

@@ -118,6 +118,21 @@ func TestUrgencyHeaders(t *testing.T) {
 	}
 }
 
+func TestUrgencyInTheLog(t *testing.T) {
+	log := recorded(t)
+	h := newBench(t, letters)
+	h.Tenant = func(Peer, string) string { return "night" }
+	h.do("POST", textPath, "{"+soundBodies[textPath]+"}", classHeader, "batch")
+	if text := log.String(); !strings.Contains(text, " class=batch tenant=night") {
+		t.Errorf("%s", text)
+	}
+	h.Tenant = nil
+	h.post(textPath, "{"+soundBodies[textPath]+"}")
+	if text := log.String(); strings.Count(text, "class=") != 1 || strings.Count(text, "tenant=") != 1 {
+		t.Errorf("%s", text)
+	}
+}
+
 func TestUrgencyLineTwice(t *testing.T) {
 	h := newBench(t, letters)
 	send := h.wire()

@@ -50,8 +50,8 @@ func keyOf(id int32) *int64 {
 	return &wide
 }
 
-// newVocabulary spells the pieces in the alphabet of byte-level vocabularies.
-func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
+// newVocabulary spells the pieces in the alphabet of byte-level vocabularies; changes have the last word.
+func newVocabulary(t testing.TB, changes ...func(*tokenizer.Vocab)) *tokenizer.Tokenizer {
 	t.Helper()
 	alphabet, next := [256]string{}, rune(0x100)
 	for b := range rune(256) {
@@ -80,6 +80,9 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 	}
 	for i := range 256 {
 		v.Types[i] = 1
+	}
+	for _, change := range changes {
+		change(&v)
 	}
 	tok, err := tokenizer.New(v)
 	if err != nil {

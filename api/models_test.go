@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"chimera/scheduler"
+	"chimera/tokenizer"
 )
 
 // This file owns tests of what the administrator alone may do: load and unload models, pin prefixes.
@@ -193,6 +194,16 @@ func TestPins(t *testing.T) {
 	h.model.Cache = nil
 	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 400 || r.problem().Param != "model" {
 		t.Errorf("no cache: status %d: %s", r.status, r.body)
+	}
+}
+
+// A prefix begins like a prompt and does not end like one.
+func TestPrefixIDs(t *testing.T) {
+	m := Model{Tokenizer: newVocabulary(t, func(v *tokenizer.Vocab) { v.AddEOS = new(true) })}
+	for text, want := range map[string][]int32{"x": {bos, 'x'}, "<s>x": {bos, 'x'}, "x</s>": {bos, 'x', eos}, "": nil} {
+		if got := m.PrefixIDs(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
 	}
 }
 

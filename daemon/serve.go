@@ -34,6 +34,7 @@ type server struct {
 	reloaded  []func(Config)         // see whenReloaded
 	inForce   atomic.Pointer[inForce]
 	models    []namedModel
+	pins      []pinned
 	loaded    *Loaded
 	api       *api.Model
 	scheduler *scheduler.Lane

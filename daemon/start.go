@@ -25,6 +25,9 @@ func (s *server) nameModels() (err error) {
 	if s.models, err = parseModels(s.config.Model); err != nil {
 		return &ConfigError{err}
 	}
+	if s.pins, err = s.config.readPins(); err != nil {
+		return &ConfigError{err}
+	}
 	return checkOpens(s.models[1:])
 }
 
