@@ -17,15 +17,15 @@ import (
 // maxDepth bounds nesting; tool schemas are the deepest thing that clients send.
 const maxDepth = 128
 
-// decode reads the body into v, and waits for the model that is to serve it. Fields that nobody knows pass: clients send many
-// that mean nothing here.
+// decode reads the body into v, and has the model that is to serve it loaded. Fields that nobody knows pass: clients send many
+// that mean nothing here. The model comes before the body is taken apart, so that a request which waits holds its text alone.
 func (c *call) decode(v any) error {
 	raw, err := c.read()
 	c.started = time.Now()
 	if err != nil {
 		return err
 	}
-	if err := c.server.Loading.wait(c.context(), c.urgency.patience); err != nil {
+	if err := c.hold(raw); err != nil {
 		return err
 	}
 	if err := decodeJSON(raw, v); err != nil {
@@ -52,7 +52,7 @@ func (c *call) read() ([]byte, error) {
 		if len(body) > limit {
 			return nil, tooLarge
 		}
-		return body, c.hold(len(body))
+		return body, c.count(len(body))
 	}
 	raw, err := c.readAll(stream, limit)
 	switch {

@@ -128,9 +128,7 @@ func (s *Server) readPin(c *call) (r pinRequest, m *Model, err error) {
 	if err := CheckName(r.Name); err != nil {
 		return r, nil, badField("name", "%v", err)
 	}
-	if m, err = s.lookup(or(r.Model, "")); err != nil {
-		return r, nil, err
-	}
+	m = c.model.Model
 	if m.Cache == nil {
 		return r, nil, badField("model", "%q has no cache that prefixes could be pinned in", m.Name)
 	}

@@ -31,7 +31,8 @@ type call struct {
 	started time.Time       // the last byte of the request was read
 	streams bool            // the log line is written when the stream ends, on another goroutine
 	probe   bool
-	held    int64 // bytes of the body that are counted, see hold
+	counted int64 // bytes of the body, see count
+	model   Held  // see hold
 	urgency urgency
 	figures figures
 }

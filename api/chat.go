@@ -109,10 +109,7 @@ func (s *Server) chatCompletions(c *call) error {
 	if err := c.decode(&r); err != nil {
 		return err
 	}
-	m, err := s.lookup(or(r.Model, ""))
-	if err != nil {
-		return err
-	}
+	m := c.model.Model
 	if err := r.check(m); err != nil {
 		return err
 	}

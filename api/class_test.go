@@ -313,17 +313,6 @@ func TestPromptSizes(t *testing.T) {
 	}
 }
 
-// A request waits for a model no longer than its deadline.
-func TestLoadingWithinTheDeadline(t *testing.T) {
-	h := newBench(t, letters)
-	h.Loading = NewLoading()
-	began := time.Now()
-	r := h.do("POST", textPath, "{"+soundBodies[textPath]+"}", deadlineHeader, "20")
-	if waited := time.Since(began); r.status != 503 || r.problem().Code != "loading" || waited < 20*time.Millisecond || waited > 5*time.Second {
-		t.Errorf("status %d after %v", r.status, waited)
-	}
-}
-
 func TestPreflightOfUrgency(t *testing.T) {
 	h := newBench(t, letters)
 	h.Sites.Origins = []string{"https://ui.example"}

@@ -93,7 +93,11 @@ func toHTTP(err error) *HTTPError {
 	case errors.Is(err, scheduler.ErrDraining):
 		return &HTTPError{Status: 503, Type: "server_error", Code: "shutting_down", Message: "the server is shutting down"}
 	}
-	return &HTTPError{Status: 500, Type: "server_error", Code: codeInternal, Message: "the server failed to compute the answer", Cause: err}
+	h = &HTTPError{Status: 500, Type: "server_error", Code: codeInternal, Message: "the server failed to compute the answer", Cause: err}
+	if errors.Is(err, engine.ErrPoisoned) { // the model has failed, for all
+		h.Message += ": " + err.Error()
+	}
+	return h
 }
 
 // overloaded is a refusal with a prediction.

@@ -25,6 +25,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(byte(i), "{\"\xff\":1}")
 	}
 	h := newBench(f, letters)
+	h.Registry = names{[]string{"first"}, h.model}
 	f.Fuzz(func(t *testing.T, endpoint byte, body string) {
 		path := fuzzed[int(endpoint)%len(fuzzed)]
 		r := (&bench{Server: h.Server, t: t}).post(path, body)

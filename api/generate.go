@@ -236,10 +236,10 @@ func (w *watch) note(p piece) {
 	now := time.Now()
 	if f.tokens == 0 {
 		f.ttft = now.Sub(w.call.started)
-		w.call.server.Metrics.ttft.Observe(f.ttft.Seconds())
+		w.call.server.Metrics.ttft.WithLabelValues(f.model).Observe(f.ttft.Seconds())
 	}
 	if last := w.last[p.choice]; !last.IsZero() {
-		w.call.server.Metrics.itl.Observe(now.Sub(last).Seconds())
+		w.call.server.Metrics.itl.WithLabelValues(f.model).Observe(now.Sub(last).Seconds())
 	}
 	w.last[p.choice] = now
 	f.tokens += len(p.tokens)

@@ -21,7 +21,7 @@ func (c cards) State() gpu.State { return c.state }
 func showing(t *testing.T, s gpu.State) *bench {
 	h := newBench(t, letters)
 	c := h.Config
-	c.GPUs, c.Metrics = cards{s}, NewMetrics(h.scheduler.Snapshot)
+	c.GPUs, c.Metrics = cards{s}, NewMetrics(lanesOf(h.scheduler))
 	h.Server = New(c)
 	return h
 }

@@ -209,6 +209,18 @@ func (n names) States() (list []ModelState) {
 	}
 	return list
 }
+
+// Hold is never waited for: a model that is not loaded stays so.
+func (n names) Hold(ctx context.Context, name string, _ Wait) (Held, error) {
+	switch m, known := n.Lookup(name); {
+	case m != nil:
+		return Held{m, ctx, func() {}}, nil
+	case known:
+		return Held{}, Loading(name, 42, 0)
+	}
+	return Held{}, ErrNoModel
+}
+
 func (n names) Lookup(name string) (*Model, bool) {
 	if name == "" || name == n.loaded.Name {
 		return n.loaded, true
@@ -240,6 +252,11 @@ const (
 	benchBody    = 2 << 20
 )
 
+// lanesOf is one lane for the metrics.
+func lanesOf(s *scheduler.Lane) func() []LaneState {
+	return func() []LaneState { return []LaneState{{"first", s.Snapshot()}} }
+}
+
 // newBench starts a server whose answers are next's tokens.
 func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	t.Helper()
@@ -267,7 +284,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, NumericsID: "fp_test",
 	}
 	h.Server = New(Config{
-		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(s.Snapshot),
+		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(lanesOf(s)),
 		RequestContext: func(*fasthttp.RequestCtx) context.Context { return h.client },
 		Ready:          func(ctx context.Context) error { return h.ready(ctx) }, MaxBody: benchBody,
 	})

@@ -59,16 +59,16 @@ func (c *call) readAll(body io.Reader, limit int) ([]byte, error) {
 			continue
 		}
 		larger := min(2*cap(raw), limit+1)
-		if err := c.hold(larger); err != nil {
+		if err := c.count(larger); err != nil {
 			return nil, err
 		}
 		raw = append(make([]byte, 0, larger), raw...)
 	}
 }
 
-// hold counts a body of so many bytes in all, until release.
-func (c *call) hold(bytes int) error {
-	more := int64(bytes) - c.held
+// count counts a body of so many bytes in all, until release.
+func (c *call) count(bytes int) error {
+	more := int64(bytes) - c.counted
 	if bytes <= freeBody || more <= 0 {
 		return nil
 	}
@@ -78,14 +78,14 @@ func (c *call) hold(bytes int) error {
 			Message: "too many large requests are being read: try again in a moment",
 		}
 	}
-	c.held += more
+	c.counted += more
 	return nil
 }
 
 // release ends the count: of the body nothing is left but token ids, or it is refused.
 func (c *call) release() {
-	c.server.budgets.bodies.Release(c.held)
-	c.held = 0
+	c.server.budgets.bodies.Release(c.counted)
+	c.counted = 0
 }
 
 // tokenise runs encode for a text of so many bytes when there is room for it.

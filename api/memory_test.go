@@ -44,8 +44,8 @@ func TestReadAll(t *testing.T) {
 		if want := text[:min(n, benchBody+1)]; err != nil || string(raw) != want {
 			t.Errorf("%d bytes: %d read, %v", n, len(raw), err)
 		}
-		if c.held < int64(cap(raw)) && cap(raw) > freeBody || c.held > benchBody+1 {
-			t.Errorf("%d bytes: %d are counted, %d taken", n, c.held, cap(raw))
+		if c.counted < int64(cap(raw)) && cap(raw) > freeBody || c.counted > benchBody+1 {
+			t.Errorf("%d bytes: %d are counted, %d taken", n, c.counted, cap(raw))
 		}
 		c.release()
 	}

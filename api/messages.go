@@ -201,10 +201,7 @@ func (s *Server) applyTemplate(c *call) error {
 	if err := c.decode(&r); err != nil {
 		return err
 	}
-	m, err := s.lookup(or(r.Model, ""))
-	if err != nil {
-		return err
-	}
+	m := c.model.Model
 	if err := cmp.Or(checkForeign("", r.Others, foreignFields), r.checkToolChoice()); err != nil {
 		return err
 	}

@@ -76,8 +76,7 @@ func (s *Server) change(c *call, change modelVerb, name string) error {
 		return err
 	}
 	if _, known := s.Registry.Lookup(name); !known {
-		_, err := s.lookup(name)
-		return err
+		return s.noModel(name)
 	}
 	if _, err := c.read(); err != nil { // what it says means nothing
 		return err

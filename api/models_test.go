@@ -172,7 +172,7 @@ func TestPins(t *testing.T) {
 		{"POST", `{"name":"x"}`, 400, "prompt", "it must be a string"}, {"POST", `{"name":"x","prompt":["a","b"]}`, 400, "prompt", "2 prompts"},
 		{"POST", `{"name":"x","prompt":[99999]}`, 400, "prompt", "no token id"}, {"POST", `{"name":"x","prompt":[[]]}`, 400, "prompt", "0 tokens"},
 		{"POST", `{"name":"x","prompt":"` + strings.Repeat("x", 300) + `"}`, 400, "prompt", "1 to 256"},
-		{"POST", `{"name":"x","prompt":"y","ttl":3}`, 400, "ttl", "no such field"}, {"POST", `{"name":"x","prompt":"y","model":"second"}`, 404, "model", "second"},
+		{"POST", `{"name":"x","prompt":"y","ttl":3}`, 400, "ttl", "no such field"}, {"POST", `{"name":"x","prompt":"y","model":"third"}`, 404, "model", "third"},
 		{"POST", `{"name":7,"prompt":"y"}`, 400, "name", "a string"}, {"POST", ``, 400, "", "no body"},
 		{"DELETE", `{"name":"zz"}`, 404, "name", "nothing is pinned"}, {"DELETE", `{"name":"a","prompt":"x"}`, 400, "prompt", "name alone"},
 		{"GET", ``, 405, "", "takes POST, DELETE"},

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"chimera/scheduler"
 	"chimera/tokenizer"
 )
 
@@ -47,8 +48,7 @@ func (s *Server) modelObjects() []modelObject {
 
 func (s *Server) model(c *call, name string) error {
 	if _, known := s.Registry.Lookup(name); !known {
-		_, err := s.lookup(name)
-		return err
+		return s.noModel(name)
 	}
 	return c.reply(s.modelObject(name))
 }
@@ -69,10 +69,7 @@ func (s *Server) tokenize(c *call) error {
 	if err := checkForeign("", r.Others, tokenizeFields); err != nil {
 		return err
 	}
-	m, err := s.lookup(or(r.Model, ""))
-	if err != nil {
-		return err
-	}
+	m := c.model.Model
 	var bad error
 	ids, err := c.tokenise(len(r.Content), func() (ids []int32) {
 		ids, bad = contentIDs(m.Tokenizer, r.Content, r.AddSpecial, or(r.ParseSpecial, true))
@@ -152,10 +149,7 @@ func (s *Server) detokenize(c *call) error {
 	if err := checkForeign("", r.Others, detokenizeFields); err != nil {
 		return err
 	}
-	m, err := s.lookup(or(r.Model, ""))
-	if err != nil {
-		return err
-	}
+	m := c.model.Model
 	if r.Tokens.Kind() != '[' {
 		return badField("tokens", "it must be a list of token ids")
 	}
@@ -169,12 +163,13 @@ func (s *Server) detokenize(c *call) error {
 // live says that the process answers.
 func (s *Server) live(c *call) error { return c.reply(map[string]string{"status": "ok"}) }
 
-// ready says that the model answers, or how far it is loaded.
+// ready says that the models answer, or how far they are loaded.
 func (s *Server) ready(c *call) error {
-	if err := s.Loading.check(); err != nil {
+	err := s.Ready(c.context())
+	if isLoading(err) || errors.Is(err, scheduler.ErrDraining) {
 		return err
 	}
-	if err := s.Ready(c.context()); err != nil {
+	if err != nil {
 		return &HTTPError{Status: 503, Type: "server_error", Code: "not_ready", Message: fmt.Sprintf("not ready: %v", err), Cause: err}
 	}
 	return c.reply(map[string]string{"status": "ok"})

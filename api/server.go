@@ -58,8 +58,11 @@ type Model struct {
 
 // Registry finds models.
 type Registry interface {
-	// Lookup returns the model, the first one for "". known tells of a name that is configured, loaded
-	// or not.
+	// Hold gives a request its model, the first one for "", and keeps it loaded until the request lets go of it. It loads one that
+	// is not, and waits for that. The error of a name that is not configured is ErrNoModel.
+	Hold(ctx context.Context, name string, w Wait) (Held, error)
+	// Lookup looks at a model that is loaded, the first one for "", without keeping it so. known tells of a name that is
+	// configured, loaded or not.
 	Lookup(name string) (m *Model, known bool)
 	// Names lists the configured names, the default first.
 	Names() []string
@@ -93,8 +96,9 @@ type Config struct {
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
 	Memory func() []MemoryUse
-	// Loading is the default model on its way; nil: it is there.
-	Loading *Loading
+	// State tells why the server does not serve: an error of Loading, scheduler.ErrDraining, or what has failed. It asks no model.
+	// nil: it serves.
+	State func() error
 	// Ready tells why the server is not ready.
 	Ready func(context.Context) error
 	// Peer tells who sends a request; nil: somebody by TCP.
@@ -169,7 +173,7 @@ func New(c Config) *Server {
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	c := s.newCall(ctx)
-	defer c.release()
+	defer c.leave()
 	if err := protect(func() error { return s.dispatch(c) }); err != nil {
 		h := c.toHTTP(err)
 		writeError(ctx, h)
@@ -230,20 +234,9 @@ func (s *Server) dispatch(c *call) (err error) {
 	return r.handler(c)
 }
 
-// lookup finds the request's model.
-func (s *Server) lookup(name string) (*Model, error) {
-	m, known := s.Registry.Lookup(name)
-	switch {
-	case m != nil:
-		return m, nil
-	case known:
-		// It is not 503: to try again would be in vain.
-		return nil, &HTTPError{
-			Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_loaded",
-			Message: fmt.Sprintf("model %q is configured, but this server serves its first model alone: %s", name, s.Registry.Names()[0]),
-		}
-	}
-	return nil, &HTTPError{
+// noModel is the answer to a name that no model has.
+func (s *Server) noModel(name string) *HTTPError {
+	return &HTTPError{
 		Status: 404, Type: "invalid_request_error", Param: "model", Code: "model_not_found",
 		Message: fmt.Sprintf("model %q does not exist; known are %s", name, strings.Join(s.Registry.Names(), ", ")),
 	}

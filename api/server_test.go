@@ -137,8 +137,9 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/%ff%fe", "", 404, "not_found", "", ""},
 		{"GET", "/v1/models/third", "", 404, "model_not_found", "model", ""},
 		{"POST", textPath, `{"model":"third","prompt":"x"}`, 404, "model_not_found", "model", ""},
-		{"POST", textPath, `{"model":"second","prompt":"x"}`, 404, "model_not_loaded", "model", ""},
-		{"POST", "/detokenize", `{"model":"second","tokens":[1]}`, 404, "model_not_loaded", "model", ""},
+		{"POST", textPath, `{"model":"second","prompt":"x"}`, 503, "loading", "", ""},
+		{"POST", "/detokenize", `{"model":"second","tokens":[1]}`, 503, "loading", "", ""},
+		{"POST", "/detokenize", `{"model":"third","tokens":[1]}`, 404, "model_not_found", "model", ""},
 		{"POST", textPath, `{"prompt":"` + strings.Repeat("x", benchBody) + `"}`, 413, "body_too_large", "", ""},
 	} {
 		r := h.do(c.method, c.path, c.body)
@@ -252,7 +253,18 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// An instance that fails ends what runs with an error that does not tell its cause to the client.
+// An instance that is poisoned ends what runs with an error that tells why: the model has failed for all.
+func TestPoisonIsTold(t *testing.T) {
+	h := newBench(t, letters)
+	h.instance.fail = func(int) error { return fmt.Errorf("a worker died: %w", engine.ErrPoisoned) }
+	for range 2 {
+		if r := h.post(textPath, `{"prompt":"x"}`); r.status != 500 || !strings.Contains(r.problem().Message, "a worker died") {
+			t.Errorf("status %d: %s", r.status, r.body)
+		}
+	}
+}
+
+// What else fails ends what runs with an error that does not tell its cause to the client.
 func TestEngineFailure(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		h := newBench(t, letters)
@@ -260,7 +272,7 @@ func TestEngineFailure(t *testing.T) {
 			if step < 3 {
 				return nil
 			}
-			return fmt.Errorf("secret: %w", engine.ErrPoisoned)
+			return errors.New("secret")
 		}
 		r := h.post(textPath, fmt.Sprintf(`{"prompt":"x","stream":%t}`, stream))
 		if stream {
@@ -314,10 +326,11 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]float64{
-		"chimera_requests_running": 0, "chimera_requests_waiting": 0, "chimera_kv_pages_used": 0,
+		"chimera_requests_running,model=first": 0, "chimera_requests_waiting,model=first": 0, "chimera_kv_pages_used,model=first": 0,
 		"chimera_requests_total,code=200": 10, "chimera_requests_total,code=400": 3, "chimera_requests_total,code=404": 1,
-		"chimera_tokens_computed_total,phase=prefill": 20, "chimera_tokens_computed_total,phase=decode": 30,
-		"chimera_ttft_seconds": 10, "chimera_itl_seconds": 30, "chimera_admission_limit": 3, "chimera_tokens_discarded_total": 0,
+		"chimera_tokens_computed_total,model=first,phase=prefill": 20, "chimera_tokens_computed_total,model=first,phase=decode": 30,
+		"chimera_ttft_seconds,model=first": 10, "chimera_itl_seconds,model=first": 30, "chimera_admission_limit,model=first": 3,
+		"chimera_tokens_discarded_total,model=first": 0,
 	} {
 		if value, ok := got[key]; !ok || value != want {
 			t.Errorf("%s is %v (%t), want %v", key, value, ok, want)
@@ -325,7 +338,7 @@ func TestMetrics(t *testing.T) {
 	}
 	h.scheduler.Govern(scheduler.Governance{})
 	release := h.held(12, "{"+soundBodies[textPath]+"}")
-	if text := string(h.do("GET", "/metrics", "").body); !strings.Contains(text, "\nchimera_requests_waiting 12\n") {
+	if text := string(h.do("GET", "/metrics", "").body); !strings.Contains(text, `chimera_requests_waiting{model="first"} 12`) {
 		t.Errorf("12 wait: %.300s", text)
 	}
 	release()

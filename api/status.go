@@ -1,12 +1,9 @@
 package api
 
 import (
-	"cmp"
-	"errors"
 	"time"
 
 	"chimera/gpu"
-	"chimera/scheduler"
 )
 
 // This file owns GET /v1/status: what the daemon is doing, for people and their tools. What machines count over time is in
@@ -72,16 +69,16 @@ type (
 )
 
 func (s *Server) status(c *call) error {
-	now := s.Metrics.snapshot()
+	now := s.Metrics.total()
 	a := statusAnswer{
-		State: s.state(now), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.statusEntries(),
+		State: stateOf(s.serving()), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.statusEntries(),
 		Requests: statusLoad{now.Running, now.Waiting, now.Governance.MaxRunning, now.Governance.Reason},
 		Tokens:   statusTokens{now.PrefillTokens, now.DecodeTokens, now.PrefixTokens, now.DiscardedTokens},
 		Pages:    statusPages{now.PagesUsed, now.PagesCached, now.PagesTotal},
 		Memory:   []MemoryUse{}, GPUs: []statusGPU{},
 	}
 	if a.State == "loading" {
-		a.Percent = new(s.Loading.Percent())
+		a.Percent = a.loadingPercent()
 	}
 	if m, _ := s.Registry.Lookup(""); m != nil {
 		a.Model = &statusModel{m.Name, m.NumericsID, m.MaxContext, m.Compute}
@@ -105,15 +102,12 @@ func (s *Server) statusEntries() []statusEntry {
 	return list
 }
 
-// state is a word for it. It makes no decode: that is readiness.
-func (s *Server) state(now scheduler.Snapshot) string {
-	switch err := cmp.Or(s.Loading.check(), now.Refusal); {
-	case err == nil:
-		return "serving"
-	case isLoading(err):
-		return "loading"
-	case errors.Is(err, scheduler.ErrDraining):
-		return "draining"
+// loadingPercent is that of the load which is not as far as any other.
+func (a *statusAnswer) loadingPercent() (least *int) {
+	for _, m := range a.Models {
+		if m.Percent != nil && (least == nil || *m.Percent < *least) {
+			least = m.Percent
+		}
 	}
-	return "failed"
+	return least
 }

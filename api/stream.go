@@ -48,6 +48,7 @@ func (c *call) stream(produce func(sse) error) error {
 	read, write := io.Pipe()
 	c.SetBodyStream(read, -1)
 	go func() {
+		defer c.letGo()
 		s := sse{write}
 		err := c.endStream(s, protect(func() error { return produce(s) }))
 		write.CloseWithError(err)

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
+	"strings"
 
 	"chimera/api"
 	"chimera/engine"
@@ -17,8 +19,13 @@ import (
 // waits in a full queue, and answers that slow clients have not taken.
 const heapBase = 160 << 20
 
+// vocabularyHeap is what each further model's vocabulary takes.
+const vocabularyHeap = 64 << 20
+
 // heapBytes is what serve may take of the heap.
-func (c *Config) heapBytes() int64 { return heapBase + api.HeapBytes(c.MaxBody) }
+func (c *Config) heapBytes() int64 {
+	return heapBase + api.HeapBytes(c.MaxBody) + int64(max(0, len(c.Model)-1))*vocabularyHeap
+}
 
 // limitHeap makes the collector work the harder the nearer the heap is to its plan. Who sets GOMEMLIMIT knows better.
 func limitHeap(bytes int64) {
@@ -28,20 +35,60 @@ func limitHeap(bytes int64) {
 	slog.Info("heap", "limit_mib", debug.SetMemoryLimit(-1)>>20)
 }
 
-// fits refuses a plan that the backend's memory, or what it takes of the machine's, cannot hold beside such a heap.
-func fits(plan *engine.Plan, b engine.Backend, heap int64) error {
+// noRoomError refuses a plan that does not fit.
+type noRoomError struct {
+	need, available int64
+	text            string
+}
+
+func (e *noRoomError) Error() string { return e.text }
+
+// short is how much is missing.
+func (e *noRoomError) short() int64 { return e.need - e.available }
+
+// fits refuses a plan that the backend's memory, or what it takes of the machine's, cannot hold beside what is promised: the heap,
+// and what is planned for other models and not taken yet.
+func fits(plan *engine.Plan, b engine.Backend, promised int64) error {
 	available, bound := b.Available()
 	need := plan.TotalBytes()
 	if plan.HostBytes == 0 { // the backend's memory is the machine's
-		need += heap
+		need += promised
 	}
 	if bound != "" && need > available {
-		return fmt.Errorf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d; requests %d), but %s leaves %d MiB: lower --ctx, --max-sequences or --max-body, or choose --kv-type q8_0",
-			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, (need-plan.TotalBytes())>>20, bound, available>>20)
+		return &noRoomError{need, available, fmt.Sprintf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d; requests and models that are loaded %d), but %s leaves %d MiB: lower --ctx, --max-sequences or --max-body, or choose --kv-type q8_0",
+			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, (need-plan.TotalBytes())>>20, bound, available>>20)}
 	}
-	if available, bound = hostmem.Available(); plan.HostBytes > 0 && bound != "" && plan.HostBytes+heap > available {
-		return fmt.Errorf("the model needs %d MiB of pinned memory for batches and staging, and requests %d MiB, but %s leaves %d MiB: lower --step-tokens, --max-sequences or --max-body",
-			plan.HostBytes>>20, heap>>20, bound, available>>20)
+	if available, bound = hostmem.Available(); plan.HostBytes > 0 && bound != "" && plan.HostBytes+promised > available {
+		return &noRoomError{plan.HostBytes + promised, available, fmt.Sprintf("the model needs %d MiB of pinned memory for batches and staging, and requests and models that are loaded %d MiB, but %s leaves %d MiB: lower --step-tokens, --max-sequences or --max-body",
+			plan.HostBytes>>20, promised>>20, bound, available>>20)}
 	}
 	return nil
+}
+
+// servingBytes is what a model takes of its device's memory once it is loaded.
+func servingBytes(p *engine.Plan) int64 { return p.TotalBytes() - p.StagingBytes }
+
+// memoryPromised is what is planned of the machine's memory and not taken yet, beside a heap of so many bytes: the kernel gives a page
+// of a model's KV cache when it is first written to, and until then it counts as free.
+func memoryPromised(heap int64) int64 {
+	planned := heap
+	for _, u := range hostmem.Usage() {
+		planned += u.Bytes - u.PinnedBytes // the driver has taken what it has pinned
+	}
+	return max(0, planned-residentBytes())
+}
+
+// residentBytes is how much the process has taken that is its own: heap, stacks and off-heap memory. 0 where that is not known.
+func residentBytes() int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
 }

@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
 
 	"chimera/cgo"
 	"chimera/cores"
 	"chimera/engine"
-	"chimera/gpu"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/weights"
@@ -42,8 +40,7 @@ type Loaded struct {
 	Program  *engine.Program
 	Instance engine.Instance
 	Policy   engine.Policy
-	backend  heldBackend
-	GPUs     []gpu.Place // what it computes on; none on the CPU
+	own      heldBackend // the device, where it is this model's alone; else nil
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
@@ -107,17 +104,6 @@ func (o EngineOptions) threads() (n int, bound string) {
 	return cores.Available()
 }
 
-// countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
-// since they were started. More than were started there can't be.
-func (l *Loaded) countThreads(o EngineOptions) {
-	if o.Threads > 0 {
-		return
-	}
-	n, bound := o.threads()
-	l.backend.SetActive(n)
-	slog.Info("threads counted again", "room_for", n, "bound", bound)
-}
-
 // pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
 // leave is the prefix cache.
 const pooledContexts = 4
@@ -155,32 +141,38 @@ func ofFile(f *weights.File, err error) error {
 	return fmt.Errorf("%s: %w", f.Name(), err)
 }
 
+// load brings a model up on a device of its own.
 func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) {
-	options, err := o.options(p)
-	if err != nil {
-		return nil, err
-	}
 	backend, err := o.openBackend(f.Name())
 	if err != nil {
 		return nil, err
 	}
-	in, err := loadOn(backend, f, p, options, o.HeapBytes)
+	l, err := loadOn(backend, f, p, o, model.NewSource(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes) })
 	if err != nil {
-		return nil, errors.Join(ofFile(f, err), backend.Close())
+		return nil, errors.Join(err, backend.Close())
 	}
-	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy, backend: backend, GPUs: backend.GPUs()}, nil
+	l.own = backend
+	return l, nil
 }
 
-// loadOn plans, checks and loads, beside a heap of so many bytes.
-func loadOn(b engine.Backend, f *weights.File, p *engine.Program, o engine.LoadOptions, heap int64) (engine.Instance, error) {
-	plan, err := b.Plan(p, model.NewSource(f), o)
+// loadOn plans, loads when there is room for the plan, and leaves f open. w are f's tensors.
+func loadOn(b heldBackend, f *weights.File, p *engine.Program, o EngineOptions, w engine.Weights, room func(*engine.Plan) error) (*Loaded, error) {
+	options, err := o.options(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(plan, b, heap); err != nil {
+	plan, err := b.Plan(p, w, options)
+	if err != nil {
+		return nil, ofFile(f, err)
+	}
+	if err := room(plan); err != nil {
 		return nil, err
 	}
-	return b.Load(p, model.NewSource(f), o)
+	in, err := b.Load(p, w, options)
+	if err != nil {
+		return nil, ofFile(f, err)
+	}
+	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy}, nil
 }
 
 // Plan returns what Load would do, without doing it.
@@ -202,9 +194,13 @@ func (l *Loaded) NumericsID() string {
 	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
-// Close stops the instance, gives its device back and closes the file.
+// Close stops the instance, gives a device of its own back and closes the file.
 func (l *Loaded) Close() error {
-	return errors.Join(l.Instance.Close(), l.backend.Close(), l.File.Close())
+	err := l.Instance.Close()
+	if l.own != nil {
+		err = errors.Join(err, l.own.Close())
+	}
+	return errors.Join(err, l.File.Close())
 }
 
 // Capabilities are what this build and machine can run; gpus is empty in a build for the CPU alone.

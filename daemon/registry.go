@@ -5,17 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"chimera/api"
-	"chimera/hostmem"
 	"chimera/paths"
-	"chimera/scheduler"
 )
 
 // This file owns the names of the models.
@@ -93,71 +87,18 @@ func splitModels(list string) (settings []string) {
 	return settings
 }
 
-// checkOpens tries the models that are not loaded: a wrong path is known at the start, not when somebody asks for the name.
-func checkOpens(models []namedModel) error {
+// checkOpens tries the models: a wrong path, or a setting that one of them can't have, is known at the start, not when somebody asks
+// for the name.
+func checkOpens(models []namedModel, o EngineOptions) error {
 	for _, m := range models {
-		f, _, err := Open(m.path)
+		f, p, err := Open(m.path)
 		if err != nil {
 			return fmt.Errorf("model %q: %w", m.name, err)
 		}
-		if err := f.Close(); err != nil {
-			return err
+		_, wrong := o.options(p)
+		if err := errors.Join(wrong, f.Close()); err != nil {
+			return fmt.Errorf("model %q: %w", m.name, err)
 		}
 	}
 	return nil
-}
-
-// registry is the configured names, and the first one's model when it is loaded.
-type registry struct {
-	names   []string
-	served  *atomic.Pointer[served]
-	loading *api.Loading
-}
-
-// Lookup implements api.Registry.
-func (r *registry) Lookup(name string) (*api.Model, bool) {
-	if name == "" || name == r.names[0] {
-		if s := r.served.Load(); s != nil {
-			return s.model, true
-		}
-		return nil, true
-	}
-	return nil, slices.Contains(r.names, name)
-}
-
-// Names implements api.Registry.
-func (r *registry) Names() []string { return r.names }
-
-// States implements api.Registry.
-func (r *registry) States() []api.ModelState {
-	list := make([]api.ModelState, len(r.names))
-	for i, name := range r.names {
-		list[i] = api.ModelState{Name: name, State: api.StateConfigured}
-	}
-	first := &list[0]
-	s := r.served.Load()
-	if s == nil {
-		first.State, first.Waiting, first.Percent = api.StateLoading, r.loading.Waiting(), new(r.loading.Percent())
-		return list
-	}
-	s.describe(first)
-	return list
-}
-
-// describe says how a model is doing that is loaded.
-func (s *served) describe(to *api.ModelState) {
-	now := s.loop.Snapshot()
-	to.State, to.Running, to.Waiting = api.StateReady, now.Running, now.Waiting
-	switch {
-	case errors.Is(now.Refusal, scheduler.ErrDraining):
-		to.State = api.StateDraining
-	case now.Refusal != nil:
-		to.State, to.Problem = api.StateFailed, now.Refusal.Error()
-	}
-	if now.Running+now.Waiting == 0 {
-		to.Idle = new(time.Since(now.Progress).Round(time.Millisecond).Seconds())
-	}
-	for _, u := range hostmem.Usage() { // all of it is the one model's
-		to.Memory += u.Bytes
-	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"chimera/api"
 	"chimera/gpu"
-	"chimera/scheduler"
 	"chimera/socket"
 	"chimera/systemd"
 )
@@ -33,16 +32,10 @@ type server struct {
 	reload    func() (Config, error) // reads the settings again
 	reloaded  []func(Config)         // see whenReloaded
 	inForce   atomic.Pointer[inForce]
-	models    []namedModel
+	models    *runtimes
 	pins      []pinned
-	loaded    *Loaded
-	api       *api.Model
-	scheduler *scheduler.Lane
+	device    *heldDevice
 	gpus      *gpuController
-	loading   *api.Loading
-	served    atomic.Pointer[served] // nil until the model answers
-	loopEnd   chan error
-	stopLoop  context.CancelFunc
 	http      *socket.Server
 	listeners []net.Listener
 	tcp       net.Addr
@@ -65,8 +58,8 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out, lo
 	signal.Notify(hangup, syscall.SIGHUP) // one that comes while loading waits
 	defer signal.Stop(terminate)
 	defer signal.Stop(hangup)
-	s := &server{config: c, reload: reload, terminate: terminate, loading: api.NewLoading()}
-	s.gpus = newGPUController(gpu.Open, func() { s.stopLoop() })
+	s := &server{config: c, reload: reload, terminate: terminate}
+	s.gpus = newGPUController(gpu.Open, func() { s.models.cutOff() })
 	return s.end(s.run(ctx, hangup, out))
 }
 
@@ -88,7 +81,7 @@ func (s *server) end(cause error) error {
 // model is loaded. A client that connects meanwhile waits a moment, or is told how far the load is.
 func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
 	for _, start := range []func() error{
-		s.nameModels, s.listen, s.watchGPUs, s.startHTTP, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.serveModel,
+		s.nameModels, s.listen, s.watchGPUs, s.startHTTP, s.openDevice, s.loadModels, s.checkGPUs,
 	} {
 		if err := start(); errors.Is(err, errTerminated) {
 			return nil
@@ -123,7 +116,7 @@ type readyLine struct {
 }
 
 func (s *server) announce(out io.Writer) error {
-	line := readyLine{Ready: true, Socket: s.unix, Models: names(s.models)}
+	line := readyLine{Ready: true, Socket: s.unix, Models: s.models.Names()}
 	address := "none"
 	if s.tcp != nil {
 		address = s.tcp.String()
@@ -134,7 +127,7 @@ func (s *server) announce(out io.Writer) error {
 		return err
 	}
 	systemd.Ready()
-	systemd.Status("serving %s", s.api.Name)
+	s.models.announce()
 	slog.Info("ready", "socket", line.Socket, "http", address, "models", line.Models)
 	_, err = fmt.Fprintf(out, "%s\n", text)
 	return err
@@ -144,15 +137,15 @@ func (s *server) announce(out io.Writer) error {
 func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 	watched, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go systemd.Watchdog(watched, moving(s.scheduler))
+	go systemd.Watchdog(watched, moving(s.models.lanes))
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.gpus.orders:
 			return s.gpus.ordered(nil)
-		case err := <-s.loopEnd:
-			return fmt.Errorf("the engine stopped: %w", err)
+		case <-s.device.ended:
+			return fmt.Errorf("the engine stopped: %w", cmp.Or(s.device.err, errLoopEnded))
 		case err := <-s.http.Errors():
 			return err
 		case <-hangup:
@@ -162,19 +155,6 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 			s.asked++
 			return nil
 		}
-	}
-}
-
-// moving tells, each time it is asked, whether the loop has computed a step since, or has nothing to
-// compute. A backend that hangs does neither, and the service manager's watchdog then ends the daemon.
-func moving(loop *scheduler.Lane) func() bool {
-	var last uint64
-	return func() bool {
-		now := loop.Snapshot()
-		steps := now.Steps + now.Aborts
-		moved := steps != last
-		last = steps
-		return moved || now.Running+now.Waiting == 0
 	}
 }
 

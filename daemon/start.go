@@ -2,33 +2,29 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"time"
 
 	"chimera/api"
-	"chimera/cores"
-	"chimera/engine"
 	"chimera/scheduler"
 	"chimera/socket"
 	"chimera/systemd"
-	"chimera/tokenizer"
-	"chimera/weights"
 )
 
 // This file owns the parts of the daemon, in the order in which Serve starts them; what ends each is
 // given to onStop.
 
-func (s *server) nameModels() (err error) {
-	if s.models, err = parseModels(s.config.Model); err != nil {
+func (s *server) nameModels() error {
+	names, err := parseModels(s.config.Model)
+	if err != nil {
 		return &ConfigError{err}
 	}
 	if s.pins, err = s.config.readPins(); err != nil {
 		return &ConfigError{err}
 	}
-	return checkOpens(s.models[1:])
+	s.models = newRuntimes(s.config, names)
+	return checkOpens(names, s.config.Engine())
 }
 
 // listen binds the sockets.
@@ -66,84 +62,30 @@ func (s *server) listen() (err error) {
 	return nil
 }
 
-func (s *server) loadModel() error {
-	began := time.Now()
-	systemd.Status("loading %s", s.models[0].path)
-	f, p, err := Open(s.models[0].path)
-	if err != nil {
-		return err
-	}
-	tok, template, err := s.openText(f)
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if s.loaded, err = s.loadUnlessTerminated(f, p); err != nil {
-		return err
-	}
-	s.whenReloaded(s.recountThreads)
-	s.onStop(func() {
-		if err := s.loaded.Close(); err != nil {
-			slog.Error("closing the model", "cause", err)
+// openDevice takes the device that all models are computed on.
+func (s *server) openDevice() error {
+	return s.unlessTerminated(func() error {
+		backend, err := s.config.Engine().openBackend(s.config.Model[0].Path)
+		if err != nil {
+			return err
 		}
+		s.serveOn(backend)
+		return nil
 	})
-	limits := s.loaded.Instance.Limits()
-	s.api = &api.Model{
-		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
-		MaxContext: limits.MaxContext, MaxLogprobs: min(limits.MaxTop, limits.Vocab),
-		NumericsID: s.loaded.NumericsID(),
-	}
-	plan := s.loaded.Instance.Plan()
-	_, boundBy := s.config.Engine().threads()
-	s.api.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: s.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
-	slog.Info("model loaded", "model", s.api.Name, "seconds", time.Since(began).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", s.loaded.Policy.KV.String(), "ctx", limits.MaxContext, "numerics", s.api.NumericsID)
-	_, bound := s.loaded.backend.Available()
-	logGroups(plan)
-	logDeviceMemory(bound, plan)
-	if n, bound := cores.Available(); plan.Threads > n {
-		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
-	}
+}
+
+// serveOn lets the models have a backend that is open.
+func (s *server) serveOn(backend heldBackend) {
 	limitHeap(s.config.heapBytes())
-	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
-	return nil
+	s.device = holdDevice(backend)
+	s.gpus.serve(backend.GPUs(), s.models, s.config.MaxSequences)
+	s.whenReloaded(func(c Config) { s.device.countThreads(c.Engine()) })
+	s.onStop(s.models.end)
+	s.models.begin(s.device)
 }
 
-// recountThreads follows a control group whose quota has changed.
-func (s *server) recountThreads(c Config) { s.loaded.countThreads(c.Engine()) }
-
-// openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
-func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
-	tok, err := NewTokenizer(f)
-	if err != nil {
-		return nil, Template{}, err
-	}
-	template, err := NewTemplate(f, tok, &s.config)
-	if template.Problem != "" {
-		slog.Warn("chat is off: "+template.Problem, "file", f.Name())
-	}
-	return tok, template, err
-}
-
-// loadUnlessTerminated loads, which may take minutes, and tells how far it is.
-func (s *server) loadUnlessTerminated(f *weights.File, p *engine.Program) (l *Loaded, err error) {
-	options := s.config.Engine()
-	options.Progress = s.loading.Progress
-	ended := make(chan struct{})
-	go tellLoading(s.models[0].name, s.loading, loadingEvery, ended)
-	var loaded *Loaded // not l, which is returned while a load that is left goes on
-	err = s.unlessTerminated(func() (err error) {
-		defer close(ended)
-		loaded, err = load(f, p, options)
-		return err
-	})
-	switch {
-	case errors.Is(err, errTerminated):
-		return nil, err
-	case err != nil:
-		return nil, errors.Join(err, f.Close())
-	}
-	return loaded, nil
-}
+// loadModels waits for the models that are to be there from the start.
+func (s *server) loadModels() error { return s.unlessTerminated(s.models.loadAtStart) }
 
 // unlessTerminated does a part of the start that may take long, or hang. When the daemon is told to stop it leaves that to
 // the end of the process, which is near.
@@ -160,45 +102,14 @@ func (s *server) unlessTerminated(part func() error) error {
 	}
 }
 
-func (s *server) startLoop() (err error) {
-	loop := scheduler.NewLoop(scheduler.LoopConfig{})
-	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
-	if err != nil {
-		return err
-	}
-	s.api.Engine = s.scheduler
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
-	ended := make(chan struct{})
-	go func() {
-		_ = loop.Run(ctx)
-		close(ended)
-	}()
-	go func() { s.loopEnd <- s.scheduler.Err() }()
-	s.onStop(func() {
-		cancel()
-		<-ended
-	})
-	s.gpus.serve(s.loaded.GPUs, s.scheduler, s.loaded.Instance.Limits().MaxSequences)
-	logMemory()
-	return nil
-}
-
-// checkDecode decodes one token: a daemon that is ready has done what it is for.
-func (s *server) checkDecode() error {
-	return s.unlessTerminated(func() error {
-		return (&served{s.api, s.scheduler}).probe().decode(context.Background(), func() bool { return false })
-	})
-}
-
-// startHTTP answers from here on: of the model, that it is loading.
+// startHTTP answers from here on: of models that are not there yet, that they are loading.
 func (s *server) startHTTP() (err error) {
 	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
 	s.inForce.Store(s.config.inForce())
 	handlers := api.New(api.Config{
-		Registry: &registry{names(s.models), &s.served, s.loading}, Metrics: api.NewMetrics(s.snapshot),
+		Registry: s.models, Models: s.models, Metrics: api.NewMetrics(s.models.Lanes),
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
-		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready,
+		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
 		Tenant:         func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
 		Deadline:       func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
@@ -213,21 +124,11 @@ func (s *server) startHTTP() (err error) {
 	return nil
 }
 
-func names(models []namedModel) (list []string) {
-	for _, m := range models {
-		list = append(list, m.name)
-	}
-	return list
-}
-
-// shutdownHTTP lets requests end for drainTime: the scheduler admits nothing new, what it has goes on.
+// shutdownHTTP lets requests end for drainTime: nothing new is admitted, what holds a model goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
-	s.loading.End(scheduler.ErrDraining) // if it has not ended: nobody needs to wait for it
-	if s.scheduler != nil {
-		slog.Info("draining", "at_most", drainTime.String())
-		s.scheduler.Drain()
-	}
+	slog.Info("draining", "at_most", drainTime.String())
+	s.models.refuseAll()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {

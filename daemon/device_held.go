@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"chimera/scheduler"
+)
+
+// This file owns the device that the daemon computes on: its backend and its loop, whichever models come and go.
+
+// heldDevice is a device with its one backend and its one loop.
+type heldDevice struct {
+	backend heldBackend
+	loop    *scheduler.Loop
+	stop    context.CancelFunc // ends the loop, at once
+	ended   chan struct{}      // closed when it has
+	err     error              // then: what poisoned the device
+}
+
+// holdDevice starts the loop of a backend that is open.
+func holdDevice(b heldBackend) *heldDevice {
+	d := &heldDevice{backend: b, loop: scheduler.NewLoop(scheduler.LoopConfig{}), ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	go func() {
+		d.err = d.loop.Run(ctx)
+		close(d.ended)
+	}()
+	return d
+}
+
+// close gives the device back, when nothing is loaded any more.
+func (d *heldDevice) close() error {
+	d.stop()
+	<-d.ended
+	return d.backend.Close()
+}
+
+// countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
+// since they were started. More than were started there can't be.
+func (d *heldDevice) countThreads(o EngineOptions) {
+	if o.Threads > 0 {
+		return
+	}
+	n, bound := o.threads()
+	d.backend.SetActive(n)
+	slog.Info("threads counted again", "room_for", n, "bound", bound)
+}
+
+// errLoopEnded is why the daemon ends where its loop has ended without a reason of its own.
+var errLoopEnded = errors.New("the loop has ended")

@@ -1,0 +1,253 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chimera/api"
+	"chimera/scheduler"
+)
+
+// This file owns Runtime: one model, from its name in the settings to the requests that hold it.
+
+// Runtime is one model: its file, what it is made of while it is loaded, and who uses it. All of it is behind the lock of runtimes.
+//
+// configured -> loading -> ready -> draining -> configured; what fails is failed, and loading again when it is wanted and has
+// been left alone for a while.
+type Runtime struct {
+	namedModel
+	settings ModelConfig
+
+	state   string   // api's words
+	up      *serving // nil: nothing of it is in memory
+	holds   int      // requests that hold it
+	waiters []*waiter
+	load    *loadUnderWay // while it is loading
+	took    time.Duration // the last load; 0: there was none
+	used    time.Time     // when a request last let go of it
+	served  bool          // a request has let go of it since it was loaded
+	idle    *time.Timer   // unloads it
+	failure failure
+	past    scheduler.Snapshot // what its lanes counted that are no more
+}
+
+// serving is what a loaded model is made of.
+type serving struct {
+	model  *api.Model
+	lane   *scheduler.Lane
+	loaded *Loaded
+	bytes  int64 // of the device's memory
+	since  time.Time
+	// life ends the requests that hold the model when it goes all the same.
+	life context.Context
+	end  context.CancelCauseFunc
+}
+
+// waiter is a request that waits for the model, or the administrator.
+type waiter struct {
+	ctx   context.Context
+	bytes int
+	done  chan struct{} // closed with one of
+	held  api.Held
+	err   error
+}
+
+// failure is why a model is not loaded any more, or could not be.
+type failure struct {
+	err   error
+	times int // in a row
+	again time.Time
+}
+
+// A model that has failed is left alone for so long, twice as long each time: who asks every second must not have gigabytes read
+// every second.
+const firstBackOff, longestBackOff = time.Second, time.Minute
+
+func (f *failure) note(err error) {
+	f.times++
+	f.err, f.again = err, time.Now().Add(min(firstBackOff<<min(f.times-1, 16), longestBackOff))
+}
+
+// answer is what a request gets that asks for a model which has failed.
+func (r *Runtime) answer() error {
+	rest := max(0, time.Until(r.failure.again))
+	if full := (*noRoomError)(nil); errors.As(r.failure.err, &full) {
+		return api.NoRoom(r.name, full, rest)
+	}
+	return api.Failed(r.name, r.failure.err, rest)
+}
+
+// loadUnderWay is a load, from the time that it is wanted on.
+type loadUnderWay struct {
+	began  atomic.Pointer[time.Time] // nil: it is behind others
+	read   atomic.Int64              // of a million parts of the weights
+	cancel context.CancelCauseFunc   // nil: as above
+	memory time.Duration             // what the load before took
+}
+
+const allParts = 1_000_000
+
+// progress notes how much has been read; see engine.LoadOptions.
+func (l *loadUnderWay) progress(done, total int64) {
+	if total > 0 {
+		l.read.Store(int64(min(max(allParts*(float64(done)/float64(total)), 0), allParts)))
+	}
+}
+
+// percent is how much has been read.
+func (l *loadUnderWay) percent() int { return int(l.read.Load() * 100 / allParts) }
+
+// rest is how long the load may still take; 0 where nobody knows.
+func (l *loadUnderWay) rest() time.Duration {
+	began, read := l.began.Load(), l.read.Load()
+	if began == nil {
+		return l.memory
+	}
+	so := time.Since(*began)
+	if read > 0 {
+		return time.Duration(math.Round(float64(so) * float64(allParts-read) / float64(read)))
+	}
+	return max(0, l.memory-so)
+}
+
+// grant gives a request the model, which is ready.
+func (all *runtimes) grant(r *Runtime, ctx context.Context) api.Held {
+	r.holds++
+	if r.idle != nil {
+		r.idle.Stop()
+	}
+	up := r.up
+	ctx, cancel := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(up.life, func() { cancel(context.Cause(up.life)) })
+	return api.Held{Model: up.model, Context: ctx, Release: sync.OnceFunc(func() {
+		detach()
+		cancel(nil)
+		all.release(r, up)
+	})}
+}
+
+func (all *runtimes) release(r *Runtime, up *serving) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	r.holds--
+	r.used = time.Now()
+	if r.up == up && r.state == api.StateReady {
+		r.served, r.failure = true, failure{}
+		all.watchIdle(r)
+	}
+	if r.holds == 0 {
+		all.notify()
+	}
+}
+
+// watchIdle has a model that nobody holds unloaded when its time is up.
+func (all *runtimes) watchIdle(r *Runtime) {
+	keep := r.settings.KeepAlive.Duration
+	if keep == 0 || r.holds > 0 || r.settings.Pin {
+		return
+	}
+	up := r.up
+	if r.idle != nil {
+		r.idle.Stop()
+	}
+	r.idle = time.AfterFunc(keep, func() {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		if r.up == up && r.state == api.StateReady && r.holds == 0 && time.Since(r.used) >= keep {
+			all.empty(r, "nobody has used it for "+r.settings.KeepAlive.String())
+		}
+	})
+}
+
+// becomeReady shows a model that has been loaded to those who wait for it. They hold it from here on, so that it does not go before
+// the first of them has run.
+func (all *runtimes) becomeReady(r *Runtime, up *serving) {
+	r.up, r.state, r.served, r.used, r.load, r.took = up, api.StateReady, false, up.since, nil, time.Since(up.since)
+	up.since = time.Now()
+	r.used = up.since
+	for _, w := range r.takeWaiters() {
+		w.held = all.grant(r, w.ctx)
+		close(w.done)
+	}
+	all.watchIdle(r)
+}
+
+// takeWaiters is all that wait, who wait no more.
+func (r *Runtime) takeWaiters() []*waiter {
+	list := r.waiters
+	r.waiters = nil
+	return list
+}
+
+// refuse tells all that wait why they wait in vain.
+func (r *Runtime) refuse(err error) {
+	for _, w := range r.takeWaiters() {
+		w.err = err
+		close(w.done)
+	}
+}
+
+// fail takes note that a model could not be loaded, or that its lane broke.
+func (all *runtimes) fail(r *Runtime, err error) {
+	r.failure.note(err)
+	r.state, r.load = api.StateFailed, nil
+	r.refuse(r.answer())
+}
+
+// stillLoading is what a request gets whose time is up.
+func (r *Runtime) stillLoading() error {
+	if r.load == nil { // it is being unloaded, and is loaded again then
+		return api.Loading(r.name, 0, r.took)
+	}
+	return api.Loading(r.name, r.load.percent(), r.load.rest())
+}
+
+// describe says how the model is doing.
+func (r *Runtime) describe() api.ModelState {
+	s := api.ModelState{Name: r.name, State: r.state, Waiting: len(r.waiters)}
+	switch {
+	case r.load != nil:
+		s.Percent = new(r.load.percent())
+	case r.state == api.StateFailed:
+		s.Problem = r.failure.err.Error()
+	}
+	if r.up != nil {
+		now := r.up.lane.Snapshot()
+		s.Running, s.Waiting, s.Memory = now.Running, s.Waiting+now.Waiting, r.up.bytes
+		if r.holds == 0 && now.Running+now.Waiting == 0 {
+			s.Idle = new(time.Since(r.used).Round(time.Millisecond).Seconds())
+		}
+	}
+	return s
+}
+
+// counts is what the model's lanes have counted, and how the one that runs is doing.
+func (r *Runtime) counts() scheduler.Snapshot {
+	now := scheduler.Snapshot{}
+	if r.up != nil {
+		now = r.up.lane.Snapshot()
+	}
+	now = withCounters(now, r.past)
+	now.Waiting += len(r.waiters)
+	return now
+}
+
+// withCounters adds what another lane has counted.
+func withCounters(s, other scheduler.Snapshot) scheduler.Snapshot {
+	s.PrefillTokens += other.PrefillTokens
+	s.DecodeTokens += other.DecodeTokens
+	s.DiscardedTokens += other.DiscardedTokens
+	s.PrefixTokens += other.PrefixTokens
+	s.Steps += other.Steps
+	s.Preemptions += other.Preemptions
+	s.Aborts += other.Aborts
+	return s
+}
+
+// residence is how long the model may stay when others want its memory while it is used, or has not been yet: as long as its load
+// took, so that at least half of the time is spent on answers, and no less than least.
+func (r *Runtime) residence(least time.Duration) time.Duration { return max(r.took, least) }

@@ -1,0 +1,320 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"chimera/api"
+	"chimera/cores"
+	"chimera/engine"
+	"chimera/model"
+	"chimera/scheduler"
+	"chimera/systemd"
+	"chimera/weights"
+)
+
+// This file owns bringing a model up beside those that are served, and the room that it takes.
+
+// Load implements api.Models. Who asks by hand needs not wait until a model that has failed has been left alone for long enough.
+func (all *runtimes) Load(ctx context.Context, name string) error {
+	all.mu.Lock()
+	r, err := all.find(name), error(nil)
+	switch {
+	case r == nil:
+		err = api.ErrNoModel
+	case all.closed:
+		err = scheduler.ErrDraining
+	}
+	if err != nil || r.state == api.StateReady {
+		all.mu.Unlock()
+		return err
+	}
+	w := all.enqueue(ctx, r, 0)
+	all.mu.Unlock()
+	held, err := all.wait(r, w, 0)
+	if err == nil {
+		held.Release()
+	}
+	return err
+}
+
+// want has a model loaded, unless that is under way. One that is on its way out is loaded when it has gone.
+func (all *runtimes) want(r *Runtime) {
+	if r.state == api.StateLoading || r.state == api.StateDraining {
+		return
+	}
+	r.state, r.load = api.StateLoading, &loadUnderWay{memory: r.took}
+	all.queue = append(all.queue, r)
+	all.loadNext()
+}
+
+// loadNext loads what was wanted first.
+func (all *runtimes) loadNext() {
+	if all.device == nil || all.busy != nil || all.closed || len(all.queue) == 0 {
+		return
+	}
+	r := all.queue[0]
+	all.queue = all.queue[1:]
+	ctx, cancel := context.WithCancelCause(context.Background())
+	r.load.cancel, all.busy = cancel, r
+	began := time.Now()
+	r.load.began.Store(&began)
+	all.work.Go(func() {
+		defer cancel(nil)
+		all.load(ctx, r, r.load, began)
+	})
+}
+
+// load brings a model up, or takes note of why that failed.
+func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay, began time.Time) {
+	ended := make(chan struct{})
+	go tellLoading(r.name, l.percent, loadingEvery, ended)
+	up, err := all.bringUp(ctx, r, l)
+	close(ended)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.busy = nil
+	switch {
+	case err == nil:
+		up.since = began
+		all.becomeReady(r, up)
+		all.work.Go(func() { all.watch(r, up) })
+		if ctx.Err() != nil { // in the last moment
+			all.empty(r, "it is not wanted any more")
+		}
+	case ctx.Err() != nil:
+		r.state, r.load = api.StateConfigured, nil
+		r.refuse(context.Cause(ctx))
+		slog.Info("load ended early", "model", r.name)
+	default:
+		all.fail(r, err)
+		slog.Error("model not loaded", "model", r.name, "cause", err)
+	}
+	all.notify()
+	all.tellServing()
+	all.loadNext()
+}
+
+// watch takes note of a lane that breaks: the model has failed, alone.
+func (all *runtimes) watch(r *Runtime, up *serving) {
+	<-up.lane.Done()
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if r.up != up || r.state != api.StateReady || all.closed {
+		return
+	}
+	err := cmp.Or(up.lane.Err(), scheduler.ErrLoopEnded)
+	slog.Error("model failed", "model", r.name, "cause", err)
+	all.fail(r, err)
+	all.work.Go(func() { all.dismantle(r, up) })
+}
+
+// bringUp loads a model up to an answer: one that is ready has decoded a token. What it has taken when it fails is given back.
+func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (_ *serving, err error) {
+	if err := all.gone(ctx, r); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	systemd.Status("loading %s", r.name)
+	f, p, err := Open(r.path)
+	if err != nil {
+		return nil, err
+	}
+	up := &serving{since: began}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, up.discard(f))
+		}
+	}()
+	if up.model, err = all.openText(f); err != nil {
+		return nil, err
+	}
+	options := all.config.Engine()
+	options.Progress = l.progress
+	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, plan) }
+	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{model.NewSource(f), ctx}, room); err != nil {
+		return nil, err
+	}
+	up.bytes = servingBytes(up.loaded.Instance.Plan())
+	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
+	if err != nil {
+		return nil, err
+	}
+	up.life, up.end = context.WithCancelCause(context.Background())
+	all.describe(r, up)
+	return up, up.probe().decode(ctx, func() bool { return false })
+}
+
+// gone waits until nothing is left of the model that was loaded before.
+func (all *runtimes) gone(ctx context.Context, r *Runtime) error {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.until(ctx, func() bool { return r.up == nil })
+}
+
+// openText gives a model's way from text to tokens. It takes moments, and comes before the weights.
+func (all *runtimes) openText(f *weights.File) (*api.Model, error) {
+	tok, err := NewTokenizer(f)
+	if err != nil {
+		return nil, err
+	}
+	template, err := NewTemplate(f, tok, &all.config)
+	if template.Problem != "" {
+		slog.Warn("chat is off: "+template.Problem, "file", f.Name())
+	}
+	return &api.Model{Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem}, err
+}
+
+// describe fills in what is known when the weights are there.
+func (all *runtimes) describe(r *Runtime, up *serving) {
+	in, m := up.loaded.Instance, up.model
+	limits, plan := in.Limits(), in.Plan()
+	_, boundBy := all.config.Engine().threads()
+	m.Name, m.Created, m.Engine = r.name, up.since, up.lane
+	m.MaxContext, m.MaxLogprobs, m.NumericsID = limits.MaxContext, min(limits.MaxTop, limits.Vocab), up.loaded.NumericsID()
+	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
+	all.mu.Lock()
+	up.lane.Govern(all.governance)
+	all.mu.Unlock()
+	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
+		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.NumericsID)
+	_, bound := all.device.backend.Available()
+	logGroups(plan)
+	logDeviceMemory(bound, plan)
+	if n, bound := cores.Available(); plan.Threads > n {
+		slog.Warn("there are more threads than cores: they will wait for one another", "threads", plan.Threads, "cores", n, "bound_by", bound)
+	}
+	logMemory()
+	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
+}
+
+// leavable are weights whose reading ends when nobody wants them any more.
+type leavable struct {
+	engine.Weights
+	ctx context.Context
+}
+
+// Read implements engine.Weights.
+func (w leavable) Read(name string, firstRow int, dst []byte) error {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	return w.Weights.Read(name, firstRow, dst)
+}
+
+// makeRoom returns when a plan fits. Models are unloaded for it, those that were used the longest ago first; none is where that
+// would be in vain.
+func (all *runtimes) makeRoom(ctx context.Context, plan *engine.Plan) error {
+	for {
+		all.mu.Lock()
+		full := all.fits(plan)
+		wait, possible := time.Duration(0), true
+		if full != nil {
+			wait, possible = all.evict(full.short())
+		}
+		changed := all.change()
+		all.mu.Unlock()
+		switch {
+		case full == nil:
+			return nil
+		case !possible:
+			return full
+		}
+		select {
+		case <-changed:
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// fits holds a plan against what is left beside what is promised to others.
+func (all *runtimes) fits(plan *engine.Plan) *noRoomError {
+	full := (*noRoomError)(nil)
+	errors.As(fits(plan, all.device.backend, all.promised()), &full)
+	return full
+}
+
+// evict lets a model go of those whose memory is short, if one may go now; else it says when to look again. possible is false where
+// all of them would not do.
+func (all *runtimes) evict(short int64) (wait time.Duration, possible bool) {
+	var going, could int64
+	var candidates []*Runtime
+	for _, r := range all.list {
+		switch {
+		case r.up == nil:
+		case r.state != api.StateReady:
+			going += r.up.bytes
+		case !r.settings.Pin:
+			could += r.up.bytes
+			candidates = append(candidates, r)
+		}
+	}
+	wait = time.Hour // or until something changes
+	if short <= going {
+		return wait, true
+	}
+	if short > going+could {
+		return 0, false
+	}
+	slices.SortStableFunc(candidates, func(a, b *Runtime) int {
+		return cmp.Or(cmp.Compare(min(a.holds, 1), min(b.holds, 1)), a.used.Compare(b.used))
+	})
+	for _, r := range candidates {
+		left := r.residence(all.residence) - time.Since(r.up.since)
+		if left <= 0 || r.holds == 0 && r.served {
+			all.empty(r, "another model needs its memory")
+			return wait, true
+		}
+		wait = min(wait, left)
+	}
+	return wait, true
+}
+
+// loadAtStart waits for the models that are to be there from the start. It fails where a setting is wrong, or where none of them
+// can be had; one that fails beside others leaves the daemon not ready.
+func (all *runtimes) loadAtStart() error {
+	var failed []error
+	n := 0
+	for _, r := range all.list {
+		if !r.atStart() {
+			continue
+		}
+		n++
+		err := all.Load(context.Background(), r.name)
+		if err == nil {
+			continue
+		}
+		all.mu.Lock()
+		err = cmp.Or(r.failure.err, err)
+		all.mu.Unlock()
+		if wrong := (*ConfigError)(nil); errors.As(err, &wrong) {
+			return err
+		}
+		failed = append(failed, err)
+	}
+	if n > 0 && len(failed) == n {
+		return failed[0]
+	}
+	return nil
+}
+
+// tellServing tells the service manager which models are there.
+func (all *runtimes) tellServing() {
+	if !all.announced || all.closed {
+		return
+	}
+	text := ""
+	for _, r := range all.list {
+		if r.state == api.StateReady {
+			text += ", " + r.name
+		}
+	}
+	systemd.Status("serving %s", cmp.Or(text, ", nothing yet: models are loaded on demand")[2:])
+}
