@@ -269,19 +269,24 @@ func TestModelNames(t *testing.T) {
 	}
 }
 
-// Every configured model must open, not the one alone that is loaded.
+// Every configured model must open, and be able to have the context that is asked for, loaded at the start or not.
 func TestCheckOpens(t *testing.T) {
 	none, text := filepath.Join(t.TempDir(), "none.gguf"), filepath.Join(t.TempDir(), "text.gguf")
 	if err := os.WriteFile(text, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	good := namedModel{biased, "good"}
+	good, c := namedModel{biased, "good"}, DefaultConfig()
+	options := c.Engine()
 	for path, part := range map[string]string{none: "there is no such file", text: "text.gguf"} {
-		if err := checkOpens([]namedModel{good, {path, "second"}}); !errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), `model "second": `) || !strings.Contains(err.Error(), part) {
+		if err := checkOpens([]namedModel{good, {path, "second"}}, options); !errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), `model "second": `) || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if err := checkOpens([]namedModel{good, good}); err != nil {
+	if err := checkOpens([]namedModel{good, good}, options); err != nil {
 		t.Error(err)
+	}
+	options.Context = 1 << 20
+	if err := checkOpens([]namedModel{good}, options); !errors.As(err, new(*ConfigError)) || !strings.HasPrefix(err.Error(), `model "good": ctx: `) {
+		t.Errorf("a context beyond the model's: %v", err)
 	}
 }

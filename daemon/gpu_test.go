@@ -15,7 +15,6 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
-	"chimera/engine/enginetest"
 	"chimera/gpu"
 	"chimera/gpu/gputest"
 	"chimera/scheduler"
@@ -283,21 +282,25 @@ func live(t *testing.T, scenario string, fail func(int) error) (*server, error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := enginetest.New(engine.Limits{MaxTokens: 16, MaxSequences: 4, MaxOutputs: 16, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(16)}, Vocab: 100})
-	in.Fail = fail
-	s := &server{config: DefaultConfig(), loaded: &Loaded{Instance: in, GPUs: []gpu.Place{{Bus: "0000:17:00.0"}}}, api: &api.Model{}, loading: api.NewLoading()}
-	s.config.StepTokens = 16
+	d := newFakeDevice()
+	d.places, d.step = []gpu.Place{{Bus: "0000:17:00.0"}}, fail
+	c := fakeConfig(t, "m")
+	s := &server{config: c, models: newFakeModels(t, c)}
 	over := make(chan struct{})
-	s.gpus = newGPUController(play.Open(over), func() { s.stopLoop() })
-	s.loading = api.NewLoading()
+	s.gpus = newGPUController(play.Open(over), func() { s.models.cutOff() })
 	t.Cleanup(func() { s.stop(); close(over) })
 	s.http, err = socket.NewServer(socket.Config{Handler: func(*fasthttp.RequestCtx) {}, MaxBody: 1 << 10})
-	if err = errors.Join(err, s.watchGPUs(), s.startLoop()); err != nil {
+	if err = errors.Join(err, s.watchGPUs()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.scheduler.Submit(t.Context(), scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 8, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
-	if err != nil {
-		t.Fatal(err)
+	s.serveOn(d)
+	if err := s.models.loadAtStart(); err == nil {
+		go func() {
+			if held, err := s.models.Hold(context.Background(), "", api.Wait{}); err == nil {
+				_, _ = held.Model.Engine.SubmitGroup(held.Context, []scheduler.Request{{Prompt: []int32{1, 2}, MaxTokens: 8, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}})
+				held.Release()
+			}
+		}()
 	}
 	return s, s.gpus.why(s.wait(t.Context(), nil))
 }
@@ -317,9 +320,9 @@ func TestLostWhileLeaving(t *testing.T) {
 	}
 }
 
-// The server ends for a verdict and for a poisoned instance, with the code that the unit acts on.
+// The server ends for a verdict and for a poisoned device, with the code that the unit acts on.
 func TestServerObeys(t *testing.T) {
-	poisoned := func(int) error { return errors.New("illegal address") }
+	poisoned := func(int) error { return fmt.Errorf("illegal address: %w", engine.ErrDevicePoisoned) }
 	for scenario, c := range map[string]struct {
 		fail func(int) error
 		code int

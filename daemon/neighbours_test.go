@@ -78,7 +78,7 @@ func TestNeighboursOnOneDevice(t *testing.T) {
 	defer device.Close()
 	var both [2]engine.Instance
 	for i := range both {
-		if both[i], err = loadOn(device, f, p, options, 0); err != nil {
+		if both[i], err = device.Load(p, model.NewSource(f), options); err != nil {
 			t.Fatal(err)
 		}
 		defer both[i].Close()

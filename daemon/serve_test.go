@@ -29,7 +29,7 @@ func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alive := moving(lane)
+	alive := moving(func() []*scheduler.Lane { return []*scheduler.Lane{lane} })
 	for range 2 {
 		if !alive() {
 			t.Error("an idle loop is taken for dead")
@@ -106,6 +106,9 @@ type counted struct {
 	workers []int
 }
 
+func (c *counted) GPUs() []gpu.Place { return nil }
+func (c *counted) Close() error      { return nil }
+
 func (c *counted) SetActive(n int) { c.workers = append(c.workers, n) }
 
 // A reload counts the threads that there is room for, unless the administrator has said how many.
@@ -114,8 +117,10 @@ func TestReloadCountsThreads(t *testing.T) {
 	for threads, want := range map[int]int{0: 1, 3: 0} {
 		b, c := &counted{}, DefaultConfig()
 		c.Threads = threads
-		s := &server{config: c, reload: func() (Config, error) { return c, nil }, loaded: &Loaded{backend: b}}
-		s.whenReloaded(s.recountThreads)
+		s := &server{config: c, reload: func() (Config, error) { return c, nil }, models: newRuntimes(c, nil)}
+		s.gpus, _ = obedient(func() {})
+		s.serveOn(b)
+		defer s.stop()
 		s.reloadConfig()
 		if len(b.workers) != want {
 			t.Fatalf("threads = %d: told %v", threads, b.workers)

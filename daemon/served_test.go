@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"chimera/api"
 	"chimera/gpu"
 	"chimera/socket"
 )
@@ -32,10 +31,10 @@ func TestTellLoading(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
 
-	l, ended, told := api.NewLoading(), make(chan struct{}), make(chan struct{})
-	l.Progress(42, 100)
+	l, ended, told := &loadUnderWay{}, make(chan struct{}), make(chan struct{})
+	l.progress(42, 100)
 	go func() {
-		tellLoading("m", l, time.Millisecond, ended)
+		tellLoading("m", l.percent, time.Millisecond, ended)
 		close(told)
 	}()
 	if err := manager.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -59,7 +58,8 @@ func loadingServer(t *testing.T) (s *server, answered chan *http.Response) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &server{config: DefaultConfig(), models: []namedModel{{"p", "m"}}, listeners: []net.Listener{l}, loading: api.NewLoading()}
+	c := fakeConfig(t, "m")
+	s = &server{config: c, models: newFakeModels(t, c), listeners: []net.Listener{l}} // whose device does not come
 	s.gpus = newGPUController(gpu.Open, func() {})
 	if err := s.startHTTP(); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 // Who waits for the model is seen to wait, by people and by machines.
 func TestWaitingForTheModelIsSeen(t *testing.T) {
 	s, answered := loadingServer(t)
-	for path, want := range map[string]string{"/v1/status": `"requests":{"running":0,"waiting":1}`, "/metrics": "\nchimera_requests_waiting 1\n"} {
+	for path, want := range map[string]string{"/v1/status": `"requests":{"running":0,"waiting":1}`, "/metrics": "\nchimera_requests_waiting{model=\"m\"} 1\n"} {
 		r, err := http.Get("http://" + s.listeners[0].Addr().String() + path)
 		if err != nil {
 			t.Fatal(err)
@@ -124,8 +124,8 @@ func TestWaitingForTheModelIsSeen(t *testing.T) {
 	if r := <-answered; r != nil {
 		r.Body.Close()
 	}
-	if n := s.snapshot().Waiting; n != 0 {
-		t.Errorf("%d wait when all were answered", n)
+	if n := s.models.Lanes()[0].Waiting; n != 0 || s.models.waiting != 0 {
+		t.Errorf("%d wait when all were answered, with %d bytes", n, s.models.waiting)
 	}
 }
 
