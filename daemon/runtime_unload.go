@@ -66,10 +66,11 @@ func (all *runtimes) dismantle(r *Runtime, up *serving) {
 	late := all.until(ctx, func() bool { return r.holds == 0 || all.ending })
 	ending := all.ending
 	all.mu.Unlock()
-	if late != nil {
+	switch {
+	case ending:
+		up.end(scheduler.ErrDraining)
+	case late != nil:
 		slog.Warn("requests are cut off: their model is being unloaded", "model", r.name)
-	}
-	if late != nil || ending {
 		up.end(api.Unloaded(r.name))
 	}
 	up.lane.Drain()
