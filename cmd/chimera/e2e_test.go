@@ -127,7 +127,7 @@ func TestCurlOverUnixSocket(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "data: [DONE]") || strings.Count(string(out), "data: {") == 0 {
 		t.Fatalf("%v: %q", err, out)
 	}
-	for path, want := range map[string]string{"/health/live": "ok", "/health/ready": "ok", "/metrics": "chimera_kv_pages_used 0"} {
+	for path, want := range map[string]string{"/health/live": "ok", "/health/ready": "ok", "/metrics": "\nchimera_kv_pages_used{model=\""} {
 		out, err := exec.Command(curl, "-s", "--unix-socket", d.socket, "http://localhost"+path).Output()
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%s: %v: %.300s", path, err, out)
@@ -155,7 +155,8 @@ func post(c *http.Client, url string, body any) (string, error) {
 	return answer.Choices[0].Text, nil
 }
 
-func metric(t *testing.T, url, name string) float64 {
+// metric is the sum of a metric's series, of all models; a name with labels is one series.
+func metric(t *testing.T, url, name string) (sum float64) {
 	r, err := http.Get(url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -163,12 +164,15 @@ func metric(t *testing.T, url, name string) float64 {
 	defer r.Body.Close()
 	var b bytes.Buffer
 	b.ReadFrom(r.Body)
-	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(b.String())
-	if m == nil {
+	series := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + `(?:\{[^}]*\})? (\S+)$`).FindAllStringSubmatch(b.String(), -1)
+	if series == nil {
 		t.Fatalf("no metric %s", name)
 	}
-	x, _ := strconv.ParseFloat(m[1], 64)
-	return x
+	for _, m := range series {
+		x, _ := strconv.ParseFloat(m[1], 64)
+		sum += x
+	}
+	return sum
 }
 
 // 32 streaming clients, a third of which hang up at random: no error, every finished answer equal to

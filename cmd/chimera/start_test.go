@@ -29,7 +29,7 @@ func TestReadyLineAndModelNames(t *testing.T) {
 		fmt.Sprint(p.ready.Models) != "[first second third]" {
 		t.Errorf("%s", p.line)
 	}
-	for name, answers := range map[string]bool{`"first"`: true, `"second"`: false, `"third"`: false, `"fourth"`: false, `""`: true, "null": true} {
+	for name, answers := range map[string]bool{`"first"`: true, `"second"`: true, `"third"`: true, `"fourth"`: false, `""`: true, "null": true} {
 		code, text := p.status(t, `{"model":`+name+`,"prompt":[1,2],"max_tokens":1}`)
 		if (code == 200) != answers || !answers && !strings.Contains(text, strings.Trim(name, `"`)) {
 			t.Errorf("model %s: %d %s", name, code, text)
