@@ -21,7 +21,7 @@ var access = []mutant{
 	},
 	{
 		name: "numbers-are-durations", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
-		old: "slices.Contains(durations, bare)", new: "false",
+		old: "slices.Contains(durations, bare)", new: "slices.Contains(durations, bare) && n.Kind == unstable.Bool",
 	},
 	{
 		name: "file-blamed-for-flags", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
