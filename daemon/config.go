@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -57,8 +56,8 @@ type SchedulerConfig struct {
 
 // CacheConfig says what stays in the prefix cache.
 type CacheConfig struct {
-	HalfLife Duration `toml:"half_life"`
-	Pins     []string `toml:"pins"` // FILE or FILE=NAME
+	HalfLife Duration `toml:"half_life"` // 0: it follows the uses
+	Pins     []string `toml:"pins"`      // FILE or FILE=NAME
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -76,7 +75,6 @@ func DefaultConfig() Config {
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
 		// No deadlines: a harness that sends a thousand prompts at once waits for them all.
-		Cache: CacheConfig{HalfLife: Duration{10 * time.Minute}}, // longer than people think between two turns of a conversation
 	}
 }
 

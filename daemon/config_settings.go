@@ -3,7 +3,6 @@ package daemon
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -58,10 +57,10 @@ func (c *Config) settings() []setting {
 			usage: "milliseconds within which an interactive request has its first token, where it does not say (x-chimera-deadline-ms); one that still waits then gets 503; 0: no deadline"},
 		{key: "scheduler.batch_deadline_ms", value: number{&c.Scheduler.BatchDeadline, 0, maxDeadline}, live: true,
 			usage: "the same for requests of the class batch; those of the class background have none"},
-		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, time.Second, maxIdle}, live: true,
-			usage: "time after which a use of a cached prefix counts half: what is used often stays; 10m, 1h30m"},
+		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, 0, maxIdle}, live: true,
+			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
-			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache (may be repeated)"},
+			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
 	}...)
 }
 

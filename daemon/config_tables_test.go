@@ -125,7 +125,7 @@ func TestBadTables(t *testing.T) {
 		{"itl_ms in a line", "scheduler = {itl_ms = 10001}", []string{"c.toml:1:14: scheduler.itl_ms: 10001: "}},
 		{"deadline_ms", "[scheduler]\ndeadline_ms = 86400001", []string{"c.toml:2:1: scheduler.deadline_ms: 86400001: use a number between 0 and 86400000"}},
 		{"batch_deadline_ms", "[scheduler]\nbatch_deadline_ms = -5", []string{"c.toml:2:1: scheduler.batch_deadline_ms: -5: "}},
-		{"half_life", "[cache]\nhalf_life = \"10ms\"", []string{"c.toml:2:1: cache.half_life: 10ms: use a time between 1s and 720h"}},
+		{"half_life", "[cache]\nhalf_life = \"721h\"", []string{"c.toml:2:1: cache.half_life: 721h: use a time between 0s and 720h"}},
 		{"half_life, a word", "[cache]\nhalf_life = \"long\"", []string{"c.toml:2:13: cache.half_life: ", "not long"}},
 		{"pins, one name", "[cache]\npins = [\"/a/x.txt\",\n\"/b/x.md\"]", []string{"c.toml:3:1: cache.pins[1]: two pins are called \"x\""}},
 		{"pins, no file", "[cache]\npins = [\"=x\"]", []string{"c.toml:2:9: cache.pins[0]: ", "write FILE or FILE=NAME"}},

@@ -131,7 +131,7 @@ var access = []mutant{
 	},
 	{
 		name: "come-again-too-soon", file: "api/errors.go", pkg: "api", tests: []string{"TestRetrySeconds", "TestOverload"},
-		old: "math.Ceil(e.RetryAfter.Seconds())", new: "math.Floor(e.RetryAfter.Seconds())",
+		old: "math.Ceil(min(", new: "math.Floor(min(",
 	},
 	{
 		name: "prediction-untold", file: "api/errors.go", pkg: "api", tests: []string{"TestOverload"},
