@@ -45,7 +45,7 @@ var access = []mutant{
 	},
 	{
 		name: "reload-applies-all", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestAdopt", "TestReloadTellsWhoIsToKnow"},
-		old: "if slices.Contains(live, key) {", new: "if true {",
+		old: "if slices.Contains(live, key) {", new: "if len(live) > 0 {",
 	},
 	{
 		name: "reload-tells-nobody", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestReloadTellsWhoIsToKnow"},
@@ -75,7 +75,7 @@ var access = []mutant{
 	},
 	{
 		name: "hot-prefixes-of-others", file: "api/cache.go", pkg: "api", tests: []string{"TestWhoAdministers"},
-		old: "if s.IsolateTenants {", new: "if false {",
+		old: "if s.IsolateTenants {\n		if err", new: "if false {\n		if err",
 	},
 	{
 		name: "basic-is-a-key", file: "api/call.go", pkg: "api", tests: []string{"TestKeys"},
@@ -127,7 +127,7 @@ var access = []mutant{
 	},
 	{
 		name: "names-count-as-text", file: "api/class.go", pkg: "api", tests: []string{"TestPromptSizes"},
-		old: "counts = name == \"content\" || name == \"text\"", new: "counts = true",
+		old: "counts = name == \"content\" || name == \"text\"", new: "counts = name != \"\"",
 	},
 	{
 		name: "come-again-too-soon", file: "api/errors.go", pkg: "api", tests: []string{"TestRetrySeconds", "TestOverload"},
