@@ -199,7 +199,7 @@ func TestDifferences(t *testing.T) {
 
 // A reload takes over what is live, tells those who are to know, and names the rest.
 func TestAdopt(t *testing.T) {
-	live := []string{"log_level", "tenant", "scheduler.itl_ms", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "cache.half_life"}
+	live := []string{"log_level", "tenant", "scheduler.deadline_ms", "scheduler.batch_deadline_ms"}
 	a := DefaultConfig()
 	got := a.liveKeys()
 	slices.Sort(got)
@@ -248,15 +248,15 @@ func TestReloadTellsWhoIsToKnow(t *testing.T) {
 	s.whenReloaded(func(c Config) { told = append(told, c) })
 	s.reload = func() (Config, error) {
 		c := DefaultConfig()
-		c.Scheduler.ITL, c.Threads = 30, 5
+		c.Scheduler.Deadline, c.Threads = 30, 5
 		return c, nil
 	}
 	s.reloadConfig()
-	if len(told) != 1 || told[0].Scheduler.ITL != 30 || told[0].Threads != 0 || s.config.Scheduler.ITL != 30 {
+	if len(told) != 1 || told[0].Scheduler.Deadline != 30 || told[0].Threads != 0 || s.config.Scheduler.Deadline != 30 {
 		t.Errorf("%+v", told)
 	}
 	s.reload = func() (Config, error) { return Config{}, errors.New("bad") }
-	if s.reloadConfig(); len(told) != 1 || s.config.Scheduler.ITL != 30 {
+	if s.reloadConfig(); len(told) != 1 || s.config.Scheduler.Deadline != 30 {
 		t.Error("a bad file is applied")
 	}
 }
