@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -96,7 +97,7 @@ func TestBadTables(t *testing.T) {
 		want       []string
 	}{
 		{"both", "model = [\"a\"]\n[[model]]\npath = \"b\"", []string{"c.toml:2:3: model: ", "not both"}},
-		{"both, in a line", "model = [\"a\", {path = \"b\", pin = 1}]", []string{"c.toml:1:34: model: a TOML integer"}},
+		{"both, in a line", "model = [\"a\", {path = \"b\", pin = 1}]", []string{"c.toml:1:34: model.pin: a TOML integer"}},
 		{"one table", "[model]\npath = \"b\"", []string{"c.toml:1:2: ", "write [[model]]"}},
 		{"one tenant", "[tenant]\nname = \"b\"", []string{"c.toml:1:2: ", "write [[tenant]]"}},
 		{"many schedulers", "[[scheduler]]\nitl_ms = 1", []string{"c.toml:1:3: scheduler: "}},
@@ -114,7 +115,7 @@ func TestBadTables(t *testing.T) {
 		{"load, empty", "[[model]]\npath = \"a\"\nload = \"\"", []string{"c.toml:3:1: model[0].load: ", "use start or demand"}},
 		{"keep_alive", "[[model]]\npath = \"a\"\nkeep_alive = \"5\"", []string{"c.toml:3:14: model.keep_alive: ", "with its unit, such as 90s", "not 5"}},
 		{"keep_alive, a number", "[[model]]\npath = \"a\"\nkeep_alive = 5", []string{"c.toml:3:14: model.keep_alive: a TOML integer", "with its unit"}},
-		{"half_life, a list", "[cache]\nhalf_life = [\"1m\"]", []string{"c.toml:2:13: cache.half_life: "}},
+		{"half_life, a list", "[cache]\nhalf_life = [\"1m\"]", []string{"c.toml:2:1: cache.half_life: a TOML array"}},
 		{"half_life, a float", "[cache]\nhalf_life = 1.5", []string{"c.toml:2:13: cache.half_life: a TOML float"}},
 		{"keep_alive, too long", "[[model]]\npath = \"a\"\nkeep_alive = \"721h\"", []string{"c.toml:3:1: model[0].keep_alive: 721h: use a time between 0s and 720h"}},
 		{"keep_alive, negative", "[[model]]\npath = \"a\"\nkeep_alive = \"-1s\"", []string{"c.toml:3:1: model[0].keep_alive: -1s: "}},
@@ -145,6 +146,14 @@ func TestBadTables(t *testing.T) {
 		{"weight", tenant + "uids = [1]\nweight = 0", []string{"c.toml:4:1: tenant[0].weight: 0: use a number between 1 and 1000"}},
 		{"weight, too much", tenant + "uids = [1]\nweight = 1001", []string{"c.toml:4:1: tenant[0].weight: 1001: "}},
 		{"weight, a float", tenant + "uids = [1]\nweight = 1.5", []string{"c.toml:4:10: tenant.weight: a TOML float does not suit it"}},
+		{"in a line", "tenant = [{name = \"a\", uids = [1]}, {name = \"b\", uids = [2,\n\t1]}]", []string{"c.toml:2:2: tenant[1].uids[1]: 1 is tenant \"a\"'s already"}},
+		{"weight in a line", "tenant = [{name = \"a\", uids = [1], weight = 0}]", []string{"c.toml:1:36: tenant[0].weight: 0: "}},
+		{"duration in a line", "cache = {half_life = [\"1m\"]}", []string{"c.toml:1:10: cache.half_life: a TOML array"}},
+		{"unknown in a line", "tenant = [{name = \"a\", uid = [1]}]", []string{"c.toml:1:24: unknown key tenant.uid; did you mean tenant.uids?"}},
+		{"quoted", "[\"scheduler\"]\n\"itl_ms\" = -2", []string{"c.toml:2:1: scheduler.itl_ms: -2: "}},
+		{"behind CR LF and letters of two bytes", "# é\r\n[scheduler]\r\nitl_ms = -2", []string{"c.toml:3:1: scheduler.itl_ms: -2: "}},
+		{"a table in a tenant", tenant + "uids = [1]\n[tenant.x]\ny = 1", []string{"c.toml:4:", "unknown key tenant.x"}},
+		{"given twice", "[cache]\npins = []\n[cache]\npins = []", []string{"c.toml:3:2: cache: "}},
 		{"of a setting", "threads = 1\nallowed_hosts = [\"a/b\"]", []string{"c.toml:2:1: allowed_hosts: \"a/b\""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,6 +185,21 @@ func TestErrorsNameTheirSource(t *testing.T) {
 	}
 	if _, err := resolve(t, "model = [\"a\"]\n", "--http", "1", "--model", "=b"); err == nil || !strings.HasPrefix(err.Error(), "--model: model[0]: there is no path") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A file with very many keys is read in a moment.
+func TestManyKeys(t *testing.T) {
+	began := time.Now()
+	var file strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&file, "[[tenant]]\nname = \"%d\"\nuids = [%d]\n", i, i)
+	}
+	if c := mustResolve(t, file.String()); len(c.Tenant) != 20_000 || c.Tenant[7].Weight != 1 {
+		t.Errorf("%d tenants", len(c.Tenant))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
