@@ -85,6 +85,9 @@ func (p *places) named(err error) error {
 // refused.
 func survey(path string, text []byte) (*places, error) {
 	s := surveyor{places: &places{path, text, map[string]int{}, map[string]string{}}, tables: map[string]int{}}
+	for _, key := range keys() {
+		s.names = append(s.names, key[strings.LastIndexByte(key, '.')+1:])
+	}
 	s.parser.Reset(text)
 	prefix := ""
 	for s.parser.NextExpression() {
@@ -116,17 +119,26 @@ type surveyor struct {
 	*places
 	parser unstable.Parser
 	tables map[string]int // how many of each kind have been seen
+	names  []string       // of all settings, each by itself
 }
 
 // key is the dotted key of an expression, and where it stands.
 func (s *surveyor) key(n *unstable.Node) (key string, at int) {
 	var parts []string
 	for it := n.Key(); it.Next(); {
-		if parts = append(parts, string(it.Node().Data)); len(parts) == 1 {
+		if parts = append(parts, s.name(string(it.Node().Data))); len(parts) == 1 {
 			at = int(it.Node().Raw.Offset)
 		}
 	}
 	return strings.Join(parts, "."), at
+}
+
+// name is a key as the settings have it, whose letters' case the library does not mind.
+func (s *surveyor) name(key string) string {
+	if at := slices.IndexFunc(s.names, func(name string) bool { return strings.EqualFold(name, key) }); at >= 0 {
+		return s.names[at]
+	}
+	return key
 }
 
 // pair notes a key with its value.

@@ -150,6 +150,9 @@ func TestBadTables(t *testing.T) {
 		{"weight in a line", "tenant = [{name = \"a\", uids = [1], weight = 0}]", []string{"c.toml:1:36: tenant[0].weight: 0: "}},
 		{"duration in a line", "cache = {half_life = [\"1m\"]}", []string{"c.toml:1:10: cache.half_life: a TOML array"}},
 		{"unknown in a line", "tenant = [{name = \"a\", uid = [1]}]", []string{"c.toml:1:24: unknown key tenant.uid; did you mean tenant.uids?"}},
+		{"in capitals", "THREADS = -1\n", []string{"c.toml:1:1: threads: -1: "}},
+		{"in capitals, in a table", "[Scheduler]\nITL_ms = -1\n[[Tenant]]\nname = \"a\"\n", []string{"c.toml:2:1: scheduler.itl_ms: -1: "}},
+		{"with a long s", "[\"\u017fcheduler\"]\nitl_ms = -1\n", []string{"c.toml:"}},
 		{"quoted", "[\"scheduler\"]\n\"itl_ms\" = -2", []string{"c.toml:2:1: scheduler.itl_ms: -2: "}},
 		{"behind CR LF and letters of two bytes", "# é\r\n[scheduler]\r\nitl_ms = -2", []string{"c.toml:3:1: scheduler.itl_ms: -2: "}},
 		{"a table in a tenant", tenant + "uids = [1]\n[tenant.x]\ny = 1", []string{"c.toml:4:", "unknown key tenant.x"}},
@@ -350,4 +353,28 @@ func TestPins(t *testing.T) {
 			t.Errorf("%s: %v, %v", pin, got, err)
 		}
 	}
+}
+
+// Whatever a file holds, it is read or refused, with its name.
+func FuzzConfigFile(f *testing.F) {
+	for _, text := range []string{
+		"model = [\"a\"]\n[[tenant]]\nname = \"a\"\nuids = [1]\n", "tenant = [{name = \"a\", keys = [\"" + anotherKey + "\"]}]", "[cache]\nhalf_life = 1.5\npins = [[1]]",
+		"[[model]]\npath = \"a\"\n[[model.x]]\n[model.y]\na.b.c = {d = [{}]}", "scheduler.itl_ms = 99999\n\"\" = 1", "model = [{}]\r\nx = 1979-05-27T07:32:00Z",
+	} {
+		f.Add(text)
+	}
+	path := filepath.Join(f.TempDir(), "c.toml")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := DefaultConfig()
+		from, err := readFile(path, &c)
+		if err == nil {
+			err = from.named(errors.Join(c.checkFile(from), c.check()))
+		}
+		if err != nil && !strings.Contains(err.Error(), "c.toml") {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }
