@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,9 +15,9 @@ import (
 // Cache is a model's prefix cache.
 type Cache interface {
 	State() CacheState
-	// Pin keeps a beginning of prompts in the cache under a name; one of that name is replaced. An error that is none of the
-	// client's or the server's is why it can't be pinned.
-	Pin(ctx context.Context, name string, prompt []int32) error
+	// Pin has a beginning of prompts computed and keeps it under a name. It returns when that is taken on: CacheState.Pins
+	// tells when it is done. An error that is none of the client's or the server's is why it can't be pinned.
+	Pin(name string, prompt []int32) error
 	// Unpin's error is ErrNoPin where nothing is pinned under the name.
 	Unpin(name string) error
 }
@@ -28,21 +27,27 @@ var ErrNoPin = errors.New("nothing is pinned under that name")
 
 // CacheState is what a cache holds, and what it was good for since the start.
 type CacheState struct {
-	Pages        CachePages     `json:"pages"`
-	PromptTokens uint64         `json:"prompt_tokens"` // of requests
-	HitTokens    uint64         `json:"hit_tokens"`    // of them, taken from the cache
-	Evictions    uint64         `json:"evictions"`     // pages that made room
-	Prefixes     []CachedPrefix `json:"prefixes"`      // the hottest first
+	Groups       []CachePages   `json:"groups"`
+	Lookups      uint64         `json:"lookups"`    // requests that were given a place
+	Hits         uint64         `json:"hits"`       // of these, those that found a prefix
+	HitTokens    uint64         `json:"hit_tokens"` // that were not computed
+	Evictions    uint64         `json:"evictions"`  // pages that made room
+	SavedSeconds float64        `json:"saved_seconds"`
+	HalfLife     float64        `json:"half_life_seconds"` // 0: it follows the uses
+	Prefixes     []CachedPrefix `json:"prefixes"`          // the hottest first
+	Pins         []Pin          `json:"pins"`
 }
 
-// CachePages are the pages of all groups by what they are.
+// CachePages are the pages of a group of layers by what they are.
 type CachePages struct {
-	Free      int `json:"free"`
-	Computing int `json:"computing"`
-	Used      int `json:"used"`   // ready, and read by sequences that run
-	Cached    int `json:"cached"` // ready, and nobody's at the moment
-	Pinned    int `json:"pinned"` // of used and cached
-	Total     int `json:"total"`
+	Group     string `json:"group"`
+	PageBytes int64  `json:"page_bytes"`
+	Total     int    `json:"total"`
+	Free      int    `json:"free"`
+	Computing int    `json:"computing"`
+	Used      int    `json:"used"`   // ready, and of a request that runs or a pin
+	Cached    int    `json:"cached"` // ready, and nobody's at the moment
+	Pinned    int    `json:"pinned"` // of those used
 }
 
 // CachedPrefix is a beginning of prompts.
@@ -53,6 +58,13 @@ type CachedPrefix struct {
 	Uses         uint64  `json:"uses"`
 	Hotness      float64 `json:"hotness"` // uses, of which those of a half-life ago count half
 	SavedSeconds float64 `json:"saved_seconds"`
+}
+
+// Pin is a beginning of prompts that stays.
+type Pin struct {
+	Name   string `json:"name"`
+	Tokens int    `json:"tokens"` // of its full pages
+	Ready  bool   `json:"ready"`  // it is computed
 }
 
 // maxName bounds names that the administrator gives, in bytes.
@@ -96,13 +108,19 @@ func (s *Server) cache(c *call) error {
 	for _, name := range s.Registry.Names() {
 		if m, _ := s.Registry.Lookup(name); m != nil && m.Cache != nil {
 			e := entry{name, m.Cache.State()}
-			if e.Prefixes == nil {
-				e.Prefixes = []CachedPrefix{}
-			}
+			e.Groups, e.Prefixes, e.Pins = noNull(e.Groups), noNull(e.Prefixes), noNull(e.Pins)
 			list = append(list, e)
 		}
 	}
 	return c.reply(map[string]any{"caches": list})
+}
+
+// noNull is a list that JSON shows as one.
+func noNull[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // pinRequest is the body of POST and DELETE /v1/cache/pins.
@@ -140,6 +158,9 @@ func (s *Server) pin(c *call) error {
 	if err != nil {
 		return err
 	}
+	if s.IsolateTenants {
+		return notPinned("users and keys are kept apart (isolate_tenants), so that nobody would find what is pinned")
+	}
 	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return err
@@ -156,7 +177,7 @@ func (s *Server) pin(c *call) error {
 	if len(ids) == 0 || len(ids) > m.MaxContext {
 		return badField("prompt", "it has %d tokens, it must have 1 to %d", len(ids), m.MaxContext)
 	}
-	if err := m.Cache.Pin(c.context(), r.Name, ids); err != nil {
+	if err := m.Cache.Pin(r.Name, ids); err != nil {
 		return refusedPin(err)
 	}
 	return c.reply(map[string]any{"name": r.Name, "model": m.Name, "tokens": len(ids)})
@@ -167,7 +188,11 @@ func refusedPin(err error) error {
 	if h := toHTTP(err); h.Code != codeInternal {
 		return h
 	}
-	return &HTTPError{Status: 409, Type: "invalid_request_error", Param: "prompt", Code: "not_pinned", Message: err.Error()}
+	return notPinned(err.Error())
+}
+
+func notPinned(why string) error {
+	return &HTTPError{Status: 409, Type: "invalid_request_error", Param: "prompt", Code: "not_pinned", Message: why}
 }
 
 func (s *Server) unpin(c *call) error {

@@ -111,8 +111,10 @@ func overloaded(o *scheduler.OverloadError) *HTTPError {
 	return h
 }
 
-// retrySeconds is RetryAfter as the header line has it.
-func (e *HTTPError) retrySeconds() int { return max(1, int(math.Ceil(e.RetryAfter.Seconds()))) }
+// retrySeconds is RetryAfter as the header line has it: a second at least, and no more than anybody waits.
+func (e *HTTPError) retrySeconds() int {
+	return max(1, int(math.Ceil(min(e.RetryAfter, MaxDeadline).Seconds())))
+}
 
 type errorBody struct {
 	Error errorFields `json:"error"`

@@ -41,7 +41,7 @@ type fakeCache struct {
 }
 
 func (c *fakeCache) State() CacheState { return c.state }
-func (c *fakeCache) Pin(_ context.Context, name string, prompt []int32) error {
+func (c *fakeCache) Pin(name string, prompt []int32) error {
 	if c.err == nil {
 		c.pins[name] = prompt
 	}
@@ -191,6 +191,10 @@ func TestPins(t *testing.T) {
 			t.Errorf("%v: %s, %s", err, got, r.body)
 		}
 	}
+	c.err, h.IsolateTenants = nil, true
+	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 409 || !strings.Contains(r.problem().Message, "isolate_tenants") {
+		t.Errorf("kept apart: status %d: %s", r.status, r.body)
+	}
 	h.model.Cache = nil
 	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 400 || r.problem().Param != "model" {
 		t.Errorf("no cache: status %d: %s", r.status, r.body)
@@ -210,16 +214,20 @@ func TestPrefixIDs(t *testing.T) {
 func TestCacheState(t *testing.T) {
 	h, _, c := newAdministered(t)
 	c.state = CacheState{
-		Pages: CachePages{Free: 1, Computing: 2, Used: 3, Cached: 4, Pinned: 5, Total: 10}, PromptTokens: 100, HitTokens: 40, Evictions: 7,
+		Groups:  []CachePages{{Group: "full", PageBytes: 64, Total: 10, Free: 1, Computing: 2, Used: 3, Cached: 4, Pinned: 2}},
+		Lookups: 9, Hits: 4, HitTokens: 40, Evictions: 7, SavedSeconds: 2.5, HalfLife: 600,
 		Prefixes: []CachedPrefix{{Name: "a", Key: "0f", Tokens: 32, Uses: 9, Hotness: 2.5, SavedSeconds: 1.25}, {Key: "aa", Tokens: 16}},
+		Pins:     []Pin{{"a", 32, true}},
 	}
-	const want = `{"caches":[{"model":"first","pages":{"free":1,"computing":2,"used":3,"cached":4,"pinned":5,"total":10},"prompt_tokens":100,"hit_tokens":40,"evictions":7,` +
-		`"prefixes":[{"name":"a","key":"0f","tokens":32,"uses":9,"hotness":2.5,"saved_seconds":1.25},{"key":"aa","tokens":16,"uses":0,"hotness":0,"saved_seconds":0}]}]}`
+	const want = `{"caches":[{"model":"first","groups":[{"group":"full","page_bytes":64,"total":10,"free":1,"computing":2,"used":3,"cached":4,"pinned":2}],` +
+		`"lookups":9,"hits":4,"hit_tokens":40,"evictions":7,"saved_seconds":2.5,"half_life_seconds":600,` +
+		`"prefixes":[{"name":"a","key":"0f","tokens":32,"uses":9,"hotness":2.5,"saved_seconds":1.25},{"key":"aa","tokens":16,"uses":0,"hotness":0,"saved_seconds":0}],` +
+		`"pins":[{"name":"a","tokens":32,"ready":true}]}]}`
 	if r := h.do("GET", "/v1/cache", ""); string(r.body) != want {
 		t.Errorf("%s", r.body)
 	}
 	c.state = CacheState{}
-	if r := h.do("GET", "/v1/cache", ""); !strings.Contains(string(r.body), `"prefixes":[]`) {
+	if r := h.do("GET", "/v1/cache", ""); !strings.Contains(string(r.body), `"prefixes":[],"pins":[]`) {
 		t.Errorf("%s", r.body)
 	}
 	h.model.Cache = nil

@@ -14,19 +14,21 @@ import (
 // Caches is an answer of GET /v1/cache.
 type Caches struct {
 	Caches []struct {
-		Model string `json:"model"`
-		Pages struct {
-			Free      int `json:"free"`
-			Computing int `json:"computing"`
-			Used      int `json:"used"`
-			Cached    int `json:"cached"`
-			Pinned    int `json:"pinned"`
-			Total     int `json:"total"`
-		} `json:"pages"`
-		PromptTokens uint64 `json:"prompt_tokens"`
-		HitTokens    uint64 `json:"hit_tokens"`
-		Evictions    uint64 `json:"evictions"`
-		Prefixes     []struct {
+		Model  string `json:"model"`
+		Groups []struct {
+			Group     string `json:"group"`
+			Total     int    `json:"total"`
+			Computing int    `json:"computing"`
+			Used      int    `json:"used"`
+			Cached    int    `json:"cached"`
+			Pinned    int    `json:"pinned"`
+		} `json:"groups"`
+		Lookups   uint64  `json:"lookups"`
+		Hits      uint64  `json:"hits"`
+		HitTokens uint64  `json:"hit_tokens"`
+		Evictions uint64  `json:"evictions"`
+		Saved     float64 `json:"saved_seconds"`
+		Prefixes  []struct {
 			Name    string  `json:"name"`
 			Key     string  `json:"key"`
 			Tokens  int     `json:"tokens"`
@@ -34,6 +36,10 @@ type Caches struct {
 			Hotness float64 `json:"hotness"`
 			Saved   float64 `json:"saved_seconds"`
 		} `json:"prefixes"`
+		Pins []struct {
+			Name  string `json:"name"`
+			Ready bool   `json:"ready"`
+		} `json:"pins"`
 	} `json:"caches"`
 }
 
@@ -61,8 +67,16 @@ func (c Caches) Print(out io.Writer) error {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "%s: %s of prompt tokens taken from the cache; of %d pages %d in use, %d cached, %d pinned, %d evicted so far\n",
-			VisibleLine(m.Model), share(m.HitTokens, m.PromptTokens), m.Pages.Total, m.Pages.Used+m.Pages.Computing, m.Pages.Cached, m.Pages.Pinned, m.Evictions)
+		fmt.Fprintf(out, "%s: %d of %d requests found a prefix, %d tokens and %s of computing were saved, %d pages evicted\n",
+			VisibleLine(m.Model), m.Hits, m.Lookups, m.HitTokens, seconds(m.Saved), m.Evictions)
+		for _, g := range m.Groups {
+			fmt.Fprintf(out, "%s: of %d pages %d in use, %d cached, %d pinned\n", VisibleLine(g.Group), g.Total, g.Used+g.Computing, g.Cached, g.Pinned)
+		}
+		for _, p := range m.Pins {
+			if !p.Ready {
+				fmt.Fprintf(out, "pin %s is being computed\n", VisibleLine(p.Name))
+			}
+		}
 		if len(m.Prefixes) == 0 {
 			continue
 		}
@@ -80,12 +94,4 @@ func (c Caches) Print(out io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// share is a part in per cent.
-func share(part, whole uint64) string {
-	if whole == 0 {
-		return "0 %"
-	}
-	return fmt.Sprintf("%.0f %%", 100*float64(part)/float64(whole))
 }

@@ -22,12 +22,14 @@ func TestCache(t *testing.T) {
 		lines  []string
 	}{
 		{`{"caches":[]}`, []string{"no model with a cache is loaded"}},
-		{`{"caches":[{"model":"a","pages":{"free":1,"computing":2,"used":3,"cached":4,"pinned":5,"total":10},"prompt_tokens":200,"hit_tokens":50,"evictions":7,
+		{`{"caches":[{"model":"a","groups":[{"group":"full","total":10,"free":1,"computing":2,"used":3,"cached":4,"pinned":2},{"group":"w","total":3}],
+			"lookups":20,"hits":5,"hit_tokens":50,"evictions":7,"saved_seconds":61.5,"pins":[{"name":"x","tokens":32,"ready":true},{"name":"z","tokens":32}],
 			"prefixes":[{"name":"x\ny","key":"0f","tokens":32,"uses":9,"hotness":2.5,"saved_seconds":1.25},{"key":"aa","tokens":16}]},
-			{"model":"b","pages":{},"prefixes":[],"more":1}]}`, []string{
-			"a: 25 % of prompt tokens taken from the cache; of 10 pages 5 in use, 4 cached, 5 pinned, 7 evicted so far",
+			{"model":"b","prefixes":[],"more":1}]}`, []string{
+			"a: 5 of 20 requests found a prefix, 50 tokens and 1m2s of computing were saved, 7 pages evicted",
+			"full: of 10 pages 5 in use, 4 cached, 2 pinned", "w: of 3 pages 0 in use, 0 cached, 0 pinned", "pin z is being computed",
 			"PREFIX  PINNED  TOKENS  USES  HOTNESS  SAVED", "0f      x^Jy    32      9     2.50     1.2 s", "aa      -       16      0     0.00     0.0 s", "",
-			"b: 0 % of prompt tokens taken from the cache; of 0 pages 0 in use, 0 cached, 0 pinned, 0 evicted so far",
+			"b: 0 of 0 requests found a prefix, 0 tokens and 0s of computing were saved, 0 pages evicted",
 		}},
 	} {
 		answer = s.answer

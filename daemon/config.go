@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -57,8 +56,8 @@ type SchedulerConfig struct {
 
 // CacheConfig says what stays in the prefix cache.
 type CacheConfig struct {
-	HalfLife Duration `toml:"half_life"`
-	Pins     []string `toml:"pins"` // FILE or FILE=NAME
+	HalfLife Duration `toml:"half_life"` // 0: it follows the uses
+	Pins     []string `toml:"pins"`      // FILE or FILE=NAME
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -76,7 +75,6 @@ func DefaultConfig() Config {
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
 		// No deadlines: a harness that sends a thousand prompts at once waits for them all.
-		Cache: CacheConfig{HalfLife: Duration{10 * time.Minute}}, // longer than people think between two turns of a conversation
 	}
 }
 
@@ -100,7 +98,7 @@ func Resolve(path string, given *pflag.FlagSet) (Config, error) {
 }
 
 func (c *Config) resolve(path string, given *pflag.FlagSet) (err error) {
-	from := places{}
+	from := &places{later: map[string]string{}}
 	if path == "" {
 		path = os.Getenv(environmentName("config"))
 	}
@@ -141,7 +139,7 @@ func environmentName(flag string) string {
 	return "CHIMERA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func (c *Config) fromEnvironment(from places) (err error) {
+func (c *Config) fromEnvironment(from *places) (err error) {
 	for _, s := range c.settings() {
 		name := environmentName(s.flag())
 		value, ok := os.LookupEnv(name)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -52,16 +51,16 @@ func (c *Config) settings() []setting {
 		{key: "log_format", value: choice{&c.LogFormat, []string{"text", "json"}}, usage: "form of the log's lines: text or json"},
 		{key: "log_level", value: choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, live: true,
 			usage: "least level that is logged: debug, info, warn or error"},
-		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000}, live: true,
+		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000},
 			usage: "milliseconds that a step may take while somebody is being answered: how long prompts hold up others' next token; 0: automatic"},
 		{key: "scheduler.deadline_ms", value: number{&c.Scheduler.Deadline, 0, maxDeadline}, live: true,
 			usage: "milliseconds within which an interactive request has its first token, where it does not say (x-chimera-deadline-ms); one that still waits then gets 503; 0: no deadline"},
 		{key: "scheduler.batch_deadline_ms", value: number{&c.Scheduler.BatchDeadline, 0, maxDeadline}, live: true,
 			usage: "the same for requests of the class batch; those of the class background have none"},
-		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, time.Second, maxIdle}, live: true,
-			usage: "time after which a use of a cached prefix counts half: what is used often stays; 10m, 1h30m"},
+		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, 0, maxIdle},
+			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
-			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache (may be repeated)"},
+			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
 	}...)
 }
 

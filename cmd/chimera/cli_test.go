@@ -264,7 +264,7 @@ func fakeServer(t *testing.T) *httptest.Server {
 		case "/v1/gpu":
 			io.WriteString(w, `{"devices":[{"index":0,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","reason":"hot"},"reading":{"power_watts":412.5}}]}`)
 		case "/v1/cache":
-			io.WriteString(w, `{"caches":[{"model":"echo","pages":{"total":9},"prompt_tokens":8,"hit_tokens":6,"prefixes":[{"name":"n","key":"0a","tokens":32,"uses":2,"hotness":1.5,"saved_seconds":0.25}]}]}`)
+			io.WriteString(w, `{"caches":[{"model":"echo","lookups":8,"hits":6,"prefixes":[{"name":"n","key":"0a","tokens":32,"uses":2,"hotness":1.5,"saved_seconds":0.25}]}]}`)
 		case "/v1/models/a/b c/load", "/v1/models/echo/unload":
 			if r.Method != "POST" || !strings.Contains("/v1/models/a%2Fb%20c/load /v1/models/echo/unload", r.URL.EscapedPath()) {
 				http.Error(w, "bad", 400)
@@ -304,7 +304,7 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"ps"}, "echo", ""},
 		{"", []string{"ps"}, "1 running, 2 waiting, 3 of 4 KV pages in use", ""},
 		{"", []string{"ps", "--json"}, `"total": 4`, ""},
-		{"", []string{"cache"}, "echo: 75 % of prompt tokens", ""},
+		{"", []string{"cache"}, "echo: 6 of 8 requests found a prefix", ""},
 		{"", []string{"cache"}, "0a      n       32      2     1.50     0.2 s\n", ""},
 		{"", []string{"cache", "--json"}, `"hotness": 1.5`, ""},
 		{"", []string{"load", "a/b c"}, "", ""}, {"", []string{"unload", "echo"}, "", ""},

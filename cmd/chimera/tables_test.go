@@ -68,10 +68,10 @@ func TestTablesOfADaemon(t *testing.T) {
 		t.Errorf("over the socket: %d %s", code, text)
 	}
 
-	write("[[tenant]]\nname = \"night\"\n" + foo + "[cache]\npins = [\"/nowhere\"]\n[scheduler]\nitl_ms = 30\n")
+	write("[[tenant]]\nname = \"night\"\n" + foo + "[cache]\npins = [\"/nowhere\"]\n[scheduler]\ndeadline_ms = 3000\n")
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	p.log.wait(t, "some changed settings need a restart", 1)
-	if text := p.log.String(); !strings.Contains(text, "settings=[cache.pins]") || !strings.Contains(text, `changed="[tenant scheduler.itl_ms]"`) {
+	if text := p.log.String(); !strings.Contains(text, "settings=[cache.pins]") || !strings.Contains(text, `changed="[tenant scheduler.deadline_ms]"`) {
 		t.Errorf("%s", text)
 	}
 	answer(t, tcp, "POST", p.url()+"/v1/completions", body, "X-Api-Key", "foo")

@@ -12,20 +12,20 @@ var access = []mutant{
 		old: "for i, row := range t.rows {", new: "for i, row := range t.rows[:0] {",
 	},
 	{
-		name: "places-without-elements", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
-		old: "			s.found[item] = at\n", new: "",
+		name: "places-without-elements", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		old: "	s.offsets[key] = at\n	if bare", new: "	if bare",
 	},
 	{
-		name: "second-table-takes-the-firsts-place", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "second-table-takes-the-firsts-place", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
 		old: "			s.tables[key]++\n", new: "",
 	},
 	{
-		name: "numbers-are-durations", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
-		old: "slices.Contains(durations, bare)", new: "false",
+		name: "numbers-are-durations", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		old: "n.Kind != unstable.String && slices.Contains(durations, bare)", new: "n.Kind == unstable.Bool && slices.Contains(durations, bare)",
 	},
 	{
-		name: "file-blamed-for-flags", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
-		old: "	p[key] = by\n", new: "	_ = by\n",
+		name: "file-blamed-for-flags", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
+		old: "	p.later[key] = by\n", new: "	_ = by\n",
 	},
 	{
 		name: "tenants-share-a-uid", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestBadTables"},
@@ -45,7 +45,7 @@ var access = []mutant{
 	},
 	{
 		name: "reload-applies-all", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestAdopt", "TestReloadTellsWhoIsToKnow"},
-		old: "if slices.Contains(live, key) {", new: "if true {",
+		old: "if slices.Contains(live, key) {", new: "if len(live) > 0 {",
 	},
 	{
 		name: "reload-tells-nobody", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestReloadTellsWhoIsToKnow"},
@@ -75,7 +75,7 @@ var access = []mutant{
 	},
 	{
 		name: "hot-prefixes-of-others", file: "api/cache.go", pkg: "api", tests: []string{"TestWhoAdministers"},
-		old: "if s.IsolateTenants {", new: "if false {",
+		old: "if s.IsolateTenants {\n		if err", new: "if false {\n		if err",
 	},
 	{
 		name: "basic-is-a-key", file: "api/call.go", pkg: "api", tests: []string{"TestKeys"},
@@ -101,7 +101,7 @@ var access = []mutant{
 	},
 	{
 		name: "deadline-from-the-first-byte", file: "api/body.go", pkg: "api", tests: []string{"TestDeadlinesCountFromTheLastByte"},
-		old: "	c.started = time.Now()\n", new: "",
+		old: "	c.started = time.Now()\n", new: "	_ = time.Now()\n",
 	},
 	{
 		name: "deadline-unbounded", file: "api/class.go", pkg: "api", tests: []string{"TestUrgencyHeaders"},
@@ -127,11 +127,11 @@ var access = []mutant{
 	},
 	{
 		name: "names-count-as-text", file: "api/class.go", pkg: "api", tests: []string{"TestPromptSizes"},
-		old: "counts = name == \"content\" || name == \"text\"", new: "counts = true",
+		old: "counts = name == \"content\" || name == \"text\"", new: "counts = name != \"\"",
 	},
 	{
 		name: "come-again-too-soon", file: "api/errors.go", pkg: "api", tests: []string{"TestRetrySeconds", "TestOverload"},
-		old: "math.Ceil(e.RetryAfter.Seconds())", new: "math.Floor(e.RetryAfter.Seconds())",
+		old: "math.Ceil(min(", new: "math.Floor(min(",
 	},
 	{
 		name: "prediction-untold", file: "api/errors.go", pkg: "api", tests: []string{"TestOverload"},
