@@ -59,6 +59,42 @@ func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 	<-ended
 }
 
+// A lane that does not move while another does is borne for a while, since it may have to wait for that; then it is told of.
+func TestWatchdogNoticesOneLaneOfSeveral(t *testing.T) {
+	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
+	var lanes []*scheduler.Lane
+	var loops []*scheduler.Loop
+	for range 2 {
+		loop := scheduler.NewLoop(scheduler.LoopConfig{})
+		lane, err := loop.Add(enginetest.New(limits), scheduler.Config{StepTokens: 8, QueueLength: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lanes, loops = append(lanes, lane), append(loops, loop)
+	}
+	alive := moving(func() []*scheduler.Lane { return lanes })
+	request := scheduler.Request{Prompt: []int32{1}, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}
+	if _, err := lanes[1].Submit(t.Context(), request); err != nil { // whose loop does not run
+		t.Fatal(err)
+	}
+	for ask := range patientAsks + 3 {
+		if _, err := lanes[0].Submit(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+		for steps := lanes[0].Snapshot().Steps; lanes[0].Snapshot().Steps == steps; {
+			if _, err := loops[0].Turn(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := alive(), ask < patientAsks-1; got != want {
+			t.Errorf("asked %d times: alive %t", ask, got)
+		}
+	}
+	if lanes = lanes[:1]; !alive() {
+		t.Error("a lane that has gone is waited for")
+	}
+}
+
 // However the end began, by a signal or without, it takes two signals in all to end the process at once.
 func TestAskedTwice(t *testing.T) {
 	for asked := range 2 {

@@ -112,8 +112,8 @@ var access = []mutant{
 		old: "case len(lines) > 1:", new: "case len(lines) > 2:",
 	},
 	{
-		name: "loading-beyond-the-deadline", file: "api/loading.go", pkg: "api", tests: []string{"TestLoadingWithinTheDeadline"},
-		old: "cmp.Or(most, l.patience)", new: "cmp.Or(l.patience, most)",
+		name: "loading-beyond-the-deadline", file: "api/hold.go", pkg: "api", tests: []string{"TestRequestsHoldTheirModel"},
+		old: "cmp.Or(c.urgency.patience, loadingPatience)", new: "cmp.Or(loadingPatience, c.urgency.patience)",
 	},
 
 	// Refusals.

@@ -46,8 +46,8 @@ var gpuList = []mutant{
 		old: "case errors.As(err, &m), errors.As(err, &g) &&", new: "case errors.As(err, &m) && false, errors.As(err, &g) &&",
 	},
 	{
-		name: "reload-keeps-threads", file: "daemon/load.go", pkg: "daemon", tests: []string{"TestReloadCountsThreads"},
-		old: "l.backend.SetActive(n)", new: "_ = l.backend",
+		name: "reload-keeps-threads", file: "daemon/device_held.go", pkg: "daemon", tests: []string{"TestReloadCountsThreads"},
+		old: "d.backend.SetActive(n)", new: "_ = d.backend",
 	},
 	{
 		name: "reference-caps-before-scale", file: "engine/reference/rows.go", pkg: "engine/reference", tests: []string{"TestHead"},

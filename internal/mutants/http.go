@@ -222,16 +222,16 @@ var edge = []mutant{
 		old: "case moved():", new: "case moved() && false:",
 	},
 	{
-		name: "failed-looks-fine", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
+		name: "failed-looks-fine", file: "api/hold.go", pkg: "api", tests: []string{"TestState"},
 		old: "	return \"failed\"", new: "	return \"serving\"",
 	},
 	{
-		name: "stopped-load-is-served", file: "api/status.go", pkg: "api", tests: []string{"TestState"},
-		old: "cmp.Or(s.Loading.check(), now.Refusal)", new: "cmp.Or(now.Refusal)",
+		name: "stopped-load-is-served", file: "daemon/runtimes.go", pkg: "daemon", tests: []string{"TestEndOfAllModels"},
+		old: "	if all.closed {\n		return scheduler.ErrDraining\n	}\n	var failed error", new: "	var failed error",
 	},
 	{
-		name: "who-waits-for-the-model-unseen", file: "daemon/served.go", pkg: "daemon", tests: []string{"TestWaitingForTheModelIsSeen"},
-		old: "scheduler.Snapshot{Waiting: s.loading.Waiting()}", new: "scheduler.Snapshot{}",
+		name: "who-waits-for-the-model-unseen", file: "daemon/runtime.go", pkg: "daemon", tests: []string{"TestWaitingForTheModelIsSeen", "TestWaitingForAModel"},
+		old: "	now.Waiting += len(r.waiters)\n", new: "",
 	},
 	{
 		name: "hanging-is-ready", file: "daemon/ready.go", pkg: "daemon", tests: []string{"TestBusyIsReady"},
@@ -246,7 +246,7 @@ var edge = []mutant{
 		old: "level = slog.LevelDebug", new: "level = slog.LevelInfo",
 	},
 	{
-		name: "loading-is-ready", file: "api/native.go", pkg: "api", tests: []string{"TestLoadingIsSaid"},
-		old: "if err := s.Loading.check(); err != nil {", new: "if err := s.Loading.check(); false {",
+		name: "loading-is-ready", file: "daemon/served.go", pkg: "daemon", tests: []string{"TestReadinessOfSeveral"},
+		old: "			return nil, r.stillLoading()\n", new: "",
 	},
 }

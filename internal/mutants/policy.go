@@ -194,11 +194,11 @@ var policy = []mutant{
 	// What a request holds.
 	{
 		name: "bodies-not-counted", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded", "TestReadAll"},
-		old: "	c.held += more\n", new: "",
+		old: "	c.counted += more\n", new: "",
 	},
 	{
 		name: "bodies-counted-for-ever", file: "api/memory.go", pkg: "api", tests: []string{"TestBodiesTogetherAreBounded"},
-		old: "	c.server.budgets.bodies.Release(c.held)\n", new: "",
+		old: "	c.server.budgets.bodies.Release(c.counted)\n", new: "",
 	},
 	{
 		name: "bodies-counted-while-answered", file: "api/completions.go", pkg: "api", tests: []string{"TestAnswersHoldNoBodies"},
