@@ -97,7 +97,11 @@ func TestRequestsHoldTheirModel(t *testing.T) {
 // While an answer is computed and streamed, its model is held; a panic lets go of it.
 func TestStreamsHoldTheirModel(t *testing.T) {
 	h, n := newHolding(t)
-	release := h.gateOpen(3, func() { h.until(h.streaming.Load) })
+	release := h.gateOpen(3, func() {
+		if h.until(h.streaming.Load); n.held() != 1 {
+			t.Errorf("%d are held while it streams", n.held())
+		}
+	})
 	h.post(textPath, `{"prompt":"x","max_tokens":200,"stream":true}`)
 	if n.held() != 0 {
 		t.Error("it is held when all is read")

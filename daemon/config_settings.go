@@ -28,7 +28,7 @@ func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").
 func (c *Config) settings() []setting {
 	list := []setting{
 		{key: "model", value: models{&c.Model, new(bool)}, example: `["/var/lib/chimera/model.gguf=small"]`,
-			usage: "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded, all must open (may be repeated); [[model]] says more of each"},
+			usage: "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded at the start, others when they are asked for, and all must open (may be repeated); [[model]] says more of each"},
 		{key: "socket", value: text{&c.Socket}, usage: "path of the Unix socket; a systemd socket unit takes its place"},
 		{key: "http", value: text{&c.HTTP}, usage: "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener"},
 	}

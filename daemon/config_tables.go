@@ -71,8 +71,8 @@ func (c *Config) tables() []table {
 		models.rows = append(models.rows, []setting{
 			{key: "path", value: text{&m.Path}, usage: "file, or name of a cached model", example: `"/var/lib/chimera/model.gguf"`},
 			{key: "name", value: text{&m.Name}, usage: "what clients call it; without it the file's name without .gguf", example: `"small"`},
-			{key: "keep_alive", value: duration{&m.KeepAlive, 0, maxIdle}, usage: "how long it stays loaded when nobody uses it; 0: until another model needs its memory"},
-			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need"},
+			{key: "keep_alive", value: duration{&m.KeepAlive, 0, maxIdle}, usage: "how long it stays loaded when nobody uses it; 0: until another model needs its memory; 1ms: hardly longer than it is used"},
+			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need; chimera unload alone unloads it"},
 			{key: "load", value: choice{&m.Load, []string{LoadAtStart, LoadOnDemand}}, usage: "when it is loaded: start or demand; without it the first at the start, the others on demand"},
 		})
 	}

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 
 	"chimera/scheduler"
 )
@@ -17,6 +19,7 @@ type heldDevice struct {
 	stop    context.CancelFunc // ends the loop, at once
 	ended   chan struct{}      // closed when it has
 	err     error              // then: what poisoned the device
+	lost    atomic.Pointer[error]
 }
 
 // holdDevice starts the loop of a backend that is open.
@@ -29,6 +32,20 @@ func holdDevice(b heldBackend) *heldDevice {
 		close(d.ended)
 	}()
 	return d
+}
+
+// lose ends the loop of a device that was poisoned outside of it, by a load.
+func (d *heldDevice) lose(err error) {
+	d.lost.CompareAndSwap(nil, &err)
+	d.stop()
+}
+
+// why is why the loop has ended.
+func (d *heldDevice) why() error {
+	if lost := d.lost.Load(); lost != nil {
+		return *lost
+	}
+	return cmp.Or(d.err, errLoopEnded)
 }
 
 // close gives the device back, when nothing is loaded any more.

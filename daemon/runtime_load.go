@@ -94,6 +94,9 @@ func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay, bega
 	default:
 		all.fail(r, err)
 		slog.Error("model not loaded", "model", r.name, "cause", err)
+		if errors.Is(err, engine.ErrDevicePoisoned) {
+			all.device.lose(err)
+		}
 	}
 	all.notify()
 	all.tellServing()
@@ -277,8 +280,8 @@ func (all *runtimes) evict(short int64) (wait time.Duration, possible bool) {
 	return wait, true
 }
 
-// loadAtStart waits for the models that are to be there from the start. It fails where a setting is wrong, or where none of them
-// can be had; one that fails beside others leaves the daemon not ready.
+// loadAtStart waits for the models that are to be there from the start. It fails where a setting is wrong, the device is poisoned, or
+// none of them can be had; one that fails beside others leaves the daemon not ready.
 func (all *runtimes) loadAtStart() error {
 	var failed []error
 	n := 0
@@ -294,7 +297,7 @@ func (all *runtimes) loadAtStart() error {
 		all.mu.Lock()
 		err = cmp.Or(r.failure.err, err)
 		all.mu.Unlock()
-		if wrong := (*ConfigError)(nil); errors.As(err, &wrong) {
+		if wrong := (*ConfigError)(nil); errors.As(err, &wrong) || errors.Is(err, engine.ErrDevicePoisoned) {
 			return err
 		}
 		failed = append(failed, err)

@@ -619,6 +619,35 @@ func TestStartOfSeveral(t *testing.T) {
 	})
 }
 
+// A device that a load has poisoned ends the daemon, whichever model it was.
+func TestLoadPoisonsTheDevice(t *testing.T) {
+	c := fakeConfig(t, "a", "b", "c start")
+	lost := fmt.Errorf("it fell off the bus: %w", engine.ErrDevicePoisoned)
+	for name, poisons := range map[string]string{"at the start": "c", "on demand": "b"} {
+		inBubble(t, func(t *testing.T) {
+			d := newFakeDevice()
+			d.load = func(name string) error {
+				if name == poisons {
+					return lost
+				}
+				return nil
+			}
+			all := serveFake(t, d, c)
+			err := all.loadAtStart()
+			if poisons == "b" {
+				_, err = all.Hold(t.Context(), "b", patient)
+			}
+			if !errors.Is(err, engine.ErrDevicePoisoned) {
+				t.Errorf("%s: %v", name, err)
+			}
+			<-all.device.ended
+			if err := all.device.why(); !errors.Is(err, engine.ErrDevicePoisoned) || ExitCode(err) != ExitRestart {
+				t.Errorf("%s: the device: %v", name, err)
+			}
+		})
+	}
+}
+
 // Until the models of the start are there, the daemon is loading, and one that has been unloaded since is no reason not to be ready.
 func TestReadinessOfSeveral(t *testing.T) {
 	c := fakeConfig(t, "a", "b start")

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +144,7 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 		case <-s.gpus.orders:
 			return s.gpus.ordered(nil)
 		case <-s.device.ended:
-			return fmt.Errorf("the engine stopped: %w", cmp.Or(s.device.err, errLoopEnded))
+			return fmt.Errorf("the engine stopped: %w", s.device.why())
 		case err := <-s.http.Errors():
 			return err
 		case <-hangup:

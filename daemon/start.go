@@ -65,7 +65,11 @@ func (s *server) listen() (err error) {
 // openDevice takes the device that all models are computed on.
 func (s *server) openDevice() error {
 	return s.unlessTerminated(func() error {
-		backend, err := s.config.Engine().openBackend(s.config.Model[0].Path)
+		name := "the models" // in the device's errors
+		if len(s.config.Model) == 1 {
+			name = s.config.Model[0].Path
+		}
+		backend, err := s.config.Engine().openBackend(name)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,8 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve [MODEL...]", Short: "Run the daemon",
 		Long: `Run the daemon in the foreground until SIGTERM or Ctrl+C, which let running answers finish; a second one ends it at once.
-SIGHUP reads the configuration again. MODEL is short for --model MODEL: a file, or the name of a cached model; the first is loaded.
+SIGHUP reads the configuration again. MODEL is short for --model MODEL: a file, or the name of a cached model. The
+first is loaded at the start, others when a request names them.
 
 Every setting can be given as a flag, as an environment variable (CHIMERA_KV_TYPE for --kv-type), or as a key of the
 TOML file (kv_type); flags win over the environment, and that over the file. When the daemon is ready it prints one line
