@@ -145,10 +145,10 @@ func (in *fakeInstance) Close() error {
 	return in.Instance.Close()
 }
 
-// talking is a model's file that has a vocabulary.
-func talking(t *testing.T, folder, name string) string {
+// talking is a model's file, as source is but that it has a vocabulary.
+func talking(t *testing.T, source, folder, name string) string {
 	t.Helper()
-	f, err := openFile(biased)
+	f, err := openFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func fakeConfig(t *testing.T, models ...string) Config {
 	c.StepTokens, c.MaxSequences = 16, 4
 	for _, m := range models {
 		words := strings.Fields(m)
-		model := ModelConfig{Path: talking(t, folder, words[0]), Pin: slices.Contains(words, "pin")}
+		model := ModelConfig{Path: talking(t, biased, folder, words[0]), Pin: slices.Contains(words, "pin")}
 		if slices.Contains(words, "start") {
 			model.Load = LoadAtStart
 		}
