@@ -215,17 +215,16 @@ func (w leavable) Read(name string, firstRow int, dst []byte) error {
 func (all *runtimes) makeRoom(ctx context.Context, plan *engine.Plan) error {
 	for {
 		all.mu.Lock()
-		full := all.fits(plan)
-		wait, possible := time.Duration(0), true
-		if full != nil {
-			wait, possible = all.evict(full.short())
-		}
 		changed := all.change()
 		all.mu.Unlock()
-		switch {
-		case full == nil:
+		full := all.fits(plan) // which asks a driver, so not under the lock
+		if full == nil {
 			return nil
-		case !possible:
+		}
+		all.mu.Lock()
+		wait, possible := all.evict(full.short())
+		all.mu.Unlock()
+		if !possible {
 			return full
 		}
 		select {
