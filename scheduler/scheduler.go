@@ -15,9 +15,10 @@ import (
 
 // Config are the loop's settings.
 type Config struct {
-	StepTokens  int  // rows of a step at most: what one long prompt may delay the others by
-	QueueLength int  // requests that may wait for a place
-	Background  bool // its steps give way to those of the device's other instances, and get on in what these leave
+	StepTokens  int           // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int           // requests that may wait for a place
+	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: half an hour
+	Background  bool          // its steps give way to those of the device's other instances, and get on in what these leave
 }
 
 // Governance is what the health of the machine asks of the loop. Its zero value asks nothing; Drain is
@@ -70,7 +71,10 @@ type Lane struct {
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
 
-	generations []generation // oldest first
+	cache cache
+
+	latest      atomic.Pointer[generation] // the newest, for Submit
+	generations []generation               // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence
 }
@@ -87,7 +91,8 @@ func New(in engine.Instance, c Config) (*Lane, error) {
 	if c.Background && l.BackgroundRows > 0 {
 		c.StepTokens = min(c.StepTokens, l.BackgroundRows)
 	}
-	groups, longest, err := newGroups(l, c.StepTokens)
+	cache := newCache(c.HalfLife)
+	groups, longest, err := newGroups(l, c.StepTokens, cache.heat)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +101,7 @@ func New(in engine.Instance, c Config) (*Lane, error) {
 		return nil, err
 	}
 	s := &Lane{
-		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
+		config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
 		wakeup: make(chan struct{}, 1),
 	}
 	s.stats.Progress = time.Now()
@@ -228,7 +233,7 @@ func (s *Lane) publishSnapshot() {
 	for g := range s.groups {
 		pool := s.groups[g].pool
 		snap.PagesUsed += pool.used()
-		snap.PagesCached += pool.lru.Len()
+		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
 	s.snapshot.Store(&snap)

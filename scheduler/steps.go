@@ -84,6 +84,7 @@ func (s *Lane) turn(ctx context.Context) (worked bool, err error) {
 	if err := s.renew(); err != nil {
 		return false, err
 	}
+	s.cache.tick(time.Now())
 	s.plan()
 	planned := len(s.next.chunks) > 0
 	if planned {

@@ -1,0 +1,40 @@
+package scheduler
+
+import "time"
+
+// This file owns what a lane knows of its cache beside the pools: the clock of hotness, the named prefixes that stay, and counts.
+
+// cache is the loop's own.
+type cache struct {
+	heat    *heat
+	start   time.Time
+	lookups uint64 // sequences that looked for a prefix, each once
+	hits    uint64 // those that found one
+}
+
+func newCache(halfLife time.Duration) cache {
+	h := &heat{halfLife: halfLife.Seconds()}
+	if halfLife <= 0 {
+		h.halfLife = defaultHalfLife
+	}
+	return cache{heat: h}
+}
+
+// tick sets the clock, which uses are counted by.
+func (c *cache) tick(now time.Time) {
+	if c.start.IsZero() {
+		c.start = now
+	}
+	c.heat.now = now.Sub(c.start).Seconds()
+}
+
+// lookUp counts a sequence that is given a place.
+func (c *cache) lookUp(seq *Sequence, prefix int) {
+	if seq.releases > 0 {
+		return
+	}
+	c.lookups++
+	if prefix > 0 {
+		c.hits++
+	}
+}
