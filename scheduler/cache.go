@@ -13,19 +13,17 @@ type cache struct {
 }
 
 func newCache(halfLife time.Duration) cache {
-	h := &heat{halfLife: halfLife.Seconds()}
-	if halfLife <= 0 {
-		h.halfLife = defaultHalfLife
-	}
-	return cache{heat: h}
+	return cache{heat: &heat{halfLife: halfLife.Seconds(), turns: usesToHalf}}
 }
 
-// tick sets the clock, which uses are counted by.
+// tick sets the clock that uses are counted by where a half-life is set.
 func (c *cache) tick(now time.Time) {
 	if c.start.IsZero() {
 		c.start = now
 	}
-	c.heat.now = now.Sub(c.start).Seconds()
+	if c.heat.halfLife > 0 {
+		c.heat.now = now.Sub(c.start).Seconds() / c.heat.halfLife
+	}
 }
 
 // lookUp counts a sequence that is given a place.

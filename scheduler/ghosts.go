@@ -5,12 +5,13 @@ import "encoding/binary"
 // This file owns the memory of what is no longer there: the uses of contents whose pages were given away, so that one that
 // comes back is known.
 
-// A set of eight entries is one place of the table; in it the one that was used longest ago gives way. For each page of the pool
-// there are sixteen: with fewer, contents that return after all others have been asked for once are taken for new ones
-// (docs/POLICY.md). An entry has 40 bytes, so they are less than a hundredth of the smallest page that a model has.
+// A set of eight entries is one place of the table; in it the one that was used longest ago gives way. For each page of the
+// pool there are four entries of 40 bytes: with fewer, what comes back after much else was asked for is taken for new; more
+// remember what has cooled already
+// (docs/POLICY.md). A page of a model as small as SmolLM2-135M has 360 KB.
 const (
 	ghostWays     = 8
-	ghostsPerPage = 16
+	ghostsPerPage = 4
 )
 
 type ghost struct {
@@ -21,9 +22,7 @@ type ghost struct {
 // ghosts is a table of fixed size.
 type ghosts []ghost // (sets, ghostWays)
 
-func newGhosts(pages int) ghosts {
-	return make(ghosts, max(1, pages*ghostsPerPage/ghostWays)*ghostWays)
-}
+func newGhosts(entries int) ghosts { return make(ghosts, max(1, entries/ghostWays)*ghostWays) }
 
 // set is where a key's entry is, and by what it is told from the others there. Keys are digests, so that their bytes are as good as random.
 func (g ghosts) set(k pageKey) (entries []ghost, tag uint64) {

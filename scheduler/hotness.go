@@ -12,42 +12,40 @@ import "math"
 //
 // docs/POLICY.md shows what this is worth beside recency, and how the constants were chosen.
 
-// defaultHalfLife is long enough to tell a prompt that is used ten times an hour from one that is used once, and
-// forgets within an afternoon what was used in the morning.
-const defaultHalfLife = 1800.0 // seconds
+// usesToHalf says when a use counts half where no half-life is set: after twenty times as many uses as the pool has pages. So
+// what is remembered grows with what can be kept: a large cache keeps what is asked for seldom, and sees enough uses of it to
+// know; in a small one, what was hot and is no more goes soon. It holds at any rate of requests, and a quiet night cools
+// nothing. docs/POLICY.md has the tables.
+const usesToHalf = 20
 
 // heat is what all pages of a lane have in common.
 type heat struct {
-	now      float64 // seconds since the start, as the loop sees it
-	halfLife float64 // seconds
+	halfLife float64 // seconds; 0: the uses themselves are the clock
+	now      float64 // half-lives since the start, where halfLife is set
+	turns    float64 // of uses of all pages to a half-life, where it is not
 	again    recompute
 }
 
-// usage is how a content was used.
+// usage is how a content was used. Its clock is in half-lives.
 type usage struct {
 	uses   uint32  // ever, as far as it was remembered
 	decays float32 // uses, each counted half after a half-life, at the time `at`
-	at     float64 // seconds
+	at     float64
 	value  float64 // binary logarithm; its order alone means something
 	saved  float32 // milliseconds of computing that its uses made needless
 }
 
 // decayed is the count of uses as it is now.
-func (u *usage) decayed(h *heat) float32 {
-	return u.decays * float32(math.Exp2((u.at-h.now)/h.halfLife))
-}
+func (u *usage) decayed(now float64) float32 { return u.decays * float32(math.Exp2(u.at-now)) }
 
 // count notes a use.
-func (u *usage) count(h *heat, position int) {
-	u.decays, u.at = u.decayed(h)+1, h.now
+func (u *usage) count(now float64) {
+	u.decays, u.at = u.decayed(now)+1, now
 	u.uses++
-	u.rate(h, position)
 }
 
-// rate sets the value.
-func (u *usage) rate(h *heat, position int) {
-	u.value = u.at/h.halfLife + math.Log2(float64(u.decays)*h.again.relative(position))
-}
+// rate sets the value of a content that takes so much to compute.
+func (u *usage) rate(cost float64) { u.value = u.at + math.Log2(float64(u.decays)*cost) }
 
 // colder tells which of two nodes goes first.
 func (n *node) colder(other *node) bool {

@@ -62,11 +62,12 @@ type index struct {
 	spare   []int32 // nodes that are not in use
 	leaves  leaves
 	heat    *heat
+	counted uint64 // uses of all
 	ghosts  ghosts
 }
 
 func newIndex(n int, chained bool, h *heat) index {
-	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n)}
+	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n * ghostsPerPage)}
 	for i := n - 1; i >= 0; i-- {
 		x.spare = append(x.spare, int32(i))
 	}
@@ -91,16 +92,24 @@ func (x *index) insert(k pageKey, parent, id int32, position int, use bool) int3
 	}
 	if use || x.nodes[n].uses == 0 {
 		x.use(n)
-	} else {
-		x.nodes[n].rate(x.heat, position)
 	}
 	return n
+}
+
+// now is the time in half-lives.
+func (x *index) now() float64 {
+	if x.heat.halfLife > 0 {
+		return x.heat.now
+	}
+	return float64(x.counted) / (x.heat.turns * float64(len(x.nodes)))
 }
 
 // use counts a use of the node's content.
 func (x *index) use(n int32) {
 	nd := &x.nodes[n]
-	nd.count(x.heat, int(nd.position))
+	x.counted++
+	nd.count(x.now())
+	nd.rate(x.heat.again.relative(int(nd.position)))
 	if nd.place != none {
 		x.leaves.mend(x.nodes, int(nd.place))
 	}

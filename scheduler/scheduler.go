@@ -17,7 +17,7 @@ import (
 type Config struct {
 	StepTokens  int           // rows of a step at most: what one long prompt may delay the others by
 	QueueLength int           // requests that may wait for a place
-	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: half an hour
+	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: after twenty times as many uses as there are pages
 	Background  bool          // its steps give way to those of the device's other instances, and get on in what these leave
 }
 
