@@ -10,6 +10,8 @@ type cache struct {
 	start   time.Time
 	lookups uint64 // sequences that looked for a prefix, each once
 	hits    uint64 // those that found one
+	pins    []*pin
+	ended   time.Time // of the last step
 }
 
 func newCache(halfLife time.Duration) cache {
@@ -34,5 +36,26 @@ func (c *cache) lookUp(seq *Sequence, prefix int) {
 	c.lookups++
 	if prefix > 0 {
 		c.hits++
+	}
+}
+
+// observe notes how long a step took, for what computing a page again would: one whose rows are prompts', mostly, since a row that
+// decodes waits for weights. Where steps are under way together it began when the one before ended.
+func (c *cache) observe(done *step, now time.Time) {
+	begin := done.submitted
+	if c.ended.After(begin) {
+		begin = c.ended
+	}
+	c.ended = now
+	rows, decoding, seen := 0, 0, 0
+	for _, k := range done.chunks {
+		rows += k.tokens
+		seen += k.tokens * (k.from + k.tokens/2)
+		if k.tokens == 1 {
+			decoding++
+		}
+	}
+	if decoding*4 <= rows {
+		c.heat.again.observe(rows, seen, now.Sub(begin))
 	}
 }

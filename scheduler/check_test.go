@@ -36,6 +36,13 @@ func (s *Lane) users(g int) []int {
 			users[id]++
 		}
 	}
+	for _, p := range s.cache.pins {
+		if p.pages != nil {
+			for _, id := range p.pages[g] {
+				users[id]++
+			}
+		}
+	}
 	return users
 }
 

@@ -38,6 +38,7 @@ func (s *Lane) renew() (err error) {
 	newest := s.newest()
 	if id := newest.id; id != known {
 		s.latest.Store(&newest)
+		s.repin()
 	}
 	s.generations = slices.DeleteFunc(s.generations, func(g generation) bool {
 		if err != nil || g == newest || s.needed(g.id) {

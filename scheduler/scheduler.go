@@ -55,7 +55,9 @@ type Lane struct {
 
 	mu         sync.Mutex
 	incoming   []*Sequence
-	queued     int // incoming and waiting
+	queued     int      // incoming and waiting
+	asked      []func() // for the loop to run between two turns
+	ended      bool     // there is no loop any more
 	refusal    error
 	governance Governance
 	wakeup     chan struct{}
@@ -134,6 +136,7 @@ func (s *Lane) wake() {
 func (s *Lane) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
+	defer s.end()
 	for {
 		s.arrivals()
 		if ctx.Err() != nil {
@@ -166,12 +169,46 @@ func (s *Lane) fail(ctx context.Context, err error) error {
 	return errors.Join(err, s.settle(ctx))
 }
 
-// arrivals moves what was submitted into the loop's own queue.
+// arrivals moves what was submitted into the loop's own queue, and does what was asked.
 func (s *Lane) arrivals() {
 	s.mu.Lock()
 	s.waiting = append(s.waiting, s.incoming...)
 	s.incoming = nil
+	asked := s.asked
+	s.asked = nil
 	s.mu.Unlock()
+	for _, do := range asked {
+		do()
+	}
+}
+
+// ask has the loop do something between two turns, and waits for it. Once the loop has ended nobody else reads what is its own.
+func (s *Lane) ask(do func()) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	s.asked = append(s.asked, func() { do(); close(done) })
+	ended := s.ended
+	s.mu.Unlock()
+	if ended {
+		s.arrivals()
+	}
+	s.wake()
+	<-done
+}
+
+// end says that the loop runs no more.
+func (s *Lane) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.arrivals()
+}
+
+// refused is why nothing more is admitted, or nil.
+func (s *Lane) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal
 }
 
 func (s *Lane) refuse(err error) {

@@ -42,6 +42,7 @@ type Sequence struct {
 	keys       []pageKey  // of the full pages of tokens, as far as needed
 	found      int        // pages of its prefix that were ready when it was looked for last
 	follows    following  // while it waits
+	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
 	penalties  []engine.Penalty

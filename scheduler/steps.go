@@ -26,6 +26,7 @@ type step struct {
 	batch      *engine.Batch
 	chunks     []chunk
 	generation engine.Generation
+	submitted  time.Time
 	penalised  bool // it samples with penalties, which count what it samples
 }
 
@@ -118,6 +119,7 @@ func (s *Lane) submit() error {
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		return fmt.Errorf("step refused: %w", err)
 	}
+	s.next.submitted = time.Now()
 	s.steps.underWay++
 	return nil
 }
@@ -136,6 +138,7 @@ func (s *Lane) wait(ctx context.Context) (*step, error) {
 	}
 	s.stats.Steps++
 	s.stats.Progress = time.Now()
+	s.cache.observe(done, s.stats.Progress)
 	return done, nil
 }
 

@@ -188,6 +188,11 @@ func (s *Lane) moveOn(seq *Sequence, n int) {
 func (s *Lane) letGo(seq *Sequence) {
 	for g := range seq.tables {
 		s.groups[g].publish(&seq.tables[g], seq) // what another computed too may be ready meanwhile
+	}
+	if seq.pin != nil {
+		s.hold(seq)
+	}
+	for g := range seq.tables {
 		s.groups[g].letGo(&seq.tables[g])
 	}
 	seq.leave()
