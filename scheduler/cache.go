@@ -11,7 +11,6 @@ type cache struct {
 	lookups uint64 // sequences that looked for a prefix, each once
 	hits    uint64 // those that found one
 	pins    []*pin
-	ended   time.Time // of the last step
 }
 
 func newCache(halfLife time.Duration) cache {
@@ -40,13 +39,12 @@ func (c *cache) lookUp(seq *Sequence, prefix int) {
 }
 
 // observe notes how long a step took, for what computing a page again would: one whose rows are prompts', mostly, since a row that
-// decodes waits for weights. Where steps are under way together it began when the one before ended.
-func (c *cache) observe(done *step, now time.Time) {
+// decodes waits for weights. Where steps are under way together it began when the one before was completed.
+func (c *cache) observe(done *step, before, now time.Time) time.Time {
 	begin := done.submitted
-	if c.ended.After(begin) {
-		begin = c.ended
+	if before.After(begin) {
+		begin = before
 	}
-	c.ended = now
 	rows, decoding, seen := 0, 0, 0
 	for _, k := range done.chunks {
 		rows += k.tokens
@@ -58,4 +56,5 @@ func (c *cache) observe(done *step, now time.Time) {
 	if decoding*4 <= rows {
 		c.heat.again.observe(rows, seen, now.Sub(begin))
 	}
+	return now
 }

@@ -43,6 +43,9 @@ func (s *Lane) prefix(seq *Sequence) (pages int, follow bool) {
 	if coming > seq.found {
 		owner := s.ownerOf(seq, coming)
 		seq.follows = following{owner, owner.releases, coming}
+		if seq.request.Class != Background {
+			owner.lent = max(owner.lent, coming*engine.PageTokens)
+		}
 	}
 	return seq.found, coming > seq.found
 }

@@ -97,7 +97,7 @@ func newDry(t testing.TB, l engine.Limits, c Config) *dry {
 	t.Helper()
 	l.MaxContext, l.Vocab = 1<<20, 1<<30
 	c.StepTokens, c.QueueLength = l.MaxTokens, 1024
-	s, err := New(enginetest.New(l), c)
+	s, err := newLane(NewLoop(LoopConfig{}), enginetest.New(l), c)
 	if err == nil {
 		err = s.renew()
 	}

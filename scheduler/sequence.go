@@ -42,6 +42,7 @@ type Sequence struct {
 	keys       []pageKey  // of the full pages of tokens, as far as needed
 	found      int        // pages of its prefix that were ready when it was looked for last
 	follows    following  // while it waits
+	lent       int        // up to which position one that is not of class Background waits for what it computes
 	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
@@ -104,6 +105,10 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
+// background tells whether its steps give way: not while somebody else waits for what it computes. It does not change while a
+// step with the sequence is planned.
+func (s *Sequence) background() bool { return s.request.Class == Background && s.computed >= s.lent }
+
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
 // known is how many tokens are known; commit has seen them.
@@ -117,7 +122,7 @@ func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.tables, s.planned, s.computed = nil, 0, 0
+	s.tables, s.planned, s.computed, s.lent = nil, 0, 0, 0
 	s.tokens = s.tokens[:s.known()]
 	s.releases++
 }
