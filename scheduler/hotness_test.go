@@ -135,6 +135,31 @@ func TestWhatComesBackIsKnown(t *testing.T) {
 	}
 }
 
+// All choices of a request are one use of what they share, and one that was preempted has not asked again.
+func TestOneRequestIsOneUse(t *testing.T) {
+	d := dryOf(t, Config{}, enginetest.Full(40))
+	uses := func() uint32 {
+		n, _ := d.groups[0].pool.find(d.newest().root.of("").next(object(1, 5)))
+		return d.groups[0].pool.nodes[n].uses
+	}
+	d.askFor(t, 1, 5, 1, 0)
+	for choice := range 3 {
+		r := greedy(object(1, 5), 4)
+		r.Choice = choice
+		seq, _ := d.begin(r)
+		d.running = nil
+		d.letGo(seq)
+		d.take(seq, 5) // it is preempted and comes again
+		d.letGo(seq)
+	}
+	if got := uses(); got != 2 {
+		t.Errorf("two requests, one of three choices that were preempted: %d uses", got)
+	}
+}
+
+// next is the key of the first page of the tokens.
+func (k pageKey) next(tokens []int32) pageKey { return keyOf(k, tokens[:engine.PageTokens]) }
+
 // Pages deep in a prefix take longer to compute, and are worth more for it.
 func TestDearPagesStay(t *testing.T) {
 	for _, measured := range []bool{false, true} {
