@@ -105,6 +105,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}),
 	}
+	s.cache.watch(groups)
 	s.budget = s.mostBackground()
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
