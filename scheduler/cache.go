@@ -11,7 +11,7 @@ type cache struct {
 	lookups uint64 // sequences that looked for a prefix, each once
 	hits    uint64 // those that found one
 	pins    []*pin
-	shadows *shadows // nil: the half-life is set, or no group has whole prefixes
+	shadows *shadows // nil: no group has whole prefixes
 }
 
 func newCache(halfLife time.Duration) cache {
@@ -28,10 +28,10 @@ func (c *cache) tick(now time.Time) {
 	}
 }
 
-// watch begins to compare rules where none is set.
+// watch begins to compare rules.
 func (c *cache) watch(groups []group) {
 	for g := range groups {
-		if c.heat.halfLife == 0 && groups[g].keyed && groups[g].pool.chained {
+		if groups[g].keyed && groups[g].pool.chained {
 			c.shadows = newShadows(len(groups[g].pool.pages), c.heat)
 			return
 		}
@@ -51,7 +51,7 @@ func (s *Lane) lookUp(seq *Sequence, prefix int) {
 	if c.shadows == nil || !seq.isUse() {
 		return
 	}
-	if cooling := c.shadows.ask(seq, c.heat.again, c.heat.cooling); cooling != c.heat.cooling {
+	if cooling := c.shadows.ask(seq, c.heat); cooling != c.heat.cooling {
 		c.heat.cooling = cooling
 		for g := range s.groups {
 			s.groups[g].pool.rerate()

@@ -121,12 +121,12 @@ func TestRuleChanges(t *testing.T) {
 	d.askFor(t, 2, 9, 1, 0)
 	d.cache.shadows[0].cost, d.cache.shadows[1].cost = 1e9, 1
 	d.askFor(t, 3, 9, 1, 0)
-	if d.cache.heat.cooling != fastCooling || d.left(1, 9) == 9 || d.left(2, 9) != 9 {
+	if !d.cacheState().Recency || d.left(1, 9) == 9 || d.left(2, 9) != 9 {
 		t.Errorf("%d pages are left of what was used often, %d of what was used last", d.left(1, 9), d.left(2, 9))
 	}
 	d.cache.shadows[0].cost, d.cache.shadows[1].cost = 1, 1e9
 	d.askFor(t, 4, 3, 1, 0)
-	if d.cache.heat.cooling != 1 {
+	if d.cacheState().Recency {
 		t.Error("it does not change back")
 	}
 }

@@ -45,10 +45,10 @@ func newShadows(pages int, h *heat) *shadows {
 	return &s
 }
 
-// ask has both compute the sequence's prompt, and returns how fast the lane should cool, which does so at that rate now.
-func (s *shadows) ask(seq *Sequence, again *recompute, now float64) (cooling float64) {
+// ask has both compute the sequence's prompt, and returns how fast the lane should cool, whose heat that is.
+func (s *shadows) ask(seq *Sequence, h *heat) (cooling float64) {
 	for i := range s {
-		s[i].pool.heat.again = again
+		s[i].pool.heat.now = h.now
 		s[i].ask(seq)
 	}
 	slow, fast := &s[0], &s[1]
@@ -58,7 +58,7 @@ func (s *shadows) ask(seq *Sequence, again *recompute, now float64) (cooling flo
 	case slow.cost < fast.cost*(1-preference):
 		return slow.pool.heat.cooling
 	}
-	return now
+	return h.cooling
 }
 
 func (s *shadow) ask(seq *Sequence) {
