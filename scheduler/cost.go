@@ -10,7 +10,7 @@ import (
 //
 // It is linear in the shape: a constant (the weights are read once, whoever is in the step), and so much a row, an output and
 // a K/V token that is seen. The coefficients are fitted to the steps as they come, by least squares of relative errors,
-// so that a step of 5 ms counts as one of 500, under three conditions:
+// so that a step of 5 ms counts as one of 500, under these conditions:
 //
 //   - what is old is forgotten, since a machine's speed changes with its clock and its neighbours;
 //   - a step that took many times as long as others are off (somebody else had the core) counts no more than one at the edge of
@@ -30,6 +30,10 @@ const (
 	// costErrorRate is how fast the usual error follows: one that is beyond the clip lifts it by a fifth, so a machine that
 	// became half as fast is believed after some twenty steps, and one outlier is forgotten as soon.
 	costErrorRate = 0.1
+	// costSpeedRate is how much of an observation's error is laid to the machine's speed, which all coefficients have in common:
+	// so the steps of an hour without prompts tell that prompts, too, take longer now. What is the shape's fault is
+	// fitted away before much has been laid to speed.
+	costSpeedRate = 0.03
 	// costLeastError is the least usual error: timers and interrupts alone make so much.
 	costLeastError = 0.01
 	// costFirstError is the usual error at the start, when all that differs is likely the model's fault.
@@ -48,8 +52,9 @@ const (
 // features are what a step's time is linear in: the constant, decode rows, prefill rows, outputs, K/V tokens.
 const features = 5
 
-// priorNS are the coefficients before the first step, in nanoseconds: SmolLM2-135M (Q4_1) on two cores with AVX-512.
-var priorNS = [features]float64{3.5e6, 1.2e6, 0.45e6, 0.35e6, 150}
+// priorNS are the coefficients before the first step, in nanoseconds: SmolLM2-135M (Q4_1) on two cores with AVX-512, whose
+// steps docs/BENCHMARKS.md has (one row in 4 ms, 512 of a prompt in 370, eight clients' in 23). chimera simulate takes them where none are given.
+var priorNS = [features]float64{2e6, 1.7e6, 0.45e6, 0.35e6, 1000}
 
 // Cost is a lane's cost model. One goroutine may use it at a time.
 type Cost struct {
@@ -125,23 +130,24 @@ func (c *Cost) Observe(s Shape, d time.Duration) {
 	}
 	x, y := s.features(), float64(d)
 	if p := c.predict(&x); c.observed == 0 || c.observed < costSettling && y < p/2 {
-		unit := c.unit
-		for i := range unit {
-			unit[i] *= c.fit[i] * y / p
-		}
-		c.restart(unit)
+		c.restart(y / p)
 	}
 	p := c.predict(&x)
 	off := y/p - 1
 	c.errors[c.observed%costErrors] = float32(math.Abs(off))
 	c.observed++
-	c.learn(&x, p, y/p, c.weight(math.Abs(off)))
+	w := c.weight(math.Abs(off))
+	c.hasten(1 + costSpeedRate*w*off)
+	c.learn(&x, p, y/p, w)
 	c.solve()
 }
 
-// restart begins with other coefficients, as if nothing had been observed but what is counted.
-func (c *Cost) restart(unit [features]float64) {
-	n, errors := c.observed, c.errors
+// restart begins with the coefficients scaled, as if nothing had been observed but what is counted.
+func (c *Cost) restart(by float64) {
+	unit, n, errors := c.unit, c.observed, c.errors
+	for i := range unit {
+		unit[i] *= c.fit[i] * by
+	}
 	c.begin(unit)
 	c.observed, c.errors = n, errors
 }
@@ -154,6 +160,13 @@ func (c *Cost) weight(off float64) float64 {
 		return 1
 	}
 	return limit / off
+}
+
+// hasten scales all coefficients, and with them what was observed before: it is as if the machine had had its present speed then.
+func (c *Cost) hasten(by float64) {
+	for i := range c.unit {
+		c.unit[i] *= by
+	}
 }
 
 // learn adds an observation to the sums of the least squares: each coefficient's part of the prediction, and what these should
