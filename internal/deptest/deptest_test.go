@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"gpu":               {},
 	"gpu/gputest":       {"gpu"},
 	"scheduler":         {"engine"},
+	"scheduler/trace":   {"engine", "scheduler"},
 	"engine":            {},
 	"engine/enginetest": {"engine"},
 	"engine/lowering":   {"engine", "hostmem"},
