@@ -41,6 +41,7 @@ type Config struct {
 	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
 	LogLevel                string   `toml:"log_level"`
 	LogFormat               string   `toml:"log_format"`
+	RecordTrace             string   `toml:"record_trace"`
 	AllowedHosts            []string `toml:"allowed_hosts"`
 	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.
@@ -91,6 +92,7 @@ func Flags(f *pflag.FlagSet, c *Config) {
 	f.Var(decision{&c.IsolateTenants}, "isolate-tenants", "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto, which a file says by leaving it out: yes, unless the only listener is a Unix socket that one user alone can reach")
 	f.Lookup("isolate-tenants").NoOptDefVal = "true"
 	f.Var(choice{&c.LogFormat, []string{"text", "json"}}, "log-format", "form of the log's lines: text or json")
+	f.StringVar(&c.RecordTrace, "record-trace", c.RecordTrace, "file that every request is recorded in, without its text, for chimera simulate: times, lengths, keyed hashes of what prompts begin with; it is appended to, up to 1 GiB")
 	f.Var(choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 }
 
