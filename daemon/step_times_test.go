@@ -51,12 +51,14 @@ func TestStepTimes(t *testing.T) {
 	}
 	defer l.Close()
 	in := &timed{Instance: l.Instance}
-	lane, err := scheduler.New(in, scheduler.Config{StepTokens: 512, QueueLength: 1000})
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	lane, err := loop.Add(in, scheduler.Config{StepTokens: 512, QueueLength: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- lane.Run(context.Background()) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { ended <- loop.Run(ctx) }()
 	// Few at a time, then many; short prompts and long ones, of which none shares a page.
 	for i, n := range []int{1, 1, 2, 8, 4, 32, 16, 40} {
 		group := make([]scheduler.Request, n)
@@ -77,7 +79,7 @@ func TestStepTimes(t *testing.T) {
 			}
 		}
 	}
-	lane.Drain()
+	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}

@@ -20,20 +20,26 @@ import (
 //
 // Before the first step the coefficients are those of a small model on two cores, and the first step scales all of them.
 
-// The cost model's constants. docs/POLICY.md has how fast and how closely it follows with them.
-const (
-	// costMemory is what an observation still weighs when one more has come. Half of it is forgotten in 69 steps, which is
+// costRule are the cost model's constants whose choice matters. docs/POLICY.md has what it comes to with others.
+type costRule struct {
+	// memory is what an observation still weighs when one more has come. Half of it is forgotten in 69 steps, which is
 	// a second or so of decoding.
-	costMemory = 0.99
-	// costClip is the relative error, in multiples of the usual one, beyond which an observation counts no more.
-	costClip = 3
-	// costErrorRate is how fast the usual error follows: one that is beyond the clip lifts it by a fifth, so a machine that
+	memory float64
+	// clip is the relative error, in multiples of the usual one, beyond which an observation counts no more.
+	clip float64
+	// errorRate is how fast the usual error follows: one that is beyond the clip lifts it by a fifth, so a machine that
 	// became half as fast is believed after some twenty steps, and one outlier is forgotten as soon.
-	costErrorRate = 0.1
-	// costSpeedRate is how much of an observation's error is laid to the machine's speed, which all coefficients have in common:
+	errorRate float64
+	// speedRate is how much of an observation's error is laid to the machine's speed, which all coefficients have in common:
 	// so the steps of an hour without prompts tell that prompts, too, take longer now. What is the shape's fault is
 	// fitted away before much has been laid to speed.
-	costSpeedRate = 0.03
+	speedRate float64
+}
+
+var defaultCostRule = costRule{memory: 0.99, clip: 3, errorRate: 0.1, speedRate: 0.1}
+
+// Its other constants.
+const (
 	// costLeastError is the least usual error: timers and interrupts alone make so much.
 	costLeastError = 0.01
 	// costFirstError is the usual error at the start, when all that differs is likely the model's fault.
@@ -58,6 +64,7 @@ var priorNS = [features]float64{2e6, 1.7e6, 0.45e6, 0.35e6, 1000}
 
 // Cost is a lane's cost model. One goroutine may use it at a time.
 type Cost struct {
+	rule     costRule
 	unit     [features]float64 // nanoseconds that stand for 1 in the fit
 	fit      [features]float64 // coefficients in units, near 1
 	moment   [features][features]float64
@@ -69,14 +76,14 @@ type Cost struct {
 
 // NewCost is one that has seen no step.
 func NewCost() *Cost {
-	c := &Cost{}
+	c := &Cost{rule: defaultCostRule}
 	c.begin(priorNS)
 	return c
 }
 
 // CostFrom is one that begins where another stood.
 func CostFrom(s CostState) *Cost {
-	c := &Cost{}
+	c := &Cost{rule: defaultCostRule}
 	c.begin(s.nanoseconds())
 	c.observed = max(s.Steps, costSettling)
 	return c
@@ -84,7 +91,7 @@ func CostFrom(s CostState) *Cost {
 
 // begin forgets all observations. A coefficient of 0 would be no unit: what costs nothing is a billionth of the prior.
 func (c *Cost) begin(unit [features]float64) {
-	*c = Cost{usual: costFirstError}
+	*c = Cost{rule: c.rule, usual: costFirstError}
 	for i := range unit {
 		c.unit[i], c.fit[i] = max(unit[i], priorNS[i]*1e-9), 1
 	}
@@ -137,7 +144,7 @@ func (c *Cost) Observe(s Shape, d time.Duration) {
 	c.errors[c.observed%costErrors] = float32(math.Abs(off))
 	c.observed++
 	w := c.weight(math.Abs(off))
-	c.hasten(1 + costSpeedRate*w*off)
+	c.hasten(1 + c.rule.speedRate*w*off)
 	c.learn(&x, p, y/p, w)
 	c.solve()
 }
@@ -154,8 +161,8 @@ func (c *Cost) restart(by float64) {
 
 // weight is what an observation counts that is off by so much, which becomes part of what is usual.
 func (c *Cost) weight(off float64) float64 {
-	limit := costClip * c.usual
-	c.usual = max(costLeastError, c.usual+costErrorRate*(min(off, limit)-c.usual))
+	limit := c.rule.clip * c.usual
+	c.usual = max(costLeastError, c.usual+c.rule.errorRate*(min(off, limit)-c.usual))
 	if off <= limit {
 		return 1
 	}
@@ -178,9 +185,9 @@ func (c *Cost) learn(x *[features]float64, predicted, ratio, weight float64) {
 	}
 	for i := range part {
 		for j := range part {
-			c.moment[i][j] = costMemory*c.moment[i][j] + weight*part[i]*part[j]
+			c.moment[i][j] = c.rule.memory*c.moment[i][j] + weight*part[i]*part[j]
 		}
-		c.target[i] = costMemory*c.target[i] + weight*part[i]*ratio
+		c.target[i] = c.rule.memory*c.target[i] + weight*part[i]*ratio
 	}
 }
 

@@ -1,11 +1,8 @@
 package scheduler
 
 import (
-	"bufio"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -86,9 +83,7 @@ func TestCostTracksSpeed(t *testing.T) {
 	for _, factor := range []float64{0.5, 2, 4} {
 		m, c := newMachine(0.03), NewCost()
 		m.teach(c, 500)
-		for _, x := range []*float64{&m.ConstantMS, &m.DecodeRowMS, &m.PrefillRowMS, &m.OutputMS, &m.AttentionMSMToken} {
-			*x *= factor
-		}
+		m.slow(factor)
 		const soon = 250
 		m.teach(c, soon)
 		if off := m.wrong(c); off > 0.15 {
@@ -221,21 +216,8 @@ func TestCostAllocatesNothing(t *testing.T) {
 // Steps of a small model on two cores that others used too (see daemon/step_times_test.go): half of the predictions are as good as
 // the noise lets them be.
 func TestCostOnRealSteps(t *testing.T) {
-	f, err := os.Open("testdata/steps.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	c, n := NewCost(), 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var s Shape
-		var us int64
-		if _, err := fmt.Sscanf(lines.Text(), "%d,%d,%d,%f,%d", &s.Decode, &s.Prefill, &s.Outputs, &s.Attention, &us); err != nil {
-			continue // the head
-		}
-		c.Observe(s, time.Duration(us)*time.Microsecond)
-		n++
-	}
+	c := NewCost()
+	n := teachRealSteps(t, c)
 	s := c.State()
 	t.Logf("%d steps: %+v", n, s)
 	if n < 300 || s.ErrorP50 > 0.25 || s.ErrorP90 > 0.8 {
