@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chimera/internal/tables"
+	"chimera/scheduler"
 	"chimera/scheduler/trace"
 )
 
@@ -28,7 +29,7 @@ type sweep struct {
 	load   string
 	values []int
 	set    func(*Config, int)
-	now    func(*Config) int // the value in force
+	now    func(*Config) int // the value in force; 0: none is
 }
 
 var sweeps = []sweep{
@@ -48,6 +49,18 @@ var sweeps = []sweep{
 		"pages", "mixed", []int{600, 1040, 2080, 4160},
 		func(c *Config, v int) { c.Pages = v }, func(c *Config) int { return c.Pages },
 	},
+	{
+		"device, times as fast", "mooncake", []int{10, 15, 20, 30, 60},
+		func(c *Config, v int) { c.Cost = faster(c.Cost, float64(v)) }, func(*Config) int { return 0 },
+	},
+}
+
+// faster is what a device costs that is so many times as fast.
+func faster(c scheduler.CostState, times float64) scheduler.CostState {
+	return scheduler.CostState{
+		ConstantMS: c.ConstantMS / times, DecodeRowMS: c.DecodeRowMS / times, PrefillRowMS: c.PrefillRowMS / times, OutputMS: c.OutputMS / times,
+		AttentionMSMToken: c.AttentionMSMToken / times,
+	}
 }
 
 func (s *sweep) head() []string {
@@ -74,7 +87,8 @@ func TestPolicyTables(t *testing.T) {
 				cell = "**" + cell + "**"
 			}
 			row := []string{cell}
-			if s.set(&c, v); *rewrite {
+			if *rewrite {
+				s.set(&c, v)
 				row = append(row, run(t, s.trace(t), c).cells()...)
 			}
 			table.Rows = append(table.Rows, row)
@@ -90,11 +104,17 @@ func TestPolicyTables(t *testing.T) {
 }
 
 func (s *sweep) trace(t *testing.T) *trace.Trace {
+	t.Helper()
+	var tr *trace.Trace
 	d, err := trace.ParseSynthetic(loads[s.load])
+	if s.load == "mooncake" {
+		tr, err = trace.Open("../trace/testdata/mooncake_conversation.jsonl")
+	} else {
+		tr = d.Make()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := d.Make()
 	tr.Limit(DefaultConfig().Context)
 	return tr
 }
