@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 14 {
+	if met != 15 {
 		t.Errorf("%d verbs", met)
 	}
 }

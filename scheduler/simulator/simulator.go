@@ -27,7 +27,7 @@ type Config struct {
 	MaxSequences int
 	QueueLength  int
 	Context      int // tokens of a request, prompt and answer, at most
-	Pages        int // of 16 tokens, in the pool
+	Pages        int // of 16 tokens, in the pool; 0: as the daemon has them, those of four full contexts and one for each sequence
 	Objectives   Objectives
 }
 
@@ -41,7 +41,6 @@ type Objectives struct {
 func DefaultConfig() Config {
 	return Config{
 		Cost: scheduler.NewCost().State(), StepTokens: 512, MaxSequences: 32, QueueLength: 256, Context: 8192,
-		Pages:      4*8192/engine.PageTokens + 32,                                  // four full contexts and a page for each sequence, as the daemon has
 		Objectives: Objectives{TTFT: 2 * time.Second, ITL: 200 * time.Millisecond}, // who reads along reads five words a second
 	}
 }
@@ -51,8 +50,8 @@ func (c *Config) check() error {
 	switch {
 	case c.StepTokens < 1 || c.MaxSequences < 1 || c.QueueLength < 1 || c.Context < 2:
 		return errors.New("step tokens, sequences, queue length and context must be above zero")
-	case c.Pages < 1:
-		return errors.New("a pool needs a page")
+	case c.Pages < 0:
+		return errors.New("a pool has no fewer pages than none")
 	}
 	return nil
 }
@@ -109,8 +108,15 @@ func (c *Config) limits() engine.Limits {
 	rows := max(c.StepTokens, c.MaxSequences)
 	return engine.Limits{
 		MaxTokens: rows, MaxSequences: c.MaxSequences, MaxOutputs: rows, MaxContext: c.Context, Vocab: vocabulary, Depth: 1,
-		Groups: []engine.GroupLimits{{Name: "all", Pages: c.Pages, PageBytes: 1, Mask: engine.Causal, Written: true}},
+		Groups: []engine.GroupLimits{{Name: "all", Pages: c.pages(), PageBytes: 1, Mask: engine.Causal, Written: true}},
 	}
+}
+
+func (c *Config) pages() int {
+	if c.Pages > 0 {
+		return c.Pages
+	}
+	return 4*((c.Context+engine.PageTokens-1)/engine.PageTokens) + c.MaxSequences
 }
 
 func (s *simulation) now() time.Time { return s.clock }

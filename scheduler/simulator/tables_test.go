@@ -47,7 +47,7 @@ var sweeps = []sweep{
 	},
 	{
 		"pages", "mixed", []int{600, 1040, 2080, 4160},
-		func(c *Config, v int) { c.Pages = v }, func(c *Config) int { return c.Pages },
+		func(c *Config, v int) { c.Pages = v }, (*Config).pages,
 	},
 	{
 		"device, times as fast", "mooncake", []int{10, 15, 20, 30, 60},
