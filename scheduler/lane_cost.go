@@ -39,4 +39,5 @@ func (s *Lane) observe(done *step) {
 	}
 	s.loop.completed = now
 	s.costs.observe(done.shape, now.Sub(began))
+	s.cache.observe(done, now.Sub(began))
 }

@@ -45,7 +45,7 @@ type Loop struct {
 	behind    *Lane   // whose background step is under way
 	finished  chan error
 	turns     uint64    // see Lane.served
-	completed time.Time // the last step that was not background
+	completed time.Time // when the last step that is not background was
 }
 
 // NewLoop makes a loop without lanes; Run starts it.

@@ -82,6 +82,7 @@ func (s *Lane) prepare(background bool) bool {
 	if s.broken = s.renew(); s.broken != nil {
 		return false
 	}
+	s.cache.tick(s.loop.config.Now())
 	s.plan(background)
 	planned := len(s.next.chunks) > 0
 	if planned || s.steps.underWay == 0 {
