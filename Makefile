@@ -107,7 +107,10 @@ lint-cuda: cuda-kernels ## go vet and staticcheck of the cuda build
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
 	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
 
+policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
+	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables' ./scheduler ./scheduler/simulator -rewrite
+
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

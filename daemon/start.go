@@ -90,7 +90,7 @@ func (s *server) loadModel() error {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
 		MaxContext: limits.MaxContext, MaxLogprobs: min(limits.MaxTop, limits.Vocab),
-		NumericsID: s.loaded.NumericsID(),
+		NumericsID: s.loaded.NumericsID(), Ended: s.ended,
 	}
 	plan := s.loaded.Instance.Plan()
 	_, boundBy := s.config.Engine().threads()

@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 17 {
+	if met != 18 {
 		t.Errorf("%d verbs", met)
 	}
 }
