@@ -244,7 +244,7 @@ func TestRecorderBehindACut(t *testing.T) {
 }
 
 func TestSynthetic(t *testing.T) {
-	s, err := ParseSynthetic("requests=20000, rate=10,burst=4,prompt=100,prompt_sigma=0.5,answer=30,answer_sigma=0,prefixes=4,prefix=64,zipf=1,alone=0.25,classes=interactive:3/batch:1,tenants=a:1/b:9,deadline=2s,seed=7")
+	s, err := ParseSynthetic("requests=20000, rate=10,burst=4,prompt=100,prompt_sigma=0.5,answer=30,answer_sigma=0,prefixes=4,prefix=64,zipf=1,alone=0.25,classes=interactive:3/batch:1,tenants=a:1/b:9,deadline=2s,priorities=5:3/9:1,seed=7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestSynthetic(t *testing.T) {
 	if !reflect.DeepEqual(tr, s.Make()) {
 		t.Error("made twice it differs")
 	}
-	var gaps, squares, prompt, shared, batch, tenantA float64
+	var gaps, squares, prompt, shared, batch, urgent, tenantA float64
 	first := map[uint64]float64{}
 	for i, r := range tr.Requests {
 		if i > 0 {
@@ -268,6 +268,9 @@ func TestSynthetic(t *testing.T) {
 		if r.Class == scheduler.Batch {
 			batch++
 		}
+		if r.Priority == 9 {
+			urgent++
+		}
 		if r.Tenant == "a" {
 			tenantA++
 		}
@@ -279,7 +282,7 @@ func TestSynthetic(t *testing.T) {
 	mean := gaps / (n - 1)
 	for what, x := range map[string][2]float64{
 		"seconds between requests": {mean, 0.1}, "their squared variation": {squares/(n-1)/mean/mean - 1, 4}, "median prompt": {math.Exp(prompt / n), 100},
-		"share with a prefix": {shared / n, 0.75}, "share of batch": {batch / n, 0.25}, "share of a": {tenantA / n, 0.1},
+		"share with a prefix": {shared / n, 0.75}, "share of batch": {batch / n, 0.25}, "share of a": {tenantA / n, 0.1}, "share of priority 9": {urgent / n, 0.25},
 		"first prefix over second": {first[0] / first[1<<24], 2},
 	} {
 		if math.Abs(x[0]/x[1]-1) > 0.1 {
@@ -288,7 +291,7 @@ func TestSynthetic(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"color=red": `"color" is no parameter`, "rate": "rate has no value", "rate=0": "rate=0: use a number between", "rate=x": "use a number", "rate=NaN": "use a number",
-		"requests=1.5": "whole number", "classes=urgent:1": "urgent", "tenants=a": `"a" is no NAME:WEIGHT`, "deadline=5": "use a time", "seed=-1": "seed=-1: use a number",
+		"requests=1.5": "whole number", "classes=urgent:1": "urgent", "tenants=a": `"a" is no NAME:WEIGHT`, "deadline=5": "use a time", "seed=-1": "seed=-1: use a number", "priorities=10:1": `"10" is not between`,
 		"requests=10000000,prefix=1000000": "tokens in all",
 	} {
 		if _, err := ParseSynthetic(text); err == nil || !strings.Contains(err.Error(), want) {
