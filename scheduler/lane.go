@@ -106,6 +106,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}), costs: costs{model: NewCost()},
 	}
+	s.cache.watch(groups)
 	s.budget = s.mostBackground()
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
