@@ -114,6 +114,14 @@ func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	}
 }
 
+// ended tells whoever asks what became of a choice.
+func (r *runningJob) ended(choice int, e Ended) {
+	if tell := r.job.model.Ended; tell != nil {
+		e.Request, e.Arrived = r.job.requests[choice], r.arrived
+		tell(e)
+	}
+}
+
 // await waits for the first piece, which each will yield again: what fails before it is an error of the whole answer.
 func (r *runningJob) await() error {
 	select {
@@ -122,14 +130,6 @@ func (r *runningJob) await() error {
 		return p.err
 	case <-r.ctx.Done():
 		return r.ctx.Err()
-	}
-}
-
-// ended tells whoever asks what became of a choice.
-func (r *runningJob) ended(choice int, e Ended) {
-	if tell := r.job.model.Ended; tell != nil {
-		e.Request, e.Arrived = r.job.requests[choice], r.arrived
-		tell(e)
 	}
 }
 

@@ -49,8 +49,8 @@ type Model struct {
 	Template    Template // nil: there is none
 	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
-	Cache       Cache       // nil: nothing can be pinned
 	Ended       func(Ended) // told of every request to the engine when it has ended; it must not wait. nil: nobody asks
+	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int
 	MaxLogprobs int
 	NumericsID  string // system_fingerprint of every answer

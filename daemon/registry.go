@@ -148,6 +148,9 @@ func (r *registry) States() []api.ModelState {
 func (s *served) describe(to *api.ModelState) {
 	now := s.loop.Snapshot()
 	to.State, to.Running, to.Waiting = api.StateReady, now.Running, now.Waiting
+	if cost := s.loop.Cost(); cost.Steps > 0 {
+		to.Cost = &cost
+	}
 	switch {
 	case errors.Is(now.Refusal, scheduler.ErrDraining):
 		to.State = api.StateDraining

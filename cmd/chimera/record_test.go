@@ -39,7 +39,11 @@ func TestRecordTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled(t, d, "chimera_requests_running", 0)
+	status := runBinary(t, "", "ps", "--json", "--server", d.http)
 	d.stop(t)
+	if r := runBinary(t, "", "simulate", "--trace", path, "--cost", file(t, status.out)); r.code != 0 || !strings.Contains(r.out, "8: 8 answered") || !strings.Contains(status.out, `"constant_ms"`) {
+		t.Errorf("what was recorded, with what steps took: %+v\n%s", r, status.out)
+	}
 	tr, err := trace.Open(path)
 	if err != nil {
 		t.Fatal(err)
