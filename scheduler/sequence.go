@@ -40,6 +40,10 @@ type Sequence struct {
 	generation generation // whose weights compute it: the newest until it begins
 	tables     []table    // one in each group, while it runs
 	keys       []pageKey  // of the full pages of tokens, as far as needed
+	found      int        // pages of its prefix that were ready when it was looked for last
+	follows    following  // while it waits
+	lent       int        // up to which position one that is not of class Background waits for what it computes
+	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
 	penalties  []engine.Penalty
@@ -101,8 +105,9 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
-// background tells whether its steps give way.
-func (s *Sequence) background() bool { return s.request.Class == Background }
+// background tells whether its steps give way: not while somebody else waits for what it computes. It does not change while a
+// step with the sequence is planned.
+func (s *Sequence) background() bool { return s.request.Class == Background && s.computed >= s.lent }
 
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
@@ -117,7 +122,7 @@ func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.tables, s.planned, s.computed = nil, 0, 0
+	s.tables, s.planned, s.computed, s.lent = nil, 0, 0, 0
 	s.tokens = s.tokens[:s.known()]
 	s.releases++
 }
@@ -139,6 +144,25 @@ func (s *Sequence) key(i int) pageKey {
 	}
 	return s.keys[i]
 }
+
+// hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt.
+func (s *Sequence) hash(g generation, before *Sequence) {
+	s.generation = g
+	if before != nil && before.request.Salt == s.request.Salt {
+		same := 0
+		for same < min(len(s.tokens), len(before.tokens)) && s.tokens[same] == before.tokens[same] {
+			same++
+		}
+		s.keys = slices.Clone(before.keys[:min(same/engine.PageTokens, len(before.keys))])
+	}
+	if full := len(s.tokens) / engine.PageTokens; full > 0 {
+		s.key(full - 1)
+	}
+}
+
+// isUse tells whether what the sequence finds or makes was asked for by somebody: once, however often it is preempted, and
+// once for all choices of a request.
+func (s *Sequence) isUse() bool { return s.releases == 0 && s.request.Choice == 0 }
 
 // expect reserves the place of what output i of the planned step samples, so that the step after it may
 // begin with it unseen, unless the token is sure to be the last. An end token is not foreseen: the row

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"chimera/engine"
 )
@@ -24,6 +25,7 @@ type step struct {
 	batch      *engine.Batch
 	chunks     []chunk
 	generation engine.Generation
+	submitted  time.Time
 	penalised  bool // it samples with penalties, which count what it samples
 	background bool // it is of sequences of class Background alone, and gives way
 }
@@ -79,6 +81,7 @@ func (s *Lane) prepare(background bool) bool {
 	if s.broken = s.renew(); s.broken != nil {
 		return false
 	}
+	s.cache.tick(s.loop.config.Now())
 	s.plan(background)
 	planned := len(s.next.chunks) > 0
 	if planned || s.steps.underWay == 0 {
@@ -93,6 +96,7 @@ func (s *Lane) submit() {
 		s.broken = fmt.Errorf("step refused: %w", err)
 		return
 	}
+	s.next.submitted = s.loop.config.Now()
 	s.steps.underWay++
 }
 
@@ -109,6 +113,8 @@ func (s *Lane) complete(err error) {
 		s.stats.Progress = s.loop.config.Now()
 		if done.background {
 			s.budget = min(2*s.budget, s.mostBackground())
+		} else {
+			s.loop.completed = s.cache.observe(done, s.loop.completed, s.stats.Progress)
 		}
 		s.commit(done)
 	}
