@@ -123,11 +123,8 @@ func TestWhatComesBackIsKnown(t *testing.T) {
 		t.Fatal("it is still there")
 	}
 	d.askFor(t, 1, 5, 1, 2*time.Minute)
-	pool := d.groups[0].pool
-	for _, n := range pool.byKey {
-		if nd := &pool.nodes[n]; nd.page != none && nd.uses != 4 && nd.uses != 1 {
-			t.Errorf("a page has %d uses", nd.uses)
-		}
+	if got := d.uses(1); got != 4 {
+		t.Errorf("what was asked for four times has %d uses", got)
 	}
 	d.askFor(t, 3, 6, 1, 3*time.Minute)
 	if got := d.left(1, 5); got != 5 {
@@ -138,10 +135,6 @@ func TestWhatComesBackIsKnown(t *testing.T) {
 // All choices of a request are one use of what they share, and one that was preempted has not asked again.
 func TestOneRequestIsOneUse(t *testing.T) {
 	d := dryOf(t, Config{}, enginetest.Full(40))
-	uses := func() uint32 {
-		n, _ := d.groups[0].pool.find(d.newest().root.of("").next(object(1, 5)))
-		return d.groups[0].pool.nodes[n].uses
-	}
 	d.askFor(t, 1, 5, 1, 0)
 	for choice := range 3 {
 		r := greedy(object(1, 5), 4)
@@ -152,13 +145,16 @@ func TestOneRequestIsOneUse(t *testing.T) {
 		d.take(seq, 5) // it is preempted and comes again
 		d.letGo(seq)
 	}
-	if got := uses(); got != 2 {
+	if got := d.uses(1); got != 2 {
 		t.Errorf("two requests, one of three choices that were preempted: %d uses", got)
 	}
 }
 
-// next is the key of the first page of the tokens.
-func (k pageKey) next(tokens []int32) pageKey { return keyOf(k, tokens[:engine.PageTokens]) }
+// uses is how often the object's first page was used.
+func (d *dry) uses(id int) uint32 {
+	n, _ := d.groups[0].pool.find(keyOf(d.newest().root, object(id, 1)[:engine.PageTokens]))
+	return d.groups[0].pool.nodes[n].uses
+}
 
 // Pages deep in a prefix take longer to compute, and are worth more for it.
 func TestDearPagesStay(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
-	"strings"
 	"testing"
 	"time"
 
@@ -231,23 +230,32 @@ func TestHotnessClosesTheGap(t *testing.T) {
 
 // BenchmarkHotness prints the tables of docs/POLICY.md.
 func BenchmarkHotness(b *testing.B) {
-	whole := law{objects: 500, requests: 20000, scans: 0.2, seed: 1}
-	moving := whole
-	moving.drift = 2000
 	for b.Loop() {
-		var out strings.Builder
+		whole := law{objects: 500, requests: 20000, scans: 0.2, seed: 1}
+		fmt.Print("\n| Zipf | cache | recency, s | foresight, s | W-TinyLFU | hotness |\n| --- | --- | --- | --- | --- | --- |\n")
 		for _, c := range whole.cells(b, chosen) {
-			fmt.Fprintf(&out, "| %.1f | %.0f%% | %.0f | %.0f | %.0f%% | %.0f%% |\n", c.exponent, 100*c.part, c.recency/1000, c.foresight/1000, 100*c.tinyLFU, 100*c.hotness)
+			fmt.Printf("| %.1f | %.0f%% | %.0f | %.0f | %.0f%% | %.0f%% |\n", c.exponent, 100*c.part, c.recency/1000, c.foresight/1000, 100*c.tinyLFU, 100*c.hotness)
 		}
+		fmt.Print("\n| seed | worst cell | least ahead of W-TinyLFU, points |\n| --- | --- | --- |\n")
+		for seed := range uint64(5) {
+			other := whole
+			other.seed = seed + 1
+			closed, ahead := worst(other.cells(b, chosen))
+			fmt.Printf("| %d | %.0f%% | %+.0f |\n", other.seed, 100*closed, 100*ahead)
+		}
+		moving := whole
+		moving.drift = 2000
+		fmt.Print("\n| uses of the pool to a half-life | worst cell | ahead | worst, drifting | ahead, drifting |\n| --- | --- | --- | --- | --- |\n")
 		for _, turns := range []float64{2, 5, 10, 20, 40, 80} {
 			closed, ahead := worst(whole.cells(b, constants{turns, ghostsPerPage}))
 			moved, movedAhead := worst(moving.cells(b, constants{turns, ghostsPerPage}))
-			fmt.Fprintf(&out, "| %.0f | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", turns, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
+			fmt.Printf("| %.0f | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", turns, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
 		}
-		for _, ghosts := range []int{0, 2, 4, 8, 16, 32} {
+		fmt.Print("\n| remembered contents a page | worst cell | ahead | worst, drifting | ahead, drifting |\n| --- | --- | --- | --- | --- |\n")
+		for _, ghosts := range []int{0, 1, 2, 4, 8, 16} {
 			closed, ahead := worst(whole.cells(b, constants{usesToHalf, ghosts}))
-			fmt.Fprintf(&out, "| %d | %.0f%% | %+.0f |\n", ghosts, 100*closed, 100*ahead)
+			moved, movedAhead := worst(moving.cells(b, constants{usesToHalf, ghosts}))
+			fmt.Printf("| %d | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", ghosts, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
 		}
-		fmt.Print(out.String())
 	}
 }

@@ -91,7 +91,7 @@ var cache = []mutant{
 	// What is pinned.
 	{
 		name: "pins-evictable", file: "scheduler/pins.go", pkg: "scheduler", tests: []string{"TestPins"},
-		old: "			s.groups[g].pool.share(id)\n", new: "",
+		old: "s.groups[g].pool.share(id)", new: "_ = id",
 	},
 	{
 		name: "pins-of-all-salts", file: "scheduler/pins.go", pkg: "scheduler", tests: []string{"TestPins"},
