@@ -22,7 +22,8 @@ var bounds = map[string][2]string{
 	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
 	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
 	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
-	"serve --max-body": {"1024", "1073741824"},
+	"serve --max-body": {"1024", "1073741824"}, "serve --scheduler-itl-ms": {"0", "10000"}, "serve --scheduler-deadline-ms": {"0", "86400000"},
+	"serve --scheduler-batch-deadline-ms": {"0", "86400000"},
 }
 
 // eachFlag calls f with every flag of every verb, named as on the command line.
