@@ -39,7 +39,15 @@ var cache = []mutant{
 	},
 	{
 		name: "uses-do-not-fade", file: "scheduler/hotness.go", pkg: "scheduler", tests: []string{"TestUsesFade"},
-		old: "u.value = u.at + math.Log2(", new: "u.value = math.Log2(",
+		old: "u.value = u.at*h.cooling + math.Log2(", new: "u.value = math.Log2(",
+	},
+	{
+		name: "conversations-kept-for-their-turns", file: "scheduler/shadow.go", pkg: "scheduler", tests: []string{"TestHotnessInConversations"},
+		old: "case fast.cost < slow.cost*(1-preference):", new: "case false:",
+	},
+	{
+		name: "order-of-the-rule-before", file: "scheduler/cache.go", pkg: "scheduler", tests: []string{"TestRuleChanges"},
+		old: "			s.groups[g].pool.rerate()\n", new: "			_ = g\n",
 	},
 	{
 		name: "time-to-recompute-ignored", file: "scheduler/recompute.go", pkg: "scheduler", tests: []string{"TestDearPagesStay"},
