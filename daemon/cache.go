@@ -56,10 +56,10 @@ func (s *server) mayPin() error {
 	return nil
 }
 
-// pinPrefixes pins what the settings name in the first model's cache.
-func pinPrefixes(m *api.Model, pins []pinned) error {
+// pinPrefixes pins what the settings name in a model's cache. ids tokenises.
+func pinPrefixes(cache api.Cache, ids func(text string) []int32, pins []pinned) error {
 	for _, p := range pins {
-		if err := m.Cache.Pin(p.name, m.PrefixIDs(p.text)); err != nil {
+		if err := cache.Pin(p.name, ids(p.text)); err != nil {
 			return &ConfigError{fmt.Errorf("cache.pins: %w", err)}
 		}
 	}
