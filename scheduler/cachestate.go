@@ -19,7 +19,7 @@ type CacheState struct {
 	HitTokens   uint64        // that were not computed, those of preempted requests among them
 	Evictions   uint64        // pages that were given away with what they held, of all groups
 	SavedMillis float64       // of computing that hits made needless, as far as is remembered
-	HalfLife    time.Duration // after which a use counts half; 0: after twenty times as many uses as there are pages
+	HalfLife    time.Duration // after which a use counts half; 0: after forty times as many uses as there are pages
 	Prefixes    []CachedPrefix
 	Pins        []PinState
 }

@@ -12,11 +12,11 @@ import "math"
 //
 // docs/POLICY.md shows what this is worth beside recency, and how the constants were chosen.
 
-// usesToHalf says when a use counts half where no half-life is set: after twenty times as many uses as the pool has pages. So
+// usesToHalf says when a use counts half where no half-life is set: after forty times as many uses as the pool has pages. So
 // what is remembered grows with what can be kept: a large cache keeps what is asked for seldom, and sees enough uses of it to
 // know; in a small one, what was hot and is no more goes soon. It holds at any rate of requests, and a quiet night cools
 // nothing. docs/POLICY.md has the tables.
-const usesToHalf = 20
+const usesToHalf = 40
 
 // heat is what all pages of a lane have in common.
 type heat struct {

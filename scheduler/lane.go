@@ -17,7 +17,7 @@ import (
 type Config struct {
 	StepTokens  int           // rows of a step at most: what one long prompt may delay the others by
 	QueueLength int           // requests that may wait for a place
-	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: after twenty times as many uses as there are pages
+	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: after forty times as many uses as there are pages
 }
 
 // Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
