@@ -25,7 +25,8 @@ type Client struct {
 	address string
 	http    *http.Client
 
-	Loading Patience // with a daemon that still loads its model
+	Loading Patience    // with a daemon that still loads its model
+	Header  http.Header // sent with each request beside its own: a key, a class
 }
 
 // New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, a port of this machine, or
@@ -89,6 +90,9 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 }
 
 func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
+	for name, values := range c.Header {
+		req.Header[name] = values
+	}
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(err)

@@ -71,9 +71,8 @@ def load(a, server, clients):
         try:
             url = f"http://127.0.0.1:{port}"
             wait_ready(url, "/health/ready" if server == "chimera" else "/health")
-            common = [a.chimera, "bench", "--server", url, "--json", "--clients", str(clients)]
-            output(*common, "--requests", str(clients), "--seed", "99")  # warm
-            report = json.loads(output(*common, "--requests", str(a.requests)))
+            common = [a.chimera, "bench", "serve", "--server", url, "--json", "--clients", str(clients)]
+                report = json.loads(output(*common, "--requests", str(a.requests)))
         finally:
             process.terminate()
             process.wait()
