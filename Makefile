@@ -8,6 +8,7 @@ TOOLS       := $(CURDIR)/.tools
 SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 60s
+SOAK        ?= 1h
 CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
 CUDA_ENV    := CGO_CFLAGS="-g -O2 -Wno-deprecated-declarations -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
 # What 'chimera version' names. An archive has no history: COMMIT and DATE can be given.
@@ -91,6 +92,9 @@ fuzz: tools-check ## each fuzz target for FUZZTIME
 		set -x; go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${file%/*}" || exit 1; \
 	done
 
+soak: tools-check ## one daemon under random load for SOAK; each answer as alone, nothing grows (CHIMERA_SOAK_SEED repeats one)
+	CHIMERA_SOAK=$(SOAK) go test -count=1 -v -timeout 0 -run Soak ./cmd/chimera
+
 mutants: tools-check ## small changes to a copy of the code, each with tests that must fail (M="NAME ..." for some)
 	go run ./internal/mutants $(M)
 
@@ -110,4 +114,4 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: soak bench-serve help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

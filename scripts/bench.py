@@ -6,8 +6,6 @@ usage: bench.py CHIMERA MODEL [--peer FOLDER] [--threads 2] [--rounds 3] [--requ
 """
 import argparse
 import json
-import os
-import re
 import socket
 import statistics
 import subprocess
@@ -15,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 
-ENGINE = {"prefill 512 (tokens/s)": ("Prefill512", 512, 0), "decode 64 (tokens/s)": ("Decode64", 0, 64)}
+ENGINE = {"prefill 512 (tokens/s)": ("prefill", 512, 0), "decode 64 (tokens/s)": ("decode", 0, 64)}
 
 
 def arguments():
@@ -33,10 +31,9 @@ def output(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options).stdout
 
 
-def chimera_engine(a, benchmark):
-    environment = dict(os.environ, CHIMERA_SMOLLM2=os.path.abspath(a.model))
-    text = output("go", "test", "./daemon", "-run", "^$", "-bench", f"Engine{benchmark}$", "-benchtime", "5x", env=environment)
-    return float(re.search(r"([\d.]+) tokens/s", text)[1])
+def chimera_engine(a, phase):
+    text = output(a.chimera, "bench", "engine", "--model", a.model, "--threads", str(a.threads), "--rows", "", "--json")
+    return json.loads(text)[f"{phase}_tokens_per_second"]
 
 
 def peer_engine(a, prompt, generate):
@@ -92,9 +89,9 @@ def measure(a):
         table.setdefault(row, {}).setdefault(server, []).append(figure)
 
     for _ in range(a.rounds):
-        for row, (benchmark, prompt, generate) in ENGINE.items():
+        for row, (phase, prompt, generate) in ENGINE.items():
             for server in servers:
-                note(row, server, chimera_engine(a, benchmark) if server == "chimera" else peer_engine(a, prompt, generate))
+                note(row, server, chimera_engine(a, phase) if server == "chimera" else peer_engine(a, prompt, generate))
         for clients in (1, 8):
             for server in servers:
                 for name, figure in load(a, server, clients).items():
