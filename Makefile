@@ -108,8 +108,13 @@ lint-cuda: cuda-kernels ## go vet and staticcheck of the cuda build
 	$(CUDA_ENV) go vet -tags cuda ./...
 	$(CUDA_ENV) $(STATICCHECK) -tags cuda ./...
 
-bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
-	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
+PEERS = go run ./bench/peer -chimera bin/chimera -model $(SMOLLM2) $(if $(PEER),-peer $(PEER)) $(if $(ROUNDS),-rounds $(ROUNDS))
+
+bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside (ROUNDS=3)
+	$(PEERS) -rows engine,unique-1,unique-8
+
+bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
+	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants)
 
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)

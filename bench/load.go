@@ -21,8 +21,8 @@ type Load struct {
 	Clients  int     // closed loop: each sends its next request when the last is answered
 	Rate     float64 // open loop: requests a second, Poisson arrivals; 0: closed
 	Requests int     // that are counted
-	// WarmUp is how many more are sent before those and behind them, so that the load is whole while the others are counted:
-	// in a closed loop at least Clients do that.
+	// WarmUp is how many more are sent before those and, until the last of them is answered, behind them, so that the load is
+	// whole while they are counted: in a closed loop at least Clients do that.
 	WarmUp int
 	Prompt int // words of each prompt
 	Shared int // more words before those, the same for all
@@ -56,8 +56,11 @@ func Run(ctx context.Context, c *client.Client, l Load) (*Report, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
+	counting, stop := context.WithCancel(ctx)
+	defer stop()
 	w := newWindow(l.WarmUp, l.Requests, time.Now(), cpuTime)
-	l.send(ctx, c, w)
+	w.full = stop
+	l.send(counting, c, w)
 	w.end(time.Now())
 	r := report(l, w)
 	if r.Completed == 0 && len(w.samples) > 0 {

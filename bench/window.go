@@ -20,6 +20,7 @@ type window struct {
 	mu             sync.Mutex
 	warmUp, counts int
 	cpu            func() time.Duration // that this process has used
+	full           func()               // called when all have been counted
 
 	began, ended time.Time
 	used         time.Duration // at the beginning; when it has ended, of the window
@@ -31,7 +32,7 @@ type window struct {
 }
 
 func newWindow(warmUp, counts int, now time.Time, cpu func() time.Duration) *window {
-	return &window{warmUp: warmUp, counts: counts, cpu: cpu, began: now, at: now, used: cpu()}
+	return &window{warmUp: warmUp, counts: counts, cpu: cpu, began: now, at: now, used: cpu(), full: func() {}}
 }
 
 // pass takes the time up to now into account.
@@ -63,6 +64,7 @@ func (w *window) finished(now time.Time, s sample) {
 	}
 	if len(w.samples) == w.counts {
 		w.close(now)
+		w.full()
 	}
 }
 

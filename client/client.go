@@ -72,6 +72,7 @@ func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, e
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header["Idempotency-Key"] = nil // not sent: where a server has closed an idle connection meanwhile, it is asked over another
 	return c.do(req)
 }
 

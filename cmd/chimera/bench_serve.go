@@ -32,7 +32,7 @@ each client sends its next request when the last is answered (closed loop). Prom
 	numberFlag(c.Flags(), &l.Clients, "clients", 1, mostRequests, "clients of the closed loop")
 	numberFlag(c.Flags(), &l.Rate, "rate", 0, mostRequests, "requests per second of the open loop; 0: the closed loop")
 	numberFlag(c.Flags(), &l.Requests, "requests", 1, mostRequests, "requests that are counted")
-	numberFlag(c.Flags(), &l.WarmUp, "warm-up", 0, mostRequests, "requests more before those and after them, which are not counted; unless given, one for each client of the closed loop")
+	numberFlag(c.Flags(), &l.WarmUp, "warm-up", 0, mostRequests, "requests more before those, and after them until the last is answered, which are not counted; unless given, one for each client of the closed loop")
 	numberFlag(c.Flags(), &l.Prompt, "prompt-words", 1, mostTokens, "words of each prompt")
 	numberFlag(c.Flags(), &l.Shared, "shared-words", 0, mostTokens, "words that come before those and are the same in all prompts, as of a system prompt")
 	numberFlag(c.Flags(), &l.Repeat, "repeat", 0, mostRequests, "how many prompts there are, sent in turn; 0: no two alike")
