@@ -236,7 +236,8 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 		Groups: []engine.GroupLimits{{Name: "full", Pages: 8 * benchContext / engine.PageTokens, Mask: engine.Causal}}, Vocab: vocab, Depth: 1,
 	}}
 	in.pages = make([][engine.PageTokens]int32, in.limits.Groups[0].Pages)
-	s, err := scheduler.New(in, scheduler.Config{StepTokens: 48, QueueLength: benchQueue})
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	s, err := loop.Add(in, scheduler.Config{StepTokens: 48, QueueLength: benchQueue})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +259,10 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		_ = s.Run(ctx) // what tests fail on purpose is seen by the clients
+		_ = loop.Run(ctx) // what tests fail on purpose is seen by the clients
+	}()
+	go func() {
+		<-s.Done()
 		close(h.ended)
 	}()
 	t.Cleanup(func() {

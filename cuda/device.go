@@ -256,7 +256,7 @@ func (d *device) condemn(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.cause == nil {
-		d.cause = fmt.Errorf("%w: %w", err, engine.ErrPoisoned)
+		d.cause = fmt.Errorf("%w: %w", err, engine.ErrDevicePoisoned)
 		close(d.dead)
 	}
 	return d.cause

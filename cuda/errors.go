@@ -65,11 +65,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is tells errors.Is that the device can't go on (engine.ErrPoisoned), that memory is short, or that there is none to go on
+// Is tells errors.Is that the device can't go on (engine.ErrDevicePoisoned), that memory is short, or that there is none to go on
 // with until somebody sees to it.
 func (e *Error) Is(target error) bool {
 	switch target {
-	case engine.ErrPoisoned:
+	case engine.ErrDevicePoisoned, engine.ErrPoisoned:
 		return e.Code == codeHung || sticky[e.Code] && !e.machine
 	case ErrMachine:
 		return e.machine

@@ -96,14 +96,9 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	loop, err := scheduler.New(l.Instance, scheduler.Config{StepTokens: 64, QueueLength: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- loop.Run(t.Context()) }()
+	lane := onItsOwn(t, t.Context(), l.Instance, scheduler.Config{StepTokens: 64, QueueLength: 4})
 	for _, temperature := range []float32{0, 1} {
-		seq, err := loop.Submit(t.Context(), scheduler.Request{Prompt: []int32{1, 2, 3, 4}, MaxTokens: 5, Sampling: scheduler.Sampling{Temperature: temperature, TopP: 1, Repetition: 1}})
+		seq, err := lane.Submit(t.Context(), scheduler.Request{Prompt: []int32{1, 2, 3, 4}, MaxTokens: 5, Sampling: scheduler.Sampling{Temperature: temperature, TopP: 1, Repetition: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,8 +106,8 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 			t.Errorf("temperature %v: %+v, %v", temperature, e, err)
 		}
 	}
-	loop.Drain()
-	if err := <-ended; err != nil {
+	lane.Drain()
+	if err := lane.Err(); err != nil {
 		t.Error(err)
 	}
 }

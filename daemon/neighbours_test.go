@@ -10,31 +10,30 @@ import (
 	"chimera/scheduler"
 )
 
-// This file owns the proof that loops which share a device do not show in one another's answers, be it that one gives way,
+// This file owns the proof that lanes which share a device do not show in one another's answers, be it that one gives way,
 // be it that weights are replaced meanwhile.
 
-// neighbour is a loop over an instance of its own.
+// neighbour is a lane over an instance of its own.
 type neighbour struct {
 	*scheduler.Lane
 	under []*scheduler.Sequence
-	ended chan error
 }
 
-func startNeighbour(t *testing.T, in engine.Instance, c scheduler.Config, requests []scheduler.Request) *neighbour {
+func startNeighbour(t *testing.T, loop *scheduler.Loop, in engine.Instance, class scheduler.Class, requests []scheduler.Request) *neighbour {
 	t.Helper()
-	loop, err := scheduler.New(in, c)
+	lane, err := loop.Add(in, scheduler.Config{StepTokens: 64, QueueLength: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &neighbour{Lane: loop, ended: make(chan error, 1)}
+	n := &neighbour{Lane: lane}
 	for _, r := range requests {
-		seq, err := loop.Submit(t.Context(), r)
+		r.Class = class
+		seq, err := lane.Submit(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n.under = append(n.under, seq)
 	}
-	go func() { n.ended <- loop.Run(t.Context()) }()
 	return n
 }
 
@@ -47,7 +46,7 @@ func (n *neighbour) finish(t *testing.T, name string, want [][]scheduler.Event) 
 		}
 	}
 	n.Drain()
-	if err := <-n.ended; err != nil {
+	if err := n.Err(); err != nil {
 		t.Error(err)
 	}
 }
@@ -84,8 +83,10 @@ func TestNeighboursOnOneDevice(t *testing.T) {
 		}
 		defer both[i].Close()
 	}
-	front := startNeighbour(t, both[0], scheduler.Config{StepTokens: 64, QueueLength: 16}, requests)
-	back := startNeighbour(t, both[1], scheduler.Config{StepTokens: 64, QueueLength: 16, Background: true}, requests)
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	front := startNeighbour(t, loop, both[0], scheduler.Interactive, requests)
+	back := startNeighbour(t, loop, both[1], scheduler.Background, requests)
+	go loop.Run(t.Context())
 	for _, n := range []*neighbour{front, back} {
 		if g, err := n.Replace(model.NewSource(f), nil); err != nil || g != 2 { // the same bytes: who begins later answers the same
 			t.Errorf("generation %d, %v", g, err)

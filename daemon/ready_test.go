@@ -20,27 +20,19 @@ func gated(t *testing.T) (p probe, gate chan struct{}, stop context.CancelFunc) 
 	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
 	in := enginetest.New(limits)
 	in.Gate = make(chan struct{}, 1000)
-	loop, err := scheduler.New(in, scheduler.Config{StepTokens: 8, QueueLength: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		_ = loop.Run(ctx)
-		close(ended)
-	}()
+	lane := onItsOwn(t, ctx, in, scheduler.Config{StepTokens: 8, QueueLength: 4})
 	t.Cleanup(func() {
 		cancel()
 		for {
 			select {
 			case in.Gate <- struct{}{}:
-			case <-ended:
+			case <-lane.Done():
 				return
 			}
 		}
 	})
-	return probe{loop, []int32{1}, 200 * time.Millisecond}, in.Gate, cancel
+	return probe{lane, []int32{1}, 200 * time.Millisecond}, in.Gate, cancel
 }
 
 // ask submits n requests, and waits until the loop has taken as many as it runs at a time.

@@ -24,18 +24,19 @@ import (
 // The watchdog is told of a loop that has requests and computes nothing, and of no other.
 func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
-	loop, err := scheduler.New(enginetest.New(limits), scheduler.Config{StepTokens: 8, QueueLength: 4})
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	lane, err := loop.Add(enginetest.New(limits), scheduler.Config{StepTokens: 8, QueueLength: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	alive := moving(loop)
+	alive := moving(lane)
 	for range 2 {
 		if !alive() {
 			t.Error("an idle loop is taken for dead")
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	seq, err := loop.Submit(ctx, scheduler.Request{Prompt: []int32{1}, MaxTokens: 4, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+	seq, err := lane.Submit(ctx, scheduler.Request{Prompt: []int32{1}, MaxTokens: 4, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

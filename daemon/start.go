@@ -154,7 +154,8 @@ func (s *server) unlessTerminated(part func() error) error {
 }
 
 func (s *server) startLoop() (err error) {
-	s.scheduler, err = scheduler.New(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
 	if err != nil {
 		return err
 	}
@@ -163,9 +164,10 @@ func (s *server) startLoop() (err error) {
 	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
 	ended := make(chan struct{})
 	go func() {
-		s.loopEnd <- s.scheduler.Run(ctx)
+		_ = loop.Run(ctx)
 		close(ended)
 	}()
+	go func() { s.loopEnd <- s.scheduler.Err() }()
 	s.onStop(func() {
 		cancel()
 		<-ended

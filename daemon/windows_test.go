@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"chimera/engine"
 	"chimera/scheduler"
 )
 
@@ -21,12 +22,7 @@ func serve(t *testing.T, path string, o EngineOptions, requests []scheduler.Requ
 		t.Fatal(err)
 	}
 	defer l.Close()
-	loop, err := scheduler.New(l.Instance, scheduler.Config{StepTokens: o.StepTokens, QueueLength: len(requests)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- loop.Run(t.Context()) }()
+	lane := onItsOwn(t, t.Context(), l.Instance, scheduler.Config{StepTokens: o.StepTokens, QueueLength: len(requests)})
 	var under []*scheduler.Sequence
 	finish := func() {
 		for _, seq := range under {
@@ -35,7 +31,7 @@ func serve(t *testing.T, path string, o EngineOptions, requests []scheduler.Requ
 		under = nil
 	}
 	for _, r := range requests {
-		seq, err := loop.Submit(t.Context(), r)
+		seq, err := lane.Submit(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,11 +40,23 @@ func serve(t *testing.T, path string, o EngineOptions, requests []scheduler.Requ
 		}
 	}
 	finish()
-	loop.Drain()
-	if err := <-ended; err != nil {
+	lane.Drain()
+	if err := lane.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return answers, loop.Snapshot()
+	return answers, lane.Snapshot()
+}
+
+// onItsOwn is the lane of an instance whose loop runs nothing else, until ctx is done.
+func onItsOwn(t *testing.T, ctx context.Context, in engine.Instance, c scheduler.Config) *scheduler.Lane {
+	t.Helper()
+	loop := scheduler.NewLoop(scheduler.LoopConfig{})
+	lane, err := loop.Add(in, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go loop.Run(ctx)
+	return lane
 }
 
 // events are those of a sequence, without what belongs to the hour.

@@ -6,10 +6,19 @@ import (
 )
 
 // This file owns the errors that cross the seam. Their domains: *BatchError, *TooLongError and *NotFiniteError end
-// a request, *UnsupportedError a load, ErrPoisoned the instance.
+// a request, *UnsupportedError a load, ErrPoisoned the instance, ErrDevicePoisoned all of the device.
 
 // ErrPoisoned is wrapped by errors after which an instance cannot go on.
 var ErrPoisoned = errors.New("the instance is poisoned")
+
+// ErrDevicePoisoned is wrapped by errors after which no instance of the device can go on. It wraps ErrPoisoned.
+var ErrDevicePoisoned error = devicePoisoned{}
+
+type devicePoisoned struct{}
+
+func (devicePoisoned) Error() string { return "the device is poisoned" }
+
+func (devicePoisoned) Unwrap() error { return ErrPoisoned }
 
 // ErrModelFile is wrapped by errors that a model's file is to blame for: missing, malformed or not
 // supported. The command line exits with 3.

@@ -16,7 +16,7 @@ func startBackground(t *testing.T, l engine.Limits, stepTokens int, abort func(s
 	t.Helper()
 	l.Groups = []engine.GroupLimits{enginetest.Full(128), enginetest.Windowed(window, 64), enginetest.Recurrent(16)}
 	var f *fixture
-	f = start(t, l, Config{StepTokens: stepTokens, QueueLength: 16, Background: true}, func(in *enginetest.Instance) {
+	f = start(t, l, Config{StepTokens: stepTokens, QueueLength: 16}, func(in *enginetest.Instance) {
 		in.Abort, in.Refuse = abort, func(int) error { return f.check() }
 	})
 	return f
@@ -26,9 +26,9 @@ func startBackground(t *testing.T, l engine.Limits, stepTokens int, abort func(s
 func TestAbortedStepsAreComputedAgain(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		f := startBackground(t, l, 64, func(step int) bool { return step%3 != 0 })
-		requests := []Request{greedy(prompt(1, 200, 0), 30), greedy(prompt(2, 3, 0), 60), penalised(prompt(3, 50, 0), 20)}
+		requests := []Request{later(greedy(prompt(1, 200, 0), 30)), later(greedy(prompt(2, 3, 0), 60)), later(penalised(prompt(3, 50, 0), 20))}
 		requests[2].Ends, requests[2].IgnoreEnd = []int32{1}, true
-		scored := greedy(prompt(4, 60, 0), 5)
+		scored := later(greedy(prompt(4, 60, 0), 5))
 		scored.ScorePrompt = true
 		seq := f.submit(t, scored)
 		f.expect(t, requests...)
@@ -58,7 +58,7 @@ func TestAbortedStepsAreComputedAgain(t *testing.T) {
 func TestAbortsShrinkTheStep(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		f := startBackground(t, l, 64, func(step int) bool { return step < 4 })
-		f.expect(t, greedy(prompt(1, 300, 0), 0))
+		f.expect(t, later(greedy(prompt(1, 300, 0), 0)))
 		f.finish(t)
 		var rows []int
 		for _, s := range f.instance.Steps() {
@@ -73,7 +73,7 @@ func TestAbortsShrinkTheStep(t *testing.T) {
 // A step that is small as it is stays so.
 func TestAbortsOfSmallSteps(t *testing.T) {
 	f := startBackground(t, testLimits(1), 8, func(step int) bool { return step == 1 })
-	f.expect(t, greedy(prompt(1, 20, 0), 0))
+	f.expect(t, later(greedy(prompt(1, 20, 0), 0)))
 	f.finish(t)
 	for i, s := range f.instance.Steps()[:3] {
 		if s.Tokens != 8 {
@@ -85,10 +85,10 @@ func TestAbortsOfSmallSteps(t *testing.T) {
 // A background step may wait for as long as others are served: the end of the loop's context takes it back.
 func TestBackgroundLoopIsStopped(t *testing.T) {
 	l := testLimits(1)
-	f := start(t, l, Config{StepTokens: 64, QueueLength: 4, Background: true}, func(in *enginetest.Instance) {
+	f := start(t, l, Config{StepTokens: 64, QueueLength: 4}, func(in *enginetest.Instance) {
 		in.Gate = make(chan struct{}) // nobody lets a step end
 	})
-	seq := f.submit(t, greedy(prompt(1, 20, 0), 3))
+	seq := f.submit(t, later(greedy(prompt(1, 20, 0), 3)))
 	f.eventually(t, "a step under way", func(Snapshot) bool { return f.instance.Submitted() == 1 })
 	f.cancel()
 	select {
@@ -113,7 +113,7 @@ func TestBackgroundStepsThatCannotAbort(t *testing.T) {
 		l := testLimits(2)
 		l.BackgroundRows = 7
 		f := startBackground(t, l, c.stepTokens, nil)
-		f.expect(t, greedy(prompt(1, 40, 0), 3), greedy(prompt(2, 9, 0), 5))
+		f.expect(t, later(greedy(prompt(1, 40, 0), 3)), later(greedy(prompt(2, 9, 0), 5)))
 		f.finish(t)
 		most := 0
 		for _, s := range f.instance.Steps() {

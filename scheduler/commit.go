@@ -52,9 +52,12 @@ func (c chunk) failed(b *engine.Batch) error {
 }
 
 // undo takes back a background step that gave way: it is as if it had not been planned. It was the only one under way,
-// so nobody in it has left since.
+// so nobody in it has left since, unless the lane ends.
 func (s *Lane) undo(aborted *step) {
 	for _, c := range aborted.chunks {
+		if c.releases != c.seq.releases {
+			continue
+		}
 		s.moveOn(c.seq, -c.tokens)
 		c.seq.tokens = c.seq.tokens[:c.seq.known()]
 	}

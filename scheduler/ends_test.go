@@ -245,7 +245,7 @@ func TestEndTokensAreMaskedBeforeTheLeastLength(t *testing.T) {
 
 func TestBadConfig(t *testing.T) {
 	for _, c := range []Config{{StepTokens: 0, QueueLength: 1}, {StepTokens: 65, QueueLength: 1}, {StepTokens: 32}} {
-		if _, err := New(enginetest.New(testLimits(1)), c); err == nil {
+		if _, err := NewLoop(LoopConfig{}).Add(enginetest.New(testLimits(1)), c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}
 	}

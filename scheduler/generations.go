@@ -68,7 +68,7 @@ func (s *Lane) nextGeneration() engine.Generation {
 	behind := slices.IndexFunc(s.generations, func(g generation) bool { return g.id > s.lastTurn })
 	for i := range s.generations {
 		g := s.generations[(max(behind, 0)+i)%len(s.generations)]
-		if slices.ContainsFunc(s.running, func(seq *Sequence) bool { return seq.generation == g }) {
+		if slices.ContainsFunc(s.running, func(seq *Sequence) bool { return seq.generation == g && s.isWanted(seq) }) {
 			return g.id
 		}
 	}

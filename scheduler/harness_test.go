@@ -11,11 +11,11 @@ import (
 	"chimera/engine/enginetest"
 )
 
-// This file owns what the tests share: a loop over the instance without a model, and the right answers.
+// This file owns what the tests share: a lane over the instance without a model, and the right answers.
 
 const vocab = 5000
 
-// fixture is a running scheduler.
+// fixture is a lane and the loop that runs it alone.
 type fixture struct {
 	*Lane
 	instance *enginetest.Instance
@@ -42,15 +42,45 @@ func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Inst
 	if change != nil {
 		change(in)
 	}
-	s, err := New(in, c)
+	loop := NewLoop(LoopConfig{})
+	lane, err := loop.Add(in, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &fixture{Lane: s, instance: in, ended: make(chan error, 1), cancel: cancel}
-	go func() { f.ended <- s.Run(ctx) }()
+	f := &fixture{Lane: lane, instance: in, ended: make(chan error, 1), cancel: cancel}
+	go loop.Run(ctx)
+	go func() {
+		f.ended <- lane.Err()
+		cancel()
+	}()
 	t.Cleanup(cancel)
 	return f
+}
+
+// still makes a lane whose loop turns when the test says so.
+func still(t *testing.T, in engine.Instance, c Config) (*Loop, *Lane) {
+	t.Helper()
+	loop := NewLoop(LoopConfig{Synchronous: true})
+	lane, err := loop.Add(in, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loop, lane
+}
+
+// turn is a turn of a loop that nobody runs.
+func turn(t *testing.T, l *Loop) {
+	t.Helper()
+	if _, err := l.Turn(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// later is a request of class Background.
+func later(r Request) Request {
+	r.Class = Background
+	return r
 }
 
 // finish drains the loop and checks that nothing is left behind.

@@ -25,9 +25,12 @@ type chunk struct {
 const leastBudget = 16
 
 // plan fills the next step with what one generation of weights computes, if there is anything to compute: where nothing is
-// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it.
-func (s *Lane) plan() {
+// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it. A step is
+// of sequences of class Background, or of none.
+func (s *Lane) plan(background bool) {
 	s.dropStopped()
+	s.next = s.steps.next()
+	s.next.batch.Background = background
 	for range s.generations {
 		s.lastTurn = s.nextGeneration()
 		if s.fill(s.lastTurn); len(s.next.chunks) > 0 {
@@ -36,15 +39,20 @@ func (s *Lane) plan() {
 	}
 }
 
+// isWanted tells whether the sequence is of the kind that the step is for.
+func (s *Lane) isWanted(seq *Sequence) bool { return seq.background() == s.next.batch.Background }
+
 // fill plans a step of a generation: decoding sequences first, since each costs one row and someone waits for its
 // next word; then prompts share what is left of the budget, so that a long one starves nobody. Where the step has fewer
 // rows than there are sequences, those that waited longest have their turn, so that nobody starves of others' number
 // either. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Lane) fill(g engine.Generation) {
 	s.plans++
-	s.next = s.steps.next()
-	s.next.generation, s.next.batch.Generation, s.next.batch.Background = g, g, s.config.Background
-	budget := s.budget
+	s.next.generation, s.next.batch.Generation = g, g
+	budget := s.config.StepTokens
+	if s.next.batch.Background {
+		budget = s.budget
+	}
 	for _, seq := range longestWaiting(s.unplanned(g), budget) {
 		if seq.pending() == 1 && seq.runs() && s.room(seq) {
 			budget -= s.schedule(seq, 1)
@@ -62,7 +70,7 @@ func (s *Lane) fill(g engine.Generation) {
 // unplanned are the running sequences of a generation that are not in the step, and have something to compute.
 func (s *Lane) unplanned(g engine.Generation) []*Sequence {
 	return slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool {
-		return seq.generation.id != g || seq.pending() == 0 || s.isPlanned(seq)
+		return seq.generation.id != g || seq.pending() == 0 || s.isPlanned(seq) || !s.isWanted(seq)
 	})
 }
 
@@ -102,33 +110,61 @@ func (s *Lane) dropStopped() {
 // pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
 func (s *Lane) admit() {
 	places := s.places()
-	for i := 0; i < len(s.waiting) && len(s.running) < places; {
+	for i := 0; i < len(s.waiting); {
 		seq := s.waiting[i]
-		s.join(seq)
-		prefix, follow := s.prefix(seq)
-		if follow {
+		if !s.isWanted(seq) {
 			i++
 			continue
 		}
-		if !s.fits(seq, prefix) {
+		s.join(seq)
+		prefix, follow := s.prefix(seq)
+		switch {
+		case follow:
+			i++
+		case len(s.running) < places && s.fits(seq, prefix):
+			s.enter(i, prefix)
+		case s.makeWay():
+			i++ // the queue has one more at its head
+		default:
 			return
 		}
-		s.take(seq, prefix)
-		s.takeTurn(seq)
-		seq.admitted()
-		s.waiting = slices.Delete(s.waiting, i, i+1)
-		s.leaveQueue(1)
-		s.running = append(s.running, seq)
 	}
 }
 
-// room sees to pages for the next position of a decoding sequence; where there are none left the youngest
-// sequence gives up its own and is computed again later. False: that was the sequence itself, or the younger ones are
-// all in the step already; the next one begins with it then.
+// enter gives the sequence at a place of the queue its pages.
+func (s *Lane) enter(at, prefix int) {
+	seq := s.waiting[at]
+	s.take(seq, prefix)
+	s.takeTurn(seq)
+	seq.admitted()
+	s.waiting = slices.Delete(s.waiting, at, at+1)
+	s.leaveQueue(1)
+	s.running = append(s.running, seq)
+}
+
+// makeWay sends the youngest background sequence back to the queue, if the step is not of that kind itself.
+func (s *Lane) makeWay() bool {
+	if s.next.batch.Background {
+		return false
+	}
+	for _, seq := range slices.Backward(s.running) {
+		if seq.background() {
+			s.preempt(seq)
+			return true
+		}
+	}
+	return false
+}
+
+// room sees to pages for the next position of a decoding sequence; where there are none left a background sequence, then the youngest
+// of those that the step is for, gives up its own and is computed again later. False: that was the sequence itself, or the younger
+// ones are all in the step already; the next one begins with it then.
 func (s *Lane) room(seq *Sequence) bool {
 	for !s.advance(seq) {
-		youngest := s.running[len(s.running)-1]
-		victim := s.youngestUnplanned()
+		if s.makeWay() {
+			continue
+		}
+		youngest, victim := s.youngest(false), s.youngest(true)
 		if victim == seq && seq != youngest {
 			return false
 		}
@@ -140,13 +176,14 @@ func (s *Lane) room(seq *Sequence) bool {
 	return true
 }
 
-func (s *Lane) youngestUnplanned() *Sequence {
+// youngest is that of the sequences that the step is for, or of those of them that are not in it yet.
+func (s *Lane) youngest(unplanned bool) *Sequence {
 	for _, seq := range slices.Backward(s.running) {
-		if !s.isPlanned(seq) {
+		if s.isWanted(seq) && !(unplanned && s.isPlanned(seq)) {
 			return seq
 		}
 	}
-	return nil // never: who asks is not planned
+	return nil // never: who asks is one, and is not planned
 }
 
 // preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences

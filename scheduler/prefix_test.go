@@ -15,16 +15,7 @@ import (
 func TestRoomBesideACachedPrefix(t *testing.T) {
 	l := testLimits(1)
 	l.Groups = []engine.GroupLimits{enginetest.Full(5)}
-	s, err := New(enginetest.New(l), Config{StepTokens: 64, QueueLength: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	step := func() {
-		s.arrivals()
-		if _, err := s.turn(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	loop, s := still(t, enginetest.New(l), Config{StepTokens: 64, QueueLength: 4})
 	submit := func(r Request) *Sequence {
 		seq, err := s.Submit(context.Background(), r)
 		if err != nil {
@@ -33,9 +24,9 @@ func TestRoomBesideACachedPrefix(t *testing.T) {
 		return seq
 	}
 	submit(greedy(prompt(1, 2*engine.PageTokens+1, 0), 1)) // leaves two pages cached
-	step()
+	turn(t, loop)
 	held := submit(greedy(prompt(2, engine.PageTokens+1, 0), 8)) // holds two of the others
-	step()
+	turn(t, loop)
 	for _, c := range []struct {
 		tokens int
 		fits   bool
@@ -48,5 +39,5 @@ func TestRoomBesideACachedPrefix(t *testing.T) {
 		}
 	}
 	held.Stop()
-	step()
+	turn(t, loop)
 }

@@ -101,6 +101,9 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
+// background tells whether its steps give way.
+func (s *Sequence) background() bool { return s.request.Class == Background }
+
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
 // known is how many tokens are known; commit has seen them.

@@ -1,17 +1,15 @@
 package scheduler
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"chimera/engine"
 )
 
-// This file owns the steps under way: the turn of the loop, and the batches that alternate in it.
+// This file owns a lane's steps: those under way, and the batches that alternate.
 
-// maxDepth is how far the loop plans ahead at most. Two steps hide planning, submission and commit behind
+// maxDepth is how far the loop plans ahead at most, over all its lanes. Two steps hide planning, submission and commit behind
 // the device; a third would hide nothing more, compute more rows of answers that have ended, and
 // engine.PreviousRow could not name what it waits for.
 const maxDepth = 2
@@ -27,6 +25,7 @@ type step struct {
 	chunks     []chunk
 	generation engine.Generation
 	penalised  bool // it samples with penalties, which count what it samples
+	background bool // it is of sequences of class Background alone, and gives way
 }
 
 // steps are the Depth steps in turn: the oldest under way, those submitted after it, then the next to be
@@ -37,14 +36,8 @@ type steps struct {
 	underWay int
 }
 
-// newSteps makes the batches. Of background steps one is under way at a time: what gives way must have nothing behind it
-// that stands on what it samples.
-func newSteps(in engine.Instance, background bool) (steps, error) {
-	depth := min(in.Limits().Depth, maxDepth)
-	if background {
-		depth = 1
-	}
-	t := steps{all: make([]step, depth)}
+func newSteps(in engine.Instance) (steps, error) {
+	t := steps{all: make([]step, min(in.Limits().Depth, maxDepth))}
 	for i := range t.all {
 		b, err := in.NewBatch()
 		if err != nil {
@@ -76,75 +69,73 @@ func (t *steps) names(g engine.Generation) bool {
 // penalised tells whether a step under way samples with penalties.
 func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].penalised }
 
-// turn is one turn of the loop: plan what to compute, submit it, wait for the oldest step under way, and
-// hand out what came of that. Where the backend takes another step the wait is left out, so that the
-// next one is planned while this one runs.
-func (s *Lane) turn(ctx context.Context) (worked bool, err error) {
-	defer s.publishSnapshot()
-	if err := s.renew(); err != nil {
-		return false, err
+// prepare plans a step, of the sequences of class Background or of the others, and tells whether there is anything in it. Of
+// background steps one is under way at a time and nothing beside it: what gives way must have nothing behind it that
+// stands on what it samples.
+func (s *Lane) prepare(background bool) bool {
+	if s.broken != nil || s.steps.underWay == len(s.steps.all) {
+		return false
 	}
-	s.plan()
+	if s.broken = s.renew(); s.broken != nil {
+		return false
+	}
+	s.plan(background)
 	planned := len(s.next.chunks) > 0
-	if planned {
+	if planned || s.steps.underWay == 0 {
 		s.publishSnapshot() // whoever is in the step runs from now on, not from its end
-		if err := s.submit(); err != nil {
-			return false, err
-		}
 	}
-	switch {
-	case s.steps.underWay == 0 && len(s.running) > 0: // waiting would be for ever
-		return false, errNoProgress
-	case s.steps.underWay == 0:
-		return false, nil
-	case planned && s.steps.underWay < len(s.steps.all):
-		return true, nil
-	}
-	done, err := s.wait(ctx)
-	switch {
-	case s.config.Background && errors.Is(err, engine.ErrAborted):
-		s.undo(done)
-		return true, nil
-	case err != nil:
-		return false, err
-	}
-	s.budget = min(2*s.budget, s.config.StepTokens)
-	s.commit(done)
-	return true, nil
+	return planned
 }
 
-func (s *Lane) submit() error {
+func (s *Lane) submit() {
+	s.next.background = s.next.batch.Background
 	if err := s.instance.Submit(s.next.batch); err != nil {
-		return fmt.Errorf("step refused: %w", err)
+		s.broken = fmt.Errorf("step refused: %w", err)
+		return
 	}
 	s.steps.underWay++
-	return nil
 }
 
-// wait returns the oldest step when it is done. It stays as it is until the next plan. A background step, which may be
-// long in coming, ends with ctx.
-func (s *Lane) wait(ctx context.Context) (*step, error) {
-	if s.config.Background {
-		defer context.AfterFunc(ctx, s.instance.Withdraw)()
+// complete takes note that the oldest step is done, or why it is not.
+func (s *Lane) complete(err error) {
+	done := s.steps.takeOldest()
+	switch {
+	case done.background && errors.Is(err, engine.ErrAborted):
+		s.undo(done)
+	case err != nil:
+		s.broken = fmt.Errorf("step failed: %w", err)
+	default:
+		s.stats.Steps++
+		s.stats.Progress = s.loop.config.Now()
+		if done.background {
+			s.budget = min(2*s.budget, s.mostBackground())
+		}
+		s.commit(done)
 	}
-	t := &s.steps
+	s.publishSnapshot()
+}
+
+// mostBackground is how many rows a background step has at most.
+func (s *Lane) mostBackground() int {
+	if most := s.limits.BackgroundRows; most > 0 {
+		return min(s.config.StepTokens, most)
+	}
+	return s.config.StepTokens
+}
+
+// takeOldest is the step that was submitted first. It stays as it is until the next plan.
+func (t *steps) takeOldest() *step {
 	done := &t.all[t.oldest]
 	t.oldest, t.underWay = (t.oldest+1)%len(t.all), t.underWay-1
-	if err := s.instance.Wait(); err != nil {
-		return done, fmt.Errorf("step failed: %w", err)
-	}
-	s.stats.Steps++
-	s.stats.Progress = time.Now()
-	return done, nil
+	return done
 }
 
-// settle waits for what is under way when nobody wants its results any more: the instance may not be closed
-// before. A poisoned one has nothing under way.
-func (s *Lane) settle(ctx context.Context) error {
-	for s.steps.underWay > 0 {
-		if _, err := s.wait(ctx); err != nil && !errors.Is(err, engine.ErrAborted) {
-			return err
+// settle waits for what is under way when nobody wants its results any more. A poisoned instance has nothing under way.
+func (s *Lane) settle() {
+	for s.steps.underWay > 0 && !errors.Is(s.broken, engine.ErrPoisoned) {
+		s.steps.takeOldest()
+		if err := s.instance.Wait(); err != nil && s.broken == nil {
+			s.broken = err
 		}
 	}
-	return nil
 }

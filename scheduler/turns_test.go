@@ -77,10 +77,7 @@ func TestYoungestIsPreempted(t *testing.T) {
 
 // Who is admitted goes behind those that wait for rows: newcomers keep nobody from his turn.
 func TestNewcomersGoBehind(t *testing.T) {
-	s, err := New(enginetest.New(testLimits(1)), Config{StepTokens: 1, QueueLength: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	loop, s := still(t, enginetest.New(testLimits(1)), Config{StepTokens: 1, QueueLength: 8})
 	var all []*Sequence
 	submit := func(requests ...Request) {
 		group, err := s.SubmitGroup(context.Background(), requests)
@@ -95,10 +92,7 @@ func TestNewcomersGoBehind(t *testing.T) {
 		if len(turns) == 1 {
 			submit(promptsOf(1, 1, 1)...)
 		}
-		s.arrivals()
-		if _, err := s.turn(context.Background()); err != nil {
-			t.Fatal(err)
-		}
+		turn(t, loop)
 		for i, seq := range all {
 			if n := seq.delivered(); n > 0 {
 				turns = append(turns, i)

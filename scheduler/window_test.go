@@ -173,7 +173,7 @@ func TestGroupsThatCannotBeScheduled(t *testing.T) {
 		"cross attention": {Name: "cross", Pages: 64, Mask: engine.Cross},
 	} {
 		l.Groups = []engine.GroupLimits{enginetest.Full(128), g}
-		if _, err := New(enginetest.New(l), config); err == nil {
+		if _, err := NewLoop(LoopConfig{}).Add(enginetest.New(l), config); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}

@@ -33,7 +33,7 @@ var policy = []mutant{
 	},
 	{
 		name: "newcomers-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNewcomersGoBehind"},
-		old: "		s.takeTurn(seq)\n		seq.admitted()", new: "		seq.admitted()",
+		old: "	s.takeTurn(seq)\n	seq.admitted()", new: "	seq.admitted()",
 	},
 
 	// Who waits.
@@ -43,7 +43,7 @@ var policy = []mutant{
 	},
 	{
 		name: "overtakes-who-lacks-pages", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyOvertakesWhoLacksPages"},
-		old: "if !s.fits(seq, prefix) {\n\t\t\treturn", new: "if !s.fits(seq, prefix) {\n\t\t\ti++\n\t\t\tcontinue",
+		old: "		default:\n			return\n", new: "		default:\n			i++\n",
 	},
 	{
 		name: "preempted-to-the-tail", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPreemptedGoBeforeThoseThatWait"},
@@ -51,11 +51,11 @@ var policy = []mutant{
 	},
 	{
 		name: "oldest-preempted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestYoungestIsPreempted"},
-		old: "range slices.Backward(s.running)", new: "range s.running",
+		old: "range slices.Backward(s.running) {\n		if s.isWanted", new: "range s.running {\n		if s.isWanted",
 	},
 	{
 		name: "follower-lets-nobody-pass", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFollowersLetOthersPass"},
-		old: "			i++\n			continue\n", new: "			return\n",
+		old: "		case follow:\n			i++\n", new: "		case follow:\n			return\n",
 	},
 	{
 		name: "group-in-part", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
@@ -68,7 +68,7 @@ var policy = []mutant{
 
 	{
 		name: "refused-step-passed-over", file: "scheduler/steps.go", pkg: "scheduler", tests: []string{"TestRefusedStepWaitsForTheOneUnderWay"},
-		old: "return fmt.Errorf(\"step refused: %w\", err)", new: "_ = fmt.Errorf(\"step refused: %w\", err)",
+		old: "s.broken = fmt.Errorf(\"step refused: %w\", err)", new: "_ = fmt.Errorf(\"step refused: %w\", err)",
 	},
 
 	// What pages hold.

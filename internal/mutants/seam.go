@@ -182,8 +182,8 @@ var seam = []mutant{
 		old: "		in.Withdraw()\n", new: "",
 	},
 	{
-		name: "loop-waits-for-others", file: "scheduler/steps.go", pkg: "scheduler", tests: []string{"TestBackgroundLoopIsStopped"},
-		old: "defer context.AfterFunc(ctx, s.instance.Withdraw)()", new: "_ = ctx",
+		name: "loop-waits-for-others", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundLoopIsStopped"},
+		old: "	if l.behind == lane {\n		lane.instance.Withdraw()\n", new: "	if l.behind == lane {\n",
 	},
 	{
 		name: "load-ends-no-turn", file: "cgo/gate.go", pkg: "cgo", tests: []string{"TestTurnEndsWithItsLoad"},
@@ -198,8 +198,8 @@ var seam = []mutant{
 		old: "p->claimed = atomic_load(&p->next_chunk);", new: "p->claimed = 0;",
 	},
 	{
-		name: "background-rows-too-many", file: "scheduler/scheduler.go", pkg: "scheduler", tests: []string{"TestBackgroundStepsThatCannotAbort"},
-		old: "c.StepTokens = min(c.StepTokens, l.BackgroundRows)", new: "c.StepTokens = l.BackgroundRows",
+		name: "background-rows-too-many", file: "scheduler/steps.go", pkg: "scheduler", tests: []string{"TestBackgroundStepsThatCannotAbort"},
+		old: "return min(s.config.StepTokens, most)", new: "return most",
 	},
 
 	// What instances share, and the memory of pages.

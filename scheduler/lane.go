@@ -1,9 +1,9 @@
 package scheduler
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,23 +11,22 @@ import (
 	"chimera/engine"
 )
 
-// This file owns the loop: Submit on the clients' side, Run on its own.
+// This file owns Lane: one instance with its pages, its sequences and its steps.
 
-// Config are the loop's settings.
+// Config are a lane's settings.
 type Config struct {
-	StepTokens  int  // rows of a step at most: what one long prompt may delay the others by
-	QueueLength int  // requests that may wait for a place
-	Background  bool // its steps give way to those of the device's other instances, and get on in what these leave
+	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int // requests that may wait for a place
 }
 
-// Governance is what the health of the machine asks of the loop. Its zero value asks nothing; Drain is
+// Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
 // the other thing that may be asked.
 type Governance struct {
 	MaxRunning int    // admission is cut to so many at once; those that run already finish; 0: no cut
 	Reason     string // why, for whoever reads the Snapshot
 }
 
-// Snapshot is what the loop looks like from outside, a step old at most.
+// Snapshot is what a lane looks like from outside, a step old at most.
 type Snapshot struct {
 	Running, Waiting       int
 	PagesUsed, PagesCached int // of all groups
@@ -39,25 +38,26 @@ type Snapshot struct {
 	Steps, Preemptions     uint64
 	Aborts                 uint64     // background steps that gave way, and were planned again
 	Governance             Governance // what was asked last
-	Progress               time.Time  // when a step was last completed, or an idle loop was woken
+	Progress               time.Time  // when a step was last completed, or somebody came to an idle lane
 	Refusal                error      // why nothing more is admitted; nil: it is
 }
 
-// Lane runs requests on one instance.
+// Lane runs requests on one instance. What the loop owns and what others may touch are kept apart by fields.
 type Lane struct {
+	loop     *Loop
 	config   Config
 	limits   engine.Limits
 	instance engine.Instance
 	groups   []group
 	longest  int // tokens of a sequence, prompt and answer, at most
 	biases   int // that a step holds
+	done     chan struct{}
 
 	mu         sync.Mutex
 	incoming   []*Sequence
 	queued     int // incoming and waiting
 	refusal    error
 	governance Governance
-	wakeup     chan struct{}
 	snapshot   atomic.Pointer[Snapshot]
 
 	// The loop's own.
@@ -65,18 +65,19 @@ type Lane struct {
 	running []*Sequence // oldest first
 	steps   steps
 	next    *step // the one being planned
-	budget  int   // rows of it
+	budget  int   // rows of a background step
 	stats   Snapshot
+	served  uint64 // the loop's count of steps when it last submitted one
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
+	broken  error  // why it can't go on
 
 	generations []generation // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence
 }
 
-// New makes a scheduler; Run starts it.
-func New(in engine.Instance, c Config) (*Lane, error) {
+func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	l := in.Limits()
 	if c.StepTokens <= 0 || c.StepTokens > l.MaxTokens {
 		return nil, fmt.Errorf("step tokens must lie between 1 and %d", l.MaxTokens)
@@ -84,22 +85,20 @@ func New(in engine.Instance, c Config) (*Lane, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
-	if c.Background && l.BackgroundRows > 0 {
-		c.StepTokens = min(c.StepTokens, l.BackgroundRows)
-	}
 	groups, longest, err := newGroups(l, c.StepTokens)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newSteps(in, c.Background)
+	t, err := newSteps(in)
 	if err != nil {
 		return nil, err
 	}
 	s := &Lane{
-		config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases), budget: c.StepTokens,
-		wakeup: make(chan struct{}, 1),
+		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases),
+		done: make(chan struct{}),
 	}
-	s.stats.Progress = time.Now()
+	s.budget = s.mostBackground()
+	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
 	return s, nil
 }
@@ -116,57 +115,34 @@ func (s *Lane) Snapshot() Snapshot {
 	return snap
 }
 
-func (s *Lane) wake() {
-	select {
-	case s.wakeup <- struct{}{}:
-	default:
-	}
+func (s *Lane) wake() { s.loop.wake() }
+
+// Done is closed when the lane has ended: drained, broken, or with the loop. All its sequences have had their last event, and no step
+// of it is under way.
+func (s *Lane) Done() <-chan struct{} { return s.done }
+
+// Err is why the lane ended, once Done is closed: nil, or what broke it.
+func (s *Lane) Err() error {
+	<-s.done
+	return s.broken
 }
 
-// Run is the loop. It ends when ctx is done (what is under way is cancelled), when Drain has left
-// nothing to do, or with the error that poisoned the instance. Every sequence gets a last event, and no
-// step is under way afterwards.
-func (s *Lane) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, s.wake)
-	defer stop()
-	for {
-		s.arrivals()
-		if ctx.Err() != nil {
-			s.refuse(ErrDraining)
-			s.endAll(Event{Finish: Cancelled, Err: ErrDraining})
-			return s.settle(ctx)
-		}
-		worked, err := s.turn(ctx)
-		if err != nil {
-			return s.fail(ctx, err)
-		}
-		if worked {
-			continue
-		}
-		if s.drained() {
-			return nil
-		}
-		<-s.wakeup
-		s.stats.Progress = time.Now()
-	}
-}
-
-// fail ends the loop: what broke one step ends the sequences of all, those that wait included.
-func (s *Lane) fail(ctx context.Context, err error) error {
-	s.refuse(err)
-	s.endAll(Event{Finish: Failed, Err: err})
-	if errors.Is(err, engine.ErrPoisoned) {
-		return err
-	}
-	return errors.Join(err, s.settle(ctx))
-}
-
-// arrivals moves what was submitted into the loop's own queue.
+// arrivals moves what was submitted into the lane's own queue.
 func (s *Lane) arrivals() {
+	idle := len(s.waiting)+len(s.running) == 0
 	s.mu.Lock()
 	s.waiting = append(s.waiting, s.incoming...)
 	s.incoming = nil
 	s.mu.Unlock()
+	if idle && len(s.waiting) > 0 {
+		s.stats.Progress = s.loop.config.Now()
+	}
+}
+
+// wants tells whether the lane has sequences of class Background, or of the other classes.
+func (s *Lane) wants(background bool) bool {
+	of := func(seq *Sequence) bool { return seq.background() == background }
+	return slices.ContainsFunc(s.running, of) || slices.ContainsFunc(s.waiting, of)
 }
 
 func (s *Lane) refuse(err error) {
@@ -177,15 +153,19 @@ func (s *Lane) refuse(err error) {
 	s.mu.Unlock()
 }
 
-// Drain stops admission; Run returns when all that was admitted has ended. To cut it short, end Run's
-// context.
+// anyStopped tells whether somebody no longer wants what runs.
+func (s *Lane) anyStopped() bool {
+	return slices.ContainsFunc(s.running, func(seq *Sequence) bool { return seq.stopped.Load() })
+}
+
+// Drain stops admission; the lane ends when all that was admitted has ended.
 func (s *Lane) Drain() {
 	s.refuse(ErrDraining)
 	s.wake()
 }
 
-// Govern changes what is asked of the loop, from the next plan on; it replaces what was asked before. A
-// loop that is idle has nobody waiting, so it isn't woken.
+// Govern changes what is asked of the lane, from the next plan on; it replaces what was asked before. One that
+// is idle has nobody waiting, so the loop isn't woken.
 func (s *Lane) Govern(g Governance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,8 +188,11 @@ func (s *Lane) drained() bool {
 	return s.refusal != nil && s.queued == 0 && len(s.running) == 0
 }
 
-// endAll gives every sequence its last event.
-func (s *Lane) endAll(e Event) {
+// endAll gives every sequence its last event, and whoever comes later the refusal.
+func (s *Lane) endAll(refusal error, e Event) {
+	if refusal != nil {
+		s.refuse(refusal)
+	}
 	s.arrivals()
 	for _, seq := range append(s.running, s.waiting...) {
 		s.letGo(seq)
@@ -220,6 +203,21 @@ func (s *Lane) endAll(e Event) {
 	s.mu.Unlock()
 	s.running, s.waiting = nil, nil
 	s.publishSnapshot()
+}
+
+// finish tells that the lane has ended.
+func (s *Lane) finish() {
+	s.publishSnapshot()
+	close(s.done)
+}
+
+func (s *Lane) hasEnded() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Lane) publishSnapshot() {

@@ -1,0 +1,36 @@
+package main
+
+// This file owns the part of the list about lanes that share a loop.
+
+func init() { list = append(list, lanes...) }
+
+var lanes = []mutant{
+	{
+		name: "always-the-same-lane", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesTakeTurns"},
+		old: "	lane.served = l.turns\n", new: "",
+	},
+	{
+		name: "one-broken-ends-all", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestABrokenLaneEndsAlone"},
+		old: "errors.Is(lane.broken, engine.ErrDevicePoisoned)", new: "lane.broken != nil",
+	},
+	{
+		name: "device-poisoned-and-gone-on", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestAPoisonedDeviceEndsAllLanes"},
+		old: "errors.Is(lane.broken, engine.ErrDevicePoisoned)", new: "false",
+	},
+	{
+		name: "background-not-called-back", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},
+		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.anyStopped()",
+	},
+	{
+		name: "stopped-background-goes-on", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},
+		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.wants(false)",
+	},
+	{
+		name: "background-keeps-its-place", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestBackgroundMakesWay"},
+		old: "		case s.makeWay():\n			i++ // the queue has one more at its head\n", new: "",
+	},
+	{
+		name: "lanes-wait-for-one-another", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesAreAheadOfTheDevice"},
+		old: "len(l.underWay) < maxDepth && l.start()", new: "len(l.underWay) < 1 && l.start()",
+	},
+}

@@ -1,0 +1,247 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"chimera/engine"
+)
+
+// This file owns the loop of a device: which lane has the next step.
+
+// LoopConfig are a loop's settings.
+type LoopConfig struct {
+	// Now is the clock: time.Now where it is nil. A simulator has one of its own.
+	Now func() time.Time
+	// Synchronous waits for background steps as for all others, so that nothing happens beside Turn. It is for backends whose steps
+	// take no time.
+	Synchronous bool
+}
+
+// ErrLoopEnded refuses a lane when nobody would run it.
+var ErrLoopEnded = errors.New("the loop has ended")
+
+// Loop runs the lanes of one device, whose steps the device computes one at a time. It is one goroutine, Run, which owns all
+// that is not behind a lock; it does no I/O and waits for no client.
+//
+// At most maxDepth steps that are not background are under way, of one lane or of several: while one is computed the next is
+// planned. Beside them there is at most one background step, which the loop does not wait for: the device computes it in gaps, and it
+// may take as long as others are served.
+type Loop struct {
+	config LoopConfig
+	wakeup chan struct{}
+
+	mu      sync.Mutex
+	joining []*Lane // that Run has not seen yet
+	ended   bool
+
+	// The loop's own.
+	lanes    []*Lane
+	underWay []*Lane // of whom the steps under way are, oldest first
+	behind   *Lane   // whose background step is under way
+	finished chan error
+	turns    uint64 // see Lane.served
+}
+
+// NewLoop makes a loop without lanes; Run starts it.
+func NewLoop(c LoopConfig) *Loop {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Loop{config: c, wakeup: make(chan struct{}, 1), finished: make(chan error, 1)}
+}
+
+// Add gives an instance a lane, which the loop runs from its next turn on. It may be called at any time by any goroutine.
+func (l *Loop) Add(in engine.Instance, c Config) (*Lane, error) {
+	lane, err := newLane(l, in, c)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return nil, ErrLoopEnded
+	}
+	l.joining = append(l.joining, lane)
+	l.wake()
+	return lane, nil
+}
+
+func (l *Loop) wake() {
+	select {
+	case l.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// Run is the loop. It ends when ctx is done, which cancels what is under way, or with the error that poisoned the device.
+// Every sequence gets a last event, every lane ends, and no step is under way afterwards.
+func (l *Loop) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, l.wake)()
+	for {
+		if ctx.Err() != nil {
+			l.endAll(ErrDraining, Event{Finish: Cancelled, Err: ErrDraining})
+			return nil
+		}
+		worked, err := l.Turn()
+		if err != nil {
+			return err
+		}
+		if worked {
+			continue
+		}
+		select {
+		case <-l.wakeup:
+		case err := <-l.finished:
+			l.completeBackground(err)
+		}
+	}
+}
+
+// Turn is one turn: plan what to compute, submit it, wait for the oldest step under way, and hand out what came of that. worked
+// is false where there is nothing to wait for but the clients and a background step.
+func (l *Loop) Turn() (worked bool, err error) {
+	l.arrivals()
+	for len(l.underWay) < maxDepth && l.start() {
+	}
+	if l.behind == nil {
+		worked = l.startBackground()
+	}
+	switch {
+	case len(l.underWay) > 0:
+		lane := l.underWay[0]
+		l.underWay = append(l.underWay[:0], l.underWay[1:]...)
+		lane.complete(lane.instance.Wait())
+		worked = true
+	case l.behind == nil && !worked:
+		l.checkProgress()
+	}
+	before := len(l.lanes)
+	err = l.sweep()
+	return worked || len(l.lanes) < before, err
+}
+
+// checkProgress breaks lanes that have running sequences though nothing could be planned: to wait would be for ever.
+func (l *Loop) checkProgress() {
+	for _, lane := range l.lanes {
+		if lane.broken == nil && len(lane.running) > 0 {
+			lane.broken = errNoProgress
+		}
+	}
+}
+
+// arrivals lets in who is new, lanes and sequences, and takes note of a background step that is done. One whose own lane has
+// others to serve, or that somebody no longer wants, is called back: the lane can't plan beside it.
+func (l *Loop) arrivals() {
+	l.mu.Lock()
+	l.lanes = append(l.lanes, l.joining...)
+	l.joining = nil
+	l.mu.Unlock()
+	for _, lane := range l.lanes {
+		lane.arrivals()
+	}
+	select {
+	case err := <-l.finished:
+		l.completeBackground(err)
+	default:
+	}
+	if l.behind != nil && (l.behind.wants(false) || l.behind.anyStopped()) {
+		l.behind.instance.Withdraw()
+	}
+}
+
+// start submits a step of the lane whose turn it is, and tells whether there was one.
+func (l *Loop) start() bool {
+	for _, lane := range l.inTurn() {
+		if lane != l.behind && lane.prepare(false) && l.submit(lane) {
+			l.underWay = append(l.underWay, lane)
+			return true
+		}
+	}
+	return false
+}
+
+// startBackground submits a background step, of a lane that has nothing else under way.
+func (l *Loop) startBackground() bool {
+	for _, lane := range l.inTurn() {
+		if lane.steps.underWay > 0 || !lane.wants(true) || !lane.prepare(true) || !l.submit(lane) {
+			continue
+		}
+		if l.config.Synchronous {
+			lane.complete(lane.instance.Wait())
+			return true
+		}
+		l.behind = lane
+		go func() { l.finished <- lane.instance.Wait() }()
+		return true
+	}
+	return false
+}
+
+func (l *Loop) completeBackground(err error) {
+	lane := l.behind
+	l.behind = nil
+	lane.complete(err)
+}
+
+// inTurn are the lanes, the one that was served the longest ago first.
+func (l *Loop) inTurn() []*Lane {
+	slices.SortStableFunc(l.lanes, func(a, b *Lane) int { return cmp.Compare(a.served, b.served) })
+	return l.lanes
+}
+
+// submit submits the step that the lane has prepared. It returns false if the lane is broken by that.
+func (l *Loop) submit(lane *Lane) bool {
+	l.turns++
+	lane.served = l.turns
+	lane.submit()
+	return lane.broken == nil
+}
+
+// sweep lets go the lanes that have ended or broken. One that is broken ends alone, unless the device is.
+func (l *Loop) sweep() (err error) {
+	for _, lane := range l.lanes {
+		if lane.broken != nil {
+			l.end(lane, lane.broken, Event{Finish: Failed, Err: lane.broken})
+		} else if lane.drained() {
+			l.end(lane, nil, Event{})
+		}
+		if errors.Is(lane.broken, engine.ErrDevicePoisoned) {
+			err = lane.broken
+		}
+	}
+	l.lanes = slices.DeleteFunc(l.lanes, func(lane *Lane) bool { return lane.hasEnded() })
+	if err != nil {
+		l.endAll(err, Event{Finish: Failed, Err: err})
+	}
+	return err
+}
+
+// endAll ends all lanes, and lets nobody in any more.
+func (l *Loop) endAll(refusal error, last Event) {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.arrivals()
+	for _, lane := range l.lanes {
+		l.end(lane, refusal, last)
+	}
+	l.lanes = nil
+}
+
+// end ends a lane: all its sequences get a last event, and what it has under way is waited for, since its instance may not be closed
+// before.
+func (l *Loop) end(lane *Lane, refusal error, last Event) {
+	lane.endAll(refusal, last)
+	if l.behind == lane {
+		lane.instance.Withdraw()
+		l.completeBackground(<-l.finished)
+	}
+	l.underWay = slices.DeleteFunc(l.underWay, func(other *Lane) bool { return other == lane })
+	lane.settle()
+	lane.finish()
+}
