@@ -145,9 +145,12 @@ func (c *soakClient) ask(ctx context.Context, r soakRequest, stream bool, pause 
 // soakStream puts an answer together from its events.
 func soakStream(body io.Reader, pause time.Duration) (soakAnswer, error) {
 	a := soakAnswer{}
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		data, found := strings.CutPrefix(lines.Text(), "data: ")
+	for lines := bufio.NewReader(body); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return nil, fmt.Errorf("the stream has no end: %w", err)
+		}
+		data, found := strings.CutPrefix(strings.TrimSpace(line), "data: ")
 		if data == "[DONE]" {
 			return a, nil
 		}
@@ -159,7 +162,6 @@ func soakStream(body io.Reader, pause time.Duration) (soakAnswer, error) {
 		}
 		time.Sleep(pause)
 	}
-	return nil, fmt.Errorf("the stream has no end: %w", lines.Err())
 }
 
 // add takes in an answer, or a part of it.
