@@ -51,20 +51,26 @@ func run(ctx context.Context, s setup, chosen string) error {
 	if err != nil {
 		return err
 	}
-	t := table{}
+	var t table
+	err = s.fill(ctx, &t, selected)
+	fmt.Printf("%s\n\n%s", versions, t) // what there is, if it was interrupted
+	return err
+}
+
+// fill takes turns: each round all rows, each row all servers.
+func (s setup) fill(ctx context.Context, t *table, selected []row) error {
 	for round := range s.rounds {
 		for _, r := range selected {
 			for _, server := range s.servers(r) {
-				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, s.rounds, r.name, server.name)
 				figures, err := s.measure(ctx, r, server, uint64(round))
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", r.name, server.name, err)
 				}
 				t.add(r, server.name, figures)
+				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s: %s\n", round+1, s.rounds, r.name, server.name, figures)
 			}
 		}
 	}
-	fmt.Printf("%s\n\n%s", versions, t)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chimera/bench"
@@ -20,7 +21,7 @@ type row struct {
 	name, about string
 	clients     int  // places that the peer needs
 	context     int  // tokens of each
-	alone       bool // nothing of it compares with the peer
+	alone       bool // Chimera's own ratio, for which no peer is needed
 	measure     func(ctx context.Context, x *server, seed uint64) (figures, error)
 }
 
@@ -32,6 +33,14 @@ type figure struct {
 }
 
 type figures []figure
+
+func (f figures) String() string {
+	var all []string
+	for _, x := range f {
+		all = append(all, fmt.Sprintf("%s %.4g", x.name, x.value))
+	}
+	return strings.Join(all, "; ")
+}
 
 // What a client of the standard load asks: words, and tokens of the answer.
 const (
@@ -47,8 +56,8 @@ var rows = []row{
 	{name: "engine", about: "engine alone"}, // which has no server: see engine.go
 	unique(1), unique(8), unique(32), repeated(8), repeated(32),
 	{name: "shared", about: "512 shared words and 32 of the user, idle", clients: 1, context: 1024, measure: shared},
-	{name: "long", about: "8 clients beside prompts of 4,000 words", clients: 9, context: 4608, measure: long},
-	{name: "overload", about: "arrivals at 10x the capacity", alone: true, clients: 32, measure: overload},
+	{name: "long", about: "8 clients beside prompts of 4,000 words", alone: true, measure: long}, // half an hour of the peer
+	{name: "overload", about: "arrivals at 10x the capacity", alone: true, measure: overload},
 	{name: tenantsRow, about: "a client beside another's 256 requests", alone: true, measure: tenants},
 }
 
@@ -142,7 +151,6 @@ func long(ctx context.Context, x *server, seed uint64) (figures, error) {
 		return nil, err
 	}
 	standard.Seed, prompts.Seed, prompts.Requests = seed+1000, seed+1000, many
-	standard.Requests *= 4 // so that prefills without end fall into it
 	with, beside, err := x.beside(ctx, standard, prompts)
 	if err != nil {
 		return nil, err
