@@ -62,6 +62,7 @@ type server struct {
 	kind
 	client *client.Client
 	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the process has
 	folder string
 }
 
@@ -98,7 +99,15 @@ func (x *server) launch(r row, port int) (err error) {
 		return err
 	}
 	x.cmd.Stdout, x.cmd.Stderr = log, log
-	return errors.Join(x.cmd.Start(), log.Close())
+	if err := errors.Join(x.cmd.Start(), log.Close()); err != nil {
+		return err
+	}
+	x.ended = make(chan struct{})
+	go func() {
+		defer close(x.ended)
+		_ = x.cmd.Wait() // how it ended is in its state
+	}()
+	return nil
 }
 
 func freePort() (int, error) {
@@ -112,30 +121,36 @@ func freePort() (int, error) {
 // startLimit is far beyond what a load takes.
 const startLimit = 2 * time.Minute
 
+// await asks until it serves.
 func (x *server) await(ctx context.Context, url string) error {
-	for end := time.Now().Add(startLimit); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-		answer, err := http.Get(url)
-		if err != nil {
-			continue
+	late := time.After(startLimit)
+	for {
+		if answer, err := http.Get(url); err == nil {
+			if answer.Body.Close(); answer.StatusCode == http.StatusOK {
+				return nil
+			}
 		}
-		if answer.Body.Close(); answer.StatusCode == http.StatusOK {
-			return nil
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-x.ended:
+			return fmt.Errorf("%s does not start", x.name)
+		case <-late:
+			return fmt.Errorf("%s does not serve after %v", x.name, startLimit)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return fmt.Errorf("%s does not serve: %w", x.name, context.Cause(ctx))
 }
 
-// stop ends the server at once: what it still computes is of no use.
+// stop ends the server at once: what it still computes is of no use. One that had ended by itself has not served the load.
 func (x *server) stop() error {
 	_ = x.cmd.Process.Kill()
-	var ended *exec.ExitError
-	if err := x.cmd.Wait(); err != nil && !errors.As(err, &ended) {
-		return err
-	}
+	<-x.ended
+	err := os.RemoveAll(x.folder)
 	if status, ok := x.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
-		return fmt.Errorf("%s had ended: %s", x.name, x.cmd.ProcessState)
+		err = errors.Join(err, fmt.Errorf("%s had ended: %s", x.name, x.cmd.ProcessState))
 	}
-	return os.RemoveAll(x.folder)
+	return err
 }
 
 // peakMemory is the most that the process has held, in MiB.
