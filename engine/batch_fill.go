@@ -154,13 +154,15 @@ func (b *Batch) checkTables(first, last int, tables []PageTable) error {
 
 // checkTable wants every page that the rows from first to last read or write.
 func (g GroupLimits) checkTable(t PageTable, first, last int) error {
-	for _, p := range t.Pages {
-		if (p < 0 || int(p) >= g.Pages) && !(g.Slots && p == NoSlot) {
-			return &BatchError{Field: "pages", Reason: "a page outside the pool"}
-		}
-	}
 	if g.Slots {
 		return g.checkSlots(t, first)
+	}
+	highest := uint32(0) // without a branch: tables of long contexts are most of what a step is told
+	for _, p := range t.Pages {
+		highest = max(highest, uint32(p)) // a negative one is above all
+	}
+	if len(t.Pages) > 0 && uint64(highest) >= uint64(g.Pages) {
+		return &BatchError{Field: "pages", Reason: "a page outside the pool"}
 	}
 	length := last
 	if g.Mask == Cross {
@@ -182,6 +184,11 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 }
 
 func (g GroupLimits) checkSlots(t PageTable, first int) error {
+	for _, p := range t.Pages {
+		if (p < 0 || int(p) >= g.Pages) && p != NoSlot {
+			return &BatchError{Field: "pages", Reason: "a slot outside the pool"}
+		}
+	}
 	if len(t.Pages) != 2 || t.Pages[1] == NoSlot || t.Pages[0] == t.Pages[1] || (t.Pages[0] == NoSlot) != (first == 0) {
 		return &BatchError{Field: "pages", Reason: "a sequence needs a slot to read, but at its start, and another to write"}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -14,11 +15,16 @@ import (
 // This file owns the tests of lanes that share a loop.
 
 // pair is a loop over two lanes that nobody runs yet.
-func pair(t *testing.T, change func(i int, in *enginetest.Instance)) (*Loop, [2]*fixture) {
+func pair(t *testing.T, change func(i int, in *enginetest.Instance)) (*Loop, []*fixture) {
+	return several(t, 2, change)
+}
+
+// several is a loop over n lanes that nobody runs yet.
+func several(t *testing.T, n int, change func(i int, in *enginetest.Instance)) (*Loop, []*fixture) {
 	t.Helper()
 	loop := NewLoop(LoopConfig{})
-	var both [2]*fixture
-	for i := range both {
+	all := make([]*fixture, n)
+	for i := range all {
 		in := enginetest.New(testLimits(1))
 		if change != nil {
 			change(i, in)
@@ -27,10 +33,11 @@ func pair(t *testing.T, change func(i int, in *enginetest.Instance)) (*Loop, [2]
 		if err != nil {
 			t.Fatal(err)
 		}
-		both[i] = &fixture{Lane: lane, instance: in, ended: make(chan error, 1)}
-		go func() { both[i].ended <- lane.Err() }()
+		f := &fixture{Lane: lane, instance: in, ended: make(chan error, 1)}
+		go func() { f.ended <- lane.Err() }()
+		all[i] = f
 	}
-	return loop, both
+	return loop, all
 }
 
 func run(t *testing.T, loop *Loop) (ended chan error) {
@@ -61,19 +68,20 @@ func order(turns *[]int) func(i int, in *enginetest.Instance) {
 	}
 }
 
-// Lanes take turns, however many sequences each has.
+// Lanes take turns, however many sequences each has. They are more than steps under way, so that order alone decides.
 func TestLanesTakeTurns(t *testing.T) {
 	var turns []int
-	loop, both := pair(t, order(&turns))
+	loop, all := several(t, 3, order(&turns))
 	for i := range 5 {
-		both[0].submit(t, greedy(prompt(i, 4, 0), 20))
+		all[0].submit(t, greedy(prompt(i, 4, 0), 20))
 	}
-	both[1].submit(t, greedy(prompt(9, 4, 0), 20))
+	all[1].submit(t, greedy(prompt(8, 4, 0), 20))
+	all[2].submit(t, greedy(prompt(9, 4, 0), 20))
 	for range 20 {
 		turn(t, loop)
 	}
 	for i, lane := range turns[:20] {
-		if lane != i%2 {
+		if lane != i%3 {
 			t.Fatalf("the steps were of lanes %v", turns)
 		}
 	}
@@ -129,8 +137,13 @@ func TestAPoisonedDeviceEndsAllLanes(t *testing.T) {
 	for i, f := range both {
 		f.submit(t, greedy(prompt(i, 4, 0), 400))
 	}
-	if err := <-run(t, loop); !errors.Is(err, engine.ErrDevicePoisoned) {
-		t.Errorf("the loop ended with %v", err)
+	select {
+	case err := <-run(t, loop):
+		if !errors.Is(err, engine.ErrDevicePoisoned) {
+			t.Errorf("the loop ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loop goes on")
 	}
 	for i, f := range both {
 		if _, err := f.Submit(t.Context(), greedy(prompt(1, 4, 0), 1)); !errors.Is(err, engine.ErrDevicePoisoned) {
