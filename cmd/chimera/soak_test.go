@@ -22,7 +22,7 @@ import (
 // and is looked at.
 const (
 	soakClients  = 24
-	soakRequests = 40 // of a round
+	soakRequests = 24 // of a round
 	soakWarmUp   = 2  // rounds after which nothing may grow
 	soakShort    = 20 * time.Second
 )
