@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -57,21 +58,26 @@ func run(ctx context.Context, s setup, chosen string) error {
 	return err
 }
 
-// fill takes turns: each round all rows, each row all servers.
-func (s setup) fill(ctx context.Context, t *table, selected []row) error {
+// fill takes turns: each round all rows, each row all servers. A row that fails has no figures of that round; the others go on.
+func (s setup) fill(ctx context.Context, t *table, selected []row) (failed error) {
 	for round := range s.rounds {
 		for _, r := range selected {
 			for _, server := range s.servers(r) {
 				figures, err := s.measure(ctx, r, server, uint64(round))
+				if ctx.Err() != nil {
+					return errors.Join(failed, ctx.Err())
+				}
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", r.name, server.name, err)
+					failed = errors.Join(failed, fmt.Errorf("round %d: %s, %s: %w", round+1, r.name, server.name, err))
+					fmt.Fprintln(os.Stderr, err)
+					continue
 				}
 				t.add(r, server.name, figures)
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s: %s\n", round+1, s.rounds, r.name, server.name, figures)
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 func names(list []row) (all []string) {

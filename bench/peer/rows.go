@@ -249,7 +249,7 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 		_, _ = bench.Run(during, flood.client, bench.Load{Clients: floodSize, Requests: many, Prompt: promptWords, Tokens: answerTokens, Seed: seed + 1000})
 	}()
 	time.Sleep(time.Second) // until they wait
-	quiet.Seed += 2000
+	quiet.Seed, quiet.WarmUp = seed+2000, 0
 	limited, late := context.WithTimeout(ctx, tenantsLimit)
 	defer late()
 	beside, err := bench.Run(limited, x.client, quiet)
