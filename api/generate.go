@@ -56,20 +56,25 @@ type piece struct {
 // runningJob is a job under way. pieces come in order within a choice.
 type runningJob struct {
 	job     *job
+	arrived time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
 	pieces  chan piece
+	first   *piece // see await
 	follows sync.WaitGroup
 }
 
 // start submits all requests, or none: what is refused is refused before the first byte of an answer. What was started
 // must be stopped.
 func (j *job) start(ctx context.Context) (*runningJob, error) {
-	r := &runningJob{job: j, pieces: make(chan piece)}
+	r := &runningJob{job: j, arrived: time.Now(), pieces: make(chan piece)}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
 	if err != nil {
 		r.cancel()
+		for i := range j.requests {
+			r.ended(i, Ended{Answer: j.requests[i].MaxTokens, Refused: err})
+		}
 		return nil, j.refused(err)
 	}
 	for i, seq := range sequences {
@@ -96,7 +101,8 @@ func (j *job) refused(err error) error {
 // follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
 func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	err := protect(func() error {
-		r.job.follow(r.ctx, choice, seq, r.pieces)
+		answer, err := r.job.follow(r.ctx, choice, seq, r.pieces)
+		r.ended(choice, Ended{Answer: answer, Err: err})
 		return nil
 	})
 	if err == nil {
@@ -105,6 +111,25 @@ func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	select {
 	case r.pieces <- piece{choice: choice, err: err}:
 	case <-r.ctx.Done():
+	}
+}
+
+// ended tells whoever asks what became of a choice.
+func (r *runningJob) ended(choice int, e Ended) {
+	if tell := r.job.model.Ended; tell != nil {
+		e.Request, e.Arrived = r.job.requests[choice], r.arrived
+		tell(e)
+	}
+}
+
+// await waits for the first piece, which each will yield again: what fails before it is an error of the whole answer.
+func (r *runningJob) await() error {
+	select {
+	case p := <-r.pieces:
+		r.first = &p
+		return p.err
+	case <-r.ctx.Done():
+		return r.ctx.Err()
 	}
 }
 
@@ -118,19 +143,18 @@ func (r *runningJob) stop() {
 // error comes. The client's hanging up is an error that is context.Canceled.
 func (r *runningJob) each(yield func(piece) error) error {
 	for left := len(r.job.requests); left > 0; {
-		select {
-		case p := <-r.pieces:
-			if p.err != nil {
-				return p.err
-			}
-			if err := yield(p); err != nil {
+		if r.first == nil {
+			if err := r.await(); err != nil {
 				return err
 			}
-			if p.finish != "" {
-				left--
-			}
-		case <-r.ctx.Done():
-			return r.ctx.Err()
+		}
+		p := *r.first
+		r.first = nil
+		if err := yield(p); err != nil {
+			return err
+		}
+		if p.finish != "" {
+			left--
 		}
 	}
 	return nil
@@ -146,10 +170,14 @@ func (j *job) run(ctx context.Context, yield func(piece) error) error {
 	return r.each(yield)
 }
 
-// start answers with a stream of the job's pieces.
+// start answers with a stream of the job's pieces. It begins with the first: what is refused in the queue has a status.
 func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
 	r, err := j.start(c.context())
 	if err != nil {
+		return err
+	}
+	if err := r.await(); err != nil {
+		r.stop()
 		return err
 	}
 	return c.stream(func(s sse) error {
@@ -158,13 +186,17 @@ func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) 
 	})
 }
 
-// follow turns one sequence's events into pieces until it ends or the request is over.
-func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) {
+// follow turns one sequence's events into pieces until it ends or the request is over. It tells how many tokens the answer had, and
+// why it has no more, if not because it is whole.
+func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) (answer int, err error) {
 	d := decoder{job: j, least: j.requests[choice].MinTokens, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops, include: j.stopInAnswer}}
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
-			return
+			return answer, err
+		}
+		if e.HasToken && !e.Prompt {
+			answer++
 		}
 		p := d.piece(e)
 		p.choice, p.cached, p.queued = choice, seq.Cached(), seq.Waited()
@@ -174,11 +206,11 @@ func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, p
 		select {
 		case pieces <- p:
 		case <-ctx.Done():
-			return
+			return answer, ctx.Err()
 		}
 		if p.finish != "" || p.err != nil {
 			seq.Stop() // after a stop string the engine would go on
-			return
+			return answer, p.err
 		}
 	}
 }
@@ -198,7 +230,9 @@ type watch struct {
 func (c *call) begin(j *job, choices int) watch {
 	c.figures.model = j.model.Name
 	for i := range j.requests {
-		j.requests[i].Salt = c.salt()
+		r := &j.requests[i]
+		r.Salt, r.Tenant = c.salt(), c.urgency.tenant
+		r.Class, r.Priority, r.Deadline = c.urgency.class, c.urgency.priority, c.urgency.deadline(c.started)
 	}
 	for i := 0; i < len(j.requests); i += choices {
 		c.figures.promptTokens += len(j.requests[i].Prompt)

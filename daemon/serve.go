@@ -31,10 +31,14 @@ const drainTime = 45 * time.Second
 type server struct {
 	config    Config
 	reload    func() (Config, error) // reads the settings again
+	reloaded  []func(Config)         // see whenReloaded
+	inForce   atomic.Pointer[inForce]
 	models    []namedModel
+	pins      []pinned
 	loaded    *Loaded
 	api       *api.Model
 	scheduler *scheduler.Lane
+	ended     func(api.Ended) // is told of requests; nil: nobody asks
 	gpus      *gpuController
 	loading   *api.Loading
 	served    atomic.Pointer[served] // nil until the model answers
@@ -85,7 +89,7 @@ func (s *server) end(cause error) error {
 // model is loaded. A client that connects meanwhile waits a moment, or is told how far the load is.
 func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
 	for _, start := range []func() error{
-		s.nameModels, s.listen, s.watchGPUs, s.startHTTP, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.serveModel,
+		s.nameModels, s.recordTrace, s.listen, s.mayPin, s.watchGPUs, s.startHTTP, s.loadModel, s.startLoop, s.checkGPUs, s.checkDecode, s.serveModel,
 	} {
 		if err := start(); errors.Is(err, errTerminated) {
 			return nil
@@ -183,24 +187,4 @@ func killWhenAskedTwice(terminate <-chan os.Signal, asked int, kill func()) {
 	}
 	slog.Error("killed while draining", "signal", (<-terminate).String())
 	kill()
-}
-
-// reloadConfig reads the settings again. A bad file leaves the old ones; what cannot change while
-// running is named in the log.
-func (s *server) reloadConfig() {
-	systemd.Reloading()
-	defer systemd.Ready()
-	c, err := s.reload()
-	if err != nil {
-		slog.Error("reload refused, the old settings stay", "cause", err)
-		return
-	}
-	level, _ := c.level()
-	logLevel.Set(level)
-	s.config.LogLevel = c.LogLevel
-	slog.Info("reloaded", "log_level", c.LogLevel)
-	s.loaded.countThreads(s.config.Engine())
-	if waiting := s.config.differences(c); len(waiting) > 0 {
-		slog.Warn("some changed settings need a restart", "settings", waiting)
-	}
 }

@@ -25,6 +25,9 @@ func (s *server) nameModels() (err error) {
 	if s.models, err = parseModels(s.config.Model); err != nil {
 		return &ConfigError{err}
 	}
+	if s.pins, err = s.config.readPins(); err != nil {
+		return &ConfigError{err}
+	}
 	return checkOpens(s.models[1:])
 }
 
@@ -77,6 +80,7 @@ func (s *server) loadModel() error {
 	if s.loaded, err = s.loadUnlessTerminated(f, p); err != nil {
 		return err
 	}
+	s.whenReloaded(s.recountThreads)
 	s.onStop(func() {
 		if err := s.loaded.Close(); err != nil {
 			slog.Error("closing the model", "cause", err)
@@ -86,7 +90,7 @@ func (s *server) loadModel() error {
 	s.api = &api.Model{
 		Name: s.models[0].name, Created: began, Tokenizer: tok, Template: template.Template, NoTemplate: template.Problem,
 		MaxContext: limits.MaxContext, MaxLogprobs: min(limits.MaxTop, limits.Vocab),
-		NumericsID: s.loaded.NumericsID(),
+		NumericsID: s.loaded.NumericsID(), Ended: s.ended,
 	}
 	plan := s.loaded.Instance.Plan()
 	_, boundBy := s.config.Engine().threads()
@@ -103,6 +107,9 @@ func (s *server) loadModel() error {
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
 }
+
+// recountThreads follows a control group whose quota has changed.
+func (s *server) recountThreads(c Config) { s.loaded.countThreads(c.Engine()) }
 
 // openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
 func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
@@ -155,11 +162,11 @@ func (s *server) unlessTerminated(part func() error) error {
 
 func (s *server) startLoop() (err error) {
 	loop := scheduler.NewLoop(scheduler.LoopConfig{})
-	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
+	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength, HalfLife: s.config.Cache.HalfLife.Duration})
 	if err != nil {
 		return err
 	}
-	s.api.Engine = s.scheduler
+	s.api.Engine, s.api.Cache = s.scheduler, laneCache{s.scheduler}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
 	ended := make(chan struct{})
@@ -186,10 +193,14 @@ func (s *server) checkDecode() error {
 
 // startHTTP answers from here on: of the model, that it is loading.
 func (s *server) startHTTP() (err error) {
+	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
+	s.inForce.Store(s.config.inForce())
 	handlers := api.New(api.Config{
-		Registry: &registry{names(s.models), &s.served}, Metrics: api.NewMetrics(s.snapshot),
+		Registry: &registry{names(s.models), &s.served, s.loading}, Metrics: api.NewMetrics(s.snapshot),
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready,
+		Tenant:         func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
+		Deadline:       func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

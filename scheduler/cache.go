@@ -60,12 +60,8 @@ func (s *Lane) lookUp(seq *Sequence, prefix int) {
 }
 
 // observe notes how long a step took, for what computing a page again would: one whose rows are prompts', mostly, since a row that
-// decodes waits for weights. Where steps are under way together it began when the one before was completed.
-func (c *cache) observe(done *step, before, now time.Time) time.Time {
-	begin := done.submitted
-	if before.After(begin) {
-		begin = before
-	}
+// decodes waits for weights.
+func (c *cache) observe(done *step, took time.Duration) {
 	rows, decoding, seen := 0, 0, 0
 	for _, k := range done.chunks {
 		rows += k.tokens
@@ -75,7 +71,6 @@ func (c *cache) observe(done *step, before, now time.Time) time.Time {
 		}
 	}
 	if decoding*4 <= rows {
-		c.heat.again.observe(rows, seen, now.Sub(begin))
+		c.heat.again.observe(rows, seen, took)
 	}
-	return now
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -156,9 +157,9 @@ func TestPagesAllocateNothing(t *testing.T) {
 	d := dryOf(t, Config{}, enginetest.Full(4000))
 	owner, _ := d.begin(greedy(object(1, 500), 1))
 	d.compute(owner, 100*engine.PageTokens)
-	follower := newSequence(greedy(object(1, 500), 1), d.wake)
+	follower := newSequence(greedy(object(1, 500), 1), d.wake, time.Now)
 	follower.hash(d.newest(), nil)
-	lacking := newSequence(greedy(object(2, 3600), 1), d.wake)
+	lacking := newSequence(greedy(object(2, 3600), 1), d.wake, time.Now)
 	lacking.hash(d.newest(), nil)
 	for name, ask := range map[string]func(){
 		"a follower": func() {
@@ -187,7 +188,7 @@ func BenchmarkPages(b *testing.B) {
 	d.compute(owner, 100*engine.PageTokens)
 	var followers, decoding []*Sequence
 	for i := range sequences {
-		seq := newSequence(greedy(object(1, pages), 1), d.wake)
+		seq := newSequence(greedy(object(1, pages), 1), d.wake, time.Now)
 		seq.hash(d.newest(), nil)
 		followers = append(followers, seq)
 		short, _ := d.begin(greedy(object(10+i, 7), 16))
@@ -240,7 +241,7 @@ func BenchmarkPages(b *testing.B) {
 		for b.Loop() {
 			id++
 			b.StopTimer()
-			seq := newSequence(greedy(object(id, pages), 1), d.wake)
+			seq := newSequence(greedy(object(id, pages), 1), d.wake, time.Now)
 			seq.hash(d.newest(), nil)
 			b.StartTimer()
 			d.take(seq, 0)
@@ -251,7 +252,7 @@ func BenchmarkPages(b *testing.B) {
 	b.Run("keys of 8,000 tokens, by Submit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			newSequence(greedy(object(1, pages), 1), d.wake).hash(d.newest(), nil)
+			newSequence(greedy(object(1, pages), 1), d.wake, time.Now).hash(d.newest(), nil)
 		}
 	})
 }

@@ -75,6 +75,7 @@ type Lane struct {
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
 	broken  error  // why it can't go on
+	costs   costs
 
 	cache cache
 
@@ -103,7 +104,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	}
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
-		done: make(chan struct{}),
+		done: make(chan struct{}), costs: costs{model: NewCost()},
 	}
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()

@@ -18,6 +18,7 @@ import (
 type Sequence struct {
 	request Request
 	wake    func()
+	now     func() time.Time
 	stopped atomic.Bool
 	arrived time.Time
 	cached  atomic.Int32 // prompt tokens taken from the prefix cache
@@ -50,9 +51,9 @@ type Sequence struct {
 	penaltyAt  map[int32]int
 }
 
-func newSequence(r Request, wake func()) *Sequence {
+func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
-		request: r, wake: wake, arrived: time.Now(), ready: make(chan struct{}, 1),
+		request: r, wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append([]int32(nil), r.Prompt...),
 	}
 }
@@ -92,7 +93,7 @@ func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e Event) {
-	e.At = time.Now()
+	e.At = s.now()
 	s.mu.Lock()
 	s.events = append(s.events, e)
 	s.mu.Unlock()
@@ -195,7 +196,7 @@ func (s *Sequence) append(token int32) {
 // admitted notes that the sequence has a place.
 func (s *Sequence) admitted() {
 	if s.waited.Load() == 0 {
-		s.waited.Store(max(1, int64(time.Since(s.arrived))))
+		s.waited.Store(max(1, int64(s.now().Sub(s.arrived))))
 		s.countPrompt()
 	}
 }

@@ -25,8 +25,9 @@ type step struct {
 	batch      *engine.Batch
 	chunks     []chunk
 	generation engine.Generation
-	submitted  time.Time
 	penalised  bool // it samples with penalties, which count what it samples
+	shape      Shape
+	submitted  time.Time
 	background bool // it is of sequences of class Background alone, and gives way
 }
 
@@ -92,11 +93,11 @@ func (s *Lane) prepare(background bool) bool {
 
 func (s *Lane) submit() {
 	s.next.background = s.next.batch.Background
+	s.next.shape, s.next.submitted = ShapeOf(s.next.batch), s.loop.config.Now()
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		s.broken = fmt.Errorf("step refused: %w", err)
 		return
 	}
-	s.next.submitted = s.loop.config.Now()
 	s.steps.underWay++
 }
 
@@ -113,9 +114,8 @@ func (s *Lane) complete(err error) {
 		s.stats.Progress = s.loop.config.Now()
 		if done.background {
 			s.budget = min(2*s.budget, s.mostBackground())
-		} else {
-			s.loop.completed = s.cache.observe(done, s.loop.completed, s.stats.Progress)
 		}
+		s.observe(done)
 		s.commit(done)
 	}
 	s.publishSnapshot()
