@@ -56,6 +56,7 @@ type piece struct {
 // runningJob is a job under way. pieces come in order within a choice.
 type runningJob struct {
 	job     *job
+	arrived time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
 	pieces  chan piece
@@ -66,11 +67,14 @@ type runningJob struct {
 // start submits all requests, or none: what is refused is refused before the first byte of an answer. What was started
 // must be stopped.
 func (j *job) start(ctx context.Context) (*runningJob, error) {
-	r := &runningJob{job: j, pieces: make(chan piece)}
+	r := &runningJob{job: j, arrived: time.Now(), pieces: make(chan piece)}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
 	if err != nil {
 		r.cancel()
+		for i := range j.requests {
+			r.ended(i, Ended{Answer: j.requests[i].MaxTokens, Refused: err})
+		}
 		return nil, j.refused(err)
 	}
 	for i, seq := range sequences {
@@ -97,7 +101,8 @@ func (j *job) refused(err error) error {
 // follow passes on what becomes of a sequence. A panic on the way is an error of this request alone.
 func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	err := protect(func() error {
-		r.job.follow(r.ctx, choice, seq, r.pieces)
+		answer, err := r.job.follow(r.ctx, choice, seq, r.pieces)
+		r.ended(choice, Ended{Answer: answer, Err: err})
 		return nil
 	})
 	if err == nil {
@@ -106,6 +111,14 @@ func (r *runningJob) follow(choice int, seq *scheduler.Sequence) {
 	select {
 	case r.pieces <- piece{choice: choice, err: err}:
 	case <-r.ctx.Done():
+	}
+}
+
+// ended tells whoever asks what became of a choice.
+func (r *runningJob) ended(choice int, e Ended) {
+	if tell := r.job.model.Ended; tell != nil {
+		e.Request, e.Arrived = r.job.requests[choice], r.arrived
+		tell(e)
 	}
 }
 
@@ -173,13 +186,17 @@ func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) 
 	})
 }
 
-// follow turns one sequence's events into pieces until it ends or the request is over.
-func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) {
+// follow turns one sequence's events into pieces until it ends or the request is over. It tells how many tokens the answer had, and
+// why it has no more, if not because it is whole.
+func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) (answer int, err error) {
 	d := decoder{job: j, least: j.requests[choice].MinTokens, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops, include: j.stopInAnswer}}
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
-			return
+			return answer, err
+		}
+		if e.HasToken && !e.Prompt {
+			answer++
 		}
 		p := d.piece(e)
 		p.choice, p.cached, p.queued = choice, seq.Cached(), seq.Waited()
@@ -189,11 +206,11 @@ func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, p
 		select {
 		case pieces <- p:
 		case <-ctx.Done():
-			return
+			return answer, ctx.Err()
 		}
 		if p.finish != "" || p.err != nil {
 			seq.Stop() // after a stop string the engine would go on
-			return
+			return answer, p.err
 		}
 	}
 }

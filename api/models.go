@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"chimera/scheduler"
 )
 
 // This file owns what the administrator does with models: POST /v1/models/{name}/load and unload.
@@ -36,6 +38,8 @@ type ModelState struct {
 	Idle    *float64 `json:"idle_seconds,omitempty"` // since somebody used it; none while somebody does
 	Percent *int     `json:"loading_percent,omitempty"`
 	Problem string   `json:"problem,omitempty"` // why it failed
+	// Cost is what its steps take, as far as they have told; none before the first.
+	Cost *scheduler.CostState `json:"cost,omitempty"`
 }
 
 // checkAdministers refuses who may not change what the server holds.

@@ -49,11 +49,21 @@ type Model struct {
 	Template    Template // nil: there is none
 	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
-	Cache       Cache // nil: nothing can be pinned
+	Ended       func(Ended) // told of every request to the engine when it has ended; it must not wait. nil: nobody asks
+	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int
 	MaxLogprobs int
 	NumericsID  string // system_fingerprint of every answer
 	Compute     Compute
+}
+
+// Ended is a request to an engine that has ended.
+type Ended struct {
+	Request scheduler.Request
+	Arrived time.Time
+	Answer  int   // tokens that it got; all that it asked for, if it was refused
+	Refused error // why it was not taken
+	Err     error // why it got no more: the context's error if the client went
 }
 
 // Registry finds models.

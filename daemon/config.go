@@ -38,6 +38,7 @@ type Config struct {
 	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
 	LogLevel                string   `toml:"log_level"`
 	LogFormat               string   `toml:"log_format"`
+	RecordTrace             string   `toml:"record_trace"`
 	AllowedHosts            []string `toml:"allowed_hosts"`
 	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.

@@ -49,6 +49,8 @@ func (c *Config) settings() []setting {
 		{key: "isolate_tenants", value: decision{&c.IsolateTenants},
 			usage: "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto, which a file says by leaving it out: yes, unless the only listener is a Unix socket that one user alone can reach"},
 		{key: "log_format", value: choice{&c.LogFormat, []string{"text", "json"}}, usage: "form of the log's lines: text or json"},
+		{key: "record_trace", value: text{&c.RecordTrace},
+			usage: "file that every request is recorded in, without its text, for chimera simulate: times, lengths, keyed hashes of what prompts begin with; it is appended to, up to 1 GiB"},
 		{key: "log_level", value: choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, live: true,
 			usage: "least level that is logged: debug, info, warn or error"},
 		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000},

@@ -218,6 +218,9 @@ func (r *Runtime) describe() api.ModelState {
 	if r.up != nil {
 		now := r.up.lane.Snapshot()
 		s.Running, s.Waiting, s.Memory = now.Running, s.Waiting+now.Waiting, r.up.bytes
+		if cost := r.up.lane.Cost(); cost.Steps > 0 {
+			s.Cost = &cost
+		}
 		if r.holds == 0 && now.Running+now.Waiting == 0 {
 			s.Idle = new(time.Since(r.used).Round(time.Millisecond).Seconds())
 		}

@@ -144,12 +144,19 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		return nil, err
 	}
 	up.bytes = servingBytes(up.loaded.Instance.Plan())
-	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
+	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{
+		StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, HalfLife: all.config.Cache.HalfLife.Duration,
+	})
 	if err != nil {
 		return nil, err
 	}
 	up.life, up.end = context.WithCancelCause(context.Background())
 	all.describe(r, up)
+	if r == all.list[0] {
+		if err := pinPrefixes(up.model.Cache, up.model.PrefixIDs, all.pins); err != nil {
+			return nil, err
+		}
+	}
 	return up, up.probe().decode(ctx, func() bool { return false })
 }
 
@@ -178,7 +185,7 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	in, m := up.loaded.Instance, up.model
 	limits, plan := in.Limits(), in.Plan()
 	_, boundBy := all.config.Engine().threads()
-	m.Name, m.Created, m.Engine = r.name, up.since, up.lane
+	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, laneCache{up.lane}, all.ended
 	m.MaxContext, m.MaxLogprobs, m.NumericsID = limits.MaxContext, min(limits.MaxTop, limits.Vocab), up.loaded.NumericsID()
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	all.mu.Lock()

@@ -18,9 +18,11 @@ import (
 type runtimes struct {
 	config    Config
 	list      []*Runtime
-	residence time.Duration // see Runtime.residence
-	drain     time.Duration // how long requests may go on whose model is to go
-	promised  func() int64  // memory that is planned and not taken yet; see memoryPromised
+	residence time.Duration   // see Runtime.residence
+	drain     time.Duration   // how long requests may go on whose model is to go
+	promised  func() int64    // memory that is planned and not taken yet; see memoryPromised
+	pins      []pinned        // of the first model
+	ended     func(api.Ended) // is told of requests; nil: nobody asks
 
 	mu         sync.Mutex
 	device     *heldDevice // nil: it is not open yet, and nothing is loaded

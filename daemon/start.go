@@ -24,6 +24,7 @@ func (s *server) nameModels() error {
 		return &ConfigError{err}
 	}
 	s.models = newRuntimes(s.config, names)
+	s.models.pins = s.pins
 	return checkOpens(names, s.config.Engine())
 }
 

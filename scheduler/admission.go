@@ -33,13 +33,27 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 		if err := s.admissible(r); err != nil {
 			return nil, err
 		}
-		all[i] = newSequence(r, s.wake)
+		all[i] = newSequence(r, s.wake, s.loop.config.Now)
 	}
+	s.hash(all)
 	if err := s.enqueue(ctx, all); err != nil {
 		return nil, err
 	}
 	s.wake()
 	return all, nil
+}
+
+// hash computes the keys of pages here, since the loop has others to serve. It computes them again where other weights have
+// come meanwhile.
+func (s *Lane) hash(group []*Sequence) {
+	g := s.latest.Load()
+	var before *Sequence
+	for _, seq := range group {
+		if g != nil && s.groups[0].keyed { // nil: the loop has not begun
+			seq.hash(*g, before)
+		}
+		before = seq
+	}
 }
 
 // enqueue hands the group to the loop.

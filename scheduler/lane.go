@@ -15,8 +15,9 @@ import (
 
 // Config are a lane's settings.
 type Config struct {
-	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
-	QueueLength int // requests that may wait for a place
+	StepTokens  int           // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int           // requests that may wait for a place
+	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: after forty times as many uses as there are pages
 }
 
 // Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
@@ -55,10 +56,13 @@ type Lane struct {
 
 	mu         sync.Mutex
 	incoming   []*Sequence
-	queued     int // incoming and waiting
+	queued     int      // incoming and waiting
+	asked      []func() // for the loop to run between two turns
+	ended      bool     // the loop has let the lane go
 	refusal    error
 	governance Governance
 	snapshot   atomic.Pointer[Snapshot]
+	afterwards sync.Mutex // held by who asks when the lane has ended
 
 	// The loop's own.
 	waiting []*Sequence
@@ -71,8 +75,12 @@ type Lane struct {
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
 	broken  error  // why it can't go on
+	costs   costs
 
-	generations []generation // oldest first
+	cache cache
+
+	latest      atomic.Pointer[generation] // the newest, for Submit
+	generations []generation               // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence
 }
@@ -85,7 +93,8 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
-	groups, longest, err := newGroups(l, c.StepTokens)
+	cache := newCache(c.HalfLife)
+	groups, longest, err := newGroups(l, c.StepTokens, cache.heat)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +103,10 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		return nil, err
 	}
 	s := &Lane{
-		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases),
-		done: make(chan struct{}),
+		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
+		done: make(chan struct{}), costs: costs{model: NewCost()},
 	}
+	s.cache.watch(groups)
 	s.budget = s.mostBackground()
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
@@ -127,13 +137,18 @@ func (s *Lane) Err() error {
 	return s.broken
 }
 
-// arrivals moves what was submitted into the lane's own queue.
+// arrivals moves what was submitted into the lane's own queue, and does what was asked.
 func (s *Lane) arrivals() {
 	idle := len(s.waiting)+len(s.running) == 0
 	s.mu.Lock()
 	s.waiting = append(s.waiting, s.incoming...)
 	s.incoming = nil
+	asked := s.asked
+	s.asked = nil
 	s.mu.Unlock()
+	for _, do := range asked {
+		do()
+	}
 	if idle && len(s.waiting) > 0 {
 		s.stats.Progress = s.loop.config.Now()
 	}
@@ -208,7 +223,39 @@ func (s *Lane) endAll(refusal error, e Event) {
 // finish tells that the lane has ended.
 func (s *Lane) finish() {
 	s.publishSnapshot()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.arrivals()
 	close(s.done)
+}
+
+// ask has the loop do something between two turns, and waits for it. When the loop has let the lane go nobody else writes what is its
+// own, and who asks does it, one at a time.
+func (s *Lane) ask(do func()) {
+	did := make(chan struct{})
+	s.mu.Lock()
+	ended := s.ended
+	if !ended {
+		s.asked = append(s.asked, func() { do(); close(did) })
+	}
+	s.mu.Unlock()
+	if ended {
+		<-s.done
+		s.afterwards.Lock()
+		defer s.afterwards.Unlock()
+		do()
+		return
+	}
+	s.wake()
+	<-did
+}
+
+// refused is why nothing more is admitted, or nil.
+func (s *Lane) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal
 }
 
 func (s *Lane) hasEnded() bool {
@@ -226,7 +273,7 @@ func (s *Lane) publishSnapshot() {
 	for g := range s.groups {
 		pool := s.groups[g].pool
 		snap.PagesUsed += pool.used()
-		snap.PagesCached += pool.lru.Len()
+		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
 	s.snapshot.Store(&snap)

@@ -40,11 +40,12 @@ type Loop struct {
 	ended   bool
 
 	// The loop's own.
-	lanes    []*Lane
-	underWay []*Lane // of whom the steps under way are, oldest first
-	behind   *Lane   // whose background step is under way
-	finished chan error
-	turns    uint64 // see Lane.served
+	lanes     []*Lane
+	underWay  []*Lane // of whom the steps under way are, oldest first
+	behind    *Lane   // whose background step is under way
+	finished  chan error
+	turns     uint64    // see Lane.served
+	completed time.Time // when the last step that is not background was
 }
 
 // NewLoop makes a loop without lanes; Run starts it.

@@ -14,6 +14,7 @@ import (
 type chunk struct {
 	seq      *Sequence
 	releases int // the sequence's, when it was planned
+	from     int // the position of the first
 	tokens   int
 	sample   int // index of the sampled output, or -1
 	score    int // index of the first scored output, or -1
@@ -215,7 +216,7 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	if err != nil {
 		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
-	c := chunk{seq: seq, releases: seq.releases, tokens: n, sample: -1, score: -1}
+	c := chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)
 	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -31,7 +32,7 @@ func TestRoomBesideACachedPrefix(t *testing.T) {
 		tokens int
 		fits   bool
 	}{{2*engine.PageTokens + 1, true}, {3*engine.PageTokens - 1, true}, {3 * engine.PageTokens, false}, {4 * engine.PageTokens, false}} {
-		seq := newSequence(greedy(append(prompt(1, 2*engine.PageTokens+1, 0), prompt(3, c.tokens-2*engine.PageTokens-1, 0)...), 1), s.wake)
+		seq := newSequence(greedy(append(prompt(1, 2*engine.PageTokens+1, 0), prompt(3, c.tokens-2*engine.PageTokens-1, 0)...), 1), s.wake, time.Now)
 		s.join(seq)
 		prefix, _ := s.prefix(seq)
 		if fits := s.fits(seq, prefix); prefix != 2 || fits != c.fits {

@@ -18,6 +18,7 @@ import (
 type Sequence struct {
 	request Request
 	wake    func()
+	now     func() time.Time
 	stopped atomic.Bool
 	arrived time.Time
 	cached  atomic.Int32 // prompt tokens taken from the prefix cache
@@ -40,15 +41,19 @@ type Sequence struct {
 	generation generation // whose weights compute it: the newest until it begins
 	tables     []table    // one in each group, while it runs
 	keys       []pageKey  // of the full pages of tokens, as far as needed
+	found      int        // pages of its prefix that were ready when it was looked for last
+	follows    following  // while it waits
+	lent       int        // up to which position one that is not of class Background waits for what it computes
+	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
 	penalties  []engine.Penalty
 	penaltyAt  map[int32]int
 }
 
-func newSequence(r Request, wake func()) *Sequence {
+func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
-		request: r, wake: wake, arrived: time.Now(), ready: make(chan struct{}, 1),
+		request: r, wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append([]int32(nil), r.Prompt...),
 	}
 }
@@ -88,7 +93,7 @@ func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e Event) {
-	e.At = time.Now()
+	e.At = s.now()
 	s.mu.Lock()
 	s.events = append(s.events, e)
 	s.mu.Unlock()
@@ -101,8 +106,9 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
-// background tells whether its steps give way.
-func (s *Sequence) background() bool { return s.request.Class == Background }
+// background tells whether its steps give way: not while somebody else waits for what it computes. It does not change while a
+// step with the sequence is planned.
+func (s *Sequence) background() bool { return s.request.Class == Background && s.computed >= s.lent }
 
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
@@ -117,7 +123,7 @@ func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.tables, s.planned, s.computed = nil, 0, 0
+	s.tables, s.planned, s.computed, s.lent = nil, 0, 0, 0
 	s.tokens = s.tokens[:s.known()]
 	s.releases++
 }
@@ -139,6 +145,26 @@ func (s *Sequence) key(i int) pageKey {
 	}
 	return s.keys[i]
 }
+
+// hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt. There is room for
+// those of the answer.
+func (s *Sequence) hash(g generation, before *Sequence) {
+	s.generation, s.keys = g, make([]pageKey, 0, (len(s.tokens)+s.request.MaxTokens)/engine.PageTokens)
+	if before != nil && before.request.Salt == s.request.Salt {
+		same := 0
+		for same < min(len(s.tokens), len(before.tokens)) && s.tokens[same] == before.tokens[same] {
+			same++
+		}
+		s.keys = append(s.keys, before.keys[:min(same/engine.PageTokens, len(before.keys))]...)
+	}
+	if full := len(s.tokens) / engine.PageTokens; full > 0 {
+		s.key(full - 1)
+	}
+}
+
+// isUse tells whether what the sequence finds or makes was asked for by somebody: once, however often it is preempted, and
+// once for all choices of a request.
+func (s *Sequence) isUse() bool { return s.releases == 0 && s.request.Choice == 0 }
 
 // expect reserves the place of what output i of the planned step samples, so that the step after it may
 // begin with it unseen, unless the token is sure to be the last. An end token is not foreseen: the row
@@ -170,7 +196,7 @@ func (s *Sequence) append(token int32) {
 // admitted notes that the sequence has a place.
 func (s *Sequence) admitted() {
 	if s.waited.Load() == 0 {
-		s.waited.Store(max(1, int64(time.Since(s.arrived))))
+		s.waited.Store(max(1, int64(s.now().Sub(s.arrived))))
 		s.countPrompt()
 	}
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"chimera/engine"
 )
@@ -25,6 +26,8 @@ type step struct {
 	chunks     []chunk
 	generation engine.Generation
 	penalised  bool // it samples with penalties, which count what it samples
+	shape      Shape
+	submitted  time.Time
 	background bool // it is of sequences of class Background alone, and gives way
 }
 
@@ -79,6 +82,7 @@ func (s *Lane) prepare(background bool) bool {
 	if s.broken = s.renew(); s.broken != nil {
 		return false
 	}
+	s.cache.tick(s.loop.config.Now())
 	s.plan(background)
 	planned := len(s.next.chunks) > 0
 	if planned || s.steps.underWay == 0 {
@@ -89,6 +93,7 @@ func (s *Lane) prepare(background bool) bool {
 
 func (s *Lane) submit() {
 	s.next.background = s.next.batch.Background
+	s.next.shape, s.next.submitted = ShapeOf(s.next.batch), s.loop.config.Now()
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		s.broken = fmt.Errorf("step refused: %w", err)
 		return
@@ -110,6 +115,7 @@ func (s *Lane) complete(err error) {
 		if done.background {
 			s.budget = min(2*s.budget, s.mostBackground())
 		}
+		s.observe(done)
 		s.commit(done)
 	}
 	s.publishSnapshot()

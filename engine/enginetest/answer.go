@@ -115,12 +115,12 @@ func (w Want) Answer(l engine.Limits) (answer []int32) {
 	return answer
 }
 
-// biases are those of the token at a place of the answer.
+// biases are those of the token at a place of the answer. A mask takes the place of what was asked for its token.
 func (w Want) biases(at int) []engine.Bias {
 	if at >= w.Unmasked {
 		return w.Biases
 	}
-	all := slices.Clone(w.Biases)
+	all := slices.DeleteFunc(slices.Clone(w.Biases), func(b engine.Bias) bool { return slices.Contains(w.Masked, b.Token) })
 	for _, t := range w.Masked {
 		all = append(all, engine.Bias{Token: t, Value: float32(math.Inf(-1))})
 	}

@@ -18,36 +18,40 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":       {"client", "bench", "daemon", "paths"},
-	"client":            {"paths"},             // server and client agree on whose a socket must be
-	"bench":             {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
-	"daemon":            {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "socket", "systemd", "tokenizer", "weights"},
-	"systemd":           {},
-	"paths":             {},
-	"socket":            {"paths"},
-	"api":               {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
-	"gpu":               {},
-	"gpu/gputest":       {"gpu"},
-	"scheduler":         {"engine"},
-	"engine":            {},
-	"engine/enginetest": {"engine"},
-	"engine/lowering":   {"engine", "hostmem"},
-	"engine/reference":  {"engine", "weights"}, // a second opinion: it shares no code with what it judges
-	"cgo":               {"engine", "engine/lowering", "hostmem"},
-	"cgo/cgotest":       {"cgo", "engine", "engine/lowering"},     // its tests alone: nothing may import it
-	"cuda":              {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as all below it
-	"cuda/cudatest":     {},
-	"cuda/kernels":      {}, // a test alone
-	"hostmem":           {"cgroup"},
-	"cores":             {"cgroup"},
-	"cgroup":            {},
-	"model":             {"engine", "weights"},
-	"weights":           {},
-	"tokenizer":         {},
-	"chat":              {"chat/jinja"},
-	"chat/jinja":        {},
-	"internal/deptest":  {},
-	"internal/mutants":  {},
+	"cmd/chimera":         {"client", "bench", "daemon", "paths", "scheduler/simulator", "scheduler/trace"},
+	"client":              {"paths"},             // server and client agree on whose a socket must be
+	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
+	"bench/peer":          {"bench", "client"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
+	"systemd":             {},
+	"paths":               {},
+	"socket":              {"paths"},
+	"api":                 {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
+	"gpu":                 {},
+	"gpu/gputest":         {"gpu"},
+	"scheduler":           {"engine"},
+	"scheduler/trace":     {"engine", "scheduler"},
+	"scheduler/simulator": {"engine", "scheduler", "scheduler/trace"},
+	"engine":              {},
+	"engine/enginetest":   {"engine"},
+	"engine/lowering":     {"engine", "hostmem"},
+	"engine/reference":    {"engine", "weights"}, // a second opinion: it shares no code with what it judges
+	"cgo":                 {"engine", "engine/lowering", "hostmem"},
+	"cgo/cgotest":         {"cgo", "engine", "engine/lowering"},     // its tests alone: nothing may import it
+	"cuda":                {"engine", "engine/lowering", "hostmem"}, // with its tag alone, as all below it
+	"cuda/cudatest":       {},
+	"cuda/kernels":        {}, // a test alone
+	"hostmem":             {"cgroup"},
+	"cores":               {"cgroup"},
+	"cgroup":              {},
+	"model":               {"engine", "weights"},
+	"weights":             {},
+	"tokenizer":           {},
+	"chat":                {"chat/jinja"},
+	"chat/jinja":          {},
+	"internal/deptest":    {},
+	"internal/mutants":    {},
+	"internal/tables":     {},
 }
 
 type goPackage struct {

@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"chimera/api"
+	"chimera/scheduler/trace"
+)
+
+// This file owns the recording of a trace, where the settings ask for one.
+
+// recordTrace begins the recording, and ends it when the daemon stops.
+func (s *server) recordTrace() error {
+	if s.config.RecordTrace == "" {
+		return nil
+	}
+	r, err := trace.Record(s.config.RecordTrace)
+	if err != nil {
+		return &ConfigError{errors.Join(errors.New("record_trace: the file can't be written"), err)}
+	}
+	s.onStop(func() {
+		if err := r.Close(); err != nil {
+			slog.Error("the recorded trace is not whole", "cause", err)
+		}
+	})
+	slog.Info("requests are recorded, without their texts", "file", s.config.RecordTrace)
+	s.models.ended = func(e api.Ended) { r.Add(traced(e)) }
+	return nil
+}
+
+// traced is what a trace has of a request.
+func traced(e api.Ended) trace.Ended {
+	end := trace.Done
+	switch {
+	case e.Refused != nil:
+		end = trace.Refused
+	case errors.Is(e.Err, context.Canceled):
+		end = trace.Cancelled
+	case e.Err != nil:
+		end = trace.Failed
+	}
+	return trace.Ended{Request: e.Request, Arrived: e.Arrived, Answer: e.Answer, End: end}
+}
