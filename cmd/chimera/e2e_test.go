@@ -164,7 +164,7 @@ func metric(t *testing.T, url, name string) (sum float64) {
 	defer r.Body.Close()
 	var b bytes.Buffer
 	b.ReadFrom(r.Body)
-	series := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + `(?:\{[^}]*\})? (\S+)$`).FindAllStringSubmatch(b.String(), -1)
+	series := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+`(?:\{[^}]*\})? (\S+)$`).FindAllStringSubmatch(b.String(), -1)
 	if series == nil {
 		t.Fatalf("no metric %s", name)
 	}

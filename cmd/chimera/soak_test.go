@@ -131,7 +131,7 @@ type soakFigures struct {
 	resident, descriptors, goroutines, busy, preemptions int
 }
 
-var soakMetrics = regexp.MustCompile(`(?m)^(\w+) (\S+)$`)
+var soakMetrics = regexp.MustCompile(`(?m)^(\w+)(?:\{model="[^"]*"\})? (\S+)$`)
 
 func (s *soak) figures(t *testing.T) (f soakFigures) {
 	text, err := s.clients[0].get("/metrics")
@@ -144,7 +144,7 @@ func (s *soak) figures(t *testing.T) (f soakFigures) {
 		if err != nil {
 			t.Fatalf("%s: %v", m[0], err)
 		}
-		value[m[1]] = int(x)
+		value[m[1]] += int(x) // of all models
 	}
 	read := func(name string) int {
 		if _, ok := value[name]; !ok {
