@@ -93,7 +93,9 @@ func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay, bega
 		slog.Info("load ended early", "model", r.name)
 	default:
 		all.fail(r, err)
-		slog.Error("model not loaded", "model", r.name, "cause", err)
+		if all.announced || !r.atStart() { // else the start says it
+			logFailed(r.name, err)
+		}
 		if errors.Is(err, engine.ErrDevicePoisoned) {
 			all.device.lose(err)
 		}
@@ -290,6 +292,7 @@ func (all *runtimes) evict(short int64) (wait time.Duration, possible bool) {
 // none of them can be had; one that fails beside others leaves the daemon not ready.
 func (all *runtimes) loadAtStart() error {
 	var failed []error
+	var names []string // of those
 	n := 0
 	for _, r := range all.list {
 		if !r.atStart() {
@@ -306,13 +309,18 @@ func (all *runtimes) loadAtStart() error {
 		if wrong := (*ConfigError)(nil); errors.As(err, &wrong) || errors.Is(err, engine.ErrDevicePoisoned) {
 			return err
 		}
-		failed = append(failed, err)
+		failed, names = append(failed, err), append(names, r.name)
 	}
 	if n > 0 && len(failed) == n {
 		return failed[0]
 	}
+	for i, err := range failed {
+		logFailed(names[i], err)
+	}
 	return nil
 }
+
+func logFailed(name string, err error) { slog.Error("model not loaded", "model", name, "cause", err) }
 
 // tellServing tells the service manager which models are there.
 func (all *runtimes) tellServing() {

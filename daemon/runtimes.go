@@ -253,8 +253,9 @@ func (all *runtimes) until(ctx context.Context, holds func() bool) error {
 	return nil
 }
 
-// refuseAll lets nobody in any more, and ends a load under way. What is held goes on.
-func (all *runtimes) refuseAll() {
+// refuseAll lets nobody in any more, and ends a load under way. What is held goes on. loaded tells whether there is a model that may
+// be held.
+func (all *runtimes) refuseAll() (loaded bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.closed = true
@@ -269,7 +270,9 @@ func (all *runtimes) refuseAll() {
 			r.idle.Stop()
 		}
 		r.refuse(scheduler.ErrDraining)
+		loaded = loaded || r.up != nil
 	}
+	return loaded
 }
 
 // cutOff ends what runs, at once.

@@ -132,8 +132,9 @@ func (s *server) startHTTP() (err error) {
 // shutdownHTTP lets requests end for drainTime: nothing new is admitted, what holds a model goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
-	slog.Info("draining", "at_most", drainTime.String())
-	s.models.refuseAll()
+	if s.models.refuseAll() {
+		slog.Info("draining", "at_most", drainTime.String())
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
