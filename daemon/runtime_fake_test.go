@@ -36,6 +36,7 @@ type fakeDevice struct {
 	used   int64
 	loads  []string // in their order
 	live   []string // that are loaded, in the order of their loads
+	made   int      // loads that came to their end
 	closed bool
 }
 
@@ -95,6 +96,7 @@ func (d *fakeDevice) Load(p *engine.Program, w engine.Weights, o engine.LoadOpti
 	defer d.mu.Unlock()
 	d.used += d.size(name)
 	d.live = append(d.live, name)
+	d.made++
 	return &fakeInstance{in, d, name}, nil
 }
 

@@ -508,8 +508,8 @@ func TestUnloadEndsALoad(t *testing.T) {
 			t.Errorf("%v, %+v", err, all.state("a"))
 		}
 		group.Wait()
-		if d.loaded() != "" || d.loadings() != "a" {
-			t.Errorf("%q of %q", d.loaded(), d.loadings())
+		if d.made != 0 || d.loadings() != "a" {
+			t.Errorf("%d loads of %q came to their end", d.made, d.loadings())
 		}
 		if all.used(t, "b"); d.loaded() != "b" {
 			t.Errorf("%q", d.loaded())

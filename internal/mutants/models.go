@@ -61,7 +61,7 @@ var models = []mutant{
 	// Room.
 	aModel("pinned-goes", "runtime_load.go", "case !r.settings.Pin:", "default:", "TestLeastRecentlyUsedGoes"),
 	aModel("most-recently-used-goes", "runtime_load.go", "a.used.Compare(b.used)", "b.used.Compare(a.used)", "TestLeastRecentlyUsedGoes"),
-	aModel("evicts-in-vain", "runtime_load.go", "	if short > going+could {\n		return 0, false\n	}\n", "", "TestLeastRecentlyUsedGoes"),
+	aModel("evicts-in-vain", "runtime_load.go", "	if short > going+could {\n		return 0, false\n", "	if short > going+could {\n		all.empty(candidates[0], \"\")\n		return 0, false\n", "TestLeastRecentlyUsedGoes"),
 	aModel("thrash", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if true {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
 	aModel("busy-models-stay", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if r.holds == 0 && r.served {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
 	aModel("promises-forgotten", "runtime_load.go", "fits(plan, all.device.backend, all.promised())", "fits(plan, all.device.backend, 0)", "TestWhatIsPromisedIsNotGivenAway"),
