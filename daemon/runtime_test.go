@@ -91,7 +91,7 @@ func TestLeastRecentlyUsedGoes(t *testing.T) {
 		if h := httpOf(err); h.Status != 503 || h.Code != "no_room" || !strings.Contains(h.Message, "the test leaves 0 MiB") || h.RetryAfter <= 0 {
 			t.Errorf("what can't fit: %+v", h)
 		}
-		if d.loaded() != "p a" || d.loadings() != before || all.state("huge").State != api.StateFailed || all.state("huge").Problem == "" {
+		if synctest.Wait(); d.loaded() != "p a" || d.loadings() != before || all.state("huge").State != api.StateFailed || all.state("huge").Problem == "" {
 			t.Errorf("for nothing %q are left, %+v", d.loaded(), all.state("huge"))
 		}
 		if all.state("a").Memory != 30 || all.state("c").Memory != 0 {
