@@ -65,7 +65,7 @@ var models = []mutant{
 	aModel("thrash", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if true {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
 	aModel("busy-models-stay", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if r.holds == 0 && r.served {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
 	aModel("promises-forgotten", "runtime_load.go", "fits(plan, all.device.backend, all.promised())", "fits(plan, all.device.backend, 0)", "TestWhatIsPromisedIsNotGivenAway"),
-	aModel("kept-alive-while-pinned-out", "runtime.go", "time.Since(r.used) >= keep", "true", "TestKeepAlive"),
+	aModel("for-ever-is-at-once", "runtime.go", "keep == 0 || ", "", "TestModelsAreLoadedOnDemand", "TestKeepAlive"),
 	aModel("residence-is-short", "runtime.go", "return max(r.took, least) }", "return least }", "TestResidenceIsAsLongAsTheLoad"),
 
 	// The end.
