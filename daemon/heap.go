@@ -19,7 +19,7 @@ import (
 // waits in a full queue, and answers that slow clients have not taken.
 const heapBase = 160 << 20
 
-// vocabularyHeap is what each further model's vocabulary takes.
+// vocabularyHeap is what each further model's vocabulary takes: one of 256,000 tokens 35 MiB, and the collector room to work in.
 const vocabularyHeap = 64 << 20
 
 // heapBytes is what serve may take of the heap.
