@@ -36,6 +36,13 @@ func (s *Lane) users(g int) []int {
 			users[id]++
 		}
 	}
+	for _, p := range s.cache.pins {
+		if p.pages != nil {
+			for _, id := range p.pages[g] {
+				users[id]++
+			}
+		}
+	}
 	return users
 }
 
@@ -58,29 +65,95 @@ func (g *group) checkTable(t *table, seq *Sequence) error {
 
 // checkPool wants each page in one state, which counts, lists and index agree about.
 func (g *group) checkPool(users []int) error {
-	p, keyed, free := g.pool, 0, map[int32]bool{}
+	p, cached, free := g.pool, 0, map[int32]bool{}
 	for _, id := range p.free {
 		free[id] = true
 	}
-	for id, pg := range p.pages {
+	for id := range p.pages {
+		pg := &p.pages[id]
+		idle := pg.references == 0
 		switch {
-		case pg.references != users[id]:
+		case int(pg.references) != users[id]:
 			return fmt.Errorf("page %d: %d references, %d users", id, pg.references, users[id])
-		case (pg.cached != nil) != (pg.references == 0 && pg.ready):
-			return fmt.Errorf("page %d: cached without being unused and ready, or the reverse", id)
-		case free[int32(id)] != (pg.references == 0 && !pg.ready):
-			return fmt.Errorf("page %d: free without being unused and not ready, or the reverse", id)
-		case pg.references > 1 && !pg.ready:
+		case free[int32(id)] != (pg.state == empty) || free[int32(id)] != (idle && pg.state != ready):
+			return fmt.Errorf("page %d: in state %d with %d references, and free is %v", id, pg.state, pg.references, free[int32(id)])
+		case (pg.owner != nil) != (pg.state == computing):
+			return fmt.Errorf("page %d: in state %d with an owner, or without one", id, pg.state)
+		case pg.references > 1 && pg.state != ready:
 			return fmt.Errorf("page %d: shared and not ready", id)
-		case pg.keyed && (!g.keyed || p.index[pg.key] != int32(id)):
-			return fmt.Errorf("page %d: the index does not know it, or should not", id)
+		case pg.node == none && pg.state == ready, pg.node != none && (!g.keyed || pg.state == empty):
+			return fmt.Errorf("page %d: in state %d and the index does not know it, or should not", id, pg.state)
 		}
-		if pg.keyed {
-			keyed++
+		if idle && pg.state == ready {
+			cached++
 		}
 	}
-	if keyed != len(p.index) || len(free) != len(p.free) {
-		return fmt.Errorf("the index has %d entries for %d keyed pages, the free list %d for %d pages", len(p.index), keyed, len(p.free), len(free))
+	if cached != p.cached || len(free) != len(p.free) {
+		return fmt.Errorf("%d pages are cached, counted as %d; the free list has %d entries for %d pages", cached, p.cached, len(p.free), len(free))
+	}
+	return p.checkIndex()
+}
+
+// checkIndex wants a tree in which ready pages come before others, used ones before idle ones, and of which the idle leaves
+// alone may be evicted, the coldest first.
+func (p *pagePool) checkIndex() error {
+	children, copies := make([]int32, len(p.nodes)), 0
+	for k, n := range p.byKey {
+		nd := &p.nodes[n]
+		pg := &p.pages[nd.page]
+		if nd.key != k || pg.node != n {
+			return fmt.Errorf("node %d: its key or its page is another's", n)
+		}
+		if nd.uses == 0 {
+			return fmt.Errorf("node %d was never used", n)
+		}
+		if nd.parent != none {
+			children[nd.parent]++
+			above := &p.pages[p.nodes[nd.parent].page]
+			switch {
+			case !p.chained || p.nodes[nd.parent].position != nd.position-1:
+				return fmt.Errorf("node %d has a parent that is not before it", n)
+			case pg.state == ready && above.state != ready:
+				return fmt.Errorf("node %d is ready, and what it follows is not", n)
+			case pg.references > 0 && above.references == 0:
+				return fmt.Errorf("node %d is used, and nobody uses what it follows", n)
+			}
+		} else if p.chained && nd.position > 0 {
+			return fmt.Errorf("node %d is at place %d of its prefix and follows nothing", n, nd.position)
+		}
+		for id := nd.copies; id != none; id = p.pages[id].next {
+			if copies++; p.pages[id].node != n || p.pages[id].state != ready || p.pages[id].references == 0 || pg.references == 0 {
+				return fmt.Errorf("node %d: page %d is no copy in use beside another", n, id)
+			}
+		}
+	}
+	return p.checkLeaves(children, copies)
+}
+
+func (p *pagePool) checkLeaves(children []int32, copies int) error {
+	leaves, indexed := 0, 0
+	for k, n := range p.byKey {
+		nd := &p.nodes[n]
+		leaf := children[n] == 0 && p.pages[nd.page].references == 0
+		if nd.children != children[n] || leaf != (nd.place != none) || leaf && p.leaves[nd.place] != n {
+			return fmt.Errorf("node %d (%x) has %d children, counted as %d, and place %d among the leaves", n, k[:4], children[n], nd.children, nd.place)
+		}
+		if leaf {
+			leaves++
+		}
+	}
+	for i := range p.leaves {
+		if parent := (i - 1) / 2; i > 0 && p.nodes[p.leaves[i]].colder(&p.nodes[p.leaves[parent]]) {
+			return fmt.Errorf("leaf %d is colder than the one above it", i)
+		}
+	}
+	for _, pg := range p.pages {
+		if pg.node != none {
+			indexed++
+		}
+	}
+	if leaves != len(p.leaves) || indexed != len(p.byKey)+copies || len(p.byKey)+len(p.spare) != len(p.nodes) {
+		return fmt.Errorf("%d leaves, %d in the heap; %d pages of %d nodes and %d copies; %d spare nodes", leaves, len(p.leaves), indexed, len(p.byKey), copies, len(p.spare))
 	}
 	return nil
 }

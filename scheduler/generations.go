@@ -36,6 +36,10 @@ func (s *Lane) renew() (err error) {
 		s.generations = append(s.generations, generation{id, rootOf(s.instance.Digest(id))})
 	}
 	newest := s.newest()
+	if id := newest.id; id != known {
+		s.latest.Store(&newest)
+		s.repin()
+	}
 	s.generations = slices.DeleteFunc(s.generations, func(g generation) bool {
 		if err != nil || g == newest || s.needed(g.id) {
 			return false
@@ -59,7 +63,7 @@ func (s *Lane) needed(id engine.Generation) bool {
 // join makes the newest generation that of a sequence which has not begun.
 func (s *Lane) join(seq *Sequence) {
 	if g := s.newest(); !seq.begun() && seq.generation != g {
-		seq.generation, seq.keys = g, nil
+		seq.generation, seq.keys, seq.found, seq.follows = g, nil, 0, following{}
 	}
 }
 

@@ -17,6 +17,12 @@ import (
 type Config struct {
 	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
 	QueueLength int // requests that may wait for a place
+	// ITL is how far apart the tokens of interactive answers may come for the sake of prompts; 0: see Rules.LongStretch.
+	ITL time.Duration
+	// Without leaves characteristics out of the policy, and Rules are others than DefaultRules: for experiments.
+	Without  CharacteristicSet
+	Rules    *Rules
+	HalfLife time.Duration // a use of a cached page counts half after so long; 0: after twenty times as many uses as there are pages
 }
 
 // Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
@@ -55,25 +61,51 @@ type Lane struct {
 
 	mu         sync.Mutex
 	incoming   []*Sequence
-	queued     int // incoming and waiting
+	queue      waitingLine // incoming and waiting
+	forecast   forecast    // of the last step
+	density    float64     // see learnDensity
+	published  Snapshot
+	asked      []func() // for the loop to run between two turns
+	ended      bool     // the loop has let the lane go
 	refusal    error
 	governance Governance
-	snapshot   atomic.Pointer[Snapshot]
+	afterwards sync.Mutex // held by who asks when the lane has ended
 
 	// The loop's own.
+	policy  policy
 	waiting []*Sequence
 	running []*Sequence // oldest first
 	steps   steps
 	next    *step // the one being planned
 	budget  int   // rows of a background step
 	stats   Snapshot
-	served  uint64 // the loop's count of steps when it last submitted one
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
 	broken  error  // why it can't go on
 	costs   costs
+	now     time.Time // of the step being planned
 
-	generations []generation // oldest first
+	arrived uint64          // sequences so far
+	present [classes]int    // sequences that have not ended
+	inLine  [classes]int    // of these, in the queue
+	left    [classes]uint64 // how many have left it, each once
+	due     time.Time       // when the next that waits must be sent away; zero: never
+	shares  shares
+	lines   lines
+
+	used     float64 // seconds of the device; see turns.go
+	urgency  urgency
+	decodes  time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
+	foreseen forecast
+	lastEnd  time.Time
+	kept     []int       // (groups) pages; see keepPages
+	wanting  []*Sequence // see unplanned
+	spare    []*Sequence // takes turns with incoming
+
+	cache cache
+
+	latest      atomic.Pointer[generation] // the newest, for Submit
+	generations []generation               // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence
 }
@@ -86,7 +118,8 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	if c.QueueLength <= 0 {
 		return nil, errors.New("the queue must hold at least one request")
 	}
-	groups, longest, err := newGroups(l, c.StepTokens)
+	cache := newCache(c.HalfLife)
+	groups, longest, err := newGroups(l, c.StepTokens, cache.heat)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +128,9 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		return nil, err
 	}
 	s := &Lane{
-		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, longest: longest, biases: cap(t.all[0].batch.Biases),
-		done: make(chan struct{}), costs: costs{model: NewCost()},
+		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
+		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
 	}
 	s.budget = s.mostBackground()
 	s.stats.Progress = loop.config.Now()
@@ -109,10 +143,10 @@ func (s *Lane) Limits() engine.Limits { return s.limits }
 
 // Snapshot returns the state after the last step.
 func (s *Lane) Snapshot() Snapshot {
-	snap := *s.snapshot.Load()
 	s.mu.Lock()
-	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	snap := s.published
+	snap.Waiting, snap.Governance, snap.Refusal = s.queue.requests, s.governance, s.refusal
 	return snap
 }
 
@@ -128,22 +162,34 @@ func (s *Lane) Err() error {
 	return s.broken
 }
 
-// arrivals moves what was submitted into the lane's own queue.
+// arrivals moves what was submitted into the lane's own queue, and does what was asked.
 func (s *Lane) arrivals() {
-	idle := len(s.waiting)+len(s.running) == 0
 	s.mu.Lock()
-	s.waiting = append(s.waiting, s.incoming...)
-	s.incoming = nil
+	incoming, asked := s.incoming, s.asked
+	s.incoming, s.asked = s.spare[:0], nil
 	s.mu.Unlock()
-	if idle && len(s.waiting) > 0 {
-		s.stats.Progress = s.loop.config.Now()
+	for i, seq := range incoming {
+		s.welcome(seq)
+		incoming[i] = nil
+	}
+	s.spare = incoming
+	for _, do := range asked {
+		do()
+	}
+	if s.now = s.loop.config.Now(); !s.due.IsZero() && !s.now.Before(s.due) {
+		s.dropWaiting()
 	}
 }
 
+// idle tells whether the lane has nobody to serve.
+func (s *Lane) idle() bool { return s.present == [classes]int{} }
+
 // wants tells whether the lane has sequences of class Background, or of the other classes.
 func (s *Lane) wants(background bool) bool {
-	of := func(seq *Sequence) bool { return seq.background() == background }
-	return slices.ContainsFunc(s.running, of) || slices.ContainsFunc(s.waiting, of)
+	if background {
+		return s.present[Background] > 0
+	}
+	return s.present[Interactive]+s.present[Batch] > 0
 }
 
 func (s *Lane) refuse(err error) {
@@ -186,7 +232,7 @@ func (s *Lane) places() int {
 func (s *Lane) drained() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refusal != nil && s.queued == 0 && len(s.running) == 0
+	return s.refusal != nil && s.queue.requests == 0 && len(s.running) == 0
 }
 
 // endAll gives every sequence its last event, and whoever comes later the refusal.
@@ -195,13 +241,13 @@ func (s *Lane) endAll(refusal error, e Event) {
 		s.refuse(refusal)
 	}
 	s.arrivals()
-	for _, seq := range append(s.running, s.waiting...) {
-		s.letGo(seq)
-		seq.deliver(e)
+	for _, seq := range s.waiting {
+		s.leaveQueue(seq)
+		s.part(seq, e)
 	}
-	s.mu.Lock()
-	s.queued = 0
-	s.mu.Unlock()
+	for _, seq := range s.running {
+		s.part(seq, e)
+	}
 	s.running, s.waiting = nil, nil
 	s.publishSnapshot()
 }
@@ -209,7 +255,39 @@ func (s *Lane) endAll(refusal error, e Event) {
 // finish tells that the lane has ended.
 func (s *Lane) finish() {
 	s.publishSnapshot()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.arrivals()
 	close(s.done)
+}
+
+// ask has the loop do something between two turns, and waits for it. When the loop has let the lane go nobody else writes what is its
+// own, and who asks does it, one at a time.
+func (s *Lane) ask(do func()) {
+	did := make(chan struct{})
+	s.mu.Lock()
+	ended := s.ended
+	if !ended {
+		s.asked = append(s.asked, func() { do(); close(did) })
+	}
+	s.mu.Unlock()
+	if ended {
+		<-s.done
+		s.afterwards.Lock()
+		defer s.afterwards.Unlock()
+		do()
+		return
+	}
+	s.wake()
+	<-did
+}
+
+// refused is why nothing more is admitted, or nil.
+func (s *Lane) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal
 }
 
 func (s *Lane) hasEnded() bool {
@@ -227,8 +305,14 @@ func (s *Lane) publishSnapshot() {
 	for g := range s.groups {
 		pool := s.groups[g].pool
 		snap.PagesUsed += pool.used()
-		snap.PagesCached += pool.lru.Len()
+		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
-	s.snapshot.Store(&snap)
+	s.foreseen.cached = snap.PagesCached + snap.PagesUsed
+	if len(s.groups) > 0 {
+		s.foreseen.cached = (s.groups[0].pool.cached + s.groups[0].pool.used()) * engine.PageTokens
+	}
+	s.mu.Lock()
+	s.published, s.forecast = snap, s.foreseen
+	s.mu.Unlock()
 }

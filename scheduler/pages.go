@@ -1,166 +1,210 @@
 package scheduler
 
-import (
-	"container/list"
-	"crypto/sha256"
-	"encoding/binary"
+// This file owns the page pool of a group: ids, states and reference counts, never memory.
+//
+// A page is empty; computing, by the sequence that took it; or ready, when the index (index.go) has it for its content. Only
+// ready pages are shared. One that is ready and that nobody uses is cached: it is given away when room is needed, the coldest
+// leaf of the index first (hotness.go).
 
-	"chimera/engine"
+// pageState is what a page holds.
+type pageState uint8
+
+const (
+	empty     pageState = iota
+	computing           // its owner writes it
+	ready               // the index has it for its content
 )
 
-// This file owns the page pool of a group: ids, reference counts and prefix keys, never memory.
-
-// pageKey names the content of a full page: the weights, and all tokens up to its end. It is a cut SHA-256, so that
-// nobody can make two prompts share a page by searching for a collision.
-type pageKey [16]byte
-
-// rootOf is the key before the first page of all that weights of this digest compute: what others computed is never found
-// behind it.
-func rootOf(digest string) pageKey {
-	sum := sha256.Sum256([]byte(digest))
-	return pageKey(sum[:16])
-}
-
-// of is the key before the first page of all that a tenant asked of the weights whose root this is.
-func (root pageKey) of(tenant string) pageKey {
-	if tenant == "" {
-		return root
-	}
-	sum := sha256.Sum256(append(root[:], tenant...))
-	return pageKey(sum[:16])
-}
-
-func keyOf(parent pageKey, tokens []int32) pageKey {
-	var text [16 + 4*engine.PageTokens]byte
-	copy(text[:], parent[:])
-	for i, t := range tokens {
-		binary.LittleEndian.PutUint32(text[16+4*i:], uint32(t))
-	}
-	sum := sha256.Sum256(text[:])
-	return pageKey(sum[:16])
-}
-
-// page is free (no references, no key), in use, or cached (no references, keyed, ready). A page that is keyed and not
-// ready is being computed by its only user; one that is ready and not keyed is a copy of another in use.
 type page struct {
-	references int
-	key        pageKey
-	keyed      bool // the index names it by its key
-	ready      bool
-	cached     *list.Element // its place in the pool's order of eviction
+	state      pageState
+	references int32     // tables and pins that hold it
+	node       int32     // the index's node of its content, or none. A computing page has one if it was announced
+	next       int32     // of a node's copies, the one behind it, or none
+	owner      *Sequence // who computes it
 }
+
+// none is no page and no node.
+const none = -1
 
 // pagePool owns the ids 0 .. len(pages)-1.
 type pagePool struct {
-	pages []page
-	free  []int32
-	index map[pageKey]int32
-	lru   *list.List // cached pages, least recently used first; values are int32
+	index
+	pages     []page
+	free      []int32
+	cached    int // ready pages without references
+	evictions uint64
 }
 
-func newPagePool(n int) *pagePool {
-	p := &pagePool{pages: make([]page, n), index: map[pageKey]int32{}, lru: list.New()}
+// newPagePool makes a pool of n pages. In a chained one what follows a page is of use only with it, as where a position sees all before it; in a
+// window each page is for itself.
+func newPagePool(n int, chained bool, h *heat) *pagePool {
+	p := &pagePool{pages: make([]page, n), index: newIndex(n, chained, h)}
 	for i := n - 1; i >= 0; i-- {
+		p.pages[i] = page{node: none, next: none}
 		p.free = append(p.free, int32(i))
 	}
 	return p
 }
 
-// available is how many pages take can still give.
-func (p *pagePool) available() int { return len(p.free) + p.lru.Len() }
+// available is how many pages take can still give: of what is cached something is a leaf always, since who uses a page
+// uses all that it follows.
+func (p *pagePool) available() int { return len(p.free) + p.cached }
 
 // used counts pages with references: cached prefixes are not counted.
 func (p *pagePool) used() int { return len(p.pages) - p.available() }
 
-// take gives a page with one reference: a free one, or the cached one that was not used for longest.
-func (p *pagePool) take() (int32, bool) {
-	if n := len(p.free); n > 0 {
-		id := p.free[n-1]
-		p.free = p.free[:n-1]
-		p.pages[id] = page{references: 1}
-		return id, true
+// take gives a page to the sequence that will compute it: an empty one, or the coldest cached leaf.
+func (p *pagePool) take(owner *Sequence) (int32, bool) {
+	if len(p.free) == 0 {
+		if len(p.leaves) == 0 {
+			return none, false
+		}
+		p.evict(p.leaves[0])
+		p.evictions++
 	}
-	oldest := p.lru.Front()
-	if oldest == nil {
-		return 0, false
-	}
-	id := p.lru.Remove(oldest).(int32)
-	delete(p.index, p.pages[id].key)
-	p.pages[id] = page{references: 1}
+	last := len(p.free) - 1
+	id := p.free[last]
+	p.free = p.free[:last]
+	p.pages[id] = page{state: computing, references: 1, node: none, next: none, owner: owner}
 	return id, true
 }
 
-// find returns the page with that content, and whether it is ready.
-func (p *pagePool) find(k pageKey) (id int32, ready, ok bool) {
-	id, ok = p.index[k]
-	return id, ok && p.pages[id].ready, ok
+// evict empties the page of a node that nobody uses.
+func (p *pagePool) evict(n int32) {
+	id := p.nodes[n].page
+	p.cached--
+	p.cool(n)
+	p.remove(n)
+	p.clear(id)
 }
 
-// share adds a reference.
-func (p *pagePool) share(id int32) {
-	pg := &p.pages[id]
-	if pg.cached != nil {
-		p.lru.Remove(pg.cached)
-		pg.cached = nil
-	}
-	pg.references++
-}
-
-// announce says that id's user will compute the content k. If another page has it already, nothing
-// changes: the copy stays private.
-func (p *pagePool) announce(id int32, k pageKey) {
-	if _, taken := p.index[k]; taken {
-		return
-	}
-	p.pages[id].key, p.pages[id].keyed = k, true
-	p.index[k] = id
-}
-
-// publish says that id's content k is complete.
-func (p *pagePool) publish(id int32, k pageKey) {
-	p.pages[id].key, p.pages[id].ready = k, true
-	p.claim(id)
-}
-
-// claim has the index name id, which is ready, for its content, unless a page that is ready and in use has it. A cached
-// one gives way: it is as old as its last use, and was given away before what follows id, which nobody finds without it.
-func (p *pagePool) claim(id int32) bool {
-	pg := &p.pages[id]
-	if other, taken := p.index[pg.key]; taken && other != id {
-		o := &p.pages[other]
-		switch {
-		case o.references == 0:
-			p.lru.Remove(o.cached)
-			p.drop(other)
-		case o.ready:
-			return false
-		default:
-			o.keyed = false // it will be the copy
-		}
-	}
-	p.index[pg.key], pg.keyed = id, true
-	return true
-}
-
-// drop frees a page and forgets its content.
-func (p *pagePool) drop(id int32) {
-	if pg := &p.pages[id]; pg.keyed {
-		delete(p.index, pg.key)
-	}
-	p.pages[id] = page{}
+func (p *pagePool) clear(id int32) {
+	p.pages[id] = page{node: none, next: none}
 	p.free = append(p.free, id)
 }
 
-// release takes a reference back. The last one caches the page if its content is complete and no page in use has it,
-// else frees it: one that was still being computed leaves the index, so that a follower computes it itself.
+// share adds a reference to a ready page.
+func (p *pagePool) share(id int32) {
+	if p.pages[id].references == 0 {
+		p.cached--
+		p.cool(p.pages[id].node)
+	}
+	p.pages[id].references++
+}
+
+// cool takes the node off the leaves that may be evicted, if it is one.
+func (p *pagePool) cool(n int32) {
+	if p.nodes[n].place != none {
+		p.leaves.remove(p.nodes, int(p.nodes[n].place))
+	}
+}
+
+// offer makes the node one of the leaves that may be evicted, if it is: nothing follows it, and nobody uses it.
+func (p *pagePool) offer(n int32) {
+	if n != none && p.nodes[n].children == 0 && p.pages[p.nodes[n].page].references == 0 {
+		p.leaves.add(p.nodes, n)
+	}
+}
+
+// announce says that id's owner will compute the content k, which follows that of the page before (or none). If another page
+// has it, or what it follows is not the index's, nothing changes: the index hears of id when it is ready.
+func (p *pagePool) announce(id, before int32, k pageKey, position int) {
+	parent, ok := p.parent(before)
+	if _, taken := p.find(k); taken || !ok {
+		return
+	}
+	p.pages[id].node = p.insert(k, parent, id, position, p.pages[id].owner.isUse())
+}
+
+// parent is the node that one behind the page before has as its parent. False: that page is not in the index.
+func (p *pagePool) parent(before int32) (n int32, ok bool) {
+	if !p.chained || before == none {
+		return none, true
+	}
+	n = p.pages[before].node
+	return n, n != none
+}
+
+// publish says that id's content k is complete, and tells whether the index has id now: beside a page in use that has the same
+// content, as its copy; in place of a cached one, or what follows id could outlive what it follows. It has not while another
+// computes the same: ask again.
+func (p *pagePool) publish(id, before int32, k pageKey, position int) bool {
+	pg := &p.pages[id]
+	parent, ok := p.parent(before)
+	n, taken := p.find(k)
+	switch {
+	case pg.node != none: // announced
+	case !taken && !ok:
+		return false
+	case !taken:
+		pg.node = p.insert(k, parent, id, position, pg.owner.isUse())
+	default:
+		other := p.nodes[n].page
+		if p.pages[other].state == computing {
+			return false
+		}
+		p.meet(n, id)
+	}
+	pg.state, pg.owner = ready, nil
+	return true
+}
+
+// meet gives the node a second page of the same content.
+func (p *pagePool) meet(n, id int32) {
+	pg, nd := &p.pages[id], &p.nodes[n]
+	pg.node = n
+	if other := nd.page; p.pages[other].references > 0 {
+		pg.next, nd.copies = nd.copies, id
+	} else {
+		p.cached--
+		p.cool(n)
+		p.clear(other)
+		nd.page = id
+	}
+	if pg.owner.isUse() {
+		p.use(n)
+	}
+}
+
+// release takes a reference back. The last one caches the page if the index has it and no copy of it is in use, else empties
+// it: of a sequence that goes nobody waits for what it did not complete.
 func (p *pagePool) release(id int32) {
 	pg := &p.pages[id]
-	pg.references--
-	switch {
-	case pg.references > 0:
-	case pg.ready && p.claim(id):
-		pg.cached = p.lru.PushBack(id)
-	default:
-		p.drop(id)
+	if pg.references--; pg.references > 0 {
+		return
 	}
+	n := pg.node
+	switch {
+	case n == none:
+		p.clear(id)
+	case p.nodes[n].page != id:
+		p.unlink(n, id)
+		p.clear(id)
+	case pg.state == computing:
+		p.remove(n)
+		p.clear(id)
+	case p.nodes[n].copies != none:
+		p.nodes[n].page, p.nodes[n].copies = p.nodes[n].copies, p.pages[p.nodes[n].copies].next
+		p.clear(id)
+	default:
+		p.cache(n)
+	}
+}
+
+// cache keeps what nobody uses any more, unless the pool is full of what is hotter.
+func (p *pagePool) cache(n int32) {
+	p.cached++
+	displaces := len(p.free) == 0 && len(p.leaves) > 0 && p.nodes[n].children == 0 && p.nodes[n].colder(&p.nodes[p.leaves[0]])
+	if p.offer(n); displaces {
+		p.evict(n)
+	}
+}
+
+// unlink takes a copy off its node's list.
+func (p *pagePool) unlink(n, id int32) {
+	at := &p.nodes[n].copies
+	for *at != id {
+		at = &p.pages[*at].next
+	}
+	*at = p.pages[id].next
 }

@@ -12,6 +12,9 @@ import (
 
 var config = Config{StepTokens: 32, QueueLength: 64}
 
+// crowded lets in whoever finds pages, so that somebody is sent back when there are no more.
+var crowded = Config{StepTokens: 32, QueueLength: 64, Without: withWatermark}
+
 // A prompt's length is of no concern to those who are decoding: each gets a token with every step.
 func TestDecodingIsNeverStarved(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
@@ -102,7 +105,7 @@ func TestPreemption(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		gate := make(chan struct{})
-		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
+		f := start(t, l, crowded, func(in *enginetest.Instance) { in.Gate = gate })
 		var all []*Sequence
 		for i := range 3 {
 			all = append(all, f.submit(t, greedy(prompt(i, 20, 0), 80)))

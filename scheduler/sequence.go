@@ -41,8 +41,25 @@ type Sequence struct {
 	generation generation // whose weights compute it: the newest until it begins
 	tables     []table    // one in each group, while it runs
 	keys       []pageKey  // of the full pages of tokens, as far as needed
+	found      int        // pages of its prefix that were ready when it was looked for last
+	follows    following  // while it waits
+	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
+
+	// What the policy knows of it.
+	looked     bool // for its prefix, once
+	ended      bool
+	number     uint64  // the order in which sequences came to the lane
+	tenant     *tenant // whose counter it is charged to
+	ticket     uint64  // how many would have left the queue before it, had it been first come
+	skipped    int     // steps in a row in which other prompts had rows
+	toCompute  int     // tokens of its prompt that the cache did not have when it was given a place
+	most       int     // positions that were computed, before it was sent back the last time or since
+	charged    int     // positions that the tenant was charged for, or had from the cache
+	queuedRows int     // what it counts among those that wait
+	loan       loan
+	standing   standing // when it was last told
 	penalties  []engine.Penalty
 	penaltyAt  map[int32]int
 }
@@ -102,8 +119,9 @@ func (s *Sequence) deliver(e Event) {
 	}
 }
 
-// background tells whether its steps give way.
-func (s *Sequence) background() bool { return s.request.Class == Background }
+// background tells whether its steps give way: not while somebody else waits for what it computes. It does not change while a
+// step with the sequence is planned.
+func (s *Sequence) background() bool { return s.request.Class == Background && !s.borrows() }
 
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
@@ -118,7 +136,7 @@ func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.tables, s.planned, s.computed = nil, 0, 0
+	s.tables, s.planned, s.computed, s.loan = nil, 0, 0, loan{}
 	s.tokens = s.tokens[:s.known()]
 	s.releases++
 }
@@ -140,6 +158,25 @@ func (s *Sequence) key(i int) pageKey {
 	}
 	return s.keys[i]
 }
+
+// hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt.
+func (s *Sequence) hash(g generation, before *Sequence) {
+	s.generation = g
+	if before != nil && before.request.Salt == s.request.Salt {
+		same := 0
+		for same < min(len(s.tokens), len(before.tokens)) && s.tokens[same] == before.tokens[same] {
+			same++
+		}
+		s.keys = slices.Clone(before.keys[:min(same/engine.PageTokens, len(before.keys))])
+	}
+	if full := len(s.tokens) / engine.PageTokens; full > 0 {
+		s.key(full - 1)
+	}
+}
+
+// isUse tells whether what the sequence finds or makes was asked for by somebody: once, however often it is preempted, and
+// once for all choices of a request.
+func (s *Sequence) isUse() bool { return s.releases == 0 && s.request.Choice == 0 }
 
 // expect reserves the place of what output i of the planned step samples, so that the step after it may
 // begin with it unseen, unless the token is sure to be the last. An end token is not foreseen: the row

@@ -24,7 +24,7 @@ type group struct {
 // newGroups makes the pools. longest is what a sequence may have for all of it to fit.
 //
 // A state is no page: what a recurrent group held at the end of a prefix is not kept, so programs with slots share none.
-func newGroups(l engine.Limits, stepTokens int) (groups []group, longest int, err error) {
+func newGroups(l engine.Limits, stepTokens int, h *heat) (groups []group, longest int, err error) {
 	longest = l.MaxContext
 	recurrent := slices.ContainsFunc(l.Groups, func(g engine.GroupLimits) bool { return g.Slots })
 	for _, g := range l.Groups {
@@ -37,7 +37,7 @@ func newGroups(l engine.Limits, stepTokens int) (groups []group, longest int, er
 		case g.Pages < most:
 			most, longest = g.Pages, min(longest, g.Pages*engine.PageTokens)
 		}
-		groups = append(groups, group{g, newPagePool(g.Pages), most, !recurrent})
+		groups = append(groups, group{g, newPagePool(g.Pages, g.Mask == engine.Causal, h), most, !recurrent})
 	}
 	return groups, longest, nil
 }
@@ -53,6 +53,14 @@ type table struct {
 // end is the page behind the last.
 func (t *table) end() int { return t.base + len(t.pages) }
 
+// before is the page that the sequence's page i follows, or none: there is none, or it was let go.
+func (t *table) before(i int) int32 {
+	if i <= t.base {
+		return none
+	}
+	return t.pages[i-1-t.base]
+}
+
 // pagesTo is how many pages hold so many positions.
 func pagesTo(positions int) int { return (positions + engine.PageTokens - 1) / engine.PageTokens }
 
@@ -63,7 +71,7 @@ func (g *group) firstPage(position int) int { return g.FirstSeen(position) / eng
 func (g *group) slide(t *table, planned int) {
 	for !g.Slots && t.base < g.firstPage(planned) {
 		g.pool.release(t.pages[0])
-		t.pages, t.base = t.pages[1:], t.base+1
+		t.pages, t.base = slices.Delete(t.pages, 0, 1), t.base+1 // in place: a table that is cut from its front would be allocated again and again
 	}
 }
 
@@ -71,12 +79,12 @@ func (g *group) slide(t *table, planned int) {
 // announced, so that followers wait instead of computing them again. It returns false if the pool ran out.
 func (g *group) extend(t *table, seq *Sequence) bool {
 	for t.end() < g.reach(t, len(seq.tokens)) {
-		id, ok := g.pool.take()
+		id, ok := g.pool.take(seq)
 		if !ok {
 			return false
 		}
 		if g.keyed && (t.end()+1)*engine.PageTokens <= seq.known() {
-			g.pool.announce(id, seq.key(t.end()))
+			g.pool.announce(id, t.before(t.end()), seq.key(t.end()), t.end())
 		}
 		t.pages = append(t.pages, id)
 	}
@@ -100,17 +108,18 @@ func (g *group) need(tokens, prefix int) int {
 	return min(tokens/engine.PageTokens+1-first, g.most) - (prefix - first)
 }
 
-// publish makes the pages ready that computed positions fill. What was let go meanwhile is another's.
+// publish makes the pages ready that computed positions fill, up to one that another is computing too. What was let go
+// meanwhile is another's.
 func (g *group) publish(t *table, seq *Sequence) {
 	for full := seq.computed / engine.PageTokens; g.keyed && t.published < full; t.published++ {
-		if t.published >= t.base {
-			g.pool.publish(t.pages[t.published-t.base], seq.key(t.published))
+		i := t.published
+		if i >= t.base && !g.pool.publish(t.pages[i-t.base], t.before(i), seq.key(i), i) {
+			return
 		}
 	}
 }
 
-// letGo returns all pages, the last first: of a prefix that stays cached, what follows is given away before what it
-// follows.
+// letGo returns all pages, the last first: what follows a page is nobody's when that is.
 func (g *group) letGo(t *table) {
 	for _, id := range slices.Backward(t.pages) {
 		g.pool.release(id)
@@ -177,6 +186,12 @@ func (s *Lane) moveOn(seq *Sequence, n int) {
 
 // letGo returns the sequence's pages and slots.
 func (s *Lane) letGo(seq *Sequence) {
+	for g := range seq.tables {
+		s.groups[g].publish(&seq.tables[g], seq) // what another computed too may be ready meanwhile
+	}
+	if seq.pin != nil {
+		s.hold(seq)
+	}
 	for g := range seq.tables {
 		s.groups[g].letGo(&seq.tables[g])
 	}

@@ -71,27 +71,7 @@ var policy = []mutant{
 		old: "s.broken = fmt.Errorf(\"step refused: %w\", err)", new: "_ = fmt.Errorf(\"step refused: %w\", err)",
 	},
 
-	// What pages hold.
-	{
-		name: "most-recently-used-evicted", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestLeastRecentlyUsedPrefixIsEvicted"},
-		old: "oldest := p.lru.Front()", new: "oldest := p.lru.Back()",
-	},
-	{
-		name: "tenants-share", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestTenantsShareNoPages"},
-		old: `if tenant == "" {`, new: "if true {",
-	},
-	{
-		name: "prefix-evicted-from-its-root", file: "scheduler/table.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
-		old: "range slices.Backward(t.pages)", new: "range t.pages",
-	},
-	{
-		name: "older-page-outranks-the-copy", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
-		old: "		case o.references == 0:\n", new: "		case o.references == 0:\n			return false\n		case false:\n",
-	},
-	{
-		name: "copy-never-cached", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestCopyReplacesAnEvictedPage"},
-		old: "case pg.ready && p.claim(id):", new: "case pg.ready && pg.keyed:",
-	},
+	// What a prefix was found to be.
 	{
 		name: "cached-tokens-told-again", file: "scheduler/prefix.go", pkg: "scheduler", tests: []string{"TestCachedTokensAreThoseOfTheFirstTime"},
 		old: "if seq.generated == 0 {", new: "if true {",

@@ -1,0 +1,55 @@
+package scheduler
+
+import "time"
+
+// This file owns what a lane knows of its cache beside the pools: the clock of hotness, the named prefixes that stay, and counts.
+
+// cache is the loop's own.
+type cache struct {
+	heat    *heat
+	start   time.Time
+	lookups uint64 // sequences that looked for a prefix, each once
+	hits    uint64 // those that found one
+	pins    []*pin
+}
+
+func newCache(halfLife time.Duration) cache {
+	return cache{heat: &heat{halfLife: halfLife.Seconds(), turns: usesToHalf}}
+}
+
+// tick sets the clock that uses are counted by where a half-life is set.
+func (c *cache) tick(now time.Time) {
+	if c.start.IsZero() {
+		c.start = now
+	}
+	if c.heat.halfLife > 0 {
+		c.heat.now = now.Sub(c.start).Seconds() / c.heat.halfLife
+	}
+}
+
+// lookUp counts a sequence that is given a place.
+func (c *cache) lookUp(seq *Sequence, prefix int) {
+	if seq.releases > 0 {
+		return
+	}
+	c.lookups++
+	if prefix > 0 {
+		c.hits++
+	}
+}
+
+// observe notes how long a step took, for what computing a page again would: one whose rows are prompts', mostly, since a row that
+// decodes waits for weights.
+func (c *cache) observe(done *step, took time.Duration) {
+	rows, decoding, seen := 0, 0, 0
+	for _, k := range done.chunks {
+		rows += k.tokens
+		seen += k.tokens * (k.from + k.tokens/2)
+		if k.tokens == 1 {
+			decoding++
+		}
+	}
+	if decoding*4 <= rows {
+		c.heat.again.observe(rows, seen, took)
+	}
+}

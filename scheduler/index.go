@@ -1,0 +1,139 @@
+package scheduler
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"chimera/engine"
+)
+
+// This file owns the index of a pool: a radix tree of pages by what they hold, each node named by its whole prefix.
+//
+// Along a path from a root, ready pages come before those that are being computed or are cached, and used ones before those
+// that nobody uses. Hence what a prompt finds is a run from its first page on, whose end is searched, not walked to.
+
+// pageKey names the content of a full page: the weights, and all tokens up to its end. It is a cut SHA-256, so that
+// nobody can make two prompts share a page by searching for a collision.
+type pageKey [16]byte
+
+// rootOf is the key before the first page of all that weights of this digest compute: what others computed is never found
+// behind it.
+func rootOf(digest string) pageKey {
+	sum := sha256.Sum256([]byte(digest))
+	return pageKey(sum[:16])
+}
+
+// of is the key before the first page of all that a tenant asked of the weights whose root this is.
+func (root pageKey) of(tenant string) pageKey {
+	if tenant == "" {
+		return root
+	}
+	sum := sha256.Sum256(append(root[:], tenant...))
+	return pageKey(sum[:16])
+}
+
+func keyOf(parent pageKey, tokens []int32) pageKey {
+	var text [16 + 4*engine.PageTokens]byte
+	copy(text[:], parent[:])
+	for i, t := range tokens {
+		binary.LittleEndian.PutUint32(text[16+4*i:], uint32(t))
+	}
+	sum := sha256.Sum256(text[:])
+	return pageKey(sum[:16])
+}
+
+// node is a content that a page holds or will hold.
+type node struct {
+	key      pageKey
+	parent   int32 // none: it begins a prefix, or the pool is not chained
+	children int32
+	page     int32
+	copies   int32 // pages in use with the same content, a list through page.next
+	position int32 // which page of its prefix it is
+	place    int32 // among the leaves, or none
+	usage
+}
+
+// index holds a pool's nodes, one for each page at most: none is allocated after the start.
+type index struct {
+	chained   bool
+	byKey     map[pageKey]int32
+	nodes     []node
+	spare     []int32 // nodes that are not in use
+	leaves    leaves
+	heat      *heat
+	counted   uint64 // uses of all
+	ghosts    ghosts
+	directory *directory // the keys, for others to look at
+}
+
+func newIndex(n int, chained bool, h *heat) index {
+	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n * ghostsPerPage), directory: newDirectory(n)}
+	for i := n - 1; i >= 0; i-- {
+		x.spare = append(x.spare, int32(i))
+	}
+	return x
+}
+
+// find returns the node of that content.
+func (x *index) find(k pageKey) (n int32, ok bool) {
+	n, ok = x.byKey[k]
+	return n, ok
+}
+
+// insert makes a node; what is remembered of its use from before goes on.
+func (x *index) insert(k pageKey, parent, id int32, position int, use bool) int32 {
+	last := len(x.spare) - 1
+	n := x.spare[last]
+	x.spare = x.spare[:last]
+	x.nodes[n] = node{key: k, parent: parent, page: id, copies: none, position: int32(position), place: none, usage: x.ghosts.recall(k)}
+	x.byKey[k] = n
+	x.directory.note(&k)
+	if parent != none {
+		x.nodes[parent].children++
+	}
+	if use || x.nodes[n].uses == 0 {
+		x.use(n)
+	}
+	return n
+}
+
+// now is the time in half-lives.
+func (x *index) now() float64 {
+	if x.heat.halfLife > 0 {
+		return x.heat.now
+	}
+	return float64(x.counted) / (x.heat.turns * float64(len(x.nodes)))
+}
+
+// use counts a use of the node's content.
+func (x *index) use(n int32) {
+	nd := &x.nodes[n]
+	x.counted++
+	nd.count(x.now())
+	nd.rate(x.heat.again.relative(int(nd.position)))
+	if nd.place != none {
+		x.leaves.mend(x.nodes, int(nd.place))
+	}
+}
+
+// saves counts a use that spared computing the content.
+func (x *index) saves(n int32) {
+	x.use(n)
+	x.nodes[n].saved += float32(x.heat.again.page(int(x.nodes[n].position)))
+}
+
+// remove forgets a node that nothing follows, but for its use.
+func (p *pagePool) remove(n int32) {
+	nd := &p.nodes[n]
+	p.ghosts.remember(nd.key, nd.usage)
+	delete(p.byKey, nd.key)
+	p.directory.forget(&nd.key)
+	parent := nd.parent
+	*nd = node{}
+	p.spare = append(p.spare, n)
+	if parent != none {
+		p.nodes[parent].children--
+		p.offer(parent)
+	}
+}
