@@ -25,7 +25,7 @@ func (c *call) decode(v any) error {
 	if err != nil {
 		return err
 	}
-	if err := c.server.Loading.wait(c.context()); err != nil {
+	if err := c.server.Loading.wait(c.context(), c.urgency.patience); err != nil {
 		return err
 	}
 	if err := decodeJSON(raw, v); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type call struct {
 	streams bool            // the log line is written when the stream ends, on another goroutine
 	probe   bool
 	held    int64 // bytes of the body that are counted, see hold
+	urgency urgency
 	figures figures
 }
 
@@ -80,6 +82,24 @@ func (c *call) salt() string {
 
 // keyHeaders are where clients send their key: OpenAI's, Anthropic's and Azure's.
 var keyHeaders = []string{fasthttp.HeaderAuthorization, "X-Api-Key", "Api-Key"}
+
+// key is the API key that came with the request, "" where none did.
+func (c *call) key() string {
+	for _, name := range keyHeaders {
+		value := string(c.Request.Header.Peek(name))
+		if name == fasthttp.HeaderAuthorization {
+			scheme, token, _ := strings.Cut(value, " ")
+			if !strings.EqualFold(scheme, "Bearer") {
+				continue
+			}
+			value = token
+		}
+		if value = strings.TrimSpace(value); value != "" {
+			return value
+		}
+	}
+	return ""
+}
 
 // checkEncoding refuses bodies that were compressed, before they are taken for bad JSON.
 func (c *call) checkEncoding() error {
@@ -158,7 +178,7 @@ func (c *call) finish(status int) {
 		slog.String("id", c.id), slog.String("method", c.method), slog.String("path", clip(c.path, maxPath)),
 		slog.Int("status", status), slog.Int64("ms", time.Since(c.started).Milliseconds()),
 	}
-	slog.LogAttrs(context.Background(), level, "request", append(append(attrs, c.figures.attrs()...), c.peer.Log)...)
+	slog.LogAttrs(context.Background(), level, "request", slices.Concat(attrs, c.figures.attrs(), c.urgency.attrs(), []slog.Attr{c.peer.Log})...)
 }
 
 // maxPath bounds what the log repeats of a path.

@@ -102,6 +102,9 @@ func (r *chatRequest) checkTools() error {
 }
 
 func (s *Server) chatCompletions(c *call) error {
+	if err := c.readUrgency(); err != nil {
+		return err
+	}
 	var r chatRequest
 	if err := c.decode(&r); err != nil {
 		return err
@@ -111,6 +114,9 @@ func (s *Server) chatCompletions(c *call) error {
 		return err
 	}
 	if err := r.check(m); err != nil {
+		return err
+	}
+	if err := c.precheck(m, promptSize{bytes: textBytes(r.Messages)}, int(or(r.N, 1))); err != nil {
 		return err
 	}
 	prompt, err := r.render(m)

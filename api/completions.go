@@ -44,6 +44,9 @@ func (r *completionRequest) check(m *Model) error {
 }
 
 func (s *Server) completions(c *call) error {
+	if err := c.readUrgency(); err != nil {
+		return err
+	}
 	var r completionRequest
 	if err := c.decode(&r); err != nil {
 		return err
@@ -57,6 +60,9 @@ func (s *Server) completions(c *call) error {
 	}
 	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
+		return err
+	}
+	if err := c.precheck(m, sizeOf(list), len(list)*int(or(r.N, 1))); err != nil {
 		return err
 	}
 	a, err := r.plan(c, m, list)

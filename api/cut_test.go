@@ -92,7 +92,10 @@ func TestCutAnswers(t *testing.T) {
 				h := newBench(t, func([]int32) int32 { return 'a' })
 				ctx, end := context.WithCancelCause(t.Context())
 				h.client = ctx
-				release := h.gateOpen(3, func() { c.cut(h, end) })
+				release := h.gateOpen(3, func() {
+					h.until(func() bool { return !stream || h.streaming.Load() })
+					c.cut(h, end)
+				})
 				r := h.post(textPath, fmt.Sprintf(`{"prompt":"x","max_tokens":250,"n":2,"stream":%t}`, stream))
 				release()
 				h.client = t.Context()
@@ -155,7 +158,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 			h := newBench(t, letters)
 			sane := *h.model
 			c.arrange(h)
-			stream := strings.Contains(c.body, "stream")
+			stream := name == "in the writer of a stream" // all else comes before the first event
 			h.wantCut(h.post(c.path, c.body), stream, 500, "internal_error")
 			if text := log.String(); !strings.Contains(text, "panic: ") || !strings.Contains(text, "goroutine ") {
 				t.Errorf("the log has no stack: %s", text)
@@ -171,7 +174,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 // wire serves the handlers on a connection and gives what comes over it.
 func (h *bench) wire() func(request string) string {
 	l := fasthttputil.NewInmemoryListener()
-	server := &fasthttp.Server{Handler: h.Handle, StreamRequestBody: true}
+	server := &fasthttp.Server{Handler: h.handle, StreamRequestBody: true}
 	go server.Serve(l)
 	h.t.Cleanup(func() { l.Close() })
 	return func(request string) string {
@@ -202,7 +205,11 @@ func TestChunkedEnd(t *testing.T) {
 	}
 	ctx, end := context.WithCancelCause(t.Context())
 	h.client = ctx
-	release := h.gateOpen(3, func() { end(scheduler.ErrDraining) })
+	h.streaming.Store(false)
+	release := h.gateOpen(3, func() {
+		h.until(h.streaming.Load)
+		end(scheduler.ErrDraining)
+	})
 	a := send(request(`{"prompt":"x","max_tokens":200,"stream":true}`))
 	release()
 	if strings.HasSuffix(a, lastChunk) || !strings.Contains(a, "shutting_down") || strings.Contains(a, "[DONE]") {
@@ -285,7 +292,7 @@ func TestSlowReaderIsAtFault(t *testing.T) {
 	log := recorded(t)
 	h := newBench(t, func([]int32) int32 { return 'a' })
 	l := fasthttputil.NewInmemoryListener()
-	go (&fasthttp.Server{Handler: h.Handle, StreamRequestBody: true, Logger: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}).Serve(stuckListener{l})
+	go (&fasthttp.Server{Handler: h.handle, StreamRequestBody: true, Logger: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}).Serve(stuckListener{l})
 	defer l.Close()
 	c, err := l.Dial()
 	if err != nil {

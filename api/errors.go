@@ -9,8 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -26,7 +29,9 @@ type HTTPError struct {
 	Param   string // the field that is wrong, if one is
 	Code    string
 	Allow   string // the methods that the path takes, of a 405
-	Cause   error  // logged, never sent
+	// RetryAfter is when a 429 or 503 may be tried again; 0: nobody knows, a second.
+	RetryAfter time.Duration
+	Cause      error // logged, never sent
 }
 
 func (e *HTTPError) Error() string {
@@ -56,11 +61,15 @@ var errClientGone = errors.New("the client went")
 // codeTooLong is OpenAI's for a prompt, or an answer asked for, that the context can't hold.
 const codeTooLong = "context_length_exceeded"
 
+// codeInternal is that of an error which has no answer of its own.
+const codeInternal = "internal_error"
+
 // toHTTP gives every error its answer.
 func toHTTP(err error) *HTTPError {
 	var h *HTTPError
 	var tooLong *engine.TooLongError
 	var notFinite *engine.NotFiniteError
+	var overload *scheduler.OverloadError
 	switch {
 	case errors.As(err, &h):
 		return h
@@ -72,12 +81,35 @@ func toHTTP(err error) *HTTPError {
 		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &HTTPError{Status: 408, Type: "invalid_request_error", Code: "bad_request", Message: "the request took too long to arrive"}
+	case errors.As(err, &overload):
+		return overloaded(overload)
+	case errors.Is(err, scheduler.ErrDeadline):
+		return &HTTPError{
+			Status: 503, Type: "server_error", Code: "deadline_exceeded",
+			Message: "the deadline passed while the request waited: try again, or allow more time (" + deadlineHeader + ")",
+		}
 	case errors.Is(err, scheduler.ErrQueueFull):
 		return &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", Message: "too many requests are waiting: try again in a moment"}
 	case errors.Is(err, scheduler.ErrDraining):
 		return &HTTPError{Status: 503, Type: "server_error", Code: "shutting_down", Message: "the server is shutting down"}
 	}
-	return &HTTPError{Status: 500, Type: "server_error", Code: "internal_error", Message: "the server failed to compute the answer", Cause: err}
+	return &HTTPError{Status: 500, Type: "server_error", Code: codeInternal, Message: "the server failed to compute the answer", Cause: err}
+}
+
+// overloaded is a refusal with a prediction.
+func overloaded(o *scheduler.OverloadError) *HTTPError {
+	h := &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", RetryAfter: o.RetryAfter}
+	why := "too many requests are waiting"
+	if errors.Is(o, scheduler.ErrDeadline) {
+		h.Code, why = "overloaded", "the first token would come after the deadline"
+	}
+	h.Message = fmt.Sprintf("%s: try again in %d s", why, h.retrySeconds())
+	return h
+}
+
+// retrySeconds is RetryAfter as the header line has it: a second at least, and no more than anybody waits.
+func (e *HTTPError) retrySeconds() int {
+	return max(1, int(math.Ceil(min(e.RetryAfter, MaxDeadline).Seconds())))
 }
 
 type errorBody struct {
@@ -125,7 +157,7 @@ func writeError(ctx *fasthttp.RequestCtx, h *HTTPError) {
 		ctx.Response.Header.Set("Allow", h.Allow)
 	}
 	if h.Status == 429 || h.Status == 503 {
-		ctx.Response.Header.Set("Retry-After", "1")
+		ctx.Response.Header.Set("Retry-After", strconv.Itoa(h.retrySeconds()))
 	}
 	ctx.SetBody(h.body())
 }

@@ -60,6 +60,7 @@ type runningJob struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	pieces  chan piece
+	first   *piece // see await
 	follows sync.WaitGroup
 }
 
@@ -121,6 +122,17 @@ func (r *runningJob) ended(choice int, e Ended) {
 	}
 }
 
+// await waits for the first piece, which each will yield again: what fails before it is an error of the whole answer.
+func (r *runningJob) await() error {
+	select {
+	case p := <-r.pieces:
+		r.first = &p
+		return p.err
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
 // stop ends what still runs: the sequences' context is done.
 func (r *runningJob) stop() {
 	r.cancel()
@@ -131,19 +143,18 @@ func (r *runningJob) stop() {
 // error comes. The client's hanging up is an error that is context.Canceled.
 func (r *runningJob) each(yield func(piece) error) error {
 	for left := len(r.job.requests); left > 0; {
-		select {
-		case p := <-r.pieces:
-			if p.err != nil {
-				return p.err
-			}
-			if err := yield(p); err != nil {
+		if r.first == nil {
+			if err := r.await(); err != nil {
 				return err
 			}
-			if p.finish != "" {
-				left--
-			}
-		case <-r.ctx.Done():
-			return r.ctx.Err()
+		}
+		p := *r.first
+		r.first = nil
+		if err := yield(p); err != nil {
+			return err
+		}
+		if p.finish != "" {
+			left--
 		}
 	}
 	return nil
@@ -159,10 +170,14 @@ func (j *job) run(ctx context.Context, yield func(piece) error) error {
 	return r.each(yield)
 }
 
-// start answers with a stream of the job's pieces.
+// start answers with a stream of the job's pieces. It begins with the first: what is refused in the queue has a status.
 func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
 	r, err := j.start(c.context())
 	if err != nil {
+		return err
+	}
+	if err := r.await(); err != nil {
+		r.stop()
 		return err
 	}
 	return c.stream(func(s sse) error {
@@ -215,7 +230,9 @@ type watch struct {
 func (c *call) begin(j *job, choices int) watch {
 	c.figures.model = j.model.Name
 	for i := range j.requests {
-		j.requests[i].Salt = c.salt()
+		r := &j.requests[i]
+		r.Salt, r.Tenant = c.salt(), c.urgency.tenant
+		r.Class, r.Priority, r.Deadline = c.urgency.class, c.urgency.priority, c.urgency.deadline(c.started)
 	}
 	for i := 0; i < len(j.requests); i += choices {
 		c.figures.promptTokens += len(j.requests[i].Prompt)

@@ -50,8 +50,8 @@ func keyOf(id int32) *int64 {
 	return &wide
 }
 
-// newVocabulary spells the pieces in the alphabet of byte-level vocabularies.
-func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
+// newVocabulary spells the pieces in the alphabet of byte-level vocabularies; changes have the last word.
+func newVocabulary(t testing.TB, changes ...func(*tokenizer.Vocab)) *tokenizer.Tokenizer {
 	t.Helper()
 	alphabet, next := [256]string{}, rune(0x100)
 	for b := range rune(256) {
@@ -80,6 +80,9 @@ func newVocabulary(t testing.TB) *tokenizer.Tokenizer {
 	}
 	for i := range 256 {
 		v.Types[i] = 1
+	}
+	for _, change := range changes {
+		change(&v)
 	}
 	tok, err := tokenizer.New(v)
 	if err != nil {
@@ -196,6 +199,16 @@ type names struct {
 }
 
 func (n names) Names() []string { return n.list }
+func (n names) States() (list []ModelState) {
+	for _, name := range n.list {
+		state := ModelState{Name: name, State: StateConfigured}
+		if name == n.loaded.Name {
+			state.State = StateReady
+		}
+		list = append(list, state)
+	}
+	return list
+}
 func (n names) Lookup(name string) (*Model, bool) {
 	if name == "" || name == n.loaded.Name {
 		return n.loaded, true
@@ -218,6 +231,7 @@ type bench struct {
 	client    context.Context // of the next requests
 	ready     func(context.Context) error
 	ended     chan struct{}
+	streaming atomic.Bool // an answer has begun to stream
 }
 
 const (
@@ -318,7 +332,7 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 	request.SetBodyString(body)
 	ctx := &fasthttp.RequestCtx{}
 	ctx.Init(&request, nil, nil)
-	h.Handle(ctx)
+	h.handle(ctx)
 	r := reply{t: h.t, status: ctx.Response.StatusCode(), header: &ctx.Response.Header}
 	if stream := ctx.Response.BodyStream(); stream != nil {
 		r.body, r.broken = io.ReadAll(stream)
@@ -326,6 +340,14 @@ func (h *bench) do(method, path, body string, head ...string) reply {
 		r.body = ctx.Response.Body()
 	}
 	return r
+}
+
+// handle answers as the server does, and notes a stream that has begun.
+func (h *bench) handle(ctx *fasthttp.RequestCtx) {
+	h.Handle(ctx)
+	if ctx.Response.IsBodyStream() {
+		h.streaming.Store(true)
+	}
 }
 
 func (h *bench) post(path, body string) reply { h.t.Helper(); return h.do("POST", path, body) }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,9 @@ import (
 
 // This file owns what is answered while the model loads: the listeners are up before it, so that health says how far it is.
 
-// loadingPatience is how long a request waits for the model: a small one is there by then, as it is for a client whose
-// connection has started the daemon; whoever asks for a large one is told how far it is.
-const loadingPatience = 10 * time.Second
+// loadingPatience is how long a request without a deadline waits for the model: a small one is there by then, as it is for a
+// client whose connection has started the daemon; whoever asks for a large one is told how far it is.
+const loadingPatience = 30 * time.Second
 
 // Loading is a model on its way.
 type Loading struct {
@@ -68,14 +69,14 @@ func (l *Loading) check() error {
 	}
 }
 
-// wait gives the model its time. ctx is the request's.
-func (l *Loading) wait(ctx context.Context) error {
+// wait gives the model its time, or most where a request has a deadline. ctx is the request's.
+func (l *Loading) wait(ctx context.Context, most time.Duration) error {
 	if l == nil {
 		return nil
 	}
 	l.waiting.Add(1)
 	defer l.waiting.Add(-1)
-	t := time.NewTimer(l.patience)
+	t := time.NewTimer(cmp.Or(most, l.patience))
 	defer t.Stop()
 	select {
 	case <-l.done:

@@ -43,6 +43,9 @@ const modelPrefix = "/v1/models/"
 
 func (s *Server) route(c *call) (route, bool) {
 	if escaped, isModel := strings.CutPrefix(c.path, modelPrefix); isModel {
+		if r, ok := s.changeRoute(escaped); ok {
+			return r, true
+		}
 		name, err := url.PathUnescape(escaped)
 		return route{method: "GET", handler: func(c *call) error { return s.model(c, name) }}, err == nil && name != ""
 	}

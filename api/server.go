@@ -50,6 +50,7 @@ type Model struct {
 	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
 	Ended       func(Ended) // told of every request to the engine when it has ended; it must not wait. nil: nobody asks
+	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int
 	MaxLogprobs int
 	NumericsID  string // system_fingerprint of every answer
@@ -72,6 +73,8 @@ type Registry interface {
 	Lookup(name string) (m *Model, known bool)
 	// Names lists the configured names, the default first.
 	Names() []string
+	// States tells how each of them is doing, in the same order.
+	States() []ModelState
 }
 
 // Peer is who sends a request.
@@ -79,7 +82,9 @@ type Peer struct {
 	Unix     bool // by the Unix socket, as UID; else by TCP
 	UID      uint32
 	Loopback bool // by TCP, to an address that this machine alone can reach
-	Log      slog.Attr
+	// Administers tells who may change what the server holds.
+	Administers bool
+	Log         slog.Attr
 }
 
 // Config is what a Server is made of.
@@ -92,6 +97,8 @@ type Config struct {
 	// Written calls f, once, when the answer that the handler leaves is written, or with why the client has not taken it. nil: f
 	// is called at once.
 	Written func(ctx *fasthttp.RequestCtx, f func(error))
+	// Models loads and unloads; nil: nothing does, and the paths do not exist.
+	Models Models
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
@@ -103,6 +110,11 @@ type Config struct {
 	// Peer tells who sends a request; nil: somebody by TCP.
 	Peer  func(*fasthttp.RequestCtx) Peer
 	Sites Sites
+	// Tenant tells for whose share of the device a request counts, by its peer and its API key ("": it has none); "" is all that
+	// are nobody's. nil: all are.
+	Tenant func(p Peer, key string) string
+	// Deadline is how long a request of a class may wait for its first token, where it does not say; 0: for ever. nil: all are.
+	Deadline func(scheduler.Class) time.Duration
 	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see salt.
 	IsolateTenants bool
 	MaxBody        int // bytes
@@ -122,13 +134,17 @@ type handler func(*call) error
 type route struct {
 	method  string
 	handler handler
-	probe   bool // asked every few seconds by machines: its log line is for debugging
+	remove  handler // DELETE of the same path; nil: it takes none
+	probe   bool    // asked every few seconds by machines: its log line is for debugging
 }
 
 // methods are all that a path takes: the head of what can be got can be had alone.
 func (r route) methods() []string {
-	if r.method == "GET" {
+	switch {
+	case r.method == "GET":
 		return []string{"GET", "HEAD"}
+	case r.remove != nil:
+		return []string{r.method, "DELETE"}
 	}
 	return []string{r.method}
 }
@@ -141,6 +157,8 @@ func New(c Config) *Server {
 		"/v1/completions":      {method: "POST", handler: s.completions},
 		"/v1/models":           {method: "GET", handler: s.models},
 		"/v1/status":           {method: "GET", handler: s.status},
+		"/v1/cache":            {method: "GET", handler: s.cache},
+		"/v1/cache/pins":       {method: "POST", handler: s.pin, remove: s.unpin},
 		"/tokenize":            {method: "POST", handler: s.tokenize},
 		"/detokenize":          {method: "POST", handler: s.detokenize},
 		"/apply-template":      {method: "POST", handler: s.applyTemplate},
@@ -205,16 +223,19 @@ func (s *Server) dispatch(c *call) (err error) {
 	}
 	c.probe = r.probe
 	if c.isPreflight() {
-		return c.answerPreflight(r.method)
+		return c.answerPreflight(strings.Join(r.methods(), ", "))
 	}
 	if !slices.Contains(r.methods(), c.method) {
 		return &HTTPError{
 			Status: 405, Type: "invalid_request_error", Code: "method_not_allowed", Allow: strings.Join(r.methods(), ", "),
-			Message: fmt.Sprintf("%s takes %s, not %s", c.path, r.method, c.method),
+			Message: fmt.Sprintf("%s takes %s, not %s", c.path, strings.Join(r.methods(), ", "), c.method),
 		}
 	}
 	if err := c.checkEncoding(); err != nil {
 		return err
+	}
+	if c.method == "DELETE" {
+		return r.remove(c)
 	}
 	return r.handler(c)
 }

@@ -120,11 +120,11 @@ func (c *call) isPreflight() bool {
 // preflightAge is how many seconds a browser may remember the answer to its question: a changed setting counts soon.
 const preflightAge = "600"
 
-// answerPreflight allows the route's method, and whatever header lines the page wants to send: none of them opens anything.
-func (c *call) answerPreflight(method string) error {
+// answerPreflight allows the route's methods, and whatever header lines the page wants to send: none of them opens anything.
+func (c *call) answerPreflight(methods string) error {
 	c.SetStatusCode(fasthttp.StatusNoContent)
 	h := &c.Response.Header
-	h.Set(fasthttp.HeaderAccessControlAllowMethods, method)
+	h.Set(fasthttp.HeaderAccessControlAllowMethods, methods)
 	h.SetBytesV(fasthttp.HeaderAccessControlAllowHeaders, c.Request.Header.Peek(fasthttp.HeaderAccessControlRequestHeaders))
 	h.Set(fasthttp.HeaderAccessControlMaxAge, preflightAge)
 	if string(c.Request.Header.Peek("Access-Control-Request-Private-Network")) == "true" {

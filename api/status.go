@@ -27,7 +27,7 @@ type (
 		State    string        `json:"state"` // loading, serving, draining or failed
 		Percent  *int          `json:"loading_percent,omitzero"`
 		Uptime   float64       `json:"uptime_seconds"`
-		Models   []modelObject `json:"models"`
+		Models   []statusEntry `json:"models"`
 		Model    *statusModel  `json:"model"` // null until it is loaded
 		Requests statusLoad    `json:"requests"`
 		Tokens   statusTokens  `json:"tokens"`
@@ -40,6 +40,11 @@ type (
 		NumericsID string `json:"numerics_id"`
 		MaxContext int    `json:"max_model_len"`
 		Compute
+	}
+	// statusEntry is a model as /v1/models shows it, and how it is doing.
+	statusEntry struct {
+		modelObject
+		ModelState
 	}
 	statusLoad struct {
 		Running int    `json:"running"`
@@ -69,7 +74,7 @@ type (
 func (s *Server) status(c *call) error {
 	now := s.Metrics.snapshot()
 	a := statusAnswer{
-		State: s.state(now), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.modelObjects(),
+		State: s.state(now), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.statusEntries(),
 		Requests: statusLoad{now.Running, now.Waiting, now.Governance.MaxRunning, now.Governance.Reason},
 		Tokens:   statusTokens{now.PrefillTokens, now.DecodeTokens, now.PrefixTokens, now.DiscardedTokens},
 		Pages:    statusPages{now.PagesUsed, now.PagesCached, now.PagesTotal},
@@ -90,6 +95,14 @@ func (s *Server) status(c *call) error {
 		}
 	}
 	return c.reply(a)
+}
+
+func (s *Server) statusEntries() []statusEntry {
+	list := []statusEntry{}
+	for _, state := range s.Registry.States() {
+		list = append(list, statusEntry{s.modelObject(state.Name), state})
+	}
+	return list
 }
 
 // state is a word for it. It makes no decode: that is readiness.

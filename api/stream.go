@@ -31,8 +31,7 @@ func (s sse) frame(data []byte) error {
 	return nil
 }
 
-// stream answers with what produce sends. Errors before the first event cannot happen here: the
-// endpoints check all they can before. Later ones become an event of their own, and the body then breaks off: a client
+// stream answers with what produce sends. Errors before the first event are none of its: there is a token by now. Later ones become an event of their own, and the body then breaks off: a client
 // that does not know the event must not take what it has for the whole answer.
 //
 // Rejected: fasthttp's SetBodyStreamWriter, whose bodies can't break off, and which leaves a panic to end the process.

@@ -113,7 +113,7 @@ func statusError(answer *http.Response) *StatusError {
 		e.Message = body.Error.Message
 		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Code == "loading"
 	}
-	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 16); err == nil {
+	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 32); err == nil {
 		e.retryAfter = time.Duration(seconds) * time.Second
 	}
 	return e

@@ -18,6 +18,40 @@ type Model struct {
 	ID         string `json:"id"`
 	Loaded     bool   `json:"loaded"`
 	MaxContext int    `json:"max_model_len"`
+
+	State   string   `json:"state"`
+	Running int      `json:"running"`
+	Waiting int      `json:"waiting"`
+	Memory  int64    `json:"memory_bytes"`
+	Idle    *float64 `json:"idle_seconds"`
+	Percent *int     `json:"loading_percent"`
+	Problem string   `json:"problem"`
+}
+
+// words are the model's state; of a daemon that says none, whether it is loaded.
+func (m Model) words() string {
+	text := m.State
+	switch {
+	case text == "" && m.Loaded:
+		text = "loaded"
+	case text == "":
+		text = "-"
+	}
+	if m.Percent != nil {
+		text += fmt.Sprintf(" (%d %%)", percent(*m.Percent))
+	}
+	if m.Problem != "" {
+		text += ": " + m.Problem
+	}
+	return VisibleLine(text)
+}
+
+// idle is how long nobody has used the model.
+func (m Model) idle() string {
+	if m.Idle == nil {
+		return "-"
+	}
+	return seconds(*m.Idle).String()
 }
 
 // Status is an answer of GET /v1/status as far as ps shows it; docs/HTTP.md describes the whole.
@@ -71,9 +105,9 @@ func ParseStatus(text []byte) (s Status, err error) {
 // Print writes the models as a table, and a line for each other thing there is to say.
 func (s Status) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tLOADED\tCONTEXT")
+	fmt.Fprintln(w, "MODEL\tCONTEXT\tRUNNING\tWAITING\tMEMORY MIB\tIDLE\tSTATE")
 	for _, m := range s.Models {
-		fmt.Fprintf(w, "%s\t%v\t%d\n", VisibleLine(m.ID), m.Loaded, m.MaxContext)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", VisibleLine(m.ID), m.MaxContext, m.Running, m.Waiting, max(m.Memory, 0)>>20, m.idle(), m.words())
 	}
 	fmt.Fprintf(w, "\n%s", VisibleLine(s.State))
 	if s.Percent != nil {

@@ -32,6 +32,20 @@ func resolve(t *testing.T, text string, args ...string) (Config, error) {
 	return Resolve(path, flags)
 }
 
+// short are models as flags give them.
+func short(settings ...string) (list []ModelConfig) {
+	_ = models{&list, new(bool)}.Replace(settings)
+	return list
+}
+
+// started is the list with the moments of loading that hold where none is given.
+func started(list []ModelConfig) []ModelConfig {
+	for i := range list {
+		list[i].Load = []string{LoadAtStart, LoadOnDemand}[min(i, 1)]
+	}
+	return list
+}
+
 func mustResolve(t *testing.T, text string, args ...string) Config {
 	t.Helper()
 	c, err := resolve(t, text, args...)
@@ -41,22 +55,43 @@ func mustResolve(t *testing.T, text string, args ...string) Config {
 	return c
 }
 
+// Every key of the file, and of its tables, is in the table of settings, and the other way round.
 func TestEverySettingHasItsTwins(t *testing.T) {
-	c := DefaultConfig()
+	c := Config{Model: make([]ModelConfig, 1), Tenant: make([]TenantConfig, 1)}
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	Flags(flags, &c)
-	fields := reflect.TypeOf(c)
-	for i := range fields.NumField() {
-		key := fields.Field(i).Tag.Get("toml")
-		f := flags.Lookup(strings.ReplaceAll(key, "_", "-"))
-		if f == nil || key != strings.ToLower(key) || f.Usage == "" {
-			t.Errorf("%s (key %q) has no flag", fields.Field(i).Name, key)
+	documented := map[string]bool{}
+	for _, s := range c.settings() {
+		documented[s.key] = true
+		if f := flags.Lookup(strings.NewReplacer("_", "-", ".", "-").Replace(s.key)); f == nil || f.Usage == "" || f.Usage != s.usage {
+			t.Errorf("%s has no flag", s.key)
 		}
+	}
+	for _, table := range []string{"scheduler", "cache"} {
+		documented[table] = true
+	}
+	for _, table := range c.tables() {
+		documented[table.key] = true
+		for _, s := range table.rows[0] {
+			documented[table.key+"."+s.key] = true
+			if s.usage == "" {
+				t.Errorf("%s.%s has no meaning", table.key, s.key)
+			}
+		}
+	}
+	for _, key := range keys() {
+		if !documented[key] || key != strings.ToLower(key) {
+			t.Errorf("%s is in no table", key)
+		}
+		delete(documented, key)
+	}
+	if len(documented) > 0 {
+		t.Errorf("no fields: %v", documented)
 	}
 	n := 0
 	flags.VisitAll(func(*pflag.Flag) { n++ })
-	if n != fields.NumField() {
-		t.Errorf("%d flags for %d settings", n, fields.NumField())
+	if n != len(c.settings()) {
+		t.Errorf("%d flags for %d settings", n, len(c.settings()))
 	}
 }
 
@@ -66,17 +101,17 @@ func TestPrecedence(t *testing.T) {
 	if c := mustResolve(t, ""); c.Threads != 0 || c.KVType != "f16" || c.Model != nil || c.HTTP != "" {
 		t.Errorf("default: %+v", c)
 	}
-	if c := mustResolve(t, file); c.Threads != 2 || c.KVType != "q8_0" || !reflect.DeepEqual(c.Model, []string{"file.gguf"}) || c.StepTokens != 64 || c.MaxSequences != 32 {
+	if c := mustResolve(t, file); c.Threads != 2 || c.KVType != "q8_0" || !reflect.DeepEqual(c.Model, started(short("file.gguf"))) || c.StepTokens != 64 || c.MaxSequences != 32 {
 		t.Errorf("file: %+v", c)
 	}
 	t.Setenv("CHIMERA_THREADS", "3")
 	t.Setenv("CHIMERA_KV_TYPE", "f32")
 	t.Setenv("CHIMERA_MODEL", "env1.gguf=a,env2.gguf")
-	if c := mustResolve(t, file); c.Threads != 3 || c.KVType != "f32" || !reflect.DeepEqual(c.Model, []string{"env1.gguf=a", "env2.gguf"}) || c.StepTokens != 64 {
+	if c := mustResolve(t, file); c.Threads != 3 || c.KVType != "f32" || !reflect.DeepEqual(c.Model, started(short("env1.gguf=a", "env2.gguf"))) || c.StepTokens != 64 {
 		t.Errorf("environment: %+v", c)
 	}
 	c := mustResolve(t, file, "--threads", "4", "--kv-type=f16", "--model", "a,b.gguf=x", "--model", "c.gguf")
-	if c.Threads != 4 || c.KVType != "f16" || !reflect.DeepEqual(c.Model, []string{"a,b.gguf=x", "c.gguf"}) || c.StepTokens != 64 {
+	if c.Threads != 4 || c.KVType != "f16" || !reflect.DeepEqual(c.Model, started(short("a,b.gguf=x", "c.gguf"))) || c.StepTokens != 64 {
 		t.Errorf("flags: %+v", c)
 	}
 }
@@ -163,17 +198,17 @@ func TestBadSettings(t *testing.T) {
 }
 
 func TestParseModels(t *testing.T) {
-	list, err := parseModels([]string{"/m/a.gguf", "b.gguf=small", "c.bin=", "d=e=f"})
+	list, err := parseModels(short("/m/a.gguf", "b.gguf=small", "c.bin=", "d=e=f"))
 	want := []namedModel{{"/m/a.gguf", "a"}, {"b.gguf", "small"}, {"c.bin", "c.bin"}, {"d", "e=f"}}
 	if err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("%v %v", list, err)
 	}
-	for setting, part := range map[string]string{"": "no model", "=x": "no path", "a.gguf,/m/a.gguf": "two models have that name", "a=x,b=x": `"x"`} {
+	for setting, part := range map[string]string{"": "no model", "=x": "there is no path", "a.gguf,/m/a.gguf": "two models have that name", "a=x,b=x": `"x"`} {
 		list := strings.Split(setting, ",")
 		if setting == "" {
 			list = nil
 		}
-		if _, err := parseModels(list); err == nil || !strings.Contains(err.Error(), part) {
+		if _, err := parseModels(short(list...)); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v", setting, err)
 		}
 	}
@@ -220,11 +255,11 @@ func TestModelNames(t *testing.T) {
 		"/m/\xff.gguf": `"\xff" is not UTF-8`, "/m/a.gguf=\xc3": `"\xc3" is not UTF-8`, "/m/a.gguf=a\nb": "control characters", "/m/a\x1b[2J.gguf": "control characters",
 		"/m/.gguf": "gives none",
 	} {
-		if _, err := parseModels([]string{setting}); err == nil || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "PATH=NAME") {
+		if _, err := parseModels(short(setting)); err == nil || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "PATH=NAME") {
 			t.Errorf("%q: %v", setting, err)
 		}
 	}
-	list, err := parseModels([]string{"/m/\xff.gguf=name", "/m/ü.gguf", "/m/x.gguf=模型 7"})
+	list, err := parseModels(short("/m/\xff.gguf=name", "/m/ü.gguf", "/m/x.gguf=模型 7"))
 	if want := []namedModel{{"/m/\xff.gguf", "name"}, {"/m/ü.gguf", "ü"}, {"/m/x.gguf", "模型 7"}}; err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("%q, %v", list, err)
 	}
@@ -248,14 +283,5 @@ func TestCheckOpens(t *testing.T) {
 	}
 	if err := checkOpens([]namedModel{good, good}); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestDifferences(t *testing.T) {
-	a := DefaultConfig()
-	b := a
-	b.Ctx, b.Model = 7, []string{"x"}
-	if got := a.differences(b); !reflect.DeepEqual(got, []string{"model", "ctx"}) || a.differences(a) != nil {
-		t.Errorf("%v", got)
 	}
 }

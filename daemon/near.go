@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -84,13 +83,4 @@ func meant(name string, names []string) string {
 		return "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return ""
-}
-
-// keys are those of the settings file.
-func keys() (list []string) {
-	fields := reflect.TypeFor[Config]()
-	for i := range fields.NumField() {
-		list = append(list, fields.Field(i).Tag.Get("toml"))
-	}
-	return list
 }

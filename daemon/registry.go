@@ -1,17 +1,21 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"chimera/api"
+	"chimera/hostmem"
 	"chimera/paths"
+	"chimera/scheduler"
 )
 
 // This file owns the names of the models.
@@ -19,27 +23,27 @@ import (
 // namedModel is one --model setting.
 type namedModel struct{ path, name string }
 
-// parseModels reads PATH or PATH=NAME; the name defaults to the file's without .gguf. Names stand in JSON and in logs.
-func parseModels(settings []string) ([]namedModel, error) {
+// parseModels gives every model its name, which defaults to the file's without .gguf. Names stand in JSON and in logs.
+func parseModels(settings []ModelConfig) ([]namedModel, error) {
 	if len(settings) == 0 {
 		return nil, fmt.Errorf("no model: give --model PATH, or model = [\"PATH\"] in the configuration file")
 	}
 	var list []namedModel
 	seen := map[string]bool{}
-	for _, s := range settings {
-		path, name := splitModel(s)
+	for i, m := range settings {
+		path, name, key := m.Path, m.Name, fmt.Sprintf("model[%d]", i)
 		if name == "" {
 			name = strings.TrimSuffix(filepath.Base(path), ".gguf")
 		}
 		switch {
 		case path == "":
-			return nil, fmt.Errorf("model %q: there is no path before the =", s)
+			return nil, wrongf(key, "there is no path: write PATH, PATH=NAME or, in a table, path = \"PATH\"")
 		case name == "":
-			return nil, fmt.Errorf("model %q: the file's name gives none for the model; write PATH=NAME", s)
+			return nil, wrongf(key, "the file's name gives none for the model; write PATH=NAME")
 		case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-			return nil, fmt.Errorf("model %q: the name %q is not UTF-8, or holds control characters; write PATH=NAME", s, name)
+			return nil, wrongf(key, "the name %q is not UTF-8, or holds control characters; write PATH=NAME", name)
 		case seen[name]:
-			return nil, fmt.Errorf("model %q: two models have that name; write PATH=NAME", name)
+			return nil, wrongf(key, "%q: two models have that name; write PATH=NAME", name)
 		}
 		seen[name] = true
 		list = append(list, namedModel{path, name})
@@ -49,7 +53,10 @@ func parseModels(settings []string) ([]namedModel, error) {
 
 // splitModel reads PATH or PATH=NAME. What is there whole is a path; of several = the last behind a path that is there
 // counts, and where nothing is there the first.
-func splitModel(setting string) (path, name string) {
+func splitModel(setting string) (path, name string) { return splitNamed(setting, present) }
+
+// splitNamed is that for any setting which names a file and gives it a name.
+func splitNamed(setting string, present func(path string) bool) (path, name string) {
 	if present(setting) {
 		return setting, ""
 	}
@@ -102,8 +109,9 @@ func checkOpens(models []namedModel) error {
 
 // registry is the configured names, and the first one's model when it is loaded.
 type registry struct {
-	names  []string
-	served *atomic.Pointer[served]
+	names   []string
+	served  *atomic.Pointer[served]
+	loading *api.Loading
 }
 
 // Lookup implements api.Registry.
@@ -119,3 +127,40 @@ func (r *registry) Lookup(name string) (*api.Model, bool) {
 
 // Names implements api.Registry.
 func (r *registry) Names() []string { return r.names }
+
+// States implements api.Registry.
+func (r *registry) States() []api.ModelState {
+	list := make([]api.ModelState, len(r.names))
+	for i, name := range r.names {
+		list[i] = api.ModelState{Name: name, State: api.StateConfigured}
+	}
+	first := &list[0]
+	s := r.served.Load()
+	if s == nil {
+		first.State, first.Waiting, first.Percent = api.StateLoading, r.loading.Waiting(), new(r.loading.Percent())
+		return list
+	}
+	s.describe(first)
+	return list
+}
+
+// describe says how a model is doing that is loaded.
+func (s *served) describe(to *api.ModelState) {
+	now := s.loop.Snapshot()
+	to.State, to.Running, to.Waiting = api.StateReady, now.Running, now.Waiting
+	if cost := s.loop.Cost(); cost.Steps > 0 {
+		to.Cost = &cost
+	}
+	switch {
+	case errors.Is(now.Refusal, scheduler.ErrDraining):
+		to.State = api.StateDraining
+	case now.Refusal != nil:
+		to.State, to.Problem = api.StateFailed, now.Refusal.Error()
+	}
+	if now.Running+now.Waiting == 0 {
+		to.Idle = new(time.Since(now.Progress).Round(time.Millisecond).Seconds())
+	}
+	for _, u := range hostmem.Usage() { // all of it is the one model's
+		to.Memory += u.Bytes
+	}
+}

@@ -31,7 +31,10 @@ const drainTime = 45 * time.Second
 type server struct {
 	config    Config
 	reload    func() (Config, error) // reads the settings again
+	reloaded  []func(Config)         // see whenReloaded
+	inForce   atomic.Pointer[inForce]
 	models    []namedModel
+	pins      []pinned
 	loaded    *Loaded
 	api       *api.Model
 	scheduler *scheduler.Lane
@@ -184,24 +187,4 @@ func killWhenAskedTwice(terminate <-chan os.Signal, asked int, kill func()) {
 	}
 	slog.Error("killed while draining", "signal", (<-terminate).String())
 	kill()
-}
-
-// reloadConfig reads the settings again. A bad file leaves the old ones; what cannot change while
-// running is named in the log.
-func (s *server) reloadConfig() {
-	systemd.Reloading()
-	defer systemd.Ready()
-	c, err := s.reload()
-	if err != nil {
-		slog.Error("reload refused, the old settings stay", "cause", err)
-		return
-	}
-	level, _ := c.level()
-	logLevel.Set(level)
-	s.config.LogLevel = c.LogLevel
-	slog.Info("reloaded", "log_level", c.LogLevel)
-	s.loaded.countThreads(s.config.Engine())
-	if waiting := s.config.differences(c); len(waiting) > 0 {
-		slog.Warn("some changed settings need a restart", "settings", waiting)
-	}
 }

@@ -115,6 +115,7 @@ func TestReloadCountsThreads(t *testing.T) {
 		b, c := &counted{}, DefaultConfig()
 		c.Threads = threads
 		s := &server{config: c, reload: func() (Config, error) { return c, nil }, loaded: &Loaded{backend: b}}
+		s.whenReloaded(s.recountThreads)
 		s.reloadConfig()
 		if len(b.workers) != want {
 			t.Fatalf("threads = %d: told %v", threads, b.workers)

@@ -25,6 +25,9 @@ func (s *server) nameModels() (err error) {
 	if s.models, err = parseModels(s.config.Model); err != nil {
 		return &ConfigError{err}
 	}
+	if s.pins, err = s.config.readPins(); err != nil {
+		return &ConfigError{err}
+	}
 	return checkOpens(s.models[1:])
 }
 
@@ -77,6 +80,7 @@ func (s *server) loadModel() error {
 	if s.loaded, err = s.loadUnlessTerminated(f, p); err != nil {
 		return err
 	}
+	s.whenReloaded(s.recountThreads)
 	s.onStop(func() {
 		if err := s.loaded.Close(); err != nil {
 			slog.Error("closing the model", "cause", err)
@@ -103,6 +107,9 @@ func (s *server) loadModel() error {
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
 	return nil
 }
+
+// recountThreads follows a control group whose quota has changed.
+func (s *server) recountThreads(c Config) { s.loaded.countThreads(c.Engine()) }
 
 // openText gives the model's way from text to tokens. It takes moments, and comes before the weights.
 func (s *server) openText(f *weights.File) (*tokenizer.Tokenizer, Template, error) {
@@ -186,10 +193,14 @@ func (s *server) checkDecode() error {
 
 // startHTTP answers from here on: of the model, that it is loading.
 func (s *server) startHTTP() (err error) {
+	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
+	s.inForce.Store(s.config.inForce())
 	handlers := api.New(api.Config{
-		Registry: &registry{names(s.models), &s.served}, Metrics: api.NewMetrics(s.snapshot),
+		Registry: &registry{names(s.models), &s.served, s.loading}, Metrics: api.NewMetrics(s.snapshot),
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, Loading: s.loading, Ready: s.ready,
+		Tenant:         func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
+		Deadline:       func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

@@ -100,7 +100,7 @@ func TestEdgeSettings(t *testing.T) {
 		{"allowed_hosts = [\"chat.example\", \".corp\"]\ncors_origins = [\"https://ui.example\"]", nil, "", "auto", ""},
 		{"allowed_hosts = [\"https://chat.example\"]", nil, "", "", `allowed_hosts: "https://chat.example": write a name`},
 		{"", []string{"--cors-origins", "ui.example"}, "", "", `cors_origins: "ui.example": write it as browsers do`},
-		{"log_format = \"xml\"", nil, "", "", "log_format = xml: use text or json"},
+		{"log_format = \"xml\"", nil, "", "", "c.toml:1:1: log_format: xml: use text or json"},
 	} {
 		path := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {

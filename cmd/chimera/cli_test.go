@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 15 {
+	if met != 18 {
 		t.Errorf("%d verbs", met)
 	}
 }
@@ -126,7 +126,7 @@ func TestExitCodes(t *testing.T) {
 		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
 		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
-		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"bench --server " + nobody, 1, "start one with"},
+		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"unload a b", 2, "one operand too many"}, {"bench --server " + nobody, 1, "start one with"},
 		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --clients 0", 2, "--clients"}, {"bench --rate NaN", 2, "--rate"},
 		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"gpu --server " + nobody, 1, "no daemon answers at " + nobody}, {"gpu --local", 0, ""}, {"gpu --local --json", 0, ""},
 		{"gpu --local --server x", 2, "[local server]"}, {"gpu extra", 2, "extra"}, {"version extra", 2, "extra"},
@@ -263,6 +263,15 @@ func fakeServer(t *testing.T) *httptest.Server {
 			io.WriteString(w, `{"data":[{"id":"echo","loaded":true,"max_model_len":99}]}`)
 		case "/v1/gpu":
 			io.WriteString(w, `{"devices":[{"index":0,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","reason":"hot"},"reading":{"power_watts":412.5}}]}`)
+		case "/v1/cache":
+			io.WriteString(w, `{"caches":[{"model":"echo","lookups":8,"hits":6,"prefixes":[{"name":"n","key":"0a","tokens":32,"uses":2,"hotness":1.5,"saved_seconds":0.25}]}]}`)
+		case "/v1/models/a/b c/load", "/v1/models/echo/unload":
+			if r.Method != "POST" || !strings.Contains("/v1/models/a%2Fb%20c/load /v1/models/echo/unload", r.URL.EscapedPath()) {
+				http.Error(w, "bad", 400)
+			}
+		case "/v1/models/other/load":
+			w.WriteHeader(403)
+			io.WriteString(w, `{"error":{"message":"for root alone"}}`)
 		case "/v1/status":
 			io.WriteString(w, `{"state":"serving","models":[{"id":"echo","loaded":true,"max_model_len":99}],"requests":{"running":1,"waiting":2},"kv_pages":{"used":3,"total":4}}`)
 		default:
@@ -295,6 +304,10 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"ps"}, "echo", ""},
 		{"", []string{"ps"}, "1 running, 2 waiting, 3 of 4 KV pages in use", ""},
 		{"", []string{"ps", "--json"}, `"total": 4`, ""},
+		{"", []string{"cache"}, "echo: 6 of 8 requests found a prefix", ""},
+		{"", []string{"cache"}, "0a      n       32      2     1.50     0.2 s\n", ""},
+		{"", []string{"cache", "--json"}, `"hotness": 1.5`, ""},
+		{"", []string{"load", "a/b c"}, "", ""}, {"", []string{"unload", "echo"}, "", ""},
 		{"", []string{"gpu"}, "degrade: hot", ""},
 		{"", []string{"gpu", "--json"}, `"power_watts": 412.5`, ""},
 		{"", []string{"bench", "--clients", "2", "--requests", "4", "--prompt-words", "3", "--tokens", "2"}, "4 requests answered, 0 failed", ""},
@@ -306,6 +319,9 @@ func TestTalkVerbs(t *testing.T) {
 				t.Errorf("%v: exit %d\n%s%s", c.args, r.code, r.out, r.errors)
 			}
 		}
+	}
+	if r := runBinary(t, "", "load", "other", "--server", server); r.code != 1 || !strings.Contains(r.errors, "403: for root alone") {
+		t.Errorf("load: %+v", r)
 	}
 	t.Setenv("CHIMERA_SERVER", server)
 	if r := runBinary(t, "", "run", "x"); r.code != 0 || r.out != "an answer\n" {

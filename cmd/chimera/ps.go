@@ -13,9 +13,10 @@ func psCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ps", Short: "Show a daemon's models and load", Args: operands(),
-		Long: `Show what a running daemon is doing: the models that it knows, how many tokens their contexts hold, and which is loaded, or how far;
-how many requests run and wait; how many pages, of 16 tokens, of its KV cache are in use; its memory by purpose and the health of its
-GPUs. --json prints all that GET /v1/status says.`,
+		Long: `Show what a running daemon is doing: for each model how many tokens its context holds, how many requests run and wait, what
+memory it takes, how long nobody has used it, and its state: configured, loading, ready, draining or failed; then how many pages,
+of 16 tokens, of its KV cache are in use, its memory by purpose and the health of its GPUs. --json prints all that GET /v1/status
+says.`,
 		Example: "  chimera ps\n  chimera ps --server 127.0.0.1:8080 --json",
 	}
 	address := serverFlag(c)

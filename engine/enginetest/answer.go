@@ -115,7 +115,7 @@ func (w Want) Answer(l engine.Limits) (answer []int32) {
 	return answer
 }
 
-// biases are those of the token at a place of the answer.
+// biases are those of the token at a place of the answer. A mask takes the place of what was asked for its token.
 func (w Want) biases(at int) []engine.Bias {
 	if at >= w.Unmasked {
 		return w.Biases

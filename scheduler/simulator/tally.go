@@ -19,17 +19,17 @@ const window = 10 * time.Second
 
 // tally is what has been seen so far.
 type tally struct {
-	objectives      Objectives
-	all             group
-	classes         map[scheduler.Class]*group
-	tenants         map[string]*group
-	refusals        Refusals
-	queue, runs     float64 // requests x seconds
-	longest         int     // queue
-	seconds         float64
-	opened          time.Time // the present window
-	jain, least     []float64 // of windows
-	firstAt, lastAt time.Time
+	objectives  Objectives
+	all         group
+	classes     map[scheduler.Class]*group
+	tenants     map[string]*group
+	refusals    Refusals
+	queue, runs float64 // requests x seconds
+	longest     int     // queue
+	seconds     float64
+	opened      time.Time // the present window
+	jain, least []float64 // of windows
+	lastAt      time.Time
 }
 
 // group is what is counted of some requests.

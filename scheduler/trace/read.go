@@ -75,6 +75,7 @@ func Read(from io.Reader, name string) (*Trace, error) {
 	}
 	t.BlockTokens = form.blockTokens()
 	t.sort()
+	t.guessRefused()
 	return t, nil
 }
 

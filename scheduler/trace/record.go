@@ -186,7 +186,7 @@ func (r *Recorder) line(e Ended) line {
 	q := e.Request
 	l := line{
 		AtMS:   max(0, float64(e.Arrived.Sub(r.started).Microseconds())/1000),
-		Prompt: len(q.Prompt), Answer: e.Answer, Class: ClassName(q.Class), Priority: &q.Priority, End: string(e.End), Blocks: r.blocks(q),
+		Prompt: len(q.Prompt), Answer: e.Answer, Class: ClassName(q.Class), Priority: &q.Priority, End: e.End, Blocks: r.blocks(q),
 	}
 	if q.Tenant != "" {
 		l.Tenant = r.name([]byte("tenant " + q.Tenant))

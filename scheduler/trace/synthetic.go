@@ -30,6 +30,7 @@ type Synthetic struct {
 	Deadline     time.Duration
 	Classes      []Weight
 	Tenants      []Weight
+	Priorities   []Weight // their names are the digits
 	Seed         uint64
 }
 
@@ -69,6 +70,7 @@ var parameters = []parameter{
 	{"deadline", "of each first token, as 30s; 0s: none", func(s *Synthetic) any { return &s.Deadline }, 0, 0},
 	{"classes", "as interactive:3/batch:1", func(s *Synthetic) any { return &s.Classes }, 0, 0},
 	{"tenants", "as a:1/b:9: their shares of the requests", func(s *Synthetic) any { return &s.Tenants }, 0, 0},
+	{"priorities", "as 5:9/9:1", func(s *Synthetic) any { return &s.Priorities }, 0, 0},
 	{"seed", "chooses all of it", func(s *Synthetic) any { return &s.Seed }, 0, math.MaxInt64},
 }
 
@@ -125,6 +127,11 @@ func (s *Synthetic) check() error {
 			return fmt.Errorf("classes: %w", err)
 		}
 	}
+	for _, p := range s.Priorities {
+		if len(p.Name) != 1 || p.Name < "0" || p.Name > "9" {
+			return fmt.Errorf("priorities: %q is not between 0 and 9", p.Name)
+		}
+	}
 	return nil
 }
 
@@ -176,6 +183,7 @@ func (s Synthetic) Make() *Trace {
 	prefix := newChoice(s.Prefixes, func(k int) float64 { return math.Pow(float64(k+1), -s.Zipf) })
 	class := newChoice(len(s.Classes), func(i int) float64 { return s.Classes[i].Weight })
 	tenant := newChoice(len(s.Tenants), func(i int) float64 { return s.Tenants[i].Weight })
+	priority := newChoice(len(s.Priorities), func(i int) float64 { return s.Priorities[i].Weight })
 	at := 0.0
 	for i := range t.Requests {
 		r := &t.Requests[i]
@@ -191,6 +199,9 @@ func (s Synthetic) Make() *Trace {
 		}
 		if len(s.Tenants) > 0 {
 			r.Tenant = s.Tenants[tenant.pick(rng)].Name
+		}
+		if len(s.Priorities) > 0 {
+			r.Priority = int(s.Priorities[priority.pick(rng)].Name[0] - '0')
 		}
 	}
 	return t

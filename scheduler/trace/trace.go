@@ -28,6 +28,7 @@ type Request struct {
 	Tenant   string // a name that stands for it, in this trace alone
 	Priority int
 	Deadline time.Duration // since At; 0: none
+	Refused  bool          // when it was recorded
 }
 
 // Trace is requests in the order of their arrival.
@@ -47,6 +48,22 @@ func (t *Trace) Length() time.Duration {
 		return 0
 	}
 	return t.Requests[len(t.Requests)-1].At
+}
+
+// guessRefused gives requests that were refused an answer of the mean length of those that had one, where they asked for more: most ask for
+// as much as the context holds.
+func (t *Trace) guessRefused() {
+	sum, n := 0, 0
+	for i := range t.Requests {
+		if r := &t.Requests[i]; !r.Refused {
+			sum, n = sum+r.Answer, n+1
+		}
+	}
+	for i := range t.Requests {
+		if r := &t.Requests[i]; r.Refused && n > 0 {
+			r.Answer = min(r.Answer, sum/n)
+		}
+	}
 }
 
 // Limit keeps what has at most so many tokens, prompt and answer, and tells how many had more: a model with a shorter
@@ -89,7 +106,7 @@ type line struct {
 	Tenant     string   `json:"tenant,omitzero"`
 	Priority   *int     `json:"priority,omitzero"`
 	DeadlineMS float64  `json:"deadline_ms,omitzero"`
-	End        string   `json:"end,omitzero"` // see End
+	End        End      `json:"end,omitzero"`
 	Blocks     []string `json:"blocks,omitzero"`
 }
 
@@ -133,7 +150,7 @@ const mostMS = 1e12
 func (l *line) request(blockTokens int, began time.Duration) (r Request, err error) {
 	r = Request{
 		Prompt: l.Prompt, Answer: l.Answer, Tenant: l.Tenant, Priority: scheduler.DefaultPriority,
-		At: began + milliseconds(l.AtMS), Deadline: milliseconds(l.DeadlineMS),
+		At: began + milliseconds(l.AtMS), Deadline: milliseconds(l.DeadlineMS), Refused: l.End == Refused,
 	}
 	if l.Priority != nil {
 		r.Priority = *l.Priority
@@ -148,6 +165,8 @@ func (l *line) request(blockTokens int, began time.Duration) (r Request, err err
 		return r, fmt.Errorf("at_ms: %g is no time behind the start", l.AtMS)
 	case !(l.DeadlineMS >= 0 && l.DeadlineMS <= mostMS):
 		return r, fmt.Errorf("deadline_ms: %g is no time", l.DeadlineMS)
+	case !slices.Contains([]End{Done, Cancelled, Failed, Refused}, l.End):
+		return r, fmt.Errorf("end: %q is none of cancelled, failed and refused", l.End)
 	case r.Priority < 0 || r.Priority > 9:
 		return r, fmt.Errorf("priority: %d is not between 0 and 9", r.Priority)
 	}

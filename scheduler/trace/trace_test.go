@@ -45,7 +45,8 @@ const head = `{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:04:0
 func TestOwnForm(t *testing.T) {
 	text := head + `{"at_ms":2000.5,"prompt":40,"answer":3,"class":"batch","tenant":"t","priority":0,"deadline_ms":250,"blocks":["0000000000ff","ABCDEFabcdef"]}` + "\n\n" +
 		`{"at_ms":1,"prompt":1,"answer":0}` + "\n" +
-		`{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:05:05Z"}` + "\n" + `{"at_ms":5,"prompt":2,"answer":1,"end":"refused"}`
+		`{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:05:05Z"}` + "\n" + `{"at_ms":5,"prompt":2,"answer":1,"end":"refused"}` + "\n" +
+		`{"at_ms":6,"prompt":2,"answer":900,"end":"refused"}` // its answer is the mean of the others' that had one
 	tr, err := Read(strings.NewReader(text), "t.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -53,17 +54,18 @@ func TestOwnForm(t *testing.T) {
 	want := []Request{
 		{At: time.Millisecond, Prompt: 1, Priority: 5},
 		{At: 2000500 * time.Microsecond, Prompt: 40, Answer: 3, Class: scheduler.Batch, Tenant: "t", Deadline: 250 * time.Millisecond, Blocks: []uint64{255, 0xabcdefabcdef}},
-		{At: time.Minute + 5*time.Millisecond, Prompt: 2, Answer: 1, Priority: 5},
+		{At: time.Minute + 5*time.Millisecond, Prompt: 2, Answer: 1, Priority: 5, Refused: true},
+		{At: time.Minute + 6*time.Millisecond, Prompt: 2, Answer: 1, Priority: 5, Refused: true},
 	}
 	if !reflect.DeepEqual(tr.Requests, want) || tr.BlockTokens != 16 {
 		t.Errorf("got  %+v\nwant %+v", tr.Requests, want)
 	}
 	tr.Speed(2)
-	if left := tr.Limit(40); left != 1 || len(tr.Requests) != 2 || tr.Length() != 30*time.Second+2500*time.Microsecond {
+	if left := tr.Limit(40); left != 1 || len(tr.Requests) != 3 || tr.Length() != 30*time.Second+3*time.Millisecond {
 		t.Errorf("twice as fast, %d left out: %+v", left, tr.Requests)
 	}
 	for _, n := range []int{5, 1} {
-		if tr.First(n); len(tr.Requests) != min(n, 2) {
+		if tr.First(n); len(tr.Requests) != min(n, 3) {
 			t.Errorf("the first %d: %+v", n, tr.Requests)
 		}
 	}
@@ -82,6 +84,7 @@ func TestBadTraces(t *testing.T) {
 		head + `{"prompt":0}`:                  "f:2: a prompt of 0 tokens",
 		head + `{"prompt":99999999999}`:        "f:2: a prompt of 99999999999",
 		head + `{"prompt":1,"answer":-1}`:      "f:2: an answer of -1",
+		head + `{"prompt":1,"end":"bored"}`:    `f:2: end: "bored"`,
 		head + `{"prompt":1,"priority":10}`:    "f:2: priority",
 		head + `{"prompt":1,"class":"urgent"}`: `f:2: class: "urgent" is none of`,
 		head + `{"prompt":1,"deadline_ms":-3}`: "f:2: deadline_ms",
@@ -244,7 +247,7 @@ func TestRecorderBehindACut(t *testing.T) {
 }
 
 func TestSynthetic(t *testing.T) {
-	s, err := ParseSynthetic("requests=20000, rate=10,burst=4,prompt=100,prompt_sigma=0.5,answer=30,answer_sigma=0,prefixes=4,prefix=64,zipf=1,alone=0.25,classes=interactive:3/batch:1,tenants=a:1/b:9,deadline=2s,seed=7")
+	s, err := ParseSynthetic("requests=20000, rate=10,burst=4,prompt=100,prompt_sigma=0.5,answer=30,answer_sigma=0,prefixes=4,prefix=64,zipf=1,alone=0.25,classes=interactive:3/batch:1,tenants=a:1/b:9,deadline=2s,priorities=5:3/9:1,seed=7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +255,7 @@ func TestSynthetic(t *testing.T) {
 	if !reflect.DeepEqual(tr, s.Make()) {
 		t.Error("made twice it differs")
 	}
-	var gaps, squares, prompt, shared, batch, tenantA float64
+	var gaps, squares, prompt, shared, batch, urgent, tenantA float64
 	first := map[uint64]float64{}
 	for i, r := range tr.Requests {
 		if i > 0 {
@@ -268,6 +271,9 @@ func TestSynthetic(t *testing.T) {
 		if r.Class == scheduler.Batch {
 			batch++
 		}
+		if r.Priority == 9 {
+			urgent++
+		}
 		if r.Tenant == "a" {
 			tenantA++
 		}
@@ -279,7 +285,7 @@ func TestSynthetic(t *testing.T) {
 	mean := gaps / (n - 1)
 	for what, x := range map[string][2]float64{
 		"seconds between requests": {mean, 0.1}, "their squared variation": {squares/(n-1)/mean/mean - 1, 4}, "median prompt": {math.Exp(prompt / n), 100},
-		"share with a prefix": {shared / n, 0.75}, "share of batch": {batch / n, 0.25}, "share of a": {tenantA / n, 0.1},
+		"share with a prefix": {shared / n, 0.75}, "share of batch": {batch / n, 0.25}, "share of a": {tenantA / n, 0.1}, "share of priority 9": {urgent / n, 0.25},
 		"first prefix over second": {first[0] / first[1<<24], 2},
 	} {
 		if math.Abs(x[0]/x[1]-1) > 0.1 {
@@ -288,7 +294,7 @@ func TestSynthetic(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"color=red": `"color" is no parameter`, "rate": "rate has no value", "rate=0": "rate=0: use a number between", "rate=x": "use a number", "rate=NaN": "use a number",
-		"requests=1.5": "whole number", "classes=urgent:1": "urgent", "tenants=a": `"a" is no NAME:WEIGHT`, "deadline=5": "use a time", "seed=-1": "seed=-1: use a number",
+		"requests=1.5": "whole number", "classes=urgent:1": "urgent", "tenants=a": `"a" is no NAME:WEIGHT`, "deadline=5": "use a time", "seed=-1": "seed=-1: use a number", "priorities=10:1": `"10" is not between`,
 		"requests=10000000,prefix=1000000": "tokens in all",
 	} {
 		if _, err := ParseSynthetic(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// This file owns tests of a daemon that is configured by tables: tenants, deadlines, and who may administer.
+
+// answer is what a request gets.
+func answer(t *testing.T, c *http.Client, method, url, body string, head ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(head); i += 2 {
+		r.Header.Set(head[i], head[i+1])
+	}
+	a, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	text, _ := io.ReadAll(a.Body)
+	return a.StatusCode, string(text)
+}
+
+// A daemon takes its models and tenants from tables; a reload changes the tenants at once and says what waits for a restart.
+func TestTablesOfADaemon(t *testing.T) {
+	dir := t.TempDir()
+	file, socket := filepath.Join(dir, "c.toml"), filepath.Join(dir, "c.sock")
+	write := func(text string) {
+		text = fmt.Sprintf("ctx = 128\nsocket = %q\nhttp = \"0\"\n[[model]]\npath = %q\nname = \"one\"\n%s", socket, fixture(t, "llama"), text)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const foo = "keys = [\"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\"]\n"
+	write("[[tenant]]\nname = \"day\"\n" + foo + fmt.Sprintf("[[tenant]]\nname = \"own\"\nuids = [%d]\n", os.Getuid()))
+	p := startProcess(t, chimera("serve", "--config", file))
+	const body = `{"prompt":"x","max_tokens":1}`
+	unix, tcp := over(socket), http.DefaultClient
+	if code, text := answer(t, tcp, "POST", p.url()+"/v1/completions", body, "Authorization", "Bearer foo", "x-chimera-class", "batch"); code != 200 {
+		t.Fatalf("%d %s", code, text)
+	}
+	p.log.wait(t, "class=batch tenant=day", 1)
+	if code, text := answer(t, unix, "POST", "http://x/v1/completions", body); code != 200 {
+		t.Fatalf("%d %s", code, text)
+	}
+	p.log.wait(t, "tenant=own", 1)
+	if code, text := answer(t, unix, "POST", "http://x/v1/completions", body, "X-Chimera-Priority", "11"); code != 400 || !strings.Contains(text, `"param":"X-Chimera-Priority"`) {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := answer(t, unix, "GET", "http://x/v1/status", ""); code != 200 || !strings.Contains(text, `"name":"one","state":"ready","running":0,"waiting":0,"memory_bytes":`) || !strings.Contains(text, `"idle_seconds":`) {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := answer(t, tcp, "POST", p.url()+"/v1/cache/pins", `{"name":"a","prompt":"x"}`); code != 403 || !strings.Contains(text, "not_permitted") {
+		t.Errorf("over TCP: %d %s", code, text)
+	}
+	if code, text := answer(t, unix, "DELETE", "http://x/v1/cache/pins", `{"name":""}`); code != 400 || !strings.Contains(text, `"param":"name"`) {
+		t.Errorf("over the socket: %d %s", code, text)
+	}
+
+	write("[[tenant]]\nname = \"night\"\n" + foo + "[cache]\npins = [\"/nowhere\"]\n[scheduler]\ndeadline_ms = 3000\n")
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.log.wait(t, "some changed settings need a restart", 1)
+	if text := p.log.String(); !strings.Contains(text, "settings=[cache.pins]") || !strings.Contains(text, `changed="[tenant scheduler.deadline_ms]"`) {
+		t.Errorf("%s", text)
+	}
+	answer(t, tcp, "POST", p.url()+"/v1/completions", body, "X-Api-Key", "foo")
+	p.log.wait(t, "tenant=night", 1)
+	write("[[tenant]]\nname = \"none\"\n")
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.log.wait(t, "c.toml:7:3: tenant[0]: tenant", 1)
+	answer(t, tcp, "POST", p.url()+"/v1/completions", body, "X-Api-Key", "foo")
+	p.log.wait(t, "tenant=night", 2)
+}

@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"chimera/api"
+)
+
+// This file owns the table of the settings that are one value: from it come flags, environment, --help, the checks of the
+// file, what a reload applies, and docs/CONFIG.md. Tables of which there may be several are in config_tables.go.
+
+// setting is one key.
+type setting struct {
+	key     string      // of the file: a.b_c for b_c in the table [a], --a-b-c and CHIMERA_A_B_C
+	value   pflag.Value // bound to the field; refuses what the setting can't be
+	usage   string
+	live    bool   // SIGHUP applies it; all else waits for a restart
+	example string // as TOML, where the default would say nothing
+}
+
+// flag is the setting's flag without dashes.
+func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
+
+// settings are all of them, bound to c.
+func (c *Config) settings() []setting {
+	list := []setting{
+		{key: "model", value: models{&c.Model, new(bool)}, example: `["/var/lib/chimera/model.gguf=small"]`,
+			usage: "model file, PATH or PATH=NAME; a bare name may be a cached model; the first is loaded, all must open (may be repeated); [[model]] says more of each"},
+		{key: "socket", value: text{&c.Socket}, usage: "path of the Unix socket; a systemd socket unit takes its place"},
+		{key: "http", value: text{&c.HTTP}, usage: "TCP address, HOST:PORT; a bare port means loopback; without it there is no TCP listener"},
+	}
+	return append(append(list, c.engineSettings()...), []setting{
+		{key: "step_tokens", value: number{&c.StepTokens, 1, 1 << 16}, usage: "most tokens that one step computes"},
+		{key: "max_sequences", value: number{&c.MaxSequences, 1, 4096}, usage: "most answers that are computed at a time"},
+		{key: "max_logprobs", value: number{&c.MaxLogprobs, 0, 1000}, usage: "most log-probabilities that a request may ask for"},
+		{key: "queue_length", value: number{&c.QueueLength, 1, 1 << 20},
+			usage: "most answers that may wait; what would make it more is refused with 429, one request of more with 400"},
+		{key: "max_body", value: number{&c.MaxBody, 1 << 10, 1 << 30}, usage: "largest request body in bytes"},
+		{key: "chat_template", value: text{&c.ChatTemplate}, usage: "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE"},
+		{key: "control_tokens_in_messages", value: truth{&c.ControlTokensInMessages},
+			usage: "let what clients write in messages, such as <|im_end|>, become control tokens; without it only the chat template can write those"},
+		{key: "allowed_hosts", value: texts{&c.AllowedHosts, new(bool)},
+			usage: "name that clients may call this server by over TCP, beside addresses, localhost and the machine's name; .example.org: all names below it; *: any; an address that is not loopback takes any name until one is given (may be repeated)"},
+		{key: "cors_origins", value: texts{&c.CORSOrigins, new(bool)},
+			usage: "origin of web pages that may use the server over TCP, beside its own: SCHEME://HOST[:PORT]; *: any (may be repeated)"},
+		{key: "isolate_tenants", value: decision{&c.IsolateTenants},
+			usage: "whether users (of the Unix socket) and API keys (over TCP) share no prefix cache, so that nobody learns what others asked; auto, which a file says by leaving it out: yes, unless the only listener is a Unix socket that one user alone can reach"},
+		{key: "record_trace", value: text{&c.RecordTrace},
+			usage: "file that every request is recorded in, without its text, for chimera simulate: times, lengths, keyed hashes of what prompts begin with; it is appended to, up to 1 GiB"},
+		{key: "log_format", value: choice{&c.LogFormat, []string{"text", "json"}}, usage: "form of the log's lines: text or json"},
+		{key: "log_level", value: choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, live: true,
+			usage: "least level that is logged: debug, info, warn or error"},
+		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000},
+			usage: "milliseconds that a step may take while somebody is being answered: how long prompts hold up others' next token; 0: automatic"},
+		{key: "scheduler.deadline_ms", value: number{&c.Scheduler.Deadline, 0, maxDeadline}, live: true,
+			usage: "milliseconds within which an interactive request has its first token, where it does not say (x-chimera-deadline-ms); one that still waits then gets 503; 0: no deadline"},
+		{key: "scheduler.batch_deadline_ms", value: number{&c.Scheduler.BatchDeadline, 0, maxDeadline}, live: true,
+			usage: "the same for requests of the class batch; those of the class background have none"},
+		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, 0, maxIdle},
+			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
+		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
+			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
+	}...)
+}
+
+// maxDeadline is in milliseconds.
+const maxDeadline = int(api.MaxDeadline / 1e6)
+
+// engineSettings are those that every verb which loads a model has.
+func (c *Config) engineSettings() []setting {
+	return []setting{
+		{key: "threads", value: number{&c.Threads, 0, 1024}, usage: "compute threads; 0: one per physical core that affinity and the control group's CPU quota leave"},
+		{key: "kv_type", value: choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, usage: "type of the KV cache: f32, f16 or q8_0"},
+		{key: "isa", value: choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, usage: "instruction set: auto, scalar, avx2 or avx512"},
+		{key: "device", value: device{&c.Device},
+			usage: "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, or the CPU where there is none"},
+		{key: "ctx", value: number{&c.Ctx, 0, 1 << 24}, usage: fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext)},
+	}
+}
+
+// EngineFlags binds the settings that every verb which loads a model has to c.
+func EngineFlags(f *pflag.FlagSet, c *Config) { bind(f, c.engineSettings()) }
+
+// Flags binds all settings to c.
+func Flags(f *pflag.FlagSet, c *Config) { bind(f, c.settings()) }
+
+func bind(f *pflag.FlagSet, list []setting) {
+	for _, s := range list {
+		if bound := f.VarPF(s.value, s.flag(), "", s.usage); s.value.Type() == "bool" {
+			bound.NoOptDefVal = "true"
+		}
+	}
+}
