@@ -138,7 +138,7 @@ func (s *Lane) Precheck(a Ask) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.Answers > s.config.QueueLength {
-		return &GroupTooLargeError{Requests: a.Answers, QueueLength: s.config.QueueLength}
+		return nil // a fault of the request, which SubmitGroup names when its fields have been looked at
 	}
 	if err := s.taken(max(1, a.Answers), a.Tenant); err != nil {
 		return err
