@@ -128,27 +128,18 @@ func (s *Lane) expectedRows(seq *Sequence) int {
 	return max(1, len(seq.tokens)-engine.PageTokens*s.groups[0].pool.directory.run(seq.keys))
 }
 
-// Ask is what is known of a request before it is tokenised.
-type Ask struct {
-	PromptBytes int
-	Answers     int
-	Class       Class
-	Tenant      string
-	Deadline    time.Time
-}
-
 // Precheck refuses at once what SubmitGroup would refuse for sure: it is asked before the work of tokenising. It assumes the best: that all
 // that is cached is of this prompt, and that its text has as few tokens as texts were seen to have.
 func (s *Lane) Precheck(a Ask) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.Answers > s.config.QueueLength {
-		return &GroupTooLargeError{Requests: a.Answers, QueueLength: s.config.QueueLength}
+		return nil // it can't ever be taken, and whoever knows its fields has still to say which is wrong
 	}
 	if err := s.taken(max(1, a.Answers), a.Tenant); err != nil {
 		return err
 	}
-	rows := int(float64(a.PromptBytes)*s.density) - s.forecast.cached
+	rows := int(float64(a.PromptBytes)*s.density) + a.PromptTokens - s.forecast.cached
 	return s.promise(a.Class, a.Tenant, a.Deadline, max(1, rows))
 }
 
