@@ -11,10 +11,11 @@ type cache struct {
 	lookups uint64 // sequences that looked for a prefix, each once
 	hits    uint64 // those that found one
 	pins    []*pin
+	shadows *shadows // nil: no group has whole prefixes
 }
 
 func newCache(halfLife time.Duration) cache {
-	return cache{heat: &heat{halfLife: halfLife.Seconds(), turns: usesToHalf}}
+	return cache{heat: &heat{halfLife: halfLife.Seconds(), turns: usesToHalf, cooling: 1, again: &recompute{}}}
 }
 
 // tick sets the clock that uses are counted by where a half-life is set.
@@ -27,14 +28,34 @@ func (c *cache) tick(now time.Time) {
 	}
 }
 
-// lookUp counts a sequence that is given a place.
-func (c *cache) lookUp(seq *Sequence, prefix int) {
+// watch begins to compare rules.
+func (c *cache) watch(groups []group) {
+	for g := range groups {
+		if groups[g].keyed && groups[g].pool.chained {
+			c.shadows = newShadows(len(groups[g].pool.pages), c.heat)
+			return
+		}
+	}
+}
+
+// lookUp takes note of a sequence that is given a place.
+func (s *Lane) lookUp(seq *Sequence, prefix int) {
+	c := &s.cache
 	if seq.releases > 0 {
 		return
 	}
 	c.lookups++
 	if prefix > 0 {
 		c.hits++
+	}
+	if c.shadows == nil || !seq.isUse() {
+		return
+	}
+	if cooling := c.shadows.ask(seq, c.heat); cooling != c.heat.cooling {
+		c.heat.cooling = cooling
+		for g := range s.groups {
+			s.groups[g].pool.rerate()
+		}
 	}
 }
 

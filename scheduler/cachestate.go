@@ -19,7 +19,8 @@ type CacheState struct {
 	HitTokens   uint64        // that were not computed, those of preempted requests among them
 	Evictions   uint64        // pages that were given away with what they held, of all groups
 	SavedMillis float64       // of computing that hits made needless, as far as is remembered
-	HalfLife    time.Duration // after which a use counts half; 0: after twenty times as many uses as there are pages
+	HalfLife    time.Duration // after which a use counts half; 0: after forty times as many uses as there are pages
+	Recency     bool          // what was used last stays at the moment, since of late that spared more than uses do
 	Prefixes    []CachedPrefix
 	Pins        []PinState
 }
@@ -65,7 +66,7 @@ func (s *Lane) Cache() (c CacheState) {
 func (s *Lane) cacheState() CacheState {
 	c := CacheState{
 		Lookups: s.cache.lookups, Hits: s.cache.hits, HitTokens: s.stats.PrefixTokens,
-		HalfLife: time.Duration(s.cache.heat.halfLife * float64(time.Second)),
+		HalfLife: time.Duration(s.cache.heat.halfLife * float64(time.Second)), Recency: s.cache.heat.cooling != 1,
 	}
 	of := 0
 	for g := range s.groups {

@@ -28,6 +28,20 @@ func (s *Lane) check() error {
 	return nil
 }
 
+// checkShadows wants in order what the lane compares its own pages with.
+func (s *Lane) checkShadows() error {
+	if s.cache.shadows != nil {
+		for i := range s.cache.shadows {
+			pool := s.cache.shadows[i].pool
+			of := group{GroupLimits: engine.GroupLimits{Name: "shadow"}, pool: pool, keyed: true}
+			if err := of.checkPool(make([]int, len(pool.pages))); err != nil {
+				return fmt.Errorf("shadow %d: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
 // users counts in how many tables each page is.
 func (s *Lane) users(g int) []int {
 	users := make([]int, len(s.groups[g].pool.pages))

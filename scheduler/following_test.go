@@ -98,6 +98,9 @@ func TestWaiterLendsItsClass(t *testing.T) {
 	}
 	before := len(s.instance.(*enginetest.Instance).Steps())
 	untilDone(t, loop, s, front, 30)
+	if all[0].delivered() > 0 {
+		t.Error("it waited for more than what they share")
+	}
 	untilDone(t, loop, s, all[0], 30)
 	foreground, background := 0, 0
 	for _, step := range s.instance.(*enginetest.Instance).Steps()[before:] {

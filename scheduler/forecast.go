@@ -139,7 +139,7 @@ func (s *Lane) Precheck(a Ask) error {
 	if err := s.taken(max(1, a.Answers), a.Tenant); err != nil {
 		return err
 	}
-	rows := int(float64(a.PromptBytes)*s.density) + a.PromptTokens - s.forecast.cached
+	rows := a.PromptTokens + int(float64(a.PromptBytes)*s.density) - s.forecast.cached
 	return s.promise(a.Class, a.Tenant, a.Deadline, max(1, rows))
 }
 

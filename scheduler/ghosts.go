@@ -6,12 +6,11 @@ import "encoding/binary"
 // comes back is known.
 
 // A set of eight entries is one place of the table; in it the one that was used longest ago gives way. For each page of the
-// pool there are four entries of 40 bytes: with fewer, what comes back after much else was asked for is taken for new; more
-// remember what has cooled already
-// (docs/POLICY.md). A page of a model as small as SmolLM2-135M has 360 KB.
+// pool there are eight entries of 40 bytes: with fewer, what comes back after much else was asked for is taken for new; more
+// remember what has cooled already (docs/POLICY.md). A page of a model as small as SmolLM2-135M has 360 KB.
 const (
 	ghostWays     = 8
-	ghostsPerPage = 4
+	ghostsPerPage = 8
 )
 
 type ghost struct {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -98,7 +99,7 @@ func (f *fixture) finish(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the loop did not end")
 	}
-	if err := f.check(); err != nil {
+	if err := errors.Join(f.check(), f.checkShadows()); err != nil {
 		t.Error(err)
 	}
 	if n := f.instance.UnderWay(); n != 0 {

@@ -12,18 +12,19 @@ import "math"
 //
 // docs/POLICY.md shows what this is worth beside recency, and how the constants were chosen.
 
-// usesToHalf says when a use counts half where no half-life is set: after twenty times as many uses as the pool has pages. So
+// usesToHalf says when a use counts half where no half-life is set: after forty times as many uses as the pool has pages. So
 // what is remembered grows with what can be kept: a large cache keeps what is asked for seldom, and sees enough uses of it to
 // know; in a small one, what was hot and is no more goes soon. It holds at any rate of requests, and a quiet night cools
 // nothing. docs/POLICY.md has the tables.
-const usesToHalf = 20
+const usesToHalf = 40
 
 // heat is what all pages of a lane have in common.
 type heat struct {
 	halfLife float64 // seconds; 0: the uses themselves are the clock
 	now      float64 // half-lives since the start, where halfLife is set
 	turns    float64 // of uses of all pages to a half-life, where it is not
-	again    recompute
+	cooling  float64 // how many times as fast as by the half-life what is idle cools: see shadow.go
+	again    *recompute
 }
 
 // usage is how a content was used. Its clock is in half-lives.
@@ -45,7 +46,9 @@ func (u *usage) count(now float64) {
 }
 
 // rate sets the value of a content that takes so much to compute.
-func (u *usage) rate(cost float64) { u.value = u.at + math.Log2(float64(u.decays)*cost) }
+func (u *usage) rate(h *heat, cost float64) {
+	u.value = u.at*h.cooling + math.Log2(float64(u.decays)*cost)
+}
 
 // colder tells which of two nodes goes first.
 func (n *node) colder(other *node) bool {

@@ -98,6 +98,15 @@ func (x *index) insert(k pageKey, parent, id int32, position int, use bool) int3
 	return n
 }
 
+// rate sets the node's value. In a window all positions see as much, so that no page takes longer than another.
+func (x *index) rate(nd *node) {
+	cost := 1.0
+	if x.chained {
+		cost = x.heat.again.relative(int(nd.position))
+	}
+	nd.rate(x.heat, cost)
+}
+
 // now is the time in half-lives.
 func (x *index) now() float64 {
 	if x.heat.halfLife > 0 {
@@ -111,7 +120,7 @@ func (x *index) use(n int32) {
 	nd := &x.nodes[n]
 	x.counted++
 	nd.count(x.now())
-	nd.rate(x.heat.again.relative(int(nd.position)))
+	x.rate(nd)
 	if nd.place != none {
 		x.leaves.mend(x.nodes, int(nd.place))
 	}

@@ -22,7 +22,7 @@ type Config struct {
 	// Without leaves characteristics out of the policy, and Rules are others than DefaultRules: for experiments.
 	Without  CharacteristicSet
 	Rules    *Rules
-	HalfLife time.Duration // a use of a cached page counts half after so long; 0: after twenty times as many uses as there are pages
+	HalfLife time.Duration // a use of a cached page counts half after so long; 0: after forty times as many uses as there are pages
 }
 
 // Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
@@ -132,6 +132,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
 		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
 	}
+	s.cache.watch(groups)
 	s.budget = s.mostBackground()
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()

@@ -170,6 +170,6 @@ func (s *Lane) take(seq *Sequence, prefix int) {
 		seq.cached.Store(int32(seq.computed))
 	}
 	s.stats.PrefixTokens += uint64(seq.computed)
-	s.cache.lookUp(seq, prefix)
+	s.lookUp(seq, prefix)
 	s.advance(seq) // fits has counted them
 }

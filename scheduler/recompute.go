@@ -21,6 +21,9 @@ const recomputeForgets = 1.0 / 50000
 // leastPrefill is how many rows a step has at least to be counted: the time of smaller ones is that of reading weights.
 const leastPrefill = engine.PageTokens
 
+// enoughRows is how many rows must have been seen before depth is believed to matter: the first steps are slow for reasons of their own.
+const enoughRows = 1000
+
 // observe notes a step: how many rows it had, how many positions they saw together, and how long it took.
 func (r *recompute) observe(rows, seen int, took time.Duration) {
 	if rows < leastPrefill || took <= 0 {
@@ -39,7 +42,7 @@ func (r *recompute) line() (row, position float64) {
 	}
 	x, y := r.depths/r.rows, r.times/r.rows
 	spread := r.depths2/r.rows - x*x
-	if spread > 1 { // else depths were all alike, and tell nothing of others
+	if spread > 1 && r.rows > enoughRows { // else depths were all alike, and tell nothing of others
 		position = max(0, (r.products/r.rows-x*y)/spread)
 	}
 	if row = y - position*x; row <= 0 {

@@ -1,11 +1,11 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"sort"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +22,8 @@ type trace struct {
 	pages    []int // of each object; behind the `objects` first each is asked for once
 	objects  int
 	requests []int
-	warm     int // so many requests come before the count begins
+	grown    []int // pages that each request has of its object; nil: all
+	warm     int   // so many requests come before the count begins
 }
 
 // law is what a trace is drawn by.
@@ -68,6 +69,38 @@ func change(rank []int, r *rand.Rand) {
 		a, b := r.IntN([]int{part, len(rank)}[r.IntN(2)]), r.IntN(len(rank))
 		rank[a], rank[b] = rank[b], rank[a]
 	}
+}
+
+// of is how many pages of the object request i asks for.
+func (t trace) of(i int) int {
+	if t.grown == nil {
+		return t.pages[t.requests[i]]
+	}
+	return t.grown[i]
+}
+
+// conversations draws a trace of them: each begins with four pages to which each turn adds some, and goes on, with the odds given, when as many others
+// have had a turn as there are conversations at a time.
+func conversations(atATime, requests int, goesOn float64, seed uint64) trace {
+	r := rand.New(rand.NewPCG(seed, 2))
+	t := trace{warm: requests / 4}
+	begin := func() int {
+		t.pages = append(t.pages, 4+r.IntN(12))
+		return len(t.pages) - 1
+	}
+	open := make([]int, atATime)
+	for i := range open {
+		open[i] = begin()
+	}
+	for range requests {
+		k := r.IntN(atATime)
+		o := open[k]
+		t.requests, t.grown = append(t.requests, o), append(t.grown, t.pages[o])
+		if t.pages[o] += 1 + r.IntN(8); r.Float64() > goesOn || t.pages[o] > 120 {
+			open[k] = begin()
+		}
+	}
+	return t
 }
 
 // share is how many pages that part of all objects has.
@@ -163,11 +196,12 @@ func object(id, pages int) []int32 {
 
 // constants are those of hotness that the tables try.
 type constants struct {
-	turns  float64
-	ghosts int // for each page
+	turns   float64
+	ghosts  int     // for each page
+	cooling float64 // 0: as the shadows tell
 }
 
-var chosen = constants{usesToHalf, ghostsPerPage}
+var chosen = constants{turns: usesToHalf, ghosts: ghostsPerPage}
 
 // hotness replays the trace on a pool of so many pages, and one for the token behind.
 func (t trace) hotness(tb testing.TB, pages int, c constants) (cost float64) {
@@ -175,14 +209,18 @@ func (t trace) hotness(tb testing.TB, pages int, c constants) (cost float64) {
 	l.Groups = []engine.GroupLimits{enginetest.Full(pages + 1)}
 	d := newDry(tb, l, Config{})
 	machine := replayed()
-	d.cache.heat.again, d.cache.heat.turns, d.groups[0].pool.ghosts = machine, c.turns, newGhosts(c.ghosts*pages)
+	*d.cache.heat.again, d.cache.heat.turns, d.groups[0].pool.ghosts = machine, c.turns, newGhosts(c.ghosts*pages)
+	d.cache.watch(d.groups)
+	if c.cooling > 0 {
+		d.cache.heat.cooling, d.cache.shadows = c.cooling, nil
+	}
 	for i, o := range t.requests {
-		cached := d.ask(tb, 0, object(o, t.pages[o])) / engine.PageTokens
-		for p := cached; p < t.pages[o] && i >= t.warm; p++ {
+		cached := d.ask(tb, 0, object(o, t.of(i))) / engine.PageTokens
+		for p := cached; p < t.of(i) && i >= t.warm; p++ {
 			cost += machine.page(p)
 		}
 	}
-	if err := d.check(); err != nil {
+	if err := errors.Join(d.check(), d.checkShadows()); err != nil {
 		tb.Fatal(err)
 	}
 	return cost
@@ -229,25 +267,70 @@ func TestHotnessClosesTheGap(t *testing.T) {
 	}
 }
 
+// talk is a trace of a hundred conversations at a time, of which each turn is the last of one in five, and the pages of that part of
+// what they have together.
+func talk(requests int, part float64) (t trace, pages int) {
+	t = conversations(100, requests, 0.8, 1)
+	all := 0
+	for i := range t.requests {
+		all += t.of(i)
+	}
+	return t, int(part * 100 * float64(all) / float64(len(t.requests)))
+}
+
+// Where what was used often is over, recency is right, and hotness finds out: it computes a few percent more at most. Uses alone
+// would have it compute much more.
+func TestHotnessInConversations(t *testing.T) {
+	for _, part := range []float64{0.3, 1, 1.5} {
+		talks, pages := talk(2500, part)
+		recency, hot := talks.recency(pages), talks.hotness(t, pages, chosen)
+		if hot > 1.03*recency {
+			t.Errorf("cache of %.0f%%: %.0f s are computed, and %.0f s by recency", 100*part, hot/1000, recency/1000)
+		}
+	}
+	talks, pages := talk(2500, 1.5)
+	slow := chosen
+	slow.cooling = 1
+	if recency, uses := talks.recency(pages), talks.hotness(t, pages, slow); uses < 1.5*recency {
+		t.Errorf("uses alone compute %.0f s, recency %.0f s: the trace tells nothing", uses/1000, recency/1000)
+	}
+}
+
 // BenchmarkHotness prints the tables of docs/POLICY.md.
 func BenchmarkHotness(b *testing.B) {
-	whole := law{objects: 500, requests: 20000, scans: 0.2, seed: 1}
-	moving := whole
-	moving.drift = 2000
 	for b.Loop() {
-		var out strings.Builder
+		whole := law{objects: 500, requests: 20000, scans: 0.2, seed: 1}
+		fmt.Print("\n| Zipf | cache | recency, s | foresight, s | W-TinyLFU | hotness |\n| --- | --- | --- | --- | --- | --- |\n")
 		for _, c := range whole.cells(b, chosen) {
-			fmt.Fprintf(&out, "| %.1f | %.0f%% | %.0f | %.0f | %.0f%% | %.0f%% |\n", c.exponent, 100*c.part, c.recency/1000, c.foresight/1000, 100*c.tinyLFU, 100*c.hotness)
+			fmt.Printf("| %.1f | %.0f%% | %.0f | %.0f | %.0f%% | %.0f%% |\n", c.exponent, 100*c.part, c.recency/1000, c.foresight/1000, 100*c.tinyLFU, 100*c.hotness)
 		}
+		fmt.Print("\n| seed | worst cell | least ahead of W-TinyLFU, points |\n| --- | --- | --- |\n")
+		for seed := range uint64(5) {
+			other := whole
+			other.seed = seed + 1
+			closed, ahead := worst(other.cells(b, chosen))
+			fmt.Printf("| %d | %.0f%% | %+.0f |\n", other.seed, 100*closed, 100*ahead)
+		}
+		fmt.Print("\n| cache | recency, s | foresight, s | uses alone, s | hotness, s |\n| --- | --- | --- | --- | --- |\n")
+		slow := chosen
+		slow.cooling = 1
+		for _, part := range []float64{0.3, 0.6, 1, 1.5} {
+			t, pages := talk(10000, part)
+			fmt.Printf("| %.0f%% | %.0f | %.0f | %.0f | %.0f |\n", 100*part, t.recency(pages)/1000, t.foresight(pages)/1000, t.hotness(b, pages, slow)/1000, t.hotness(b, pages, chosen)/1000)
+		}
+		moving := whole
+		moving.drift = 2000
+		fmt.Print("\n| uses of the pool to a half-life | worst cell | ahead | worst, drifting | ahead, drifting |\n| --- | --- | --- | --- | --- |\n")
 		for _, turns := range []float64{2, 5, 10, 20, 40, 80} {
-			closed, ahead := worst(whole.cells(b, constants{turns, ghostsPerPage}))
-			moved, movedAhead := worst(moving.cells(b, constants{turns, ghostsPerPage}))
-			fmt.Fprintf(&out, "| %.0f | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", turns, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
+			closed, ahead := worst(whole.cells(b, constants{turns: turns, ghosts: ghostsPerPage}))
+			moved, movedAhead := worst(moving.cells(b, constants{turns: turns, ghosts: ghostsPerPage}))
+			fmt.Printf("| %.0f | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", turns, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
 		}
-		for _, ghosts := range []int{0, 2, 4, 8, 16, 32} {
-			closed, ahead := worst(whole.cells(b, constants{usesToHalf, ghosts}))
-			fmt.Fprintf(&out, "| %d | %.0f%% | %+.0f |\n", ghosts, 100*closed, 100*ahead)
+		fmt.Print("\n| remembered contents a page | worst cell | ahead | worst, drifting | ahead, drifting |\n| --- | --- | --- | --- | --- |\n")
+		for _, ghosts := range []int{0, 1, 2, 4, 8, 16} {
+			closed, ahead := worst(whole.cells(b, constants{turns: usesToHalf, ghosts: ghosts}))
+			moved, movedAhead := worst(moving.cells(b, constants{turns: usesToHalf, ghosts: ghosts}))
+			fmt.Printf("| %d | %.0f%% | %+.0f | %.0f%% | %+.0f |\n", ghosts, 100*closed, 100*ahead, 100*moved, 100*movedAhead)
 		}
-		fmt.Print(out.String())
 	}
 }

@@ -21,9 +21,9 @@ func (t trace) shelf(pages int) *shelf {
 	return &shelf{trace: t, room: pages, held: map[int]int{}, value: map[int]float64{}, machine: replayed()}
 }
 
-// missing is what the pages of the object that are not held take.
-func (s *shelf) missing(o, held int) (cost float64) {
-	for p := held; p < s.pages[o]; p++ {
+// missing is what the pages of an object behind those held take.
+func (s *shelf) missing(pages, held int) (cost float64) {
+	for p := held; p < pages; p++ {
 		cost += s.machine.page(p)
 	}
 	return cost
@@ -33,14 +33,14 @@ func (s *shelf) missing(o, held int) (cost float64) {
 func (s *shelf) replay(number func(i, o int) float64) (cost float64) {
 	for i, o := range s.requests {
 		if i >= s.warm {
-			cost += s.missing(o, s.held[o])
+			cost += s.missing(s.of(i), s.held[o])
 		}
-		s.room -= s.pages[o] - s.held[o]
+		s.room -= s.of(i) - s.held[o]
 		delete(s.held, o) // it is in use: not to be evicted
 		for s.room < 0 {
 			s.evict()
 		}
-		s.held[o], s.value[o] = s.pages[o], number(i, o)
+		s.held[o], s.value[o] = s.of(i), number(i, o)
 	}
 	return cost
 }
@@ -108,7 +108,7 @@ func (t trace) tinyLFU(pages int) (cost float64) {
 	s := t.shelf(pages)
 	for i, o := range t.requests {
 		if c.where[o] == nil && i >= t.warm {
-			cost += s.missing(o, 0)
+			cost += s.missing(s.pages[o], 0)
 		}
 		c.ask(o)
 	}
