@@ -158,6 +158,7 @@ func TestRecorder(t *testing.T) {
 		r.Add(Ended{Request: scheduler.Request{Prompt: shared, Class: scheduler.Batch, Priority: 7, Tenant: "alice", Deadline: later.Add(time.Second)}, Arrived: later, Answer: 9})
 		r.Add(Ended{Request: scheduler.Request{Prompt: append(tokens(100, 32), 5, 6, 7), Priority: 5}, Arrived: r.started.Add(time.Second), Answer: 2, End: Cancelled})
 		r.Add(Ended{Request: scheduler.Request{Prompt: shared, Salt: "bob", Priority: 5}, Arrived: later, Answer: 1})
+		r.Add(Ended{Request: scheduler.Request{Priority: 5}, Tokens: 77, Arrived: later.Add(time.Second), Answer: 1 << 30, End: Refused})
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +175,7 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("others may read it: %v, %v", info.Mode(), err)
 	}
 	tr, err := Open(path)
-	if err != nil || len(tr.Requests) != 6 {
+	if err != nil || len(tr.Requests) != 8 {
 		t.Fatalf("%+v, %v", tr, err)
 	}
 	got := [2][3]Request{} // (recordings, requests), where the second began a moment later
@@ -186,6 +187,9 @@ func TestRecorder(t *testing.T) {
 	}
 	if r := got[0][1]; r.At != 3*time.Second || r.Class != scheduler.Batch || r.Priority != 7 || r.Deadline != time.Second || len(r.Tenant) != blockDigits {
 		t.Errorf("the batch: %+v", r)
+	}
+	if r := tr.Requests[7]; r.Prompt != 77 || r.Answer != 4 || !r.Refused || r.Blocks != nil {
+		t.Errorf("one that was refused unread: %+v", r)
 	}
 	if !slices.Equal(got[0][0].Blocks, got[0][1].Blocks) {
 		t.Error("two prompts that begin alike share no blocks")
