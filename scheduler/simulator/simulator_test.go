@@ -190,6 +190,29 @@ func TestPreemptionsShow(t *testing.T) {
 	}
 }
 
+// A constant of the policy is what the run says.
+func TestRulesAreTried(t *testing.T) {
+	c := plain()
+	c.Cost = scheduler.CostState{ConstantMS: 10, PrefillRowMS: 1}
+	asks := asked(trace.Request{Prompt: 10, Answer: 200}, trace.Request{At: 50 * time.Millisecond, Prompt: 2000, Answer: 1})
+	longest := func(stretch float64) float64 {
+		c.Rules.LongStretch, c.Rules.LeastRows = stretch, 1
+		return run(t, asks, c).ITL.Max
+	}
+	if short, long := longest(1.5), longest(20); short > 20 || long < 100 {
+		t.Errorf("a long prompt lengthens steps of 10 ms to %.0f ms, and with another rule to %.0f ms", short, long)
+	}
+	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"NearSlack", "5"}, {"Overdraft", "1e99"}} {
+		if err := SetRule(&c.Rules, x[0], x[1]); err == nil {
+			t.Errorf("%s=%s is taken", x[0], x[1])
+		}
+	}
+	if err := errors.Join(SetRule(&c.Rules, "Horizon", "7"), SetRule(&c.Rules, "NearSlack", "20ms"), SetRule(&c.Rules, "LongStretch", "1.25")); err != nil ||
+		c.Rules.Horizon != 7 || c.Rules.NearSlack != 20*time.Millisecond || c.Rules.LongStretch != 1.25 {
+		t.Errorf("%+v, %v", c.Rules, err)
+	}
+}
+
 // Of two tenants that ask for as much all the time, windows tell how evenly they are served.
 func TestFairnessIsSeen(t *testing.T) {
 	var list []trace.Request
