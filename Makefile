@@ -8,6 +8,7 @@ TOOLS       := $(CURDIR)/.tools
 SMOLLM2     := $(CACHE)/models/smollm2-135m-instruct-q4_1.gguf
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 60s
+SOAK        ?= 1h
 CUDA_HOME   := $(TOOLS)/cuda/nvidia/cu13
 CUDA_ENV    := CGO_CFLAGS="-g -O2 -Wno-deprecated-declarations -I$(CURDIR)/cuda/include -I$(CUDA_HOME)/include" CGO_LDFLAGS="-g -O2 -L$(TOOLS)/cuda/link"
 # What 'chimera version' names. An archive has no history: COMMIT and DATE can be given.
@@ -91,6 +92,9 @@ fuzz: tools-check ## each fuzz target for FUZZTIME
 		set -x; go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${file%/*}" || exit 1; \
 	done
 
+soak: tools-check ## one daemon under random load for SOAK; each answer as alone, nothing grows (CHIMERA_SOAK_SEED repeats one)
+	CHIMERA_SOAK=$(SOAK) go test -count=1 -v -timeout 0 -run Soak ./cmd/chimera
+
 mutants: tools-check ## small changes to a copy of the code, each with tests that must fail (M="NAME ..." for some)
 	go run ./internal/mutants $(M)
 
@@ -104,8 +108,13 @@ lint-cuda: cuda-kernels ## go vet and staticcheck of the cuda build
 	$(CUDA_ENV) go vet -tags cuda ./...
 	$(CUDA_ENV) $(STATICCHECK) -tags cuda ./...
 
-bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside
-	$(PYTHON) scripts/bench.py bin/chimera $(SMOLLM2) $(if $(PEER),--peer $(PEER))
+PEERS = go run ./bench/peer -chimera bin/chimera -model $(SMOLLM2) $(if $(PEER),-peer $(PEER)) $(if $(ROUNDS),-rounds $(ROUNDS))
+
+bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside (ROUNDS=3)
+	$(PEERS) -rows engine,unique-1,unique-8
+
+bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
+	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants)
 
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables' ./scheduler ./scheduler/simulator -rewrite
@@ -113,4 +122,4 @@ policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: soak bench-serve help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

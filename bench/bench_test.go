@@ -22,6 +22,7 @@ type fake struct {
 	tokens           int
 	fail             func(n int64) bool
 	usage            bool
+	slow             func(n int64) bool // half a second
 	requests         atomic.Int64
 	running, most    atomic.Int64
 	mu               sync.Mutex
@@ -54,6 +55,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"message":"overloaded"}}`, http.StatusTooManyRequests)
 		return
 	}
+	if f.slow != nil && f.slow(n) {
+		time.Sleep(time.Second / 2)
+	}
 	time.Sleep(f.first)
 	for i := range f.tokens {
 		if i > 0 {
@@ -64,7 +68,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\n")
 	if f.usage {
-		fmt.Fprintf(w, "data: {\"choices\":[],\"usage\":{\"completion_tokens\":%d}}\n\n", f.tokens)
+		fmt.Fprintf(w, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":%d}}\n\n", f.tokens)
 	}
 	fmt.Fprint(w, "data: [DONE]\n\n")
 }
@@ -88,7 +92,7 @@ func TestClosedLoop(t *testing.T) {
 	if r.Completed != 12 || r.Failed != 0 || f.most.Load() != 4 || len(f.prompts) != 12 || f.unreadableBodies != 0 {
 		t.Errorf("%+v, at most %d at a time, %d different prompts", r, f.most.Load(), len(f.prompts))
 	}
-	for _, q := range []float64{r.TTFT.P50, r.TTFT.P90, r.TTFT.P99, r.TTFT.Max} {
+	for _, q := range []float64{r.TTFT.P50, r.TTFT.P95, r.TTFT.P99, r.TTFT.Max} {
 		near(t, "TTFT", q, 50, slack)
 	}
 	near(t, "ITL p50", r.ITL.P50, 20, slack/2)
@@ -96,8 +100,26 @@ func TestClosedLoop(t *testing.T) {
 	if r.Seconds < .45 || math.Abs(r.QPS-12/r.Seconds) > 1e-9 || math.Abs(r.TokensPerSecond-72/r.Seconds) > 1e-9 {
 		t.Errorf("%+v", r)
 	}
-	if r.OwnCPUShare < 0 || r.OwnCPUShare > 2 {
+	if r.OwnCPUShare <= 0 || r.OwnCPUShare > 1 {
 		t.Errorf("own share %v", r.OwnCPUShare)
+	}
+	near(t, "requests under way", r.Little.InFlight, 4, 0)
+	if r.PromptTokens != 16 || !r.Little.Holds() {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What is sent before and behind the requests that are counted keeps the load whole, and is in no figure.
+func TestWarmUp(t *testing.T) {
+	f := &fake{first: 20 * time.Millisecond, tokens: 2, usage: true, slow: func(n int64) bool { return n <= 3 }}
+	r, err := Run(context.Background(), f.start(t), Load{Clients: 3, Requests: 30, WarmUp: 3, Prompt: 4, Tokens: 2})
+	f.mu.Lock() // those that are not waited for may still be read
+	defer f.mu.Unlock()
+	if sent := len(f.prompts); err != nil || r.Completed != 30 || r.Failed != 0 || sent < 33 || sent > 36 {
+		t.Errorf("%+v %v, %d requests", r, err, f.requests.Load())
+	}
+	if r.EndToEnd.Max > 400 || r.Seconds > 4 || r.Little.InFlight < 2.7 || r.Little.InFlight > 3 {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -124,7 +146,11 @@ func TestOpenLoop(t *testing.T) {
 func TestFailures(t *testing.T) {
 	f := &fake{tokens: 2, fail: func(n int64) bool { return n%3 == 0 }}
 	r, err := Run(context.Background(), f.start(t), Load{Clients: 1, Requests: 9, Prompt: 4, Tokens: 2})
-	if err != nil || r.Completed != 6 || r.Failed != 3 || !strings.Contains(r.FirstError, "429: overloaded") || !strings.Contains(r.String(), "overloaded") {
+	if err != nil || r.Completed != 6 || r.Failed != 3 || !strings.Contains(r.FirstError, "429: overloaded") || !strings.Contains(r.String(), "overloaded") || len(r.Errors) != 1 || r.Errors["429"] != 3 || !strings.Contains(r.String(), "failed with 429: 3") {
+		t.Errorf("%+v %v", r, err)
+	}
+	r, err = Run(context.Background(), client.New("127.0.0.1:1"), Load{Clients: 1, Requests: 2, Prompt: 4, Tokens: 2})
+	if err == nil || r.Errors["broken"] != 2 {
 		t.Errorf("%+v %v", r, err)
 	}
 	f = &fake{fail: func(int64) bool { return true }}
@@ -164,6 +190,7 @@ func TestLoadOutOfRange(t *testing.T) {
 	}
 	for want, change := range map[string]func(*Load){
 		"--clients is 0": func(l *Load) { l.Clients = 0 }, "--requests is -1": func(l *Load) { l.Requests = -1 },
+		"--warm-up is -1": func(l *Load) { l.WarmUp = -1 }, "--shared-words is -2": func(l *Load) { l.Shared = -2 }, "--repeat is -1": func(l *Load) { l.Repeat = -1 },
 		"--prompt-words is 0": func(l *Load) { l.Prompt = 0 }, "--tokens is 0": func(l *Load) { l.Tokens = 0 },
 		"--rate is -1": func(l *Load) { l.Rate = -1 }, "--rate is NaN": func(l *Load) { l.Rate = math.NaN() }, "--rate is +Inf": func(l *Load) { l.Rate = math.Inf(1) },
 	} {
@@ -182,7 +209,7 @@ func TestQuantiles(t *testing.T) {
 		}
 		return d
 	}
-	for n, want := range map[int]Quantiles{0: {}, 1: {1, 1, 1, 1}, 2: {1, 2, 2, 2}, 10: {5, 9, 10, 10}, 100: {50, 90, 99, 100}, 1000: {500, 900, 990, 1000}} {
+	for n, want := range map[int]Quantiles{0: {}, 1: {1, 1, 1, 1}, 2: {1, 2, 2, 2}, 10: {5, 10, 10, 10}, 100: {50, 95, 99, 100}, 1000: {500, 950, 990, 1000}} {
 		if got := quantiles(upTo(n)); got != want {
 			t.Errorf("1 to %d ms: %+v, want %+v", n, got, want)
 		}
@@ -206,5 +233,20 @@ func TestPromptsAreRepeatable(t *testing.T) {
 		if !b[p] || other[p] {
 			t.Errorf("%.60s: repeated %v, with another seed %v", p, b[p], other[p])
 		}
+	}
+}
+
+// Prompts repeat in turn, or begin alike, where that is asked for.
+func TestPromptsThatRepeat(t *testing.T) {
+	p := Load{Prompt: 6, Repeat: 3, Seed: 1}.prompts()
+	for i := range 9 {
+		if same := p.at(i) == p.at(i%3); !same || i > 0 && p.at(i) == p.at(i-1) {
+			t.Errorf("prompt %d of 3 in turn: %q", i, p.at(i))
+		}
+	}
+	p = Load{Prompt: 6, Shared: 40, Seed: 1}.prompts()
+	a, b := strings.Fields(p.at(0)), strings.Fields(p.at(1))
+	if len(a) != 46 || len(b) != 46 || strings.Join(a[:40], " ") != strings.Join(b[:40], " ") || strings.Join(a[40:], " ") == strings.Join(b[40:], " ") {
+		t.Errorf("%q\n%q", a, b)
 	}
 }

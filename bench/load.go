@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,29 +20,29 @@ import (
 type Load struct {
 	Clients  int     // closed loop: each sends its next request when the last is answered
 	Rate     float64 // open loop: requests a second, Poisson arrivals; 0: closed
-	Requests int     // in all
-	Prompt   int     // words of each prompt
-	Tokens   int     // of each answer
-	Model    string
-	Seed     uint64
-}
-
-// sample is one request as its client saw it.
-type sample struct {
-	ttft, total time.Duration
-	tokens      int
-	gaps        []time.Duration // between pieces of text
-	err         error
+	Requests int     // that are counted
+	// WarmUp is how many more are sent before those and, until the last of them is answered, behind them, so that the load is
+	// whole while they are counted: in a closed loop at least Clients do that.
+	WarmUp int
+	Prompt int // words of each prompt
+	Shared int // more words before those, the same for all
+	Repeat int // so many prompts, in turn; 0: no two alike
+	Tokens int // of each answer
+	Model  string
+	Seed   uint64
 }
 
 // Check names what is out of range.
 func (l Load) Check() error {
 	for _, n := range []struct {
-		name  string
-		value int
-	}{{"clients", l.Clients}, {"requests", l.Requests}, {"prompt-words", l.Prompt}, {"tokens", l.Tokens}} {
-		if n.value < 1 {
-			return fmt.Errorf("--%s is %d, it must be at least 1", n.name, n.value)
+		name         string
+		value, least int
+	}{
+		{"clients", l.Clients, 1}, {"requests", l.Requests, 1}, {"prompt-words", l.Prompt, 1}, {"tokens", l.Tokens, 1},
+		{"warm-up", l.WarmUp, 0}, {"shared-words", l.Shared, 0}, {"repeat", l.Repeat, 0},
+	} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s is %d, it must be at least %d", n.name, n.value, n.least)
 		}
 	}
 	if !(l.Rate >= 0) || math.IsInf(l.Rate, 0) {
@@ -52,46 +51,49 @@ func (l Load) Check() error {
 	return nil
 }
 
-// Run sends the load and reports. It ends early with ctx.
+// Run sends the load and reports. It ends early with ctx, and then counts what had been answered.
 func Run(ctx context.Context, c *client.Client, l Load) (*Report, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
-	began, cpu := time.Now(), cpuTime()
-	samples := l.send(ctx, c)
-	r := report(l, samples, time.Since(began))
-	r.OwnCPUShare = (cpuTime() - cpu).Seconds() / r.Seconds
-	if r.Completed == 0 && len(samples) > 0 {
-		return r, fmt.Errorf("no request was answered: %w", samples[0].err)
+	counting, stop := context.WithCancel(ctx)
+	defer stop()
+	w := newWindow(l.WarmUp, l.Requests, time.Now(), cpuTime)
+	w.full = stop
+	l.send(counting, c, w)
+	w.end(time.Now())
+	r := report(l, w)
+	if r.Completed == 0 && len(w.samples) > 0 {
+		return r, fmt.Errorf("no request was answered: %w", w.samples[0].err)
 	}
 	return r, nil
 }
 
 // send runs all requests; at most Clients at a time in a closed loop, as many as arrive in an open one.
-func (l Load) send(ctx context.Context, c *client.Client) (samples []sample) {
-	var mu sync.Mutex
+func (l Load) send(ctx context.Context, c *client.Client, w *window) {
 	var group sync.WaitGroup
 	wait := l.closedLoop
 	if l.Rate > 0 {
 		wait = l.openLoop
 	}
-	random := rand.New(rand.NewPCG(l.Seed, 0))
-	next, done := wait(ctx, rand.New(rand.NewPCG(l.Seed, 1)))
-	for range l.Requests {
-		prompt := prompt(random, l.Prompt)
+	next, done := wait(ctx, rand.New(rand.NewPCG(l.Seed, arrivals)))
+	prompts := l.prompts()
+	for i := range l.Requests + 2*l.WarmUp {
+		prompt := prompts.at(i)
 		if !next() {
 			break
 		}
 		group.Go(func() {
 			defer done()
+			w.sent(time.Now())
 			s := l.one(ctx, c, prompt)
-			mu.Lock()
-			samples = append(samples, s)
-			mu.Unlock()
+			if s.err != nil && ctx.Err() != nil {
+				return // nobody waits for it any more: that is no failure of the server
+			}
+			w.finished(time.Now(), s)
 		})
 	}
 	group.Wait()
-	return samples
 }
 
 // closedLoop lets a request go when a client is free.
@@ -124,20 +126,8 @@ func (l Load) openLoop(ctx context.Context, random *rand.Rand) (next func() bool
 	return next, func() {}
 }
 
-// words are short and common, so that a word is about one token.
-var words = strings.Fields("the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day did get come made may part")
-
-// prompt is random, so that no server answers from a prefix it has seen.
-func prompt(random *rand.Rand, n int) string {
-	list := make([]string, n)
-	for i := range list {
-		list[i] = words[random.IntN(len(words))]
-	}
-	return strings.Join(list, " ")
-}
-
 func (l Load) one(ctx context.Context, c *client.Client, prompt string) (s sample) {
-	last := time.Time{}
+	began, last := time.Now(), time.Time{}
 	zero := 0.0
 	stats, err := c.Complete(ctx, prompt, client.Options{Model: l.Model, MaxTokens: &l.Tokens, Temperature: &zero}, func(string) {
 		now := time.Now()
@@ -146,7 +136,8 @@ func (l Load) one(ctx context.Context, c *client.Client, prompt string) (s sampl
 		}
 		last = now
 	})
-	s.ttft, s.total, s.tokens, s.err = stats.TTFT, stats.Total, stats.Tokens, err
+	s.ttft, s.promptTokens, s.tokens, s.err = stats.TTFT, stats.PromptTokens, stats.Tokens, err
+	s.total = time.Since(began)
 	return s
 }
 

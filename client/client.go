@@ -25,7 +25,8 @@ type Client struct {
 	address string
 	http    *http.Client
 
-	Loading Patience // with a daemon that still loads its model
+	Loading Patience    // with a daemon that still loads its model
+	Header  http.Header // sent with each request beside its own: a key, a class
 }
 
 // New makes a client for an address: http://HOST:PORT, https://..., HOST:PORT, a port of this machine, or
@@ -71,6 +72,7 @@ func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, e
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header["Idempotency-Key"] = nil // not sent: where a server has closed an idle connection meanwhile, it is asked over another
 	return c.do(req)
 }
 
@@ -89,6 +91,9 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 }
 
 func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
+	for name, values := range c.Header {
+		req.Header[name] = values
+	}
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.explain(err)

@@ -45,10 +45,11 @@ type streamOptions struct {
 
 // Stats are an answer's figures as the client sees them.
 type Stats struct {
-	TTFT   time.Duration
-	Total  time.Duration
-	Tokens int // by the server's count, or pieces of text where it sends none
-	Finish string
+	TTFT         time.Duration
+	Total        time.Duration
+	PromptTokens int // by the server's count, 0 where it sends none
+	Tokens       int // of the answer: by the server's count, or pieces of text where it sends none
+	Finish       string
 }
 
 // TokensPerSecond is the speed after the first token.
@@ -73,6 +74,7 @@ type chunk struct {
 		FinishReason *string `json:"finish_reason"`
 	} `json:"choices"`
 	Usage *struct {
+		PromptTokens     int `json:"prompt_tokens"`
 		CompletionTokens int `json:"completion_tokens"`
 	} `json:"usage"`
 	Error *struct {
@@ -123,7 +125,7 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 			}
 		}
 		if k.Usage != nil {
-			s.Tokens = k.Usage.CompletionTokens
+			s.PromptTokens, s.Tokens = k.Usage.PromptTokens, k.Usage.CompletionTokens
 		}
 		return nil
 	})

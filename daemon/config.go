@@ -99,7 +99,7 @@ func Resolve(path string, given *pflag.FlagSet) (Config, error) {
 }
 
 func (c *Config) resolve(path string, given *pflag.FlagSet) (err error) {
-	from := places{}
+	from := &places{later: map[string]string{}}
 	if path == "" {
 		path = os.Getenv(environmentName("config"))
 	}
@@ -140,7 +140,7 @@ func environmentName(flag string) string {
 	return "CHIMERA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func (c *Config) fromEnvironment(from places) (err error) {
+func (c *Config) fromEnvironment(from *places) (err error) {
 	for _, s := range c.settings() {
 		name := environmentName(s.flag())
 		value, ok := os.LookupEnv(name)

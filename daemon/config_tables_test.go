@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -96,7 +97,7 @@ func TestBadTables(t *testing.T) {
 		want       []string
 	}{
 		{"both", "model = [\"a\"]\n[[model]]\npath = \"b\"", []string{"c.toml:2:3: model: ", "not both"}},
-		{"both, in a line", "model = [\"a\", {path = \"b\", pin = 1}]", []string{"c.toml:1:34: model: a TOML integer"}},
+		{"both, in a line", "model = [\"a\", {path = \"b\", pin = 1}]", []string{"c.toml:1:34: model.pin: a TOML integer"}},
 		{"one table", "[model]\npath = \"b\"", []string{"c.toml:1:2: ", "write [[model]]"}},
 		{"one tenant", "[tenant]\nname = \"b\"", []string{"c.toml:1:2: ", "write [[tenant]]"}},
 		{"many schedulers", "[[scheduler]]\nitl_ms = 1", []string{"c.toml:1:3: scheduler: "}},
@@ -114,7 +115,7 @@ func TestBadTables(t *testing.T) {
 		{"load, empty", "[[model]]\npath = \"a\"\nload = \"\"", []string{"c.toml:3:1: model[0].load: ", "use start or demand"}},
 		{"keep_alive", "[[model]]\npath = \"a\"\nkeep_alive = \"5\"", []string{"c.toml:3:14: model.keep_alive: ", "with its unit, such as 90s", "not 5"}},
 		{"keep_alive, a number", "[[model]]\npath = \"a\"\nkeep_alive = 5", []string{"c.toml:3:14: model.keep_alive: a TOML integer", "with its unit"}},
-		{"half_life, a list", "[cache]\nhalf_life = [\"1m\"]", []string{"c.toml:2:13: cache.half_life: "}},
+		{"half_life, a list", "[cache]\nhalf_life = [\"1m\"]", []string{"c.toml:2:1: cache.half_life: a TOML array"}},
 		{"half_life, a float", "[cache]\nhalf_life = 1.5", []string{"c.toml:2:13: cache.half_life: a TOML float"}},
 		{"keep_alive, too long", "[[model]]\npath = \"a\"\nkeep_alive = \"721h\"", []string{"c.toml:3:1: model[0].keep_alive: 721h: use a time between 0s and 720h"}},
 		{"keep_alive, negative", "[[model]]\npath = \"a\"\nkeep_alive = \"-1s\"", []string{"c.toml:3:1: model[0].keep_alive: -1s: "}},
@@ -145,6 +146,17 @@ func TestBadTables(t *testing.T) {
 		{"weight", tenant + "uids = [1]\nweight = 0", []string{"c.toml:4:1: tenant[0].weight: 0: use a number between 1 and 1000"}},
 		{"weight, too much", tenant + "uids = [1]\nweight = 1001", []string{"c.toml:4:1: tenant[0].weight: 1001: "}},
 		{"weight, a float", tenant + "uids = [1]\nweight = 1.5", []string{"c.toml:4:10: tenant.weight: a TOML float does not suit it"}},
+		{"in a line", "tenant = [{name = \"a\", uids = [1]}, {name = \"b\", uids = [2,\n\t1]}]", []string{"c.toml:2:2: tenant[1].uids[1]: 1 is tenant \"a\"'s already"}},
+		{"weight in a line", "tenant = [{name = \"a\", uids = [1], weight = 0}]", []string{"c.toml:1:36: tenant[0].weight: 0: "}},
+		{"duration in a line", "cache = {half_life = [\"1m\"]}", []string{"c.toml:1:10: cache.half_life: a TOML array"}},
+		{"unknown in a line", "tenant = [{name = \"a\", uid = [1]}]", []string{"c.toml:1:24: unknown key tenant.uid; did you mean tenant.uids?"}},
+		{"in capitals", "THREADS = -1\n", []string{"c.toml:1:1: threads: -1: "}},
+		{"in capitals, in a table", "[Scheduler]\nITL_ms = -1\n[[Tenant]]\nname = \"a\"\n", []string{"c.toml:2:1: scheduler.itl_ms: -1: "}},
+		{"with a long s", "[\"\u017fcheduler\"]\nitl_ms = -1\n", []string{"c.toml:"}},
+		{"quoted", "[\"scheduler\"]\n\"itl_ms\" = -2", []string{"c.toml:2:1: scheduler.itl_ms: -2: "}},
+		{"behind CR LF and letters of two bytes", "# é\r\n[scheduler]\r\nitl_ms = -2", []string{"c.toml:3:1: scheduler.itl_ms: -2: "}},
+		{"a table in a tenant", tenant + "uids = [1]\n[tenant.x]\ny = 1", []string{"c.toml:4:", "unknown key tenant.x"}},
+		{"given twice", "[cache]\npins = []\n[cache]\npins = []", []string{"c.toml:3:2: cache: "}},
 		{"of a setting", "threads = 1\nallowed_hosts = [\"a/b\"]", []string{"c.toml:2:1: allowed_hosts: \"a/b\""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,6 +188,21 @@ func TestErrorsNameTheirSource(t *testing.T) {
 	}
 	if _, err := resolve(t, "model = [\"a\"]\n", "--http", "1", "--model", "=b"); err == nil || !strings.HasPrefix(err.Error(), "--model: model[0]: there is no path") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A file with very many keys is read in a moment.
+func TestManyKeys(t *testing.T) {
+	began := time.Now()
+	var file strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&file, "[[tenant]]\nname = \"%d\"\nuids = [%d]\n", i, i)
+	}
+	if c := mustResolve(t, file.String()); len(c.Tenant) != 20_000 || c.Tenant[7].Weight != 1 {
+		t.Errorf("%d tenants", len(c.Tenant))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
@@ -326,4 +353,28 @@ func TestPins(t *testing.T) {
 			t.Errorf("%s: %v, %v", pin, got, err)
 		}
 	}
+}
+
+// Whatever a file holds, it is read or refused, with its name.
+func FuzzConfigFile(f *testing.F) {
+	for _, text := range []string{
+		"model = [\"a\"]\n[[tenant]]\nname = \"a\"\nuids = [1]\n", "tenant = [{name = \"a\", keys = [\"" + anotherKey + "\"]}]", "[cache]\nhalf_life = 1.5\npins = [[1]]",
+		"[[model]]\npath = \"a\"\n[[model.x]]\n[model.y]\na.b.c = {d = [{}]}", "scheduler.itl_ms = 99999\n\"\" = 1", "model = [{}]\r\nx = 1979-05-27T07:32:00Z",
+	} {
+		f.Add(text)
+	}
+	path := filepath.Join(f.TempDir(), "c.toml")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := DefaultConfig()
+		from, err := readFile(path, &c)
+		if err == nil {
+			err = from.named(errors.Join(c.checkFile(from), c.check()))
+		}
+		if err != nil && !strings.Contains(err.Error(), "c.toml") {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }

@@ -203,3 +203,11 @@ func TestContractPerplexityWindow(t *testing.T) {
 		}
 	}
 }
+
+func tokensUpTo(n int) []int32 {
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32(i*7919%30000 + 100)
+	}
+	return ids
+}

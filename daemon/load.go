@@ -28,6 +28,7 @@ type EngineOptions struct {
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
+	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving takes
 	HeapBytes    int64 // what the Go heap may take beside the plan; 0: too little to count
 	Progress     func(done, total int64)
 }
@@ -129,7 +130,11 @@ func (o EngineOptions) pages(g engine.Group, context int) int {
 	if g.State > 0 {
 		return most * o.MaxSequences
 	}
-	return most*min(o.MaxSequences, pooledContexts) + o.MaxSequences
+	contexts := pooledContexts
+	if o.Contexts > 0 {
+		contexts = o.Contexts
+	}
+	return most*min(o.MaxSequences, contexts) + o.MaxSequences
 }
 
 // Load brings up the model at path.

@@ -20,6 +20,9 @@ type served struct {
 
 // serveModel shows the model to the endpoints, when it has shown that it decodes.
 func (s *server) serveModel() error {
+	if err := pinPrefixes(s.api.Cache, s.api.PrefixIDs, s.pins); err != nil {
+		return err
+	}
 	s.served.Store(&served{s.api, s.scheduler})
 	s.loading.End(nil)
 	return nil

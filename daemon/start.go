@@ -162,11 +162,11 @@ func (s *server) unlessTerminated(part func() error) error {
 
 func (s *server) startLoop() (err error) {
 	loop := scheduler.NewLoop(scheduler.LoopConfig{})
-	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength})
+	s.scheduler, err = loop.Add(s.loaded.Instance, scheduler.Config{StepTokens: s.config.StepTokens, QueueLength: s.config.QueueLength, HalfLife: s.config.Cache.HalfLife.Duration})
 	if err != nil {
 		return err
 	}
-	s.api.Engine = s.scheduler
+	s.api.Engine, s.api.Cache = s.scheduler, laneCache{s.scheduler}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)
 	ended := make(chan struct{})

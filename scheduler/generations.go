@@ -36,8 +36,8 @@ func (s *Lane) renew() (err error) {
 		s.generations = append(s.generations, generation{id, rootOf(s.instance.Digest(id))})
 	}
 	newest := s.newest()
-	if id := newest.id; id != known {
-		s.latest.Store(&newest)
+	if newest.id != known {
+		s.latest.Store(&generation{newest.id, newest.root})
 		s.repin()
 	}
 	s.generations = slices.DeleteFunc(s.generations, func(g generation) bool {

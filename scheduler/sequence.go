@@ -159,15 +159,16 @@ func (s *Sequence) key(i int) pageKey {
 	return s.keys[i]
 }
 
-// hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt.
+// hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt. There is room for
+// those of the answer.
 func (s *Sequence) hash(g generation, before *Sequence) {
-	s.generation = g
+	s.generation, s.keys = g, make([]pageKey, 0, (len(s.tokens)+s.request.MaxTokens)/engine.PageTokens)
 	if before != nil && before.request.Salt == s.request.Salt {
 		same := 0
 		for same < min(len(s.tokens), len(before.tokens)) && s.tokens[same] == before.tokens[same] {
 			same++
 		}
-		s.keys = slices.Clone(before.keys[:min(same/engine.PageTokens, len(before.keys))])
+		s.keys = append(s.keys, before.keys[:min(same/engine.PageTokens, len(before.keys))]...)
 	}
 	if full := len(s.tokens) / engine.PageTokens; full > 0 {
 		s.key(full - 1)

@@ -40,8 +40,13 @@ func hostileServer(t *testing.T) string {
 		body, _ := io.ReadAll(r.Body)
 		switch {
 		case r.URL.Path == "/v1/status":
-			fmt.Fprintf(w, `{"state":"serving","models":[{"id":%s,"loaded":true,"max_model_len":99}],"model":{"backend":%[1]s,"threads_bound_by":%[1]s,"numerics_id":%[1]s},
+			fmt.Fprintf(w, `{"state":"serving","models":[{"id":%[1]s,"loaded":true,"max_model_len":99,"state":%[1]s,"problem":%[1]s}],"model":{"backend":%[1]s,"threads_bound_by":%[1]s,"numerics_id":%[1]s},
 				"requests":{"admission_limit":1,"admission_reason":%[1]s},"memory":[{"purpose":%[1]s,"mapped_bytes":9999999}],"gpus":[{"name":%[1]s,"bus":%[1]s}]}`, quoted("m\n"+obeyed))
+		case r.URL.Path == "/v1/cache":
+			fmt.Fprintf(w, `{"caches":[{"model":%[1]s,"groups":[{"group":%[1]s}],"pins":[{"name":%[1]s}],"prefixes":[{"name":%[1]s,"key":%[1]s}]}]}`, quoted("m\n"+obeyed))
+		case strings.HasSuffix(r.URL.Path, "/load"):
+			w.WriteHeader(500)
+			fmt.Fprintf(w, `{"error":{"message":%s}}`, quoted(obeyed))
 		case r.URL.Path == "/v1/gpu":
 			fmt.Fprintf(w, `{"devices":[{"index":0,"name":%s,"bus":"x\ny","verdict":{"action":"degrade","reason":%s}}]}`, quoted(obeyed), quoted(obeyed))
 		case strings.Contains(string(body), "refuse"):
@@ -86,7 +91,11 @@ func TestTerminalsAreNotGivenControls(t *testing.T) {
 		{"run x --server " + server, 0, "say " + shownInstead + "\r\nend"},
 		{"run refuse --server " + server, 1, "400: " + shownInstead},
 		{"run break --server " + server, 1, "chimera: " + shownInstead},
-		{"ps --server " + server, 0, "m^J" + shownInstead + "  true"},
+		{"ps --server " + server, 0, "m^J" + shownInstead + "  99"},
+		{"ps --server " + server, 0, "-     m^J" + shownInstead + ": m^J" + shownInstead + "\r\n"},
+		{"cache --server " + server, 0, "pin m^J" + shownInstead + " is being computed\r\n"},
+		{"cache --server " + server, 0, "\r\nm^J" + shownInstead + "  m^J" + shownInstead + "  0 "},
+		{"load x --server " + server, 1, "500: " + shownInstead},
 		{"ps --json --server " + server, 0, `\u001b]0;owned`},
 		{"gpu --server " + server, 0, "degrade: " + shownInstead},
 		{"bench --requests 1 --server " + server + " --model refuse", 1, "no request was answered: the server answered 400: " + shownInstead},

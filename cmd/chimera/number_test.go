@@ -17,12 +17,19 @@ import (
 var bounds = map[string][2]string{
 	"run --max-tokens": {"0", "16777216"}, "run --temperature": {"0", "100"}, "run --seed": {"-9223372036854775808", "18446744073709551615"},
 	"chat --max-tokens": {"0", "16777216"}, "chat --temperature": {"0", "100"}, "chat --seed": {"-9223372036854775808", "18446744073709551615"},
-	"bench --clients": {"1", "1000000"}, "bench --rate": {"0", "1e+06"}, "bench --requests": {"1", "1000000"}, "bench --prompt-words": {"1", "16777216"},
-	"bench --tokens": {"1", "16777216"}, "bench --seed": {"0", "18446744073709551615"},
+	"bench serve --clients": {"1", "1000000"}, "bench serve --rate": {"0", "1e+06"}, "bench serve --requests": {"1", "1000000"}, "bench serve --warm-up": {"0", "1000000"},
+	"bench serve --prompt-words": {"1", "16777216"}, "bench serve --shared-words": {"0", "16777216"}, "bench serve --repeat": {"0", "1000000"},
+	"bench serve --tokens": {"1", "16777216"}, "bench serve --seed": {"0", "18446744073709551615"},
+	"bench engine --threads": {"0", "1024"}, "bench engine --ctx": {"0", "16777216"}, "bench engine --prompt": {"1", "16384"}, "bench engine --generate": {"1", "1048576"},
+	"bench engine --batch": {"1", "16384"}, "bench engine --depth": {"0", "1048576"}, "bench engine --rounds": {"1", "1000"},
 	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
 	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
 	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
-	"serve --max-body": {"1024", "1073741824"},
+	"simulate --ctx": {"2", "16777216"}, "simulate --first": {"0", "1073741824"}, "simulate --max-sequences": {"1", "4096"}, "simulate --pages": {"0", "67108864"},
+	"simulate --queue-length": {"1", "1048576"}, "simulate --step-tokens": {"1", "65536"}, "simulate --speed": {"1e-06", "1e+06"},
+	"simulate --objective-itl-ms": {"0", "1e+12"}, "simulate --objective-ttft-ms": {"0", "1e+12"},
+	"serve --max-body": {"1024", "1073741824"}, "serve --scheduler-itl-ms": {"0", "10000"}, "serve --scheduler-deadline-ms": {"0", "86400000"},
+	"serve --scheduler-batch-deadline-ms": {"0", "86400000"},
 }
 
 // eachFlag calls f with every flag of every verb, named as on the command line.

@@ -41,7 +41,7 @@ func TestVariablesNearASetting(t *testing.T) {
 		t.Errorf("a verb that reads no settings: %+v", r)
 	}
 	t.Setenv("CHIMERA_SERVR", "/nowhere/other.sock")
-	for _, verb := range []string{"ps", "gpu", "chat", "bench", "run x"} {
+	for _, verb := range []string{"ps", "gpu", "chat", "bench serve", "run x"} {
 		if r := runBinary(t, "x\n", strings.Fields(verb)...); r.code != exitUsage || !strings.Contains(r.errors, "CHIMERA_SERVR is not read; did you mean CHIMERA_SERVER?") {
 			t.Errorf("%s: %+v", verb, r)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // This file owns tests of a daemon that is configured by tables: tenants, deadlines, and who may administer.
@@ -81,4 +82,63 @@ func TestTablesOfADaemon(t *testing.T) {
 	p.log.wait(t, "c.toml:7:3: tenant[0]: tenant", 1)
 	answer(t, tcp, "POST", p.url()+"/v1/completions", body, "X-Api-Key", "foo")
 	p.log.wait(t, "tenant=night", 2)
+}
+
+// What is pinned, by the settings or over the socket, stays in the cache and is shown; the answers are as before.
+func TestPinsOfADaemon(t *testing.T) {
+	dir := t.TempDir()
+	file, prefix, socket := filepath.Join(dir, "c.toml"), filepath.Join(dir, "support.txt"), filepath.Join(dir, "c.sock")
+	text := strings.Repeat("a pinned beginning of prompts ", 20)
+	settings := fmt.Sprintf("model = [%q]\nctx = 512\nsocket = %q\n", fixture(t, "llama"), socket)
+	for path, content := range map[string]string{prefix: text, file: settings + fmt.Sprintf("isolate_tenants = false\n[cache]\npins = [%q]\nhalf_life = \"5m\"\n", prefix)} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startProcess(t, chimera("serve", "--config", file))
+	unix := over(socket)
+	ask := func(method, path, body string, want int, parts ...string) string {
+		t.Helper()
+		code, text := answer(t, unix, method, "http://x"+path, body)
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s %s: no %s in %s", method, path, part, text)
+			}
+		}
+		if code != want {
+			t.Errorf("%s %s: %d %s", method, path, code, text)
+		}
+		return text
+	}
+	for end := time.Now().Add(15 * time.Second); !strings.Contains(ask("GET", "/v1/cache", "", 200), `"name":"support","tokens":`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what is pinned does not show")
+		}
+	}
+	for end := time.Now().Add(15 * time.Second); !strings.Contains(ask("GET", "/v1/cache", "", 200, `"half_life_seconds":300`), `"ready":true`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what is pinned is never computed")
+		}
+	}
+	request := fmt.Sprintf(`{"prompt":%q,"max_tokens":3,"temperature":0}`, text+"and its end")
+	if text := ask("POST", "/v1/completions", request, 200); strings.Contains(text, `"cached_tokens":0`) {
+		t.Errorf("the pin is not found: %s", text)
+	}
+	ask("POST", "/v1/cache/pins", fmt.Sprintf(`{"name":"other","prompt":%q}`, text), 200, `"name":"other"`)
+	ask("POST", "/v1/cache/pins", `{"name":"support","prompt":"something else that is long enough to fill a page or two of the cache, whatever the vocabulary"}`, 409, "not_pinned", "unpin it first")
+	ask("POST", "/v1/cache/pins", `{"name":"short","prompt":"x"}`, 409, "full pages")
+	ask("DELETE", "/v1/cache/pins", `{"name":"other"}`, 200)
+	ask("DELETE", "/v1/cache/pins", `{"name":"other"}`, 404, "no_such_pin")
+	if r := runBinary(t, "", "cache", "--server", socket); r.code != 0 || !strings.Contains(r.out, "requests found a prefix") || !strings.Contains(r.out, "support") {
+		t.Errorf("%+v", r)
+	}
+	for name, args := range map[string][]string{
+		"kept apart": {"--isolate-tenants", "--socket", socket + "2"},
+		"too much":   {"--cache-pins", prefix + "=a", "--cache-pins", prefix + "=b", "--isolate-tenants=false", "--ctx", "16", "--max-sequences", "1", "--socket", socket + "2"},
+		"no such":    {"--cache-pins", prefix + "x", "--socket", socket + "2"},
+	} {
+		if r := runBinary(t, "", append([]string{"serve", "--config", file}, args...)...); r.code != 2 || !strings.Contains(r.errors, "cache.pins: ") {
+			t.Errorf("%s: exit %d: %s", name, r.code, r.errors)
+		}
+	}
 }

@@ -12,20 +12,20 @@ var access = []mutant{
 		old: "for i, row := range t.rows {", new: "for i, row := range t.rows[:0] {",
 	},
 	{
-		name: "places-without-elements", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
-		old: "			s.found[item] = at\n", new: "",
+		name: "places-without-elements", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		old: "	s.offsets[key] = at\n	if bare", new: "	if bare",
 	},
 	{
-		name: "second-table-takes-the-firsts-place", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "second-table-takes-the-firsts-place", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
 		old: "			s.tables[key]++\n", new: "",
 	},
 	{
-		name: "numbers-are-durations", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
-		old: "slices.Contains(durations, bare)", new: "slices.Contains(durations, bare) && n.Kind == unstable.Bool",
+		name: "numbers-are-durations", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		old: "n.Kind != unstable.String && slices.Contains(durations, bare)", new: "n.Kind == unstable.Bool && slices.Contains(durations, bare)",
 	},
 	{
-		name: "file-blamed-for-flags", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
-		old: "	p[key] = by\n", new: "	_ = by\n",
+		name: "file-blamed-for-flags", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
+		old: "	p.later[key] = by\n", new: "	_ = by\n",
 	},
 	{
 		name: "tenants-share-a-uid", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestBadTables"},
@@ -152,5 +152,13 @@ var access = []mutant{
 	{
 		name: "pin-ends-like-a-prompt", file: "api/cache.go", pkg: "api", tests: []string{"TestPrefixIDs"},
 		old: "	if n := len(ids); ids[n-1] != last {", new: "	if n := len(ids); false && ids[n-1] != last {",
+	},
+	{
+		name: "pins-that-nobody-finds", file: "daemon/cache.go", pkg: "daemon", tests: []string{"TestMayPin"},
+		old: "len(s.pins) > 0 && s.isolates()", new: "len(s.pins) > 1<<20",
+	},
+	{
+		name: "pins-refused-in-silence", file: "daemon/cache.go", pkg: "daemon", tests: []string{"TestPinsThatDoNotFit"},
+		old: "			return &ConfigError{fmt.Errorf(\"cache.pins: %w\", err)}", new: "			continue",
 	},
 }
