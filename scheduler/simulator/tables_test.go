@@ -144,10 +144,11 @@ var sweeps = []sweep{
 		"pages", "mixed", []float64{600, 1040, 2080, 4160}, standard,
 		func(c *Config, v float64) { c.Pages = int(v) }, func(c *Config) float64 { return float64(c.pages()) },
 	},
-	rule("AgePassings", "mixed", standard, 1, 4, 16, 64, 1e6),
+	rule("AgePassings", "tight", standard, 1, 4, 16, 64, 1e6),
 	rule("AgeSteps", "mixed", standard, 1, 4, 8, 32, 1e6),
 	rule("NearSlack", "deadlines", standard, 0.03, 0.1, 0.25, 0.5, 1),
 	rule("Overdraft", "flood", ofTenant, 64, 256, 1024, 4096, 65536),
+	rule("InputWeight", "tenants", ofTenant, 0.25, 0.5, 1, 2),
 	rule("OutputWeight", "tenants", ofTenant, 1, 2, 4, 8),
 	rule("BatchShare", "classes", ofClass, 3, 9, 17, 1e6),
 	rule("BackgroundShare", "classes", ofClass, 4, 9, 17, 33, 1e6),
@@ -156,7 +157,7 @@ var sweeps = []sweep{
 	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
 	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
 	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),
-	rule("QueueShare", "tenants", ofTenant, 2, 4, 8, 16),
+	rule("QueueShare", "tenants", ofTenant, 2, 4, 8, 16, 1e6),
 	{
 		"device, times as fast", "mooncake", []float64{10, 15, 20, 30, 60}, standard,
 		func(c *Config, v float64) { c.Cost = faster(c.Cost, v) }, func(*Config) float64 { return 0 },
@@ -228,9 +229,9 @@ func TestPolicyTables(t *testing.T) {
 
 // Each characteristic is switched off, under a load that has all that it looks at.
 func TestCharacteristicTable(t *testing.T) {
-	for _, load := range []string{"all", "tight"} {
+	for _, load := range []string{"all", "deadlines", "tight"} {
 		shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
-		if load == "tight" {
+		if load != "all" {
 			shown = standard
 		}
 		table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
