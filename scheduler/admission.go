@@ -115,7 +115,7 @@ func (s *Lane) computable(r Request) error {
 
 // enterQueue counts a sequence that comes back to the queue.
 func (s *Lane) enterQueue(seq *Sequence) {
-	s.inLine[seq.request.Class]++
+	seq.tenant.inLine[seq.request.Class]++
 	s.mu.Lock()
 	seq.queuedRows = len(seq.tokens)
 	s.queue.change(seq, 1)
@@ -124,9 +124,9 @@ func (s *Lane) enterQueue(seq *Sequence) {
 
 // leaveQueue counts a sequence that is in the queue no more, whatever for.
 func (s *Lane) leaveQueue(seq *Sequence) {
-	s.inLine[seq.request.Class]--
+	seq.tenant.inLine[seq.request.Class]--
 	if seq.releases == 0 {
-		s.left[seq.request.Class]++
+		seq.tenant.left[seq.request.Class]++
 	}
 	s.mu.Lock()
 	s.queue.change(seq, -1)

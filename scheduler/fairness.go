@@ -21,7 +21,10 @@ type tenant struct {
 	weight     float64
 	counter    float64
 	sequences  int // of all lanes, that have not ended
+	places     int // that they have
 	configured bool
+	inLine     [classes]int    // sequences in queues
+	left       [classes]uint64 // how many have left them, each once
 }
 
 // tenants are those of a loop, and the loop's own but for weights.

@@ -13,6 +13,7 @@ import (
 type forecast struct {
 	step    time.Duration // what is under way takes so long
 	row     time.Duration // a row of a prompt, in full steps with those who decode now
+	full    int           // rows of a step
 	longRow time.Duration // the same of a prompt of several steps
 	place   time.Duration // from one sequence's end to the next
 	free    int           // places
@@ -74,6 +75,9 @@ func (f *forecast) ttft(q *waitingLine, c Class, tenant string, rows int, long b
 	own := f.row
 	if long {
 		own = f.longRow
+	}
+	if total := ahead.rows + rows; total > f.full { // others will fill its step
+		ahead.rows += (f.full - total%f.full) % f.full
 	}
 	computing := time.Duration(ahead.rows) * f.row
 	if lacking := ahead.requests + 1 - f.free; lacking > 0 {
@@ -166,6 +170,7 @@ func (s *Lane) foresee() {
 	defer s.costs.mu.Unlock()
 	model := s.costs.model
 	f.step = model.Predict(ShapeOf(s.next.batch))
+	f.full = s.config.StepTokens
 	full := base
 	full.Prefill += max(1, s.config.StepTokens-base.Decode)
 	f.row = model.Predict(full) / time.Duration(full.Prefill-base.Prefill)

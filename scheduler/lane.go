@@ -85,11 +85,9 @@ type Lane struct {
 	costs   costs
 	now     time.Time // of the step being planned
 
-	arrived uint64          // sequences so far
-	present [classes]int    // sequences that have not ended
-	inLine  [classes]int    // of these, in the queue
-	left    [classes]uint64 // how many have left it, each once
-	due     time.Time       // when the next that waits must be sent away; zero: never
+	arrived uint64       // sequences so far
+	present [classes]int // sequences that have not ended
+	due     time.Time    // when the next that waits must be sent away; zero: never
 	shares  shares
 	lines   lines
 
@@ -134,6 +132,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	}
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()
+	s.foreseen.full = c.StepTokens
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
 	return s, nil

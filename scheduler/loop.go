@@ -173,13 +173,15 @@ func (l *Loop) arrivals() {
 	}
 }
 
-// start submits a step of the lane whose turn it is, and tells whether there was one.
+// start submits a step of the lane whose turn it is, and tells whether there was one. If that lane's are all under way the others wait
+// for its turn to end: it is owed the next as well.
 func (l *Loop) start() bool {
 	for _, lane := range l.inTurn() {
-		if lane == l.behind {
-			continue
-		}
-		if (lane.isOwed() && lane.prepare(owed) || lane.prepare(ordinary)) && l.submit(lane) {
+		switch {
+		case lane == l.behind:
+		case lane.steps.underWay == len(lane.steps.all):
+			return false
+		case (lane.isOwed() && lane.prepare(owed) || lane.prepare(ordinary)) && l.submit(lane):
 			l.underWay = append(l.underWay, lane)
 			return true
 		}

@@ -129,22 +129,17 @@ func (s *Sequence) noteTurn(rows int, others bool) {
 func (s *Lane) standingOf(seq *Sequence) standing {
 	c := candidate{
 		class: seq.class(), priority: seq.priority(), deadline: seq.deadline(), tokens: seq.pending(), skipped: seq.skipped,
-		returned: seq.releases > 0, number: seq.number, counter: seq.tenant.counter, overdrawn: s.overdrawn(seq.tenant),
+		returned: seq.releases > 0, number: seq.number, counter: seq.tenant.counter, places: seq.tenant.places,
 	}
 	if !seq.runs() {
 		c.prefix = seq.found
 		c.tokens -= seq.found * engine.PageTokens
-		c.passed = int(int64(s.left[seq.request.Class] - seq.ticket))
+		c.passed = int(int64(seq.tenant.left[seq.request.Class] - seq.ticket))
 	}
 	if !c.deadline.IsZero() {
 		c.takes = time.Duration(c.tokens) * s.foreseen.row
 	}
 	return s.policy.standing(&c, s.now, s.isDue)
-}
-
-// overdrawn tells whether a tenant had far more than the one that had the least of those that are there.
-func (s *Lane) overdrawn(t *tenant) bool {
-	return len(s.loop.tenants.active) > 1 && t.counter > s.loop.tenants.least()+s.policy.rules.Overdraft
 }
 
 // isDue tells whether it is the turn of a class that others would keep from the device.

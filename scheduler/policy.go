@@ -10,23 +10,23 @@ import (
 
 // This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
 //
-// Class comes first. Within it a tenant that had far more than others (Rules.Overdraft) goes behind them, whatever it says of its
-// requests. Then come age, priority, those that were sent back to the queue, deadlines that are near, the tenant that had the
-// least, the shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first.
+// Class comes first; within it the tenant that had the least, whatever others say of their requests, or who asks much could have all by asking
+// it with priority. Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
+// shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first. Where nobody is
+// named a tenant all are one.
 //
-// Nobody starves. Of a tenant's own sequences, and of tenants within the overdraft, one that was passed AgePassings times (or,
-// running, in AgeSteps steps) is passed by none any more but older ones; a tenant that is overdrawn waits for the others to have had as
-// much; a class waits for its share (shares.go).
+// Nobody starves. A sequence that was passed by AgePassings of its tenant's that came later (or, running, in AgeSteps steps in a row)
+// is passed only by older ones from then on; a tenant waits until it is the one that had the least; a class waits for its share (shares.go).
 
 // standing is all that the order depends on. What is left out of the policy is zero for all.
 type standing struct {
 	class     int // rank: -1 where it is the turn of a class that had too little
-	overdrawn bool
 	aged      bool
 	priority  int
 	returned  bool // it was sent back to the queue
 	slack     time.Duration
 	counter   float64
+	places    int // of the tenant: one that was just lifted to the least counter has none
 	remaining int // pages of the prompt
 	prefix    int // pages
 	number    uint64
@@ -40,8 +40,10 @@ func (a *standing) compare(b *standing) int {
 	switch {
 	case a.class != b.class:
 		return a.class - b.class
-	case a.overdrawn != b.overdrawn:
-		return goesFirst(b.overdrawn)
+	case a.counter != b.counter:
+		return cmp.Compare(a.counter, b.counter)
+	case a.places != b.places:
+		return a.places - b.places
 	case a.aged != b.aged:
 		return goesFirst(a.aged)
 	case a.aged:
@@ -52,8 +54,6 @@ func (a *standing) compare(b *standing) int {
 		return goesFirst(a.returned)
 	case a.slack != b.slack:
 		return cmp.Compare(a.slack, b.slack)
-	case a.counter != b.counter:
-		return cmp.Compare(a.counter, b.counter)
 	case a.remaining != b.remaining:
 		return a.remaining - b.remaining
 	case a.prefix != b.prefix:
@@ -86,18 +86,18 @@ func newPolicy(c *Config) policy {
 
 // candidate is what is known of one that wants a place, or rows.
 type candidate struct {
-	class     Class
-	priority  int
-	deadline  time.Time
-	tokens    int // of the prompt, that are not computed
-	prefix    int // pages of it that the cache has
-	passed    int // by how many that came later, since it came
-	skipped   int // steps in a row that had rows of other prompts
-	returned  bool
-	number    uint64
-	takes     time.Duration // to compute the prompt, alone
-	counter   float64       // of its tenant
-	overdrawn bool
+	class    Class
+	priority int
+	deadline time.Time
+	tokens   int // of the prompt, that are not computed
+	prefix   int // pages of it that the cache has
+	passed   int // by how many of its tenant's that came later
+	skipped  int // steps in a row that had rows of other prompts
+	returned bool
+	number   uint64
+	takes    time.Duration // to compute the prompt, alone
+	counter  float64       // of its tenant
+	places   int           // that it has
 }
 
 // standing is a candidate's. due tells whose turn it is of the classes that had too little.
@@ -109,7 +109,7 @@ func (p *policy) standing(c *candidate, now time.Time, due func(Class) bool) (s 
 		}
 	}
 	if p.with(byTenant) {
-		s.overdrawn, s.counter = c.overdrawn, c.counter
+		s.counter, s.places = c.counter, c.places
 	}
 	if p.with(byAge) {
 		s.aged = c.passed >= p.rules.AgePassings || c.skipped >= p.rules.AgeSteps
@@ -133,17 +133,17 @@ func (p *policy) standing(c *candidate, now time.Time, due func(Class) bool) (s 
 
 func (p *policy) with(c CharacteristicSet) bool { return !p.without.has(c) }
 
-// privilege is what keeps a running sequence from being sent back when others need its pages: class, then priority, then the
-// tenant that had less, then age. It is below zero if a is more privileged than b.
+// privilege is what keeps a running sequence from being sent back when others need its pages: class, then the
+// tenant that had less, then priority, then age. It is below zero if a is more privileged than b.
 func (p *policy) privilege(a, b *Sequence) int {
 	if p.with(byClass) && a.class() != b.class() {
 		return int(a.class()) - int(b.class())
 	}
-	if p.with(byPriority) && a.priority() != b.priority() {
-		return b.priority() - a.priority()
-	}
 	if p.with(byTenant) && a.tenant != b.tenant && a.tenant.counter != b.tenant.counter {
 		return cmp.Compare(a.tenant.counter, b.tenant.counter)
+	}
+	if p.with(byPriority) && a.priority() != b.priority() {
+		return b.priority() - a.priority()
 	}
 	return cmp.Compare(a.number, b.number)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"chimera/engine"
 )
 
 // This file owns the lane's queue: who comes, who is let in, and who leaves it otherwise.
@@ -16,17 +18,21 @@ func (s *Lane) welcome(seq *Sequence) {
 	}
 	c := seq.request.Class
 	s.arrived++
-	seq.number, seq.ticket = s.arrived, s.left[c]+uint64(s.inLine[c])
-	seq.tenant = s.loop.tenants.enter(seq.request.Tenant)
-	s.inLine[c]++
+	seq.number, seq.tenant = s.arrived, s.loop.tenants.enter(seq.request.Tenant)
+	seq.ticket = seq.tenant.left[c] + uint64(seq.tenant.inLine[c])
+	seq.tenant.inLine[c]++
 	s.present[c]++
 	s.loop.present[c]++
+	s.due = earlier(s.due, seq.firstDue())
 	s.waiting = append(s.waiting, seq)
 }
 
 // part is where it leaves, with its last event.
 func (s *Lane) part(seq *Sequence, last Event) {
 	seq.giveBack(&s.policy.rules)
+	if seq.runs() {
+		seq.tenant.places--
+	}
 	s.letGo(seq)
 	s.present[seq.request.Class]--
 	s.loop.present[seq.request.Class]--
@@ -52,7 +58,7 @@ func (s *Lane) dropWaiting() {
 	s.waiting = slices.DeleteFunc(s.waiting, func(seq *Sequence) bool {
 		last := Event{Finish: Cancelled}
 		if !seq.stopped.Load() {
-			due := seq.firstDue()
+			due := s.lastMoment(seq)
 			if due.IsZero() || s.now.Before(due) || s.policy.without.has(byDeadline) {
 				s.due = earlier(s.due, due)
 				return false
@@ -63,6 +69,17 @@ func (s *Lane) dropWaiting() {
 		s.part(seq, last)
 		return true
 	})
+}
+
+// lastMoment is when the sequence must have a place at the latest for its first token to come when it is due: what would be late anyway is
+// not begun, or under overload all would be late in turn.
+func (s *Lane) lastMoment(seq *Sequence) (due time.Time) {
+	due = seq.firstDue()
+	if due.IsZero() || seq.runs() || s.stats.Steps < costSettling || s.policy.without.has(withForecast) {
+		return due
+	}
+	rows := time.Duration(seq.pending() - seq.found*engine.PageTokens)
+	return due.Add(-max(rows*s.foreseen.row, s.foreseen.step)) // its step is likely as full as the last
 }
 
 // firstDue is when the sequence's own first token is due, if it had none yet.
@@ -168,7 +185,7 @@ func (s *Lane) admit() {
 			s.enter(seq, prefix)
 			line.from++
 			entered = true
-		case s.makeWay():
+		case s.makeWay(s.fits(seq, prefix)):
 			s.keepPages()
 			continue // the same one tries again
 		default:
@@ -190,6 +207,7 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 	seq.admitted()
 	seq.skipped, seq.toCompute = 0, seq.pending()
 	seq.chargePrompt(&s.policy.rules)
+	seq.tenant.places++
 	s.running = append(s.running, seq)
 	s.keepFor(seq)
 }

@@ -19,17 +19,13 @@ type Rules struct {
 	// NearSlack is how near the time must be at which a prompt has to begin, for its deadline to count: two full steps of a slow
 	// machine. Before that to be fair and quick with the others costs it nothing; what is late already is served like any other.
 	NearSlack time.Duration
-	// Overdraft is how many tokens, weighed, a tenant may have had more than the one that had the least, before all that it
-	// asks goes behind the others' of its class. Within that, priority, deadlines and age count more than whose it is: they
-	// are the client's word, and could be had for ever otherwise. It is about two steps.
-	Overdraft float64
 	// InputWeight and OutputWeight are what a tenant is charged for a token: one of an answer keeps a place and a row of the step for
 	// itself, as one of a prompt does not. Prices of services differ by two to four.
 	InputWeight, OutputWeight float64
 	// BatchShare and BackgroundShare say one part of how many of the device's time a class gets that others would keep from it
 	// always. Background has what the CPU's background work has (cgo/credit.go): decoding is slowed by no more than a sixteenth.
 	BatchShare, BackgroundShare int
-	// PlaceShare is one part of how many of the places batch keeps, one at least, against displacement by interactive.
+	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, and of how many background keeps one.
 	PlaceShare int
 	// LongStretch is by how much a long prompt may lengthen steps in which others decode: to that factor. It leaves it 0.6/1.6
 	// of the time, so its first token comes 2.7 times as late as alone; 1.3 would make that 4.3 times, 2 would be felt by all.
@@ -49,7 +45,7 @@ type Rules struct {
 // DefaultRules are those in force.
 var DefaultRules = Rules{
 	AgePassings: 16, AgeSteps: 8, NearSlack: 500 * time.Millisecond,
-	Overdraft: 1024, InputWeight: 1, OutputWeight: 2,
+	InputWeight: 1, OutputWeight: 2,
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, LeastRows: 16,
 	Horizon: 128, ReserveShare: 2,

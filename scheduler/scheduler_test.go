@@ -19,7 +19,9 @@ var crowded = Config{StepTokens: 32, QueueLength: 64, Without: withWatermark}
 func TestDecodingIsNeverStarved(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		gate := make(chan struct{})
-		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
+		c := config
+		c.Without = withBudget // or the answers end before the prompts are computed
+		f := start(t, l, c, func(in *enginetest.Instance) { in.Gate = gate })
 		requests := []Request{greedy(prompt(1, 3, 0), 200), greedy(prompt(2, 3, 0), 200), greedy(prompt(3, 3, 0), 200)}
 		var all []*Sequence
 		for _, r := range requests {

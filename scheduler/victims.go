@@ -75,12 +75,12 @@ func (s *Lane) yields(seq, top *Sequence, place bool, running *[classes]int) boo
 func (s *Lane) keeps(c Class) int {
 	places := s.places()
 	switch {
-	case places < 2 || s.policy.without.has(withShares):
+	case s.policy.without.has(withShares):
 		return 0
 	case c == Batch:
-		return max(1, places/s.policy.rules.PlaceShare)
+		return places / s.policy.rules.PlaceShare
 	}
-	return 1
+	return min(1, places/s.policy.rules.PlaceShare)
 }
 
 // overRuns tells whether one tenant runs more than its part of the places while another would still run no more than its own.
@@ -101,18 +101,22 @@ func (s *Lane) overRuns(one, other *tenant) bool {
 	return float64(a) > part*one.weight && float64(b+1) <= part*other.weight
 }
 
-// makeWay sends the least privileged background sequence back to the queue, if the step is not of that kind itself.
-func (s *Lane) makeWay() bool {
+// makeWay sends the least privileged background sequence back to the queue, for a place or for pages, if the step is not of that kind itself.
+func (s *Lane) makeWay(place bool) bool {
 	if s.next.kind != ordinary {
 		return false
 	}
 	var victim *Sequence
+	n := 0
 	for _, seq := range s.running {
-		if seq.background() && (victim == nil || s.policy.privilege(seq, victim) > 0) {
+		if !seq.background() {
+			continue
+		}
+		if n++; victim == nil || s.policy.privilege(seq, victim) > 0 {
 			victim = seq
 		}
 	}
-	if victim == nil {
+	if n == 0 || place && n <= s.keeps(Background) {
 		return false
 	}
 	s.preempt(victim)
@@ -124,7 +128,7 @@ func (s *Lane) makeWay() bool {
 // privileged are all in the step already; the next one begins with it then.
 func (s *Lane) room(seq *Sequence) bool {
 	for !s.advance(seq) {
-		if s.makeWay() {
+		if s.makeWay(false) {
 			continue
 		}
 		least, victim := s.leastPrivileged(false), s.leastPrivileged(true)
@@ -158,6 +162,7 @@ func (s *Lane) preempt(seq *Sequence) {
 			break
 		}
 	}
+	seq.tenant.places--
 	s.letGo(seq)
 	s.waiting = append(s.waiting, seq)
 	s.enterQueue(seq)
