@@ -202,7 +202,7 @@ func TestRulesAreTried(t *testing.T) {
 	if short, long := longest(1.5), longest(20); short > 20 || long < 100 {
 		t.Errorf("a long prompt lengthens steps of 10 ms to %.0f ms, and with another rule to %.0f ms", short, long)
 	}
-	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"NearSlack", "5"}, {"Overdraft", "1e99"}} {
+	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"NearSlack", "5"}, {"InputWeight", "1e99"}} {
 		if err := SetRule(&c.Rules, x[0], x[1]); err == nil {
 			t.Errorf("%s=%s is taken", x[0], x[1])
 		}
