@@ -166,6 +166,12 @@ func (s *server) startLoop() (err error) {
 	if err != nil {
 		return err
 	}
+	inForce := func(c Config) {
+		s.scheduler.SetITL(time.Duration(c.Scheduler.ITL) * time.Millisecond)
+		loop.SetTenants(c.weights())
+	}
+	inForce(s.config)
+	s.whenReloaded(inForce)
 	s.api.Engine, s.api.Cache = s.scheduler, laneCache{s.scheduler}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopLoop, s.loopEnd = cancel, make(chan error, 1)

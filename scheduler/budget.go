@@ -35,12 +35,17 @@ func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 	return most, max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
 }
 
+// SetITL changes Config.ITL, from the next step on. Any goroutine may call it.
+func (s *Lane) SetITL(d time.Duration) { s.pacing.Store(int64(max(0, d))) }
+
+func (s *Lane) itl() time.Duration { return time.Duration(s.pacing.Load()) }
+
 // promptRows is what prompts have in the step being planned.
 func (s *Lane) promptRows(first *Sequence) (all, long int) {
 	if !s.policy.with(withBudget) || s.next.kind == givesWay {
 		return math.MaxInt, math.MaxInt
 	}
-	p := pace{itl: s.config.ITL, decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: first.planned}
+	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: first.planned}
 	if own := s.decodes; s.next.kind == owed && own > 0 && (p.others == 0 || own < p.others) {
 		p.others = own // its own lane's answers wait for it too
 	}

@@ -151,11 +151,12 @@ func (s *Lane) Precheck(a Ask) error {
 const (
 	firstDensity   = 0.1 // long words of a large vocabulary have ten bytes a token
 	densityForgets = 0.01
+	densityBytes   = 1024 // of shorter texts much is the template's, and says nothing of long ones
 )
 
 // learnDensity notes how many tokens a prompt's text had. s.mu is held.
 func (s *Lane) learnDensity(r *Request) {
-	if r.PromptBytes <= 0 {
+	if r.PromptBytes < densityBytes {
 		return
 	}
 	seen := float64(len(r.Prompt)) / float64(r.PromptBytes)
@@ -176,7 +177,7 @@ func (s *Lane) foresee() {
 	f.row = model.Predict(full) / time.Duration(full.Prefill-base.Prefill)
 	f.longRow = f.row
 	if s.next.decodes && s.policy.with(withBudget) {
-		p := pace{itl: s.config.ITL, decodes: true, base: base}
+		p := pace{itl: s.itl(), decodes: true, base: base}
 		all, long := p.rows(model, &s.policy.rules)
 		all, long = min(all, full.Prefill), min(long, full.Prefill)
 		part := base

@@ -95,6 +95,7 @@ type Lane struct {
 	urgency  urgency
 	decodes  time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
 	foreseen forecast
+	pacing   atomic.Int64 // see SetITL
 	lastEnd  time.Time
 	kept     []int       // (groups) pages; see keepPages
 	wanting  []*Sequence // see unplanned
@@ -133,6 +134,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()
 	s.foreseen.full = c.StepTokens
+	s.SetITL(c.ITL)
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
 	return s, nil

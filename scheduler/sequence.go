@@ -106,7 +106,9 @@ func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e Event) {
-	e.At = s.now()
+	if e.At.IsZero() {
+		e.At = s.now()
+	}
 	s.mu.Lock()
 	s.events = append(s.events, e)
 	s.mu.Unlock()
