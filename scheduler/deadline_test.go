@@ -111,12 +111,14 @@ func TestPrecheck(t *testing.T) {
 		{"without a deadline", Ask{PromptBytes: 80_000}, nil},
 		{"many tokens", Ask{PromptTokens: 4000, Deadline: soon}, ErrDeadline},
 		{"a deadline that has passed", Ask{Deadline: w.clock.Add(-1)}, ErrDeadline},
-		{"as many as may wait", Ask{Answers: 4}, nil},
-		{"more than may ever wait, which SubmitGroup says", Ask{Answers: 5}, nil},
+		{"more than may wait", Ask{Answers: 4}, nil},
 	} {
 		if err := lane.Precheck(c.ask); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+	if err := lane.Precheck(Ask{Answers: 5}); err != nil { // who knows its fields says so
+		t.Errorf("more answers than may ever wait: %v", err)
 	}
 	for i := range 4 {
 		w.submit(lane, greedy(prompt(i, 10, 0), 1))
