@@ -128,6 +128,9 @@ func (s *Server) chatCompletions(c *call) error {
 	if err != nil {
 		return err
 	}
+	for i := range j.requests {
+		j.requests[i].PromptBytes = len(prompt.Text)
+	}
 	r.forget()
 	r.Messages, r.Tools, r.TemplateKwargs = nil, nil, nil
 	c.release()

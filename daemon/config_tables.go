@@ -161,3 +161,12 @@ func (c *Config) checkTenants() error {
 	}
 	return nil
 }
+
+// weights are the tenants', for the scheduler.
+func (c *Config) weights() map[string]float64 {
+	w := map[string]float64{}
+	for _, t := range c.Tenant {
+		w[t.Name] = float64(t.Weight)
+	}
+	return w
+}

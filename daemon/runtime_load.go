@@ -192,6 +192,7 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	all.mu.Lock()
 	up.lane.Govern(all.governance)
+	up.lane.SetITL(all.itl)
 	all.mu.Unlock()
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.NumericsID)

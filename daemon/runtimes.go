@@ -30,6 +30,7 @@ type runtimes struct {
 	busy       *Runtime    // that is being loaded
 	waiting    int         // bytes that requests hold while they wait for models
 	governance scheduler.Governance
+	itl        time.Duration // that steps of all lanes may take
 	announced  bool          // the service manager was told that the daemon is ready
 	closed     bool          // nobody is let in any more
 	ending     bool          // nobody is waited for any more
@@ -217,6 +218,18 @@ func (all *runtimes) Govern(g scheduler.Governance) {
 	for _, r := range all.list {
 		if r.up != nil {
 			r.up.lane.Govern(g)
+		}
+	}
+}
+
+// setITL says what a step may take while somebody is being answered, in all lanes, those to come too.
+func (all *runtimes) setITL(itl time.Duration) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.itl = itl
+	for _, r := range all.list {
+		if r.up != nil {
+			r.up.lane.SetITL(itl)
 		}
 	}
 }

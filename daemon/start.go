@@ -85,6 +85,12 @@ func (s *server) serveOn(backend heldBackend) {
 	s.device = holdDevice(backend)
 	s.gpus.serve(backend.GPUs(), s.models, s.config.MaxSequences)
 	s.whenReloaded(func(c Config) { s.device.countThreads(c.Engine()) })
+	follow := func(c Config) {
+		s.device.loop.SetTenants(c.weights())
+		s.models.setITL(time.Duration(c.Scheduler.ITL) * time.Millisecond)
+	}
+	follow(s.config)
+	s.whenReloaded(follow)
 	s.onStop(s.models.end)
 	s.models.begin(s.device)
 }

@@ -22,7 +22,7 @@ func (s *Lane) Submit(ctx context.Context, r Request) (*Sequence, error) {
 
 // SubmitGroup queues the requests of one client together, or none of them: a group that is refused holds no place, and
 // what others ask meanwhile is not refused for its sake. It never waits. What could never be taken is *GroupTooLargeError,
-// *engine.TooLongError or *engine.BatchError; what can't be taken now is ErrQueueFull, ErrDraining, or what ended the loop.
+// *engine.TooLongError or *engine.BatchError; what can't be taken now is *OverloadError, ErrDraining, or what ended the loop.
 // The sequences stop when ctx is done.
 func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence, error) {
 	if len(requests) > s.config.QueueLength {
@@ -36,6 +36,11 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 		all[i] = newSequence(r, s.wake, s.loop.config.Now)
 	}
 	s.hash(all)
+	for i, seq := range all {
+		if seq.queuedRows = s.expectedRows(seq); i > 0 && seq.request.Choice > 0 { // it follows the first
+			seq.queuedRows = min(seq.queuedRows, engine.PageTokens)
+		}
+	}
 	if err := s.enqueue(ctx, all); err != nil {
 		return nil, err
 	}
@@ -60,15 +65,22 @@ func (s *Lane) hash(group []*Sequence) {
 func (s *Lane) enqueue(ctx context.Context, group []*Sequence) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.refusal != nil:
-		return s.refusal
-	case s.queued+len(group) > s.config.QueueLength:
-		return ErrQueueFull
+	if len(group) == 0 {
+		return nil
 	}
-	s.queued += len(group)
+	r := &group[0].request
+	s.learnDensity(r)
+	if err := s.taken(len(group), r.Tenant); err != nil {
+		return err
+	}
+	for _, seq := range group {
+		if err := s.promise(seq.request.Class, seq.request.Tenant, seq.request.Deadline, seq.queuedRows); err != nil {
+			return err
+		}
+	}
 	s.incoming = append(s.incoming, group...)
 	for _, seq := range group {
+		s.queue.change(seq, 1)
 		seq.detach = context.AfterFunc(ctx, seq.Stop)
 	}
 	return nil
@@ -102,13 +114,21 @@ func (s *Lane) computable(r Request) error {
 }
 
 // enterQueue counts a sequence that comes back to the queue.
-func (s *Lane) enterQueue() { s.changeQueued(1) }
-
-// leaveQueue counts sequences that are in the queue no more, whatever for.
-func (s *Lane) leaveQueue(n int) { s.changeQueued(-n) }
-
-func (s *Lane) changeQueued(by int) {
+func (s *Lane) enterQueue(seq *Sequence) {
+	seq.tenant.inLine[seq.request.Class]++
 	s.mu.Lock()
-	s.queued += by
+	seq.queuedRows = len(seq.tokens)
+	s.queue.change(seq, 1)
+	s.mu.Unlock()
+}
+
+// leaveQueue counts a sequence that is in the queue no more, whatever for.
+func (s *Lane) leaveQueue(seq *Sequence) {
+	seq.tenant.inLine[seq.request.Class]--
+	if seq.releases == 0 {
+		seq.tenant.left[seq.request.Class]++
+	}
+	s.mu.Lock()
+	s.queue.change(seq, -1)
 	s.mu.Unlock()
 }

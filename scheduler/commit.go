@@ -11,19 +11,27 @@ import (
 // commit hands a step's results to their sequences. Those of a sequence that has ended, was stopped or
 // preempted since the step was planned are nobody's: its pages are no longer its own.
 func (s *Lane) commit(done *step) {
-	for _, c := range done.chunks {
+	ended := 0
+	for i := range done.chunks {
+		c := &done.chunks[i]
 		if c.releases != c.seq.releases {
 			s.stats.DiscardedTokens += uint64(c.tokens)
 			continue
 		}
-		event, ended := s.outcome(done.batch, c)
-		if event.HasToken || ended {
+		event, isLast := s.outcome(done.batch, *c)
+		event.At = s.stats.Progress // a clock for each token takes a tenth of the loop's time
+		switch {
+		case isLast:
+			c.seq.ended = true
+			s.part(c.seq, event)
+			ended++
+		case event.HasToken:
 			c.seq.deliver(event)
 		}
-		if ended {
-			s.letGo(c.seq)
-			s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == c.seq })
-		}
+	}
+	if ended > 0 {
+		s.running = slices.DeleteFunc(s.running, func(seq *Sequence) bool { return seq.ended })
+		s.noteEnds(ended, s.stats.Progress)
 	}
 }
 
@@ -75,6 +83,7 @@ func (s *Lane) progress(c chunk) {
 		s.stats.PrefillTokens += uint64(c.tokens)
 	}
 	seq.computed += c.tokens
+	seq.most = max(seq.most, seq.computed)
 	for g := range s.groups {
 		s.groups[g].publish(&seq.tables[g], seq)
 	}
@@ -103,6 +112,7 @@ func (s *Lane) result(b *engine.Batch, c chunk) (e Event, ended bool) {
 	}
 	r := b.Results[c.sample]
 	seq.append(r.Token)
+	seq.chargeAnswer(&s.policy.rules)
 	e = Event{Token: r.Token, HasToken: true, Rank: r.Rank, Top: alternatives(b, c.sample)}
 	if seq.request.reportsLogprobs() {
 		e.Logprob = r.Logit - r.LogSumExp

@@ -61,7 +61,7 @@ func TestPrefixIsEvictedFromItsEnd(t *testing.T) {
 // A sequence's copy takes the place of the page that was given away while it ran.
 func TestCopyReplacesAnEvictedPage(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
-		f := startGroups(t, l, config, enginetest.Full(12))
+		f := startGroups(t, l, crowded, enginetest.Full(12))
 		full := prompt(1, 2*engine.PageTokens, 0)
 		for _, seq := range f.submitGroup(t, greedy(full, 5), greedy(full, longAnswer), greedy(prompt(2, 20, 0), 40)) {
 			collect(t, seq)

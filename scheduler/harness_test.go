@@ -59,10 +59,13 @@ func start(t *testing.T, l engine.Limits, c Config, change func(*enginetest.Inst
 	return f
 }
 
+// stopped is a clock on which nothing takes any time, so that all follows from what was submitted.
+func stopped() time.Time { return time.Unix(1_000_000, 0) }
+
 // still makes a lane whose loop turns when the test says so.
 func still(t *testing.T, in engine.Instance, c Config) (*Loop, *Lane) {
 	t.Helper()
-	loop := NewLoop(LoopConfig{Synchronous: true})
+	loop := NewLoop(LoopConfig{Now: stopped, Synchronous: true})
 	lane, err := loop.Add(in, c)
 	if err != nil {
 		t.Fatal(err)

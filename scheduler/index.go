@@ -56,18 +56,19 @@ type node struct {
 
 // index holds a pool's nodes, one for each page at most: none is allocated after the start.
 type index struct {
-	chained bool
-	byKey   map[pageKey]int32
-	nodes   []node
-	spare   []int32 // nodes that are not in use
-	leaves  leaves
-	heat    *heat
-	counted uint64 // uses of all
-	ghosts  ghosts
+	chained   bool
+	byKey     map[pageKey]int32
+	nodes     []node
+	spare     []int32 // nodes that are not in use
+	leaves    leaves
+	heat      *heat
+	counted   uint64 // uses of all
+	ghosts    ghosts
+	directory *directory // the keys, for others to look at
 }
 
 func newIndex(n int, chained bool, h *heat) index {
-	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n * ghostsPerPage)}
+	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n * ghostsPerPage), directory: newDirectory(n)}
 	for i := n - 1; i >= 0; i-- {
 		x.spare = append(x.spare, int32(i))
 	}
@@ -87,6 +88,7 @@ func (x *index) insert(k pageKey, parent, id int32, position int, use bool) int3
 	x.spare = x.spare[:last]
 	x.nodes[n] = node{key: k, parent: parent, page: id, copies: none, position: int32(position), place: none, usage: x.ghosts.recall(k)}
 	x.byKey[k] = n
+	x.directory.note(&k)
 	if parent != none {
 		x.nodes[parent].children++
 	}
@@ -135,6 +137,7 @@ func (p *pagePool) remove(n int32) {
 	nd := &p.nodes[n]
 	p.ghosts.remember(nd.key, nd.usage)
 	delete(p.byKey, nd.key)
+	p.directory.forget(&nd.key)
 	parent := nd.parent
 	*nd = node{}
 	p.spare = append(p.spare, n)

@@ -15,9 +15,14 @@ import (
 
 // Config are a lane's settings.
 type Config struct {
-	StepTokens  int           // rows of a step at most: what one long prompt may delay the others by
-	QueueLength int           // requests that may wait for a place
-	HalfLife    time.Duration // a use of a cached page counts half after so long; 0: after forty times as many uses as there are pages
+	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
+	QueueLength int // requests that may wait for a place
+	// ITL is how far apart the tokens of interactive answers may come for the sake of prompts; 0: see Rules.LongStretch.
+	ITL time.Duration
+	// Without leaves characteristics out of the policy, and Rules are others than DefaultRules: for experiments.
+	Without  CharacteristicSet
+	Rules    *Rules
+	HalfLife time.Duration // a use of a cached page counts half after so long; 0: after forty times as many uses as there are pages
 }
 
 // Governance is what the health of the machine asks of a lane. Its zero value asks nothing; Drain is
@@ -56,26 +61,45 @@ type Lane struct {
 
 	mu         sync.Mutex
 	incoming   []*Sequence
-	queued     int      // incoming and waiting
+	queue      waitingLine // incoming and waiting
+	forecast   forecast    // of the last step
+	density    float64     // see learnDensity
+	published  Snapshot
 	asked      []func() // for the loop to run between two turns
 	ended      bool     // the loop has let the lane go
 	refusal    error
 	governance Governance
-	snapshot   atomic.Pointer[Snapshot]
 	afterwards sync.Mutex // held by who asks when the lane has ended
 
 	// The loop's own.
+	policy  policy
 	waiting []*Sequence
 	running []*Sequence // oldest first
 	steps   steps
 	next    *step // the one being planned
 	budget  int   // rows of a background step
 	stats   Snapshot
-	served  uint64 // the loop's count of steps when it last submitted one
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
 	broken  error  // why it can't go on
 	costs   costs
+	now     time.Time // of the step being planned
+
+	arrived uint64       // sequences so far
+	present [classes]int // sequences that have not ended
+	due     time.Time    // when the next that waits must be sent away; zero: never
+	shares  shares
+	lines   lines
+
+	used     float64 // seconds of the device; see turns.go
+	urgency  urgency
+	decodes  time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
+	foreseen forecast
+	pacing   atomic.Int64 // see SetITL
+	lastEnd  time.Time
+	kept     []int       // (groups) pages; see keepPages
+	wanting  []*Sequence // see unplanned
+	spare    []*Sequence // takes turns with incoming
 
 	cache cache
 
@@ -104,10 +128,13 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	}
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
-		done: make(chan struct{}), costs: costs{model: NewCost()},
+		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
 	}
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()
+	s.foreseen.full = c.StepTokens
+	s.SetITL(c.ITL)
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
 	return s, nil
@@ -118,10 +145,10 @@ func (s *Lane) Limits() engine.Limits { return s.limits }
 
 // Snapshot returns the state after the last step.
 func (s *Lane) Snapshot() Snapshot {
-	snap := *s.snapshot.Load()
 	s.mu.Lock()
-	snap.Waiting, snap.Governance, snap.Refusal = s.queued, s.governance, s.refusal
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	snap := s.published
+	snap.Waiting, snap.Governance, snap.Refusal = s.queue.requests, s.governance, s.refusal
 	return snap
 }
 
@@ -139,25 +166,32 @@ func (s *Lane) Err() error {
 
 // arrivals moves what was submitted into the lane's own queue, and does what was asked.
 func (s *Lane) arrivals() {
-	idle := len(s.waiting)+len(s.running) == 0
 	s.mu.Lock()
-	s.waiting = append(s.waiting, s.incoming...)
-	s.incoming = nil
-	asked := s.asked
-	s.asked = nil
+	incoming, asked := s.incoming, s.asked
+	s.incoming, s.asked = s.spare[:0], nil
 	s.mu.Unlock()
+	for i, seq := range incoming {
+		s.welcome(seq)
+		incoming[i] = nil
+	}
+	s.spare = incoming
 	for _, do := range asked {
 		do()
 	}
-	if idle && len(s.waiting) > 0 {
-		s.stats.Progress = s.loop.config.Now()
+	if s.now = s.loop.config.Now(); !s.due.IsZero() && !s.now.Before(s.due) {
+		s.dropWaiting()
 	}
 }
 
+// idle tells whether the lane has nobody to serve.
+func (s *Lane) idle() bool { return s.present == [classes]int{} }
+
 // wants tells whether the lane has sequences of class Background, or of the other classes.
 func (s *Lane) wants(background bool) bool {
-	of := func(seq *Sequence) bool { return seq.background() == background }
-	return slices.ContainsFunc(s.running, of) || slices.ContainsFunc(s.waiting, of)
+	if background {
+		return s.present[Background] > 0
+	}
+	return s.present[Interactive]+s.present[Batch] > 0
 }
 
 func (s *Lane) refuse(err error) {
@@ -200,7 +234,7 @@ func (s *Lane) places() int {
 func (s *Lane) drained() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refusal != nil && s.queued == 0 && len(s.running) == 0
+	return s.refusal != nil && s.queue.requests == 0 && len(s.running) == 0
 }
 
 // endAll gives every sequence its last event, and whoever comes later the refusal.
@@ -209,13 +243,13 @@ func (s *Lane) endAll(refusal error, e Event) {
 		s.refuse(refusal)
 	}
 	s.arrivals()
-	for _, seq := range append(s.running, s.waiting...) {
-		s.letGo(seq)
-		seq.deliver(e)
+	for _, seq := range s.waiting {
+		s.leaveQueue(seq)
+		s.part(seq, e)
 	}
-	s.mu.Lock()
-	s.queued = 0
-	s.mu.Unlock()
+	for _, seq := range s.running {
+		s.part(seq, e)
+	}
 	s.running, s.waiting = nil, nil
 	s.publishSnapshot()
 }
@@ -276,5 +310,11 @@ func (s *Lane) publishSnapshot() {
 		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
-	s.snapshot.Store(&snap)
+	s.foreseen.cached = snap.PagesCached + snap.PagesUsed
+	if len(s.groups) > 0 {
+		s.foreseen.cached = (s.groups[0].pool.cached + s.groups[0].pool.used()) * engine.PageTokens
+	}
+	s.mu.Lock()
+	s.published, s.forecast = snap, s.foreseen
+	s.mu.Unlock()
 }

@@ -34,10 +34,32 @@ func (s *Lane) observe(done *step) {
 	if began.Before(s.loop.completed) {
 		began = s.loop.completed
 	}
-	if done.background {
+	if done.kind == givesWay {
 		return
 	}
 	s.loop.completed = now
-	s.costs.observe(done.shape, now.Sub(began))
-	s.cache.observe(done, now.Sub(began))
+	took := now.Sub(began)
+	s.costs.observe(done.shape, took)
+	s.cache.observe(done, took)
+	s.account(done, took)
+}
+
+// account lays a step's time to the lane and, by their rows, to the classes that were in it.
+func (s *Lane) account(done *step, took time.Duration) {
+	if took > 0 {
+		s.used += (took - done.predicted).Seconds()
+	}
+	var rows [classes]int
+	all := 0
+	for i := range done.chunks {
+		c := &done.chunks[i]
+		rows[c.seq.request.Class] += c.tokens
+		all += c.tokens
+	}
+	var by [classes]time.Duration
+	for c := range by {
+		by[c] = took * time.Duration(rows[c]) / time.Duration(max(1, all))
+	}
+	s.shares.spent(by, &s.present, &s.policy.rules)
+	s.loop.shares.spent(by, &s.loop.present, &s.policy.rules)
 }

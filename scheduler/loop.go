@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -44,8 +43,10 @@ type Loop struct {
 	underWay  []*Lane // of whom the steps under way are, oldest first
 	behind    *Lane   // whose background step is under way
 	finished  chan error
-	turns     uint64    // see Lane.served
-	completed time.Time // when the last step that is not background was
+	tenants   tenants
+	shares    shares
+	present   [classes]int // sequences of all lanes
+	completed time.Time    // when the last step that is not background was
 }
 
 // NewLoop makes a loop without lanes; Run starts it.
@@ -95,11 +96,28 @@ func (l *Loop) Run(ctx context.Context) error {
 		if worked {
 			continue
 		}
-		select {
-		case <-l.wakeup:
-		case err := <-l.finished:
-			l.completeBackground(err)
-		}
+		l.rest()
+	}
+}
+
+// rest waits until there may be something to do: somebody comes or goes, a background step is done, or one that waits is to be
+// sent away.
+func (l *Loop) rest() {
+	var due time.Time
+	for _, lane := range l.lanes {
+		due = earlier(due, lane.due)
+	}
+	var passed <-chan time.Time
+	if !due.IsZero() {
+		timer := time.NewTimer(due.Sub(l.config.Now()))
+		defer timer.Stop()
+		passed = timer.C
+	}
+	select {
+	case <-l.wakeup:
+	case <-passed:
+	case err := <-l.finished:
+		l.completeBackground(err)
 	}
 }
 
@@ -155,10 +173,15 @@ func (l *Loop) arrivals() {
 	}
 }
 
-// start submits a step of the lane whose turn it is, and tells whether there was one.
+// start submits a step of the lane whose turn it is, and tells whether there was one. If that lane's are all under way the others wait
+// for its turn to end: it is owed the next as well.
 func (l *Loop) start() bool {
 	for _, lane := range l.inTurn() {
-		if lane != l.behind && lane.prepare(false) && l.submit(lane) {
+		switch {
+		case lane == l.behind:
+		case lane.steps.underWay == len(lane.steps.all):
+			return false
+		case (lane.isOwed() && lane.prepare(owed) || lane.prepare(ordinary)) && l.submit(lane):
 			l.underWay = append(l.underWay, lane)
 			return true
 		}
@@ -169,7 +192,7 @@ func (l *Loop) start() bool {
 // startBackground submits a background step, of a lane that has nothing else under way.
 func (l *Loop) startBackground() bool {
 	for _, lane := range l.inTurn() {
-		if lane.steps.underWay > 0 || !lane.wants(true) || !lane.prepare(true) || !l.submit(lane) {
+		if lane.steps.underWay > 0 || !lane.wants(true) || !lane.prepare(givesWay) || !l.submit(lane) {
 			continue
 		}
 		if l.config.Synchronous {
@@ -189,17 +212,12 @@ func (l *Loop) completeBackground(err error) {
 	lane.complete(err)
 }
 
-// inTurn are the lanes, the one that was served the longest ago first.
-func (l *Loop) inTurn() []*Lane {
-	slices.SortStableFunc(l.lanes, func(a, b *Lane) int { return cmp.Compare(a.served, b.served) })
-	return l.lanes
-}
-
 // submit submits the step that the lane has prepared. It returns false if the lane is broken by that.
 func (l *Loop) submit(lane *Lane) bool {
-	l.turns++
-	lane.served = l.turns
 	lane.submit()
+	if lane.next.kind != givesWay {
+		lane.used += lane.next.predicted.Seconds()
+	}
 	return lane.broken == nil
 }
 

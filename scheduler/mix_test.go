@@ -33,7 +33,10 @@ func randomParticipant(r *rand.Rand, longest int) participant {
 	if r.IntN(4) == 0 {
 		q.Sampling.Repetition, q.Sampling.Biases = 1.1, []engine.Bias{{Token: 5, Value: 1}}
 	}
-	q.Class = []Class{Interactive, Batch, Background}[r.IntN(3)]
+	q.Class, q.Priority, q.Tenant = []Class{Interactive, Batch, Background}[r.IntN(3)], r.IntN(10), []string{"", "a", "b"}[r.IntN(3)]
+	if r.IntN(3) == 0 {
+		q.Deadline = time.Now().Add(time.Hour)
+	}
 	p := participant{Request: q, end: -1, hangUp: r.IntN(6) == 0, pause: time.Duration(r.IntN(300)) * time.Microsecond}
 	if r.IntN(3) == 0 {
 		p.end, p.MinTokens, p.IgnoreEnd = r.IntN(q.MaxTokens), r.IntN(4), r.IntN(4) == 0
@@ -104,7 +107,10 @@ func shape(r *rand.Rand, context, stepTokens int) []engine.GroupLimits {
 func (c *covered) mix(t *testing.T, l engine.Limits, r *rand.Rand) {
 	l.MaxContext = 96 + r.IntN(100)
 	l.MaxSequences = 1 + r.IntN(8)
-	config := Config{StepTokens: l.MaxSequences + r.IntN(57), QueueLength: 100}
+	config := Config{StepTokens: l.MaxSequences + r.IntN(57), QueueLength: 100, ITL: time.Duration(r.IntN(3)) * time.Millisecond}
+	if r.IntN(2) == 0 {
+		config.Without = CharacteristicSet(r.Uint32()) &^ byDeadline
+	}
 	l.Groups = shape(r, l.MaxContext, config.StepTokens)
 	dice := rand.New(rand.NewPCG(r.Uint64(), 3)) // the instance's
 	var f *fixture

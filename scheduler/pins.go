@@ -117,8 +117,11 @@ func (g *group) holds(p *pin) int { return p.size() - g.firstPage(p.size()*engin
 func (s *Lane) compute(p *pin) {
 	p.sequence = newSequence(p.request, s.wake, s.loop.config.Now)
 	p.sequence.pin = p
-	s.waiting = append(s.waiting, p.sequence)
-	s.enterQueue()
+	p.sequence.queuedRows = len(p.request.Prompt)
+	s.mu.Lock()
+	s.queue.change(p.sequence, 1)
+	s.mu.Unlock()
+	s.welcome(p.sequence)
 }
 
 // hold gives the pin the pages of its sequence, which is about to return them. Where it can't be, as when they are those of

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"chimera/engine"
 )
@@ -26,12 +27,17 @@ type chunk struct {
 const leastBudget = 16
 
 // plan fills the next step with what one generation of weights computes, if there is anything to compute: where nothing is
-// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it. A step is
-// of sequences of class Background, or of none.
-func (s *Lane) plan(background bool) {
+// under way, somebody of the oldest sequence's generation gets on, since others give up their pages for it.
+func (s *Lane) plan(kind stepKind) {
+	s.loop.tenants.refresh()
 	s.dropStopped()
 	s.next = s.steps.next()
-	s.next.batch.Background = background
+	s.next.kind, s.next.batch.Background = kind, kind == givesWay
+	s.plans++ // nobody is in the step
+	s.keepPages()
+	if kind == ordinary {
+		s.displace()
+	}
 	for range s.generations {
 		s.lastTurn = s.nextGeneration()
 		if s.fill(s.lastTurn); len(s.next.chunks) > 0 {
@@ -41,38 +47,114 @@ func (s *Lane) plan(background bool) {
 }
 
 // isWanted tells whether the sequence is of the kind that the step is for.
-func (s *Lane) isWanted(seq *Sequence) bool { return seq.background() == s.next.batch.Background }
+func (s *Lane) isWanted(seq *Sequence) bool { return seq.background() == (s.next.kind != ordinary) }
 
 // fill plans a step of a generation: decoding sequences first, since each costs one row and someone waits for its
-// next word; then prompts share what is left of the budget, so that a long one starves nobody. Where the step has fewer
-// rows than there are sequences, those that waited longest have their turn, so that nobody starves of others' number
-// either. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
+// next word; then prompts, in the policy's order, as many rows as those who decode can bear. Where the step has fewer
+// rows than there are sequences, those that waited longest have their turn, so that nobody starves of others'
+// number. A step that is under way meanwhile has moved its sequences on, and its samples stand as placeholders.
 func (s *Lane) fill(g engine.Generation) {
 	s.plans++
 	s.next.generation, s.next.batch.Generation = g, g
 	budget := s.config.StepTokens
-	if s.next.batch.Background {
+	if s.next.kind == givesWay {
 		budget = s.budget
 	}
-	for _, seq := range longestWaiting(s.unplanned(g), budget) {
-		if seq.pending() == 1 && seq.runs() && s.room(seq) {
-			budget -= s.schedule(seq, 1)
-		}
-	}
+	s.keepPages()
+	budget -= s.planDecoding(g, budget)
 	s.advanceRest()
 	s.admit()
+	s.planPrompts(g, budget)
+	s.foresee()
+}
+
+// planDecoding gives a row to each of those that wait for their next token, and returns how many rows that were.
+func (s *Lane) planDecoding(g engine.Generation, budget int) (rows int) {
+	s.next.decodes = false
+	for _, seq := range longestWaiting(s.unplanned(g), budget) {
+		if seq.pending() == 1 && seq.runs() && s.room(seq) {
+			n := s.schedule(seq, 1)
+			rows += n
+			s.next.decodes = s.next.decodes || n > 0 && seq.generated > 0 && seq.class() == Interactive
+		}
+	}
+	s.noteDecoding()
+	return rows
+}
+
+// planPrompts gives prompts what is left of the step, the first in the policy's order as much as it can use.
+func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	prompts := longestWaiting(s.unplanned(g), budget)
-	slices.SortStableFunc(prompts, func(a, b *Sequence) int { return a.pending() - b.pending() })
-	for i, seq := range prompts { // shortest first: what it leaves of its share goes to the longer ones
-		budget -= s.schedule(seq, min(seq.pending(), budget/(len(prompts)-i)))
+	for _, seq := range prompts {
+		seq.standing = s.standingOf(seq)
+	}
+	slices.SortFunc(prompts, func(a, b *Sequence) int { return a.standing.compare(&b.standing) })
+	if s.next.kind == ordinary {
+		s.foreseen.rows = [classes]int{}
+	}
+	all, long := math.MaxInt, math.MaxInt
+	if len(prompts) > 0 {
+		all, long = s.promptRows(prompts[0])
+	}
+	any := false
+	for _, seq := range prompts {
+		n := min(seq.pending(), budget, all)
+		if s.isLong(seq) {
+			n = min(n, long)
+		}
+		got := s.schedule(seq, n)
+		budget, all = budget-got, all-got
+		if s.isLong(seq) {
+			long -= got
+		}
+		any = any || got > 0
+		seq.noteTurn(got, any)
+		if s.next.kind == ordinary {
+			s.foreseen.rows[seq.class()] += seq.pending()
+		}
 	}
 }
 
-// unplanned are the running sequences of a generation that are not in the step, and have something to compute.
+// noteTurn counts steps in a row that had rows of others' prompts alone.
+func (s *Sequence) noteTurn(rows int, others bool) {
+	switch {
+	case rows > 0:
+		s.skipped = 0
+	case others:
+		s.skipped++
+	}
+}
+
+// standingOf is a sequence's place in the order, in the queue or among those that want rows.
+func (s *Lane) standingOf(seq *Sequence) standing {
+	c := candidate{
+		class: seq.class(), priority: seq.priority(), deadline: seq.deadline(), tokens: seq.pending(), skipped: seq.skipped,
+		returned: seq.releases > 0, number: seq.number, counter: seq.tenant.counter, places: seq.tenant.places,
+	}
+	if !seq.runs() {
+		c.prefix = seq.found
+		c.tokens -= seq.found * engine.PageTokens
+		c.passed = int(int64(seq.tenant.left[seq.request.Class] - seq.ticket))
+	}
+	if !c.deadline.IsZero() {
+		c.takes = time.Duration(c.tokens) * s.foreseen.row
+	}
+	return s.policy.standing(&c, s.now, s.isDue)
+}
+
+// isDue tells whether it is the turn of a class that others would keep from the device.
+func (s *Lane) isDue(c Class) bool { return s.policy.with(withShares) && s.shares.due(c) }
+
+// unplanned are the running sequences of a generation that are not in the step, and have something to compute. The list is good
+// until the next call.
 func (s *Lane) unplanned(g engine.Generation) []*Sequence {
-	return slices.DeleteFunc(slices.Clone(s.running), func(seq *Sequence) bool {
-		return seq.generation.id != g || seq.pending() == 0 || s.isPlanned(seq) || !s.isWanted(seq)
-	})
+	s.wanting = s.wanting[:0]
+	for _, seq := range s.running {
+		if seq.generation.id == g && seq.pending() > 0 && !s.isPlanned(seq) && s.isWanted(seq) {
+			s.wanting = append(s.wanting, seq)
+		}
+	}
+	return s.wanting
 }
 
 // takeTurn puts the sequence behind all others that want rows.
@@ -88,115 +170,6 @@ func longestWaiting(all []*Sequence, rows int) []*Sequence {
 }
 
 func (s *Lane) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
-
-// dropStopped ends what its client no longer wants.
-func (s *Lane) dropStopped() {
-	gone := func(seq *Sequence) bool {
-		if !seq.stopped.Load() {
-			return false
-		}
-		s.letGo(seq)
-		seq.deliver(Event{Finish: Cancelled})
-		return true
-	}
-	s.running = slices.DeleteFunc(s.running, gone)
-	before := len(s.waiting)
-	s.waiting = slices.DeleteFunc(s.waiting, gone)
-	s.leaveQueue(before - len(s.waiting))
-}
-
-// admit gives waiting sequences a place and the pages of their prompt: in a group whose positions see all before them
-// all, elsewhere as many as it ever holds. So a prompt once begun is short of pages only while what it let go is still
-// seen by another that shares it, and the one that is furthest behind never is. One whose prefix is being computed by another waits for it and lets others
-// pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
-func (s *Lane) admit() {
-	places := s.places()
-	for i := 0; i < len(s.waiting); {
-		seq := s.waiting[i]
-		if !s.isWanted(seq) {
-			i++
-			continue
-		}
-		s.join(seq)
-		prefix, follow := s.prefix(seq)
-		switch {
-		case follow:
-			i++
-		case len(s.running) < places && s.fits(seq, prefix):
-			s.enter(i, prefix)
-		case s.makeWay():
-			i++ // the queue has one more at its head
-		default:
-			return
-		}
-	}
-}
-
-// enter gives the sequence at a place of the queue its pages.
-func (s *Lane) enter(at, prefix int) {
-	seq := s.waiting[at]
-	s.take(seq, prefix)
-	s.takeTurn(seq)
-	seq.admitted()
-	s.waiting = slices.Delete(s.waiting, at, at+1)
-	s.leaveQueue(1)
-	s.running = append(s.running, seq)
-}
-
-// makeWay sends the youngest background sequence back to the queue, if the step is not of that kind itself.
-func (s *Lane) makeWay() bool {
-	if s.next.batch.Background {
-		return false
-	}
-	for _, seq := range slices.Backward(s.running) {
-		if seq.background() {
-			s.preempt(seq)
-			return true
-		}
-	}
-	return false
-}
-
-// room sees to pages for the next position of a decoding sequence; where there are none left a background sequence, then the youngest
-// of those that the step is for, gives up its own and is computed again later. False: that was the sequence itself, or the younger
-// ones are all in the step already; the next one begins with it then.
-func (s *Lane) room(seq *Sequence) bool {
-	for !s.advance(seq) {
-		if s.makeWay() {
-			continue
-		}
-		youngest, victim := s.youngest(false), s.youngest(true)
-		if victim == seq && seq != youngest {
-			return false
-		}
-		s.preempt(victim)
-		if victim == seq {
-			return false
-		}
-	}
-	return true
-}
-
-// youngest is that of the sequences that the step is for, or of those of them that are not in it yet.
-func (s *Lane) youngest(unplanned bool) *Sequence {
-	for _, seq := range slices.Backward(s.running) {
-		if s.isWanted(seq) && !(unplanned && s.isPlanned(seq)) {
-			return seq
-		}
-	}
-	return nil // never: who asks is one, and is not planned
-}
-
-// preempt sends a running sequence back to the head of the queue with the tokens it has. Only sequences
-// that are not in the step being planned are preempted; what a step under way computes for one is discarded,
-// and will be the same the next time.
-func (s *Lane) preempt(seq *Sequence) {
-	s.running = slices.DeleteFunc(s.running, func(other *Sequence) bool { return other == seq })
-	s.letGo(seq)
-	s.waiting = slices.Insert(s.waiting, 0, seq)
-	s.enterQueue()
-	s.stats.Preemptions++
-}
 
 // schedule adds n tokens of the sequence to the batch, with the outputs they need, and returns n, or
 // less if the batch holds no more outputs.

@@ -36,8 +36,8 @@ func promptsOf(lengths ...int) (requests []Request) {
 	return requests
 }
 
-// The rows of each step where prompts share it: the shortest first, each its share of what is left; where there are more
-// prompts than rows, by turns.
+// The rows of each step where prompts share it: the shortest first, as much as it can use, what it leaves to the longer ones. So two
+// prompts of a length end one after the other, and not both at the end.
 func TestPromptsShareAStep(t *testing.T) {
 	for _, c := range []struct {
 		prompts []int
@@ -45,9 +45,9 @@ func TestPromptsShareAStep(t *testing.T) {
 		rows    [][]int
 	}{
 		{[]int{40, 5, 12}, 32, [][]int{{5, 12, 15}, {25}}},
-		{[]int{40, 50}, 32, [][]int{{16, 16}, {16, 16}, {8, 18}}},
-		{[]int{50, 40, 3}, 32, [][]int{{3, 14, 15}, {16, 16}, {10, 19}}},
-		{[]int{3, 3, 3, 3, 3}, 3, [][]int{{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}},
+		{[]int{40, 50}, 32, [][]int{{32}, {8, 24}, {26}}},
+		{[]int{50, 40, 3}, 32, [][]int{{3, 29}, {11, 21}, {29}}},
+		{[]int{3, 3, 3, 3, 3}, 3, [][]int{{3}, {3}, {3}, {3}, {3}}},
 		{[]int{2, 2, 2}, 1, [][]int{{1}, {1}, {1}, {1}, {1}, {1}}},
 	} {
 		f := start(t, testLimits(1), Config{StepTokens: c.step, QueueLength: 8}, nil)
@@ -73,7 +73,7 @@ func TestFirstTokensInSmallSteps(t *testing.T) {
 	gate := make(chan struct{})
 	f := start(t, testLimits(1), Config{StepTokens: 2, QueueLength: 8}, func(in *enginetest.Instance) { in.Gate = gate })
 	all := f.submitGroup(t, promptsOf(2, 3, 30)...)
-	for i, want := range []int{2, 4, 18} {
+	for i, want := range []int{1, 3, 18} {
 		steps := int(f.Snapshot().Steps)
 		for ; all[i].delivered() == 0; steps++ {
 			gate <- struct{}{}
@@ -182,7 +182,9 @@ func TestStopWhileWaiting(t *testing.T) {
 func TestNobodyOvertakesWhoLacksPages(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
-		f := start(t, l, config, nil)
+		c := config
+		c.Without = byLength // the third is the shortest
+		f := start(t, l, c, nil)
 		all := f.submitGroup(t, greedy(prompt(1, 70, 0), 20), greedy(prompt(2, 90, 0), 4), greedy(prompt(3, 4, 0), 1))
 		var first, last [3]Event
 		for i, seq := range all {
@@ -203,7 +205,9 @@ func TestNobodyOvertakesWhoLacksPages(t *testing.T) {
 func TestPreemptedGoBeforeThoseThatWait(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext, l.MaxSequences = []engine.GroupLimits{enginetest.Full(9)}, 128, 2
-		f := start(t, l, config, nil)
+		c := crowded
+		c.Without |= byLength // the third is the shortest
+		f := start(t, l, c, nil)
 		all := f.submitGroup(t, greedy(prompt(1, 20, 0), 80), greedy(prompt(2, 20, 0), 80), greedy(prompt(3, 4, 0), 1))
 		old, preempted, waiting := events(t, all[0]), events(t, all[1]), events(t, all[2])
 		f.finish(t)

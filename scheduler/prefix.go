@@ -43,9 +43,7 @@ func (s *Lane) prefix(seq *Sequence) (pages int, follow bool) {
 	if coming > seq.found {
 		owner := s.ownerOf(seq, coming)
 		seq.follows = following{owner, owner.releases, coming}
-		if seq.request.Class != Background {
-			owner.lent = max(owner.lent, coming*engine.PageTokens)
-		}
+		seq.lend(owner, coming, &s.policy)
 	}
 	return seq.found, coming > seq.found
 }
@@ -144,7 +142,7 @@ func (s *Lane) fits(seq *Sequence, prefix int) bool {
 				cached++
 			}
 		}
-		if s.groups[g].need(len(seq.tokens), prefix) > pool.available()-cached {
+		if s.groups[g].need(s.wanted(seq), prefix) > pool.available()-cached-s.reserve(g) {
 			return false
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func TestRoomBesideACachedPrefix(t *testing.T) {
 	l := testLimits(1)
 	l.Groups = []engine.GroupLimits{enginetest.Full(5)}
-	loop, s := still(t, enginetest.New(l), Config{StepTokens: 64, QueueLength: 4})
+	loop, s := still(t, enginetest.New(l), Config{StepTokens: 64, QueueLength: 4, Without: withWatermark})
 	submit := func(r Request) *Sequence {
 		seq, err := s.Submit(context.Background(), r)
 		if err != nil {

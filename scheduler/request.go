@@ -77,15 +77,16 @@ func (s Sampling) penalises() bool {
 // Request is one answer to one prompt. An API request with n answers is n of these with the same
 // prompt, whose pages they share.
 type Request struct {
-	Prompt    []int32
-	MaxTokens int // 0: compute the prompt only
-	MinTokens int // the answer has so many at least: end tokens are not sampled before
-	Sampling  Sampling
-	Choice    int     // which of n answers: chooses the random stream
-	Ends      []int32 // tokens that end the answer
-	IgnoreEnd bool    // end tokens are ordinary, also to MinTokens
-	Logprobs  bool    // report log-probability and rank of the answer's tokens
-	Top       int     // how many of the most likely tokens to report; more than none includes Logprobs
+	Prompt      []int32
+	PromptBytes int // of the text that it was, if that is known: see Precheck
+	MaxTokens   int // 0: compute the prompt only
+	MinTokens   int // the answer has so many at least: end tokens are not sampled before
+	Sampling    Sampling
+	Choice      int     // which of n answers: chooses the random stream
+	Ends        []int32 // tokens that end the answer
+	IgnoreEnd   bool    // end tokens are ordinary, also to MinTokens
+	Logprobs    bool    // report log-probability and rank of the answer's tokens
+	Top         int     // how many of the most likely tokens to report; more than none includes Logprobs
 	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
 	ScorePrompt bool
 	Class       Class

@@ -12,11 +12,16 @@ import (
 
 var config = Config{StepTokens: 32, QueueLength: 64}
 
+// crowded lets in whoever finds pages, so that somebody is sent back when there are no more.
+var crowded = Config{StepTokens: 32, QueueLength: 64, Without: withWatermark}
+
 // A prompt's length is of no concern to those who are decoding: each gets a token with every step.
 func TestDecodingIsNeverStarved(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		gate := make(chan struct{})
-		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
+		c := config
+		c.Without = withBudget // or the answers end before the prompts are computed
+		f := start(t, l, c, func(in *enginetest.Instance) { in.Gate = gate })
 		requests := []Request{greedy(prompt(1, 3, 0), 200), greedy(prompt(2, 3, 0), 200), greedy(prompt(3, 3, 0), 200)}
 		var all []*Sequence
 		for _, r := range requests {
@@ -102,7 +107,7 @@ func TestPreemption(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
 		gate := make(chan struct{})
-		f := start(t, l, config, func(in *enginetest.Instance) { in.Gate = gate })
+		f := start(t, l, crowded, func(in *enginetest.Instance) { in.Gate = gate })
 		var all []*Sequence
 		for i := range 3 {
 			all = append(all, f.submit(t, greedy(prompt(i, 20, 0), 80)))

@@ -43,10 +43,23 @@ type Sequence struct {
 	keys       []pageKey  // of the full pages of tokens, as far as needed
 	found      int        // pages of its prefix that were ready when it was looked for last
 	follows    following  // while it waits
-	lent       int        // up to which position one that is not of class Background waits for what it computes
 	pin        *pin       // that it computes
 	generated  int
 	unending   []engine.Bias // see biases
+
+	// What the policy knows of it.
+	looked     bool // for its prefix, once
+	ended      bool
+	number     uint64  // the order in which sequences came to the lane
+	tenant     *tenant // whose counter it is charged to
+	ticket     uint64  // how many would have left the queue before it, had it been first come
+	skipped    int     // steps in a row in which other prompts had rows
+	toCompute  int     // tokens of its prompt that the cache did not have when it was given a place
+	most       int     // positions that were computed, before it was sent back the last time or since
+	charged    int     // positions that the tenant was charged for, or had from the cache
+	queuedRows int     // what it counts among those that wait
+	loan       loan
+	standing   standing // when it was last told
 	penalties  []engine.Penalty
 	penaltyAt  map[int32]int
 }
@@ -93,7 +106,9 @@ func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e Event) {
-	e.At = s.now()
+	if e.At.IsZero() {
+		e.At = s.now()
+	}
 	s.mu.Lock()
 	s.events = append(s.events, e)
 	s.mu.Unlock()
@@ -108,7 +123,7 @@ func (s *Sequence) deliver(e Event) {
 
 // background tells whether its steps give way: not while somebody else waits for what it computes. It does not change while a
 // step with the sequence is planned.
-func (s *Sequence) background() bool { return s.request.Class == Background && s.computed >= s.lent }
+func (s *Sequence) background() bool { return s.request.Class == Background && !s.borrows() }
 
 func (s *Sequence) pending() int { return len(s.tokens) - s.planned }
 
@@ -123,7 +138,7 @@ func (s *Sequence) begun() bool { return s.runs() || s.releases > 0 }
 
 // leave forgets the pages, and with them what steps under way would find out.
 func (s *Sequence) leave() {
-	s.tables, s.planned, s.computed, s.lent = nil, 0, 0, 0
+	s.tables, s.planned, s.computed, s.loan = nil, 0, 0, loan{}
 	s.tokens = s.tokens[:s.known()]
 	s.releases++
 }

@@ -19,6 +19,15 @@ const maxDepth = 2
 // must not look like a slow answer.
 var errNoProgress = errors.New("no running sequence could be planned")
 
+// stepKind is whose rows a step has.
+type stepKind uint8
+
+const (
+	ordinary stepKind = iota // all but class Background
+	givesWay                 // Background alone: in the gaps that others leave
+	owed                     // Background alone, which was kept waiting long enough: in the place of an ordinary step
+)
+
 // step is a batch and whose rows are in it. From submit to wait the batch is the backend's, and the loop
 // neither reads nor writes it.
 type step struct {
@@ -28,7 +37,10 @@ type step struct {
 	penalised  bool // it samples with penalties, which count what it samples
 	shape      Shape
 	submitted  time.Time
-	background bool // it is of sequences of class Background alone, and gives way
+	kind       stepKind
+	decodes    bool  // an interactive answer has a row
+	base       Shape // of its decode rows
+	predicted  time.Duration
 }
 
 // steps are the Depth steps in turn: the oldest under way, those submitted after it, then the next to be
@@ -72,10 +84,10 @@ func (t *steps) names(g engine.Generation) bool {
 // penalised tells whether a step under way samples with penalties.
 func (t *steps) penalised() bool { return t.underWay > 0 && t.all[t.oldest].penalised }
 
-// prepare plans a step, of the sequences of class Background or of the others, and tells whether there is anything in it. Of
-// background steps one is under way at a time and nothing beside it: what gives way must have nothing behind it that
+// prepare plans a step of a kind, and tells whether there is anything in it. Of
+// steps that give way one is under way at a time and nothing beside it: what gives way must have nothing behind it that
 // stands on what it samples.
-func (s *Lane) prepare(background bool) bool {
+func (s *Lane) prepare(kind stepKind) bool {
 	if s.broken != nil || s.steps.underWay == len(s.steps.all) {
 		return false
 	}
@@ -83,7 +95,7 @@ func (s *Lane) prepare(background bool) bool {
 		return false
 	}
 	s.cache.tick(s.loop.config.Now())
-	s.plan(background)
+	s.plan(kind)
 	planned := len(s.next.chunks) > 0
 	if planned || s.steps.underWay == 0 {
 		s.publishSnapshot() // whoever is in the step runs from now on, not from its end
@@ -92,8 +104,8 @@ func (s *Lane) prepare(background bool) bool {
 }
 
 func (s *Lane) submit() {
-	s.next.background = s.next.batch.Background
 	s.next.shape, s.next.submitted = ShapeOf(s.next.batch), s.loop.config.Now()
+	s.next.predicted = s.predict(s.next.shape)
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		s.broken = fmt.Errorf("step refused: %w", err)
 		return
@@ -105,14 +117,16 @@ func (s *Lane) submit() {
 func (s *Lane) complete(err error) {
 	done := s.steps.takeOldest()
 	switch {
-	case done.background && errors.Is(err, engine.ErrAborted):
+	case done.kind == givesWay && errors.Is(err, engine.ErrAborted):
 		s.undo(done)
 	case err != nil:
 		s.broken = fmt.Errorf("step failed: %w", err)
 	default:
 		s.stats.Steps++
 		s.stats.Progress = s.loop.config.Now()
-		if done.background {
+		if done.kind == givesWay {
+			s.shares.served(Background)
+			s.loop.shares.served(Background)
 			s.budget = min(2*s.budget, s.mostBackground())
 		}
 		s.observe(done)

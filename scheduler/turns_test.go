@@ -40,7 +40,7 @@ func TestFollowersLetOthersPass(t *testing.T) {
 func TestCachedTokensAreThoseOfTheFirstTime(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
-		f := start(t, l, config, nil)
+		f := start(t, l, crowded, nil)
 		all := f.submitGroup(t, greedy(prompt(1, 20, 0), 80), greedy(prompt(2, 40, 0), 60))
 		for i, seq := range all {
 			if collect(t, seq); seq.Cached() != 0 {
@@ -58,7 +58,7 @@ func TestCachedTokensAreThoseOfTheFirstTime(t *testing.T) {
 func TestYoungestIsPreempted(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
 		l.Groups, l.MaxContext = []engine.GroupLimits{enginetest.Full(9)}, 128
-		f := start(t, l, config, nil)
+		f := start(t, l, crowded, nil)
 		all := f.submitGroup(t, greedy(prompt(1, 20, 0), 80), greedy(prompt(2, 20, 0), 80), greedy(prompt(3, 20, 0), 80))
 		var ends []Event
 		for _, seq := range all {

@@ -84,8 +84,8 @@ var cache = []mutant{
 		old: " || f.owner.computed >= f.pages*engine.PageTokens) {", new: ") {",
 	},
 	{
-		name: "class-not-lent", file: "scheduler/prefix.go", pkg: "scheduler", tests: []string{"TestWaiterLendsItsClass"},
-		old: "if seq.request.Class != Background {", new: "if false {",
+		name: "class-not-lent", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestWaiterLendsItsClass"},
+		old: "	if s.request.Class == Background {\n		return\n", new: "	if true {\n		return\n",
 	},
 	{
 		name: "keys-of-weights-before", file: "scheduler/generations.go", pkg: "scheduler", tests: []string{"TestKeysAreComputedBySubmit"},

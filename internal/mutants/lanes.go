@@ -7,7 +7,7 @@ func init() { list = append(list, lanes...) }
 var lanes = []mutant{
 	{
 		name: "always-the-same-lane", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesTakeTurns"},
-		old: "	lane.served = l.turns\n", new: "",
+		old: "		lane.used += lane.next.predicted.Seconds()\n", new: "",
 	},
 	{
 		name: "one-broken-ends-all", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestABrokenLaneEndsAlone"},
@@ -26,8 +26,8 @@ var lanes = []mutant{
 		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.wants(false)",
 	},
 	{
-		name: "background-keeps-its-place", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestBackgroundMakesWay"},
-		old: "		case s.makeWay():\n			i++ // the queue has one more at its head\n", new: "",
+		name: "background-keeps-its-place", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestBackgroundMakesWay"},
+		old: "		case s.makeWay(s.fits(seq, prefix)):\n", new: "		case false:\n",
 	},
 	{
 		name: "lanes-wait-for-one-another", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesAreAheadOfTheDevice"},

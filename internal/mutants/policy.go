@@ -8,23 +8,19 @@ func init() { list = append(list, policy...) }
 var policy = []mutant{
 	// Who is in a step.
 	{
-		name: "prompts-unsorted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
-		old: "return a.pending() - b.pending()", new: "return 0",
+		name: "longest-prompt-first", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep", "TestOrder"},
+		old: "return a.remaining - b.remaining", new: "return b.remaining - a.remaining",
 	},
 	{
-		name: "longest-prompt-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
-		old: "return a.pending() - b.pending()", new: "return b.pending() - a.pending()",
-	},
-	{
-		name: "one-prompt-takes-all", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep"},
-		old: "budget/(len(prompts)-i)", new: "budget+0*i",
+		name: "prompts-share-evenly", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep", "TestFirstComeAmongEquals"},
+		old: "n := min(seq.pending(), budget, all)", new: "n := min(seq.pending(), max(1, budget/len(prompts)), all)",
 	},
 	{
 		name: "oldest-always-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyStarvesInSmallSteps"},
 		old: "	seq.turn = s.turns\n", new: "",
 	},
 	{
-		name: "more-prompts-than-rows", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFirstTokensInSmallSteps"},
+		name: "more-prompts-than-rows", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyStarvesInSmallSteps"},
 		old: "prompts := longestWaiting(s.unplanned(g), budget)", new: "prompts := longestWaiting(s.unplanned(g), len(s.running))",
 	},
 	{
@@ -32,34 +28,34 @@ var policy = []mutant{
 		old: "cap(b.Biases)-len(b.Biases) >= len(seq.biases())", new: "true",
 	},
 	{
-		name: "newcomers-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNewcomersGoBehind"},
+		name: "newcomers-first", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestNewcomersGoBehind"},
 		old: "	s.takeTurn(seq)\n	seq.admitted()", new: "	seq.admitted()",
 	},
 
 	// Who waits.
 	{
-		name: "stop-ignored-while-waiting", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestStopWhileWaiting"},
-		old: "	s.waiting = slices.DeleteFunc(s.waiting, gone)\n", new: "",
+		name: "stop-ignored-while-waiting", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestStopWhileWaiting"},
+		old: "		last := Event{Finish: Cancelled}\n		if !seq.stopped.Load() {", new: "		last := Event{Finish: Cancelled}\n		if true {",
 	},
 	{
-		name: "overtakes-who-lacks-pages", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyOvertakesWhoLacksPages"},
-		old: "		default:\n			return\n", new: "		default:\n			i++\n",
+		name: "overtakes-who-lacks-pages", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestNobodyOvertakesWhoLacksPages"},
+		old: "			line = nil\n			continue\n", new: "			line.from++\n",
 	},
 	{
-		name: "preempted-to-the-tail", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPreemptedGoBeforeThoseThatWait"},
-		old: "slices.Insert(s.waiting, 0, seq)", new: "append(s.waiting, seq)",
+		name: "preempted-to-the-tail", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestPreemptedGoBeforeThoseThatWait", "TestOrder"},
+		old: "		return goesFirst(a.returned)", new: "		return goesFirst(b.returned)",
 	},
 	{
-		name: "oldest-preempted", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestYoungestIsPreempted"},
-		old: "range slices.Backward(s.running) {\n		if s.isWanted", new: "range s.running {\n		if s.isWanted",
+		name: "oldest-preempted", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestYoungestIsPreempted"},
+		old: "		return b.priority() - a.priority()\n	}\n	return cmp.Compare(a.number, b.number)", new: "		return b.priority() - a.priority()\n	}\n	return cmp.Compare(b.number, a.number)",
 	},
 	{
-		name: "follower-lets-nobody-pass", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestFollowersLetOthersPass"},
-		old: "		case follow:\n			i++\n", new: "		case follow:\n			return\n",
+		name: "follower-lets-nobody-pass", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestFollowersLetOthersPass"},
+		old: "		case follow:\n			line.from++\n", new: "		case follow:\n			return\n",
 	},
 	{
-		name: "group-in-part", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
-		old: "case s.queued+len(group) > s.config.QueueLength", new: "case s.queued >= s.config.QueueLength",
+		name: "group-in-part", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
+		old: "if q.requests+requests <= most {", new: "if q.requests < most {",
 	},
 	{
 		name: "group-never-fits", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},

@@ -1,0 +1,151 @@
+package main
+
+// This file owns the part of the list about who is next, and about what is promised.
+
+func init() { list = append(list, who...) }
+
+var who = []mutant{
+	// The order.
+	{
+		name: "class-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "		if s.class = int(c.class); due(c.class) {", new: "		if s.class = 0; due(c.class) {",
+	},
+	{
+		name: "priority-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "		s.priority = c.priority\n", new: "",
+	},
+	{
+		name: "tenant-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder", "TestAFloodDelaysNobodyElse"},
+		old: "		s.counter, s.places = c.counter, c.places\n", new: "",
+	},
+	{
+		name: "priority-beats-fairness", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "	case a.counter != b.counter:\n", new: "	case a.priority != b.priority:\n		return b.priority - a.priority\n	case a.counter != b.counter:\n",
+	},
+	{
+		name: "deadline-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "			s.slack = slack\n", new: "",
+	},
+	{
+		name: "missed-deadlines-first", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "slack >= 0 && slack < p.rules.NearSlack", new: "slack < p.rules.NearSlack",
+	},
+	{
+		name: "nobody-ages", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder", "TestAgeingInTheQueue", "TestALongPromptIsNeitherStarvedNorStarves"},
+		old: "s.aged = c.passed >= p.rules.AgePassings || c.skipped >= p.rules.AgeSteps", new: "s.aged = false",
+	},
+	{
+		name: "passings-uncounted", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestAgeingInTheQueue"},
+		old: "		seq.tenant.left[seq.request.Class]++\n", new: "",
+	},
+	{
+		name: "shorter-prefix-first", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
+		old: "		return b.prefix - a.prefix", new: "		return a.prefix - b.prefix",
+	},
+	{
+		name: "priority-not-lent", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestWaitersLendTheirClass"},
+		old: "	l.class, l.priority = min(l.class, s.request.Class), max(l.priority, s.request.Priority)\n", new: "",
+	},
+
+	// The budget.
+	{
+		name: "budget-ignored", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsLeaveRoom"},
+		old: "	if !s.policy.with(withBudget) || s.next.kind == givesWay {", new: "	if true {",
+	},
+	{
+		name: "every-prompt-is-long", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsLeaveRoom"},
+		old: "return seq.toCompute > s.config.StepTokens", new: "return true",
+	},
+	{
+		name: "long-prompts-starve", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsLeaveRoom"},
+		old: "		n := max(c.Rows(p.itl, p.base, p.seen), r.LeastRows)", new: "		n := max(c.Rows(p.itl, p.base, p.seen), 1)",
+	},
+	{
+		name: "other-lanes-answers-ignored", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsOfOtherLanes"},
+		old: "others: s.loop.decoding(s)", new: "others: 0",
+	},
+
+	// Shares of classes, lanes and tenants.
+	{
+		name: "credit-ignored", file: "scheduler/shares.go", pkg: "scheduler", tests: []string{"TestLowerClassesHaveAShare", "TestLanesShareTheDevice"},
+		old: "return s.saved[c] > 0", new: "return false",
+	},
+	{
+		name: "credit-never-spent", file: "scheduler/shares.go", pkg: "scheduler", tests: []string{"TestLowerClassesHaveAShare"},
+		old: "		s.saved[c] = max(saved-by[c], min(saved, -by[c])) //", new: "		s.saved[c] = saved //",
+	},
+	{
+		name: "background-is-never-owed", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestLowerClassesHaveAShare"},
+		old: "s.wants(false) && s.isDue(Background)", new: "false",
+	},
+	{
+		name: "batch-keeps-its-places", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
+		old: "		return !place || running[c] > s.keeps(c)", new: "		return !place",
+	},
+	{
+		name: "batch-keeps-no-place", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
+		old: "		return places / s.policy.rules.PlaceShare", new: "		return 0",
+	},
+	{
+		name: "lanes-by-turns", file: "scheduler/lane_cost.go", pkg: "scheduler", tests: []string{"TestLanesShareTheDevice"},
+		old: "		s.used += (took - done.predicted).Seconds()\n", new: "		s.used += 1 - done.predicted.Seconds()\n",
+	},
+	{
+		name: "idle-lanes-save-up", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestIdlenessEarnsNothing"},
+		old: "	lane.used = max(lane.used, least)\n", new: "",
+	},
+	{
+		name: "places-not-by-tenant", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestAFloodDelaysNobodyElse"},
+		old: "	if one == other || !s.policy.with(byTenant) {", new: "	if true {",
+	},
+	{
+		name: "cached-tokens-charged", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestWhatTenantsAreCharged"},
+		old: "	s.charged = max(s.charged, s.computed)\n", new: "",
+	},
+	{
+		name: "nothing-given-back", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestWhatTenantsAreCharged"},
+		old: "		s.tenant.charge(-n, r.InputWeight)\n", new: "",
+	},
+	{
+		name: "no-lift", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestIdlenessLiftsTheCounter"},
+		old: "		one.counter = max(one.counter, t.least())\n", new: "",
+	},
+	{
+		name: "weights-ignored", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestTenantsHaveTheirWeights"},
+		old: "t.counter += float64(tokens) * weight / t.weight", new: "t.counter += float64(tokens) * weight",
+	},
+	{
+		name: "one-tenant-fills-the-queue", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestTheQueueIsNobodysAlone"},
+		old: "	if s.policy.with(byTenant) && q.tenants", new: "	if false && q.tenants",
+	},
+
+	// What is promised.
+	{
+		name: "watermark-skipped", file: "scheduler/watermark.go", pkg: "scheduler", tests: []string{"TestWatermark"},
+		old: "	return min(s.kept[i], s.groups[i].Pages/s.policy.rules.ReserveShare)", new: "	return 0",
+	},
+	{
+		name: "waits-beyond-its-deadline", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestWhoWaitsTooLongIsSentAway"},
+		old: "			last = Event{Finish: Failed, Err: ErrDeadline}\n", new: "			return false\n",
+	},
+	{
+		name: "no-timer-for-deadlines", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestWhoWaitsTooLongIsSentAway"},
+		old: "		passed = timer.C\n", new: "",
+	},
+	{
+		name: "deadline-after-the-first-token", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestDeadlinesAreOfFirstTokens"},
+		old: "	if s.generated == 0 {\n		due", new: "	if true {\n		due",
+	},
+	{
+		name: "nothing-foreseen", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestAdmissionPredicts", "TestPrecheck"},
+		old: "	if late <= 0 && left > 0 {", new: "	if left > 0 {",
+	},
+	{
+		name: "cache-not-foreseen", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestAdmissionPredicts"},
+		old: "engine.PageTokens*s.groups[0].pool.directory.run(seq.keys)", new: "0",
+	},
+	{
+		name: "precheck-without-the-cache", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestPrecheck"},
+		old: " - s.forecast.cached\n", new: "\n",
+	},
+}

@@ -1,0 +1,86 @@
+package scheduler
+
+import (
+	"math"
+	"time"
+)
+
+// This file owns the token budget: how many rows of a step prompts have beside those who decode.
+
+// pace is what a step's length is to be.
+type pace struct {
+	itl     time.Duration // set; 0: as those who decode have it, stretched by Rules.LongStretch at most, for the sake of long prompts
+	decodes bool          // an interactive answer is among the step's decode rows
+	base    Shape         // of those rows
+	others  time.Duration // the shortest decoding step of another lane with an interactive answer; 0: there is none
+	seen    int           // positions that the first prompt's next row sees
+}
+
+// rows is how many rows prompts may have in the step: all of them together, and those that one full step would not finish. Where nobody
+// reads along a step is full. Where somebody does, short prompts fill it all the same unless a length is set: they are over
+// after a step, and their first token is waited for. Where the length is not of their own lane's steps alone they have LeastRows at least.
+func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
+	most := math.MaxInt
+	switch {
+	case !p.decodes && p.others == 0:
+		return most, most
+	case p.itl > 0:
+		n := max(c.Rows(p.itl, p.base, p.seen), r.LeastRows)
+		return n, n
+	case p.decodes:
+		limit := float64(c.Predict(p.base)) * r.LongStretch
+		return most, max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
+	}
+	limit := float64(p.others) * (r.LongStretch - 1) // the other lane's answers wait for all of this step
+	return most, max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
+}
+
+// SetITL changes Config.ITL, from the next step on. Any goroutine may call it.
+func (s *Lane) SetITL(d time.Duration) { s.pacing.Store(int64(max(0, d))) }
+
+func (s *Lane) itl() time.Duration { return time.Duration(s.pacing.Load()) }
+
+// promptRows is what prompts have in the step being planned.
+func (s *Lane) promptRows(first *Sequence) (all, long int) {
+	if !s.policy.with(withBudget) || s.next.kind == givesWay {
+		return math.MaxInt, math.MaxInt
+	}
+	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: first.planned}
+	if own := s.decodes; s.next.kind == owed && own > 0 && (p.others == 0 || own < p.others) {
+		p.others = own // its own lane's answers wait for it too
+	}
+	s.costs.mu.Lock()
+	defer s.costs.mu.Unlock()
+	return p.rows(s.costs.model, &s.policy.rules)
+}
+
+// decoding is the shortest decoding step of another lane in which an interactive answer has a row; 0: there is none.
+func (l *Loop) decoding(but *Lane) (least time.Duration) {
+	for _, lane := range l.lanes {
+		if d := lane.decodes; lane != but && d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	return least
+}
+
+// noteDecoding remembers how long an ordinary step takes by its decode rows alone.
+func (s *Lane) noteDecoding() {
+	switch s.next.base = ShapeOf(s.next.batch); {
+	case s.next.kind != ordinary:
+	case s.next.decodes:
+		s.decodes = s.predict(s.next.base)
+	default:
+		s.decodes = 0
+	}
+}
+
+func (s *Lane) predict(shape Shape) time.Duration {
+	s.costs.mu.Lock()
+	defer s.costs.mu.Unlock()
+	return s.costs.model.Predict(shape)
+}
+
+// isLong tells whether one full step would not have finished the sequence's prompt: its first tokens take several steps in
+// any case, and the last of them is no shorter for those who decode than the first.
+func (s *Lane) isLong(seq *Sequence) bool { return seq.toCompute > s.config.StepTokens }

@@ -1,0 +1,69 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+)
+
+// This file owns the tests of the token budget. A step takes 10 ms and 1 ms a row: with eight who decode 18.
+
+// decoding is a world in which so many of a class read along.
+func decoding(t *testing.T, n int, class Class, c Config) (*world, *Lane) {
+	c.StepTokens, c.QueueLength = 512, 64
+	w, lane := one(t, roomy(16, 512), c)
+	for i := range n {
+		w.submit(lane, as(class, greedy(prompt(100+i, 8, 0), 4000)))
+	}
+	w.until("all decode", func() bool { return lane.Snapshot().DecodeTokens > uint64(4*n) || n == 0 })
+	w.devices[0].took = nil
+	return w, lane
+}
+
+func TestLongPromptsLeaveRoom(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		decode  int
+		class   Class
+		config  Config
+		prompt  int
+		longest time.Duration // step, while it is computed
+		first   time.Duration // token, within; it takes 4000 ms, 8 steps, alone
+	}{
+		{"auto", 8, Interactive, Config{}, 4000, 28800 * time.Microsecond, 11900 * time.Millisecond},
+		{"nobody reads along", 8, Batch, Config{}, 4000, 522 * time.Millisecond, 4200 * time.Millisecond},
+		{"nobody decodes", 0, Interactive, Config{}, 4000, 522 * time.Millisecond, 4080 * time.Millisecond},
+		{"a short prompt", 8, Interactive, Config{}, 400, 420 * time.Millisecond, 420 * time.Millisecond},
+		{"itl", 8, Interactive, Config{ITL: 100 * time.Millisecond}, 4000, 100 * time.Millisecond, 5000 * time.Millisecond},
+		{"itl, a short prompt", 8, Interactive, Config{ITL: 100 * time.Millisecond}, 400, 100 * time.Millisecond, 550 * time.Millisecond},
+		{"an itl that can't be kept", 8, Interactive, Config{ITL: time.Millisecond}, 400, 34 * time.Millisecond, 900 * time.Millisecond},
+		{"left out", 8, Interactive, Config{Without: withBudget}, 4000, 522 * time.Millisecond, 4200 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, lane := decoding(t, c.decode, c.class, c.config)
+			seq := w.submit(lane, greedy(prompt(1, c.prompt, 0), 1))
+			w.until("its first token", seq.first)
+			longest := time.Duration(0)
+			for _, d := range w.devices[0].took {
+				longest = max(longest, d)
+			}
+			if longest > c.longest || longest < c.longest*8/10 || seq.ttft() > c.first || seq.ttft() < c.first*8/10 {
+				t.Errorf("steps of %v at most, want %v; the first token after %v, want %v", longest, c.longest, seq.ttft(), c.first)
+			}
+		})
+	}
+}
+
+// A long prompt of one lane delays the answers of another by no more than one of their own would.
+func TestLongPromptsOfOtherLanes(t *testing.T) {
+	w, _ := decoding(t, 8, Interactive, Config{})
+	other := w.add(roomy(4, 512), Config{StepTokens: 512, QueueLength: 4})
+	w.turn()
+	long := w.submit(other, greedy(prompt(1, 4000, 0), 1))
+	w.until("it is under way", func() bool { return len(w.devices[1].took) > 3 })
+	for _, d := range w.devices[1].took {
+		if d > 26*time.Millisecond { // 16 rows, the least
+			t.Errorf("a step of %v beside answers of 18 ms", d)
+		}
+	}
+	w.until("it has its first token", long.first)
+}

@@ -1,0 +1,205 @@
+package scheduler
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"chimera/engine"
+)
+
+// This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
+//
+// Class comes first; within it the tenant that had the least, whatever others say of their requests, or who asks much could have all by asking
+// it with priority. Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
+// shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first. Where nobody is
+// named a tenant all are one.
+//
+// Nobody starves. A sequence that was passed by AgePassings of its tenant's that came later (or, running, in AgeSteps steps in a row)
+// is passed only by older ones from then on; a tenant waits until it is the one that had the least; a class waits for its share (shares.go).
+
+// standing is all that the order depends on. What is left out of the policy is zero for all.
+type standing struct {
+	class     int // rank: -1 where it is the turn of a class that had too little
+	aged      bool
+	priority  int
+	returned  bool // it was sent back to the queue
+	slack     time.Duration
+	counter   float64
+	places    int // of the tenant: one that was just lifted to the least counter has none
+	remaining int // pages of the prompt
+	prefix    int // pages
+	number    uint64
+}
+
+// far is the slack of those whose deadline does not count.
+const far = time.Duration(math.MaxInt64)
+
+// compare is below zero if a goes before b. No two are equal.
+func (a *standing) compare(b *standing) int {
+	switch {
+	case a.class != b.class:
+		return a.class - b.class
+	case a.counter != b.counter:
+		return cmp.Compare(a.counter, b.counter)
+	case a.places != b.places:
+		return a.places - b.places
+	case a.aged != b.aged:
+		return goesFirst(a.aged)
+	case a.aged:
+		return cmp.Compare(a.number, b.number) // the order in which they came, and nothing else, or they would pass one another again
+	case a.priority != b.priority:
+		return b.priority - a.priority
+	case a.returned != b.returned:
+		return goesFirst(a.returned)
+	case a.slack != b.slack:
+		return cmp.Compare(a.slack, b.slack)
+	case a.remaining != b.remaining:
+		return a.remaining - b.remaining
+	case a.prefix != b.prefix:
+		return b.prefix - a.prefix
+	}
+	return cmp.Compare(a.number, b.number)
+}
+
+// goesFirst is the order of two of which one is, and the other is not: before, if it is a.
+func goesFirst(first bool) int {
+	if first {
+		return -1
+	}
+	return 1
+}
+
+// policy tells standings. It is a pure object: what it needs to know it is told.
+type policy struct {
+	rules   Rules
+	without CharacteristicSet
+}
+
+func newPolicy(c *Config) policy {
+	p := policy{rules: DefaultRules, without: c.Without}
+	if c.Rules != nil {
+		p.rules = *c.Rules
+	}
+	return p
+}
+
+// candidate is what is known of one that wants a place, or rows.
+type candidate struct {
+	class    Class
+	priority int
+	deadline time.Time
+	tokens   int // of the prompt, that are not computed
+	prefix   int // pages of it that the cache has
+	passed   int // by how many of its tenant's that came later
+	skipped  int // steps in a row that had rows of other prompts
+	returned bool
+	number   uint64
+	takes    time.Duration // to compute the prompt, alone
+	counter  float64       // of its tenant
+	places   int           // that it has
+}
+
+// standing is a candidate's. due tells whose turn it is of the classes that had too little.
+func (p *policy) standing(c *candidate, now time.Time, due func(Class) bool) (s standing) {
+	s = standing{number: c.number, returned: c.returned, slack: far}
+	if p.with(byClass) {
+		if s.class = int(c.class); due(c.class) {
+			s.class = -1
+		}
+	}
+	if p.with(byTenant) {
+		s.counter, s.places = c.counter, c.places
+	}
+	if p.with(byAge) {
+		s.aged = c.passed >= p.rules.AgePassings || c.skipped >= p.rules.AgeSteps
+	}
+	if p.with(byPriority) {
+		s.priority = c.priority
+	}
+	if p.with(byDeadline) && !c.deadline.IsZero() {
+		if slack := c.deadline.Sub(now) - c.takes; slack >= 0 && slack < p.rules.NearSlack {
+			s.slack = slack
+		}
+	}
+	if p.with(byLength) {
+		s.remaining = pagesTo(c.tokens)
+	}
+	if p.with(byPrefix) {
+		s.prefix = c.prefix
+	}
+	return s
+}
+
+func (p *policy) with(c CharacteristicSet) bool { return !p.without.has(c) }
+
+// privilege is what keeps a running sequence from being sent back when others need its pages: class, then the
+// tenant that had less, then priority, then age. It is below zero if a is more privileged than b.
+func (p *policy) privilege(a, b *Sequence) int {
+	if p.with(byClass) && a.class() != b.class() {
+		return int(a.class()) - int(b.class())
+	}
+	if p.with(byTenant) && a.tenant != b.tenant && a.tenant.counter != b.tenant.counter {
+		return cmp.Compare(a.tenant.counter, b.tenant.counter)
+	}
+	if p.with(byPriority) && a.priority() != b.priority() {
+		return b.priority() - a.priority()
+	}
+	return cmp.Compare(a.number, b.number)
+}
+
+// loan is what others that wait for a sequence's prefix lend to it, until it has computed what they share.
+type loan struct {
+	until    int // position; 0: nobody waits
+	class    Class
+	priority int
+	deadline time.Time
+}
+
+// lend has the owner hurry as if it were who waits for it, too: it gives way to nobody for what others than Background wait for.
+func (s *Sequence) lend(to *Sequence, pages int, p *policy) {
+	l := &to.loan
+	if s.request.Class == Background {
+		return
+	}
+	if !to.borrows() {
+		*l = loan{class: Background}
+	}
+	l.until = max(l.until, pages*engine.PageTokens)
+	if !p.with(byLoan) {
+		return
+	}
+	l.class, l.priority = min(l.class, s.request.Class), max(l.priority, s.request.Priority)
+	if d := s.request.Deadline; !d.IsZero() && (l.deadline.IsZero() || d.Before(l.deadline)) {
+		l.deadline = d
+	}
+}
+
+// borrows tells whether somebody waits for what the sequence computes.
+func (s *Sequence) borrows() bool { return s.computed < s.loan.until }
+
+// class is the sequence's own, or that of one that waits for what it computes.
+func (s *Sequence) class() Class {
+	if s.borrows() {
+		return min(s.request.Class, s.loan.class)
+	}
+	return s.request.Class
+}
+
+func (s *Sequence) priority() int {
+	if s.borrows() {
+		return max(s.request.Priority, s.loan.priority)
+	}
+	return s.request.Priority
+}
+
+// deadline is when the first token is due that the sequence, or one that waits for what it computes, owes.
+func (s *Sequence) deadline() (d time.Time) {
+	if s.generated == 0 {
+		d = s.request.Deadline
+	}
+	if l := s.loan.deadline; s.borrows() && !l.IsZero() && (d.IsZero() || l.Before(d)) {
+		d = l
+	}
+	return d
+}

@@ -1,0 +1,110 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// This file owns the policy's constants, and the switches that turn parts of it off. docs/POLICY.md has what it comes to with others.
+
+// Rules are the policy's constants. They are not settings: the simulator tries others.
+type Rules struct {
+	// AgePassings is how many that came later may be let in before a waiting sequence; then it goes before all of its class.
+	// Sixteen prompts of 128 tokens are four steps of 512: what a long prompt loses so is about what it takes itself.
+	AgePassings int
+	// AgeSteps is how many steps in a row may have rows of other prompts and none of a running sequence's; then its prompt is
+	// the first of its class. So a long one has a ninth of the steps at least, and delays a short one by one step in nine.
+	AgeSteps int
+	// NearSlack is how near the time must be at which a prompt has to begin, for its deadline to count: two full steps of a slow
+	// machine. Before that to be fair and quick with the others costs it nothing; what is late already is served like any other.
+	NearSlack time.Duration
+	// InputWeight and OutputWeight are what a tenant is charged for a token: one of an answer keeps a place and a row of the step for
+	// itself, as one of a prompt does not. Prices of services differ by two to four.
+	InputWeight, OutputWeight float64
+	// BatchShare and BackgroundShare say one part of how many of the device's time a class gets that others would keep from it
+	// always. Background has what the CPU's background work has (cgo/credit.go): decoding is slowed by no more than a sixteenth.
+	BatchShare, BackgroundShare int
+	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, and of how many background keeps one.
+	PlaceShare int
+	// LongStretch is by how much a long prompt may lengthen steps in which others decode: to that factor. It leaves it 0.6/1.6
+	// of the time, so its first token comes 2.7 times as late as alone; 1.3 would make that 4.3 times, 2 would be felt by all.
+	LongStretch float64
+	// LeastRows is what prompts get in a step whatever it lasts, or they would wait for ever: with fewer the step would
+	// be hardly shorter, since the weights are read for the first row as for the sixteenth.
+	LeastRows int
+	// Horizon is for how many tokens more of each that runs admission keeps pages (or to the end of its answer): long enough that who was
+	// let in has got on far before he is sent back, if at all; short enough that answers which end early waste little.
+	Horizon int
+	// ReserveShare is one part of how many of a pool is kept so at most.
+	ReserveShare int
+	// QueueShare is one part of how many of the queue each tenant may use though others have filled it.
+	QueueShare int
+}
+
+// DefaultRules are those in force.
+var DefaultRules = Rules{
+	AgePassings: 16, AgeSteps: 8, NearSlack: 500 * time.Millisecond,
+	InputWeight: 1, OutputWeight: 2,
+	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
+	LongStretch: 1.6, LeastRows: 16,
+	Horizon: 128, ReserveShare: 2,
+	QueueShare: 8,
+}
+
+// CharacteristicSet is a set of characteristics.
+type CharacteristicSet uint32
+
+// What the policy looks at, each of which can be left out.
+const (
+	byClass CharacteristicSet = 1 << iota
+	byPriority
+	byDeadline
+	byTenant
+	byAge
+	byLength
+	byPrefix
+	byLoan
+	withBudget
+	withWatermark
+	withShares
+	withForecast
+)
+
+// Characteristics are the names of all, for Config.Without.
+var Characteristics = []struct {
+	Name, Meaning string
+	set           CharacteristicSet
+}{
+	{"class", "interactive goes before batch, within steps and on the way in", byClass},
+	{"priority", "the higher priority goes first within a class", byPriority},
+	{"deadline", "whoever must begin now goes first; who still waits at his deadline is sent away", byDeadline},
+	{"fairness", "tenants have equal parts, by weight, of tokens and places", byTenant},
+	{"ageing", "who was passed often goes before all of his class", byAge},
+	{"length", "the shortest remaining prompt goes first", byLength},
+	{"prefix", "of equals the one that finds the longest prefix goes first", byPrefix},
+	{"lending", "who computes a prefix that others wait for has their class, priority and deadline", byLoan},
+	{"budget", "prompts get as many rows of a step as those who decode can bear", withBudget},
+	{"watermark", "nobody is let in on pages that the running will need", withWatermark},
+	{"shares", "batch and background have a small part of the time, whoever else is there", withShares},
+	{"admission", "what can't be answered by its deadline is refused at once", withForecast},
+}
+
+// CharacteristicsOf is the set of those names.
+func CharacteristicsOf(names ...string) (set CharacteristicSet, err error) {
+	for _, name := range names {
+		found := false
+		var known []string
+		for _, c := range Characteristics {
+			if known = append(known, c.Name); c.Name == name {
+				set, found = set|c.set, true
+			}
+		}
+		if !found {
+			return 0, fmt.Errorf("%q is no characteristic of the policy: there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return set, nil
+}
+
+func (s CharacteristicSet) has(c CharacteristicSet) bool { return s&c != 0 }
