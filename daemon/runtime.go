@@ -169,6 +169,8 @@ func (all *runtimes) becomeReady(r *Runtime, up *serving) {
 	r.up, r.state, r.served, r.used, r.load, r.took = up, api.StateReady, false, up.since, nil, time.Since(up.since)
 	up.since = time.Now()
 	r.used = up.since
+	up.lane.Govern(all.governance)
+	up.lane.SetITL(all.itl)
 	for _, w := range r.takeWaiters() {
 		w.held = all.grant(r, w.ctx)
 		close(w.done)

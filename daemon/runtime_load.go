@@ -190,10 +190,6 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, laneCache{up.lane}, all.ended
 	m.MaxContext, m.MaxLogprobs, m.NumericsID = limits.MaxContext, min(limits.MaxTop, limits.Vocab), up.loaded.NumericsID()
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
-	all.mu.Lock()
-	up.lane.Govern(all.governance)
-	up.lane.SetITL(all.itl)
-	all.mu.Unlock()
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.NumericsID)
 	_, bound := all.device.backend.Available()

@@ -56,7 +56,7 @@ var models = []mutant{
 	aModel("poison-unseen", "runtime_load.go", "		all.work.Go(func() { all.watch(r, up) })\n", "", "TestPoisonedModelFailsAlone"),
 	aModel("poisoned-keeps-its-memory", "runtime_load.go", "	all.work.Go(func() { all.dismantle(r, up) })\n}", "}", "TestPoisonedModelFailsAlone"),
 	aModel("unwanted-load-goes-on", "runtime_load.go", "	if w.ctx.Err() != nil {\n		return context.Cause(w.ctx)\n	}\n", "", "TestUnloadEndsALoad"),
-	aModel("new-lanes-ungoverned", "runtime_load.go", "	up.lane.Govern(all.governance)\n", "", "TestAllLanesAreGoverned"),
+	aModel("new-lanes-ungoverned", "runtime.go", "	up.lane.Govern(all.governance)\n", "", "TestAllLanesAreGoverned"),
 
 	// Room.
 	aModel("pinned-goes", "runtime_load.go", "case !r.settings.Pin:", "default:", "TestLeastRecentlyUsedGoes"),
