@@ -28,7 +28,7 @@ var bounds = map[string][2]string{
 	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
 	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
 	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
-	"simulate --ctx": {"2", "16777216"}, "simulate --first": {"0", "1073741824"}, "simulate --max-sequences": {"1", "4096"}, "simulate --pages": {"0", "67108864"},
+	"simulate --itl-ms": {"0", "10000"}, "simulate --ctx": {"2", "16777216"}, "simulate --first": {"0", "1073741824"}, "simulate --max-sequences": {"1", "4096"}, "simulate --pages": {"0", "67108864"},
 	"simulate --queue-length": {"1", "1048576"}, "simulate --step-tokens": {"1", "65536"}, "simulate --speed": {"1e-06", "1e+06"},
 	"simulate --objective-itl-ms": {"0", "1e+12"}, "simulate --objective-ttft-ms": {"0", "1e+12"},
 	"serve --max-body": {"1024", "1073741824"}, "serve --scheduler-itl-ms": {"0", "10000"}, "serve --scheduler-deadline-ms": {"0", "86400000"},
