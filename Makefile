@@ -117,7 +117,7 @@ bench-serve: build model ## serving under load, beside PEER=folder with llama-se
 	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants)
 
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
-	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables' ./scheduler ./scheduler/simulator -rewrite
+	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables|CharacteristicTable' ./scheduler ./scheduler/simulator -rewrite
 
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)

@@ -133,10 +133,19 @@ func (c *call) precheck(m *Model, size promptSize, answers int) error {
 	if !can {
 		return nil
 	}
-	return e.Precheck(scheduler.Ask{
+	ask := scheduler.Ask{
 		PromptBytes: size.bytes, PromptTokens: size.tokens, Answers: answers,
 		Class: c.urgency.class, Tenant: c.urgency.tenant, Deadline: c.urgency.deadline(c.started),
-	})
+	}
+	err := e.Precheck(ask)
+	if err != nil && m.Ended != nil {
+		for range answers {
+			m.Ended(Ended{Ask: &ask, Arrived: c.started, Refused: err, Request: scheduler.Request{
+				Class: ask.Class, Tenant: ask.Tenant, Deadline: ask.Deadline, Priority: c.urgency.priority,
+			}})
+		}
+	}
+	return err
 }
 
 // promptSize is the least that prompts come to.

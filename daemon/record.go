@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 
 	"chimera/api"
 	"chimera/scheduler/trace"
@@ -30,6 +31,9 @@ func (s *server) recordTrace() error {
 	return nil
 }
 
+// bytesAToken is what English text has, for prompts that nobody tokenised.
+const bytesAToken = 4
+
 // traced is what a trace has of a request.
 func traced(e api.Ended) trace.Ended {
 	end := trace.Done
@@ -41,5 +45,10 @@ func traced(e api.Ended) trace.Ended {
 	case e.Err != nil:
 		end = trace.Failed
 	}
-	return trace.Ended{Request: e.Request, Arrived: e.Arrived, Answer: e.Answer, End: end}
+	t := trace.Ended{Request: e.Request, Arrived: e.Arrived, Answer: e.Answer, End: end}
+	if e.Ask != nil {
+		t.Tokens = max(1, (e.Ask.PromptTokens+e.Ask.PromptBytes/bytesAToken)/max(1, e.Ask.Answers))
+		t.Answer = math.MaxInt32
+	}
+	return t
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chimera/scheduler"
 	"chimera/scheduler/simulator"
 	"chimera/scheduler/trace"
 )
@@ -26,6 +27,8 @@ func simulateCommand() *cobra.Command {
 	load := workload{speed: 1}
 	var cost string
 	var asJSON bool
+	var schedulerITL float64
+	var without []string
 	ttft, itl := milliseconds(config.Objectives.TTFT), milliseconds(config.Objectives.ITL)
 	c := &cobra.Command{
 		Use: "simulate", Short: "Run the scheduler over a trace, on a clock that nobody waits for", Args: operands(),
@@ -35,6 +38,8 @@ model says. An hour of requests takes seconds, and the same trace gives the same
 --trace takes what 'chimera serve --record-trace FILE' wrote, Mooncake's traces (https://github.com/kvcache-ai/Mooncake, FAST25-release/traces) and
 Azure's of 2023 and 2024 (https://github.com/Azure/AzurePublicDataset). --synthetic makes requests up, NAME=VALUE,...:
 ` + trace.SyntheticHelp() + `
+--without switches off a part of the policy, to see what it is worth:
+` + simulator.CharacteristicsHelp() + `
 What a step takes is by default what it takes SmolLM2-135M on two cores; --cost reads it from a file that holds GET /v1/status of a daemon.`,
 		Example: `  chimera simulate --synthetic rate=2,requests=2000,burst=4
   chimera simulate --trace trace.jsonl --speed 2 --cost status.json --json`,
@@ -54,9 +59,17 @@ What a step takes is by default what it takes SmolLM2-135M on two cores; --cost 
 	numberFlag(f, &config.Pages, "pages", 0, 1<<26, "pages of 16 tokens in the KV cache; 0: those of four contexts and one for each sequence")
 	numberFlag(f, &ttft, "objective-ttft-ms", 0, 1e12, "a good answer's first token comes within so many milliseconds")
 	numberFlag(f, &itl, "objective-itl-ms", 0, 1e12, "and its others so many apart, in the mean")
+	numberFlag(f, &schedulerITL, "itl-ms", 0, 10_000, "milliseconds that a step may take while somebody decodes; 0: as chimera serve chooses")
+	f.StringSliceVar(&without, "without", nil, "characteristics of the policy to switch off: `name,...`")
+	f.Var((*ruleFlag)(&config.Rules), "rule", "another value of a constant of the policy, `NAME=VALUE`; docs/POLICY.md has them (may be repeated)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		config.Objectives = simulator.Objectives{TTFT: fromMilliseconds(ttft), ITL: fromMilliseconds(itl)}
+		config.ITL = fromMilliseconds(schedulerITL)
+		var err error
+		if config.Without, err = scheduler.CharacteristicsOf(without...); err != nil {
+			return usageError{fmt.Errorf("--without: %w", err)}
+		}
 		t, err := load.open()
 		if err != nil {
 			return usageError{err}
@@ -114,6 +127,20 @@ func simulate(c *cobra.Command, t *trace.Trace, config simulator.Config, asJSON 
 	}
 	fmt.Fprintln(c.OutOrStdout(), t.Describe())
 	return report.Print(c.OutOrStdout())
+}
+
+// ruleFlag sets constants of the policy by name.
+type ruleFlag scheduler.Rules
+
+func (r *ruleFlag) String() string { return "" }
+
+// Type is what --help calls the value.
+func (r *ruleFlag) Type() string { return "rule" }
+
+// Set implements pflag.Value.
+func (r *ruleFlag) Set(text string) error {
+	name, value, _ := strings.Cut(text, "=")
+	return simulator.SetRule((*scheduler.Rules)(r), name, value)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

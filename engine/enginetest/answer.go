@@ -120,7 +120,6 @@ func (w Want) biases(at int) []engine.Bias {
 	if at >= w.Unmasked {
 		return w.Biases
 	}
-	// A mask takes the place of the token's own bias.
 	all := slices.DeleteFunc(slices.Clone(w.Biases), func(b engine.Bias) bool { return slices.Contains(w.Masked, b.Token) })
 	for _, t := range w.Masked {
 		all = append(all, engine.Bias{Token: t, Value: float32(math.Inf(-1))})

@@ -61,7 +61,20 @@ var simulated = []mutant{
 		old: "	t.sort()\n", new: "",
 	},
 
+	{
+		name: "refused-unread-is-not-told", file: "api/class.go", pkg: "api", tests: []string{"TestEnded"},
+		old: "for range answers {", new: "for range 0 {",
+	},
+
 	// Simulations.
+	{
+		name: "simulated-with-all-characteristics", file: "scheduler/simulator/simulator.go", pkg: "scheduler/simulator", tests: []string{"TestPreemptionsShow"},
+		old: "Rules: &c.Rules, Without: c.Without,", new: "Rules: &c.Rules,",
+	},
+	{
+		name: "simulated-with-the-default-rules", file: "scheduler/simulator/simulator.go", pkg: "scheduler/simulator", tests: []string{"TestRulesAreTried"},
+		old: "Rules: &c.Rules, Without: c.Without,", new: "Without: c.Without,",
+	},
 	{
 		name: "simulated-arrivals-behind-steps", file: "scheduler/simulator/simulator.go", pkg: "scheduler/simulator", tests: []string{"TestTwoRequests"},
 		old: "		s.advance(at)\n", new: "		s.advance(to)\n",

@@ -47,7 +47,8 @@ type Report struct {
 	Tenants  []Part    `json:"tenants,omitzero"`
 }
 
-// Fairness is how evenly tenants were served, in the mean of the windows of ten seconds in which several had requests all the time.
+// Fairness is how evenly tenants were served, in the mean of the windows of ten seconds in which several had somebody waiting for a
+// first token all the time.
 type Fairness struct {
 	Windows  int     `json:"windows"`
 	Jain     float64 `json:"jain"`      // 1: all alike

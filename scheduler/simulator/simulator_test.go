@@ -100,7 +100,7 @@ func TestRunsAreTheSameTwice(t *testing.T) {
 			t.Fatalf("%+v\n%+v", first, again)
 		}
 	}
-	if first.Answered != 300 || len(first.Tenants) != 2 || len(first.Classes) != 3 || first.Fairness == nil {
+	if first.Answered != 300 || len(first.Tenants) != 2 || len(first.Classes) != 3 {
 		t.Errorf("%+v", first)
 	}
 	sum := 0
@@ -179,6 +179,7 @@ func TestBackgroundGivesWay(t *testing.T) {
 func TestPreemptionsShow(t *testing.T) {
 	c := plain()
 	c.Context, c.Pages = 200, 20
+	c.Without, _ = scheduler.CharacteristicsOf("watermark") // which keeps them from happening
 	var list []trace.Request
 	for i := range 6 {
 		list = append(list, trace.Request{At: time.Duration(i), Prompt: 60, Answer: 100})
@@ -186,6 +187,29 @@ func TestPreemptionsShow(t *testing.T) {
 	r := run(t, asked(list...), c)
 	if r.Answered != 6 || r.Preemptions == 0 || r.Prefill <= 1 {
 		t.Errorf("%d answered, %d preemptions, %.2f computed", r.Answered, r.Preemptions, r.Prefill)
+	}
+}
+
+// A constant of the policy is what the run says.
+func TestRulesAreTried(t *testing.T) {
+	c := plain()
+	c.Cost = scheduler.CostState{ConstantMS: 10, PrefillRowMS: 1}
+	asks := asked(trace.Request{Prompt: 10, Answer: 200}, trace.Request{At: 50 * time.Millisecond, Prompt: 2000, Answer: 1})
+	longest := func(stretch float64) float64 {
+		c.Rules.LongStretch, c.Rules.LeastRows = stretch, 1
+		return run(t, asks, c).ITL.Max
+	}
+	if short, long := longest(1.5), longest(20); short > 20 || long < 100 {
+		t.Errorf("a long prompt lengthens steps of 10 ms to %.0f ms, and with another rule to %.0f ms", short, long)
+	}
+	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"NearSlack", "5"}, {"InputWeight", "1e99"}} {
+		if err := SetRule(&c.Rules, x[0], x[1]); err == nil {
+			t.Errorf("%s=%s is taken", x[0], x[1])
+		}
+	}
+	if err := errors.Join(SetRule(&c.Rules, "Horizon", "7"), SetRule(&c.Rules, "NearSlack", "20ms"), SetRule(&c.Rules, "LongStretch", "1.25")); err != nil ||
+		c.Rules.Horizon != 7 || c.Rules.NearSlack != 20*time.Millisecond || c.Rules.LongStretch != 1.25 {
+		t.Errorf("%+v, %v", c.Rules, err)
 	}
 }
 

@@ -3,7 +3,11 @@ package simulator
 import (
 	"flag"
 	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"chimera/internal/tables"
 	"chimera/scheduler"
@@ -16,43 +20,175 @@ import (
 var rewrite = flag.Bool("rewrite", false, "write the tables of docs/POLICY.md anew")
 
 // The loads of sweeps, by name, in the words of chimera simulate --synthetic. A device of the default costs is busy for seven
-// to eight tenths of the time by chat and mixed; overload is seven times what it can do.
+// to eight tenths of the time by chat and mixed; the others are more than it can do, for a while or all the time.
 var loads = map[string]string{
-	"chat":     "requests=3000,rate=1.6,burst=2",
-	"mixed":    "requests=2000,rate=0.5,burst=2,prompt=250,prompt_sigma=1.5,prefixes=0,answer=80",
-	"overload": "requests=4000,rate=17,burst=2",
+	"chat":      "requests=3000,rate=1.6,burst=2",
+	"mixed":     "requests=2000,rate=0.5,burst=2,prompt=250,prompt_sigma=1.5,prefixes=0,answer=80",
+	"overload":  "requests=4000,rate=17,burst=2",
+	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s",
+	"tenants":   "requests=3000,rate=6,burst=2,tenants=small:1/large:4",
+	"flood":     "requests=3000,rate=3,burst=2,tenants=small:1/large:9",
+	"classes":   "requests=2000,rate=2,burst=4,classes=interactive:6/batch:3/background:1",
+	"all": "requests=2500,rate=1.8,burst=4,prompt_sigma=1.3,classes=interactive:6/batch:3/background:1,tenants=small:1/large:9," +
+		"priorities=5:9/9:1,deadline=20s",
+	"tight": "requests=1500,rate=1.4,prompt=100,prompt_sigma=0.5,answer=200,answer_sigma=0.5,prefixes=0",
 }
 
-// sweep is a constant, the load that tells its values apart, and how a run is given one.
+// configOf is that of chimera serve by default; the tight load meets a pool of 150 pages.
+func configOf(load string) Config {
+	c := DefaultConfig()
+	if load == "tight" {
+		c.Pages, c.Context = 150, 150*16
+	}
+	return c
+}
+
+// column is a figure of a report.
+type column struct {
+	name string
+	cell func(*Report) string
+}
+
+func number(format string, of func(*Report) float64) func(*Report) string {
+	return func(r *Report) string { return fmt.Sprintf(format, of(r)) }
+}
+
+// part is that class or tenant, which the load has.
+func (r *Report) partOf(name string) Part {
+	for _, p := range append(r.Classes, r.Tenants...) {
+		if p.Name == name {
+			return p
+		}
+	}
+	return Part{}
+}
+
+var (
+	goodput = column{"good/s", number("%.3f", func(r *Report) float64 { return r.GoodputQPS })}
+	answers = column{"answers/s", number("%.3f", func(r *Report) float64 { return r.QPS })}
+	refused = column{"refused", number("%.0f%%", func(r *Report) float64 { return 100 * float64(r.Requests-r.Answered) / float64(r.Requests) })}
+	ttft    = []column{
+		{"TTFT p50", number("%.0f", func(r *Report) float64 { return r.TTFT.P50 })}, {"p95", number("%.0f", func(r *Report) float64 { return r.TTFT.P95 })},
+		{"longest", number("%.0f", func(r *Report) float64 { return r.TTFT.Max })},
+	}
+	itl = []column{
+		{"ITL p50", number("%.0f", func(r *Report) float64 { return r.ITL.P50 })}, {"p99", number("%.0f", func(r *Report) float64 { return r.ITL.P99 })},
+	}
+	again = []column{
+		{"computed a prompt token", number("%.2f", func(r *Report) float64 { return r.Prefill })},
+		{"preemptions", func(r *Report) string { return fmt.Sprint(r.Preemptions) }},
+	}
+	fair = []column{
+		{"Jain", fairness("%.3f", func(f *Fairness) float64 { return f.Jain })}, {"least share", fairness("%.2f", func(f *Fairness) float64 { return f.MinShare })},
+		{"small: TTFT p95", number("%.0f", func(r *Report) float64 { return r.partOf("small").TTFT.P95 })}, {"large: p95", number("%.0f", func(r *Report) float64 { return r.partOf("large").TTFT.P95 })},
+	}
+	byClass = []column{
+		{"interactive: TTFT p95", number("%.0f", func(r *Report) float64 { return r.partOf("interactive").TTFT.P95 })},
+		{"ITL p99", number("%.0f", func(r *Report) float64 { return r.partOf("interactive").ITL.P99 })},
+		{"batch: p95", number("%.0f", func(r *Report) float64 { return r.partOf("batch").TTFT.P95 })},
+		{"background: p95", number("%.0f", func(r *Report) float64 { return r.partOf("background").TTFT.P95 })},
+	}
+)
+
+// fairness is a cell of a load with tenants, of whom never two wait where they are served as they ask.
+func fairness(format string, of func(*Fairness) float64) func(*Report) string {
+	return func(r *Report) string {
+		if r.Fairness == nil {
+			return "-"
+		}
+		return fmt.Sprintf(format, of(r.Fairness))
+	}
+}
+
+func columns(lists ...any) (all []column) {
+	for _, l := range lists {
+		switch l := l.(type) {
+		case column:
+			all = append(all, l)
+		case []column:
+			all = append(all, l...)
+		}
+	}
+	return all
+}
+
+var (
+	standard = columns(goodput, answers, refused, ttft, itl, again)
+	ofTenant = columns(goodput, refused, fair, itl)
+	ofClass  = columns(goodput, byClass)
+)
+
+// sweep is a constant, the load that tells its values apart, and what is shown of each.
 type sweep struct {
 	name   string
 	load   string
-	values []int
-	set    func(*Config, int)
-	now    func(*Config) int // the value in force; 0: none is
+	values []float64
+	shown  []column
+	set    func(*Config, float64)
+	now    func(*Config) float64 // the value in force; 0: none is
 }
 
 var sweeps = []sweep{
 	{
-		"step-tokens", "mixed", []int{64, 128, 256, 512, 1024, 2048},
-		func(c *Config, v int) { c.StepTokens = v }, func(c *Config) int { return c.StepTokens },
+		"step-tokens", "mixed", []float64{64, 128, 256, 512, 1024, 2048}, standard,
+		func(c *Config, v float64) { c.StepTokens = int(v) }, func(c *Config) float64 { return float64(c.StepTokens) },
 	},
 	{
-		"max-sequences", "mixed", []int{4, 8, 16, 32, 64},
-		func(c *Config, v int) { c.MaxSequences = v }, func(c *Config) int { return c.MaxSequences },
+		"max-sequences", "mixed", []float64{4, 8, 16, 32, 64}, standard,
+		func(c *Config, v float64) { c.MaxSequences = int(v) }, func(c *Config) float64 { return float64(c.MaxSequences) },
 	},
 	{
-		"queue-length", "overload", []int{8, 32, 128, 256, 1024},
-		func(c *Config, v int) { c.QueueLength = v }, func(c *Config) int { return c.QueueLength },
+		"queue-length", "overload", []float64{8, 32, 128, 256, 1024}, standard,
+		func(c *Config, v float64) { c.QueueLength = int(v) }, func(c *Config) float64 { return float64(c.QueueLength) },
 	},
 	{
-		"pages", "mixed", []int{600, 1040, 2080, 4160},
-		func(c *Config, v int) { c.Pages = v }, (*Config).pages,
+		"pages", "mixed", []float64{600, 1040, 2080, 4160}, standard,
+		func(c *Config, v float64) { c.Pages = int(v) }, func(c *Config) float64 { return float64(c.pages()) },
 	},
+	rule("AgePassings", "tight", standard, 1, 4, 16, 64, 1e6),
+	rule("AgeSteps", "mixed", standard, 1, 4, 8, 32, 1e6),
+	rule("NearSlack", "deadlines", standard, 0.03, 0.1, 0.25, 0.5, 1),
+	rule("InputWeight", "tenants", ofTenant, 0.25, 0.5, 1, 2),
+	rule("OutputWeight", "tenants", ofTenant, 1, 2, 4, 8),
+	rule("BatchShare", "classes", ofClass, 3, 9, 17, 1e6),
+	rule("BackgroundShare", "classes", ofClass, 4, 9, 17, 33, 1e6),
+	rule("PlaceShare", "classes", ofClass, 2, 4, 8, 16, 32),
+	rule("LongStretch", "mixed", standard, 1.1, 1.3, 1.6, 2, 4),
+	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
+	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
+	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),
+	rule("QueueShare", "flood", ofTenant, 2, 4, 8, 16, 1e6),
 	{
-		"device, times as fast", "mooncake", []int{10, 15, 20, 30, 60},
-		func(c *Config, v int) { c.Cost = faster(c.Cost, float64(v)) }, func(*Config) int { return 0 },
+		"device, times as fast", "mooncake", []float64{10, 15, 20, 30, 60}, standard,
+		func(c *Config, v float64) { c.Cost = faster(c.Cost, v) }, func(*Config) float64 { return 0 },
 	},
+}
+
+// rule is the sweep of one of scheduler.Rules. Times are in seconds.
+func rule(name, load string, shown []column, values ...float64) sweep {
+	field := func(c *Config) reflect.Value { return reflect.ValueOf(&c.Rules).Elem().FieldByName(name) }
+	return sweep{
+		name, load, values, shown,
+		func(c *Config, v float64) {
+			switch to := field(c).Addr().Interface().(type) {
+			case *int:
+				*to = int(v)
+			case *float64:
+				*to = v
+			case *time.Duration:
+				*to = time.Duration(v * 1e9)
+			}
+		},
+		func(c *Config) float64 {
+			switch at := field(c).Interface().(type) {
+			case int:
+				return float64(at)
+			case time.Duration:
+				return at.Seconds()
+			}
+			return field(c).Float()
+		},
+	}
 }
 
 // faster is what a device costs that is so many times as fast.
@@ -63,51 +199,98 @@ func faster(c scheduler.CostState, times float64) scheduler.CostState {
 	}
 }
 
-func (s *sweep) head() []string {
-	return []string{s.name, "good/s", "answers/s", "refused", "TTFT p50", "p95", "ITL p50", "p99", "computed a prompt token", "preemptions"}
-}
-
-func (r *Report) cells() []string {
-	refused := float64(r.Requests-r.Answered) / float64(r.Requests)
-	return []string{
-		fmt.Sprintf("%.3f", r.GoodputQPS), fmt.Sprintf("%.3f", r.QPS), fmt.Sprintf("%.0f%%", 100*refused),
-		fmt.Sprintf("%.0f", r.TTFT.P50), fmt.Sprintf("%.0f", r.TTFT.P95), fmt.Sprintf("%.0f", r.ITL.P50), fmt.Sprintf("%.0f", r.ITL.P99),
-		fmt.Sprintf("%.2f", r.Prefill), fmt.Sprint(r.Preemptions),
+// A constant that is added to the policy gets its table.
+func TestEachRuleHasItsTable(t *testing.T) {
+	for _, name := range ruleNames() {
+		if !slices.ContainsFunc(sweeps, func(s sweep) bool { return s.name == name }) {
+			t.Errorf("%s has no line in sweeps", name)
+		}
 	}
 }
 
-// Without -rewrite the tables' values are held against the document's, and nothing is run.
+// label is a value in the first column.
+func label(v float64, inForce bool) string {
+	text := strconv.FormatFloat(v, 'f', -1, 64)
+	if inForce {
+		return "**" + text + "**"
+	}
+	return text
+}
+
+// TestPolicyTables runs the sweeps with -rewrite; without it their values are held against the document's.
 func TestPolicyTables(t *testing.T) {
 	for _, s := range sweeps {
-		table := tables.Table{Name: s.name, Head: s.head()}
+		table := tables.Table{Name: s.name, Head: []string{s.name}}
+		for _, c := range s.shown {
+			table.Head = append(table.Head, c.name)
+		}
 		for _, v := range s.values {
-			c := DefaultConfig()
-			cell := fmt.Sprint(v)
-			if v == s.now(&c) {
-				cell = "**" + cell + "**"
-			}
-			row := []string{cell}
-			if *rewrite {
-				s.set(&c, v)
-				row = append(row, run(t, s.trace(t), c).cells()...)
+			c := configOf(s.load)
+			row := []string{label(v, v == s.now(&c))}
+			if s.set(&c, v); *rewrite {
+				row = append(row, cells(run(t, loadOf(t, s.load), c), s.shown)...)
 			}
 			table.Rows = append(table.Rows, row)
 		}
-		finish := table.Check
-		if *rewrite {
-			finish = table.Write
-		}
-		if err := finish("../../docs/POLICY.md"); err != nil {
-			t.Error(err)
-		}
+		finish(t, &table)
 	}
 }
 
-func (s *sweep) trace(t *testing.T) *trace.Trace {
+// Each characteristic is switched off, under a load that has all that it looks at.
+func TestCharacteristicTable(t *testing.T) {
+	for _, load := range []string{"all", "deadlines", "tight"} {
+		shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
+		if load != "all" {
+			shown = standard
+		}
+		table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
+		for _, c := range shown {
+			table.Head = append(table.Head, c.name)
+		}
+		names := []string{""}
+		for _, c := range scheduler.Characteristics {
+			names = append(names, c.Name)
+		}
+		for _, name := range names {
+			c := configOf(load)
+			row := []string{"nothing"}
+			if name != "" {
+				row[0] = name
+				c.Without, _ = scheduler.CharacteristicsOf(name)
+			}
+			if *rewrite {
+				row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
+			}
+			table.Rows = append(table.Rows, row)
+		}
+		finish(t, &table)
+	}
+}
+
+func cells(r *Report, shown []column) (list []string) {
+	for _, c := range shown {
+		list = append(list, c.cell(r))
+	}
+	return list
+}
+
+func finish(t *testing.T, table *tables.Table) {
+	t.Helper()
+	end := table.Check
+	if *rewrite {
+		end = table.Write
+	}
+	if err := end("../../docs/POLICY.md"); err != nil {
+		t.Error(err)
+	}
+}
+
+// loadOf makes a load, or reads the published one.
+func loadOf(t *testing.T, name string) *trace.Trace {
 	t.Helper()
 	var tr *trace.Trace
-	d, err := trace.ParseSynthetic(loads[s.load])
-	if s.load == "mooncake" {
+	d, err := trace.ParseSynthetic(loads[name])
+	if name == "mooncake" {
 		tr, err = trace.Open("../trace/testdata/mooncake_conversation.jsonl")
 	} else {
 		tr = d.Make()
@@ -115,6 +298,6 @@ func (s *sweep) trace(t *testing.T) *trace.Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr.Limit(DefaultConfig().Context)
+	tr.Limit(configOf(name).Context)
 	return tr
 }

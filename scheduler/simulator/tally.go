@@ -37,7 +37,7 @@ type group struct {
 	requests, answered, good int
 	prompt, cached, answer   int // tokens
 	ttft, itl, e2e, wait     histogram
-	under                    int     // way
+	waiting                  int     // for their first token
 	service                  float64 // tokens in the present window
 	backlogged               bool    // in all of it
 }
@@ -88,7 +88,7 @@ func (a *tally) refused(r *trace.Request, err error) {
 
 func (a *tally) arrived(r *trace.Request, now time.Time) {
 	a.turnWindow(now)
-	a.tenants[r.Tenant].under++
+	a.tenants[r.Tenant].waiting++
 }
 
 // token counts one of an answer. The first one stands for the work on its prompt, too.
@@ -99,6 +99,7 @@ func (a *tally) token(r *request, now time.Time) {
 	tenant.service++
 	if r.tokens == 0 {
 		r.first = now
+		tenant.waitsNoLonger()
 		tenant.service += float64(r.Prompt - r.seq.Cached())
 	}
 	for _, g := range groups {
@@ -119,9 +120,8 @@ func (a *tally) token(r *request, now time.Time) {
 func (a *tally) ended(r *request, now time.Time, err error) {
 	a.turnWindow(now)
 	groups := a.groups(&r.Request)
-	tenant := groups[2]
-	if tenant.under--; tenant.under == 0 {
-		tenant.backlogged = false
+	if r.tokens == 0 {
+		groups[2].waitsNoLonger()
 	}
 	if err != nil {
 		a.refused(&r.Request, err)
@@ -134,6 +134,13 @@ func (a *tally) ended(r *request, now time.Time, err error) {
 		if a.good(r) {
 			g.good++
 		}
+	}
+}
+
+// waitsNoLonger is of one of a tenant's requests.
+func (g *group) waitsNoLonger() {
+	if g.waiting--; g.waiting == 0 {
+		g.backlogged = false
 	}
 }
 
@@ -154,8 +161,8 @@ func (a *tally) lasted(d time.Duration, s scheduler.Snapshot) {
 	a.longest = max(a.longest, s.Waiting)
 }
 
-// turnWindow closes the windows that have passed: of those in which several tenants had requests all the time, it keeps how evenly
-// they were served.
+// turnWindow closes the windows that have passed: of those in which several tenants had somebody waiting for a first token
+// all the time, it keeps how evenly they were served. Who waits for nothing has all that he asked for, however little.
 func (a *tally) turnWindow(now time.Time) {
 	if now.Sub(a.opened) < window {
 		return
@@ -166,7 +173,7 @@ func (a *tally) turnWindow(now time.Time) {
 		if t.backlogged {
 			served = append(served, t.service)
 		}
-		t.service, t.backlogged = 0, t.under > 0
+		t.service, t.backlogged = 0, t.waiting > 0
 	}
 	if len(served) > 1 {
 		a.jain, a.least = append(a.jain, jain(served)), append(a.least, leastShare(served))

@@ -35,6 +35,7 @@ const recordQueue = 256
 // Ended is a request that has ended, as the recorder is told. Its prompt must not change any more.
 type Ended struct {
 	Request scheduler.Request
+	Tokens  int // about, of a prompt that was refused before it was tokenised, and so is not in the request
 	Arrived time.Time
 	Answer  int
 	End     End
@@ -186,7 +187,7 @@ func (r *Recorder) line(e Ended) line {
 	q := e.Request
 	l := line{
 		AtMS:   max(0, float64(e.Arrived.Sub(r.started).Microseconds())/1000),
-		Prompt: len(q.Prompt), Answer: e.Answer, Class: ClassName(q.Class), Priority: &q.Priority, End: e.End, Blocks: r.blocks(q),
+		Prompt: max(len(q.Prompt), min(e.Tokens, mostTokens)), Answer: min(e.Answer, mostTokens), Class: ClassName(q.Class), Priority: &q.Priority, End: e.End, Blocks: r.blocks(q),
 	}
 	if q.Tenant != "" {
 		l.Tenant = r.name([]byte("tenant " + q.Tenant))
