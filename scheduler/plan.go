@@ -139,7 +139,11 @@ func (s *Lane) standingOf(seq *Sequence) standing {
 	if !c.deadline.IsZero() {
 		c.takes = time.Duration(c.tokens) * s.foreseen.row
 	}
-	return s.policy.standing(&c, s.now, s.isDue)
+	due := s.isDue(c.class)
+	if !seq.runs() { // one of the class is let in for it, or all that wait would be, and be sent back for others
+		due = due && s.runs[c.class] == 0
+	}
+	return s.policy.standing(&c, s.now, due)
 }
 
 // isDue tells whether it is the turn of a class that others would keep from the device.

@@ -32,6 +32,7 @@ func (s *Lane) part(seq *Sequence, last Event) {
 	seq.giveBack(&s.policy.rules)
 	if seq.runs() {
 		seq.tenant.places--
+		s.runs[seq.request.Class]--
 	}
 	s.letGo(seq)
 	s.present[seq.request.Class]--
@@ -208,6 +209,7 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 	seq.skipped, seq.toCompute = 0, seq.pending()
 	seq.chargePrompt(&s.policy.rules)
 	seq.tenant.places++
+	s.runs[seq.request.Class]++
 	s.running = append(s.running, seq)
 	s.keepFor(seq)
 }

@@ -163,6 +163,7 @@ func (s *Lane) preempt(seq *Sequence) {
 		}
 	}
 	seq.tenant.places--
+	s.runs[seq.request.Class]--
 	s.letGo(seq)
 	s.waiting = append(s.waiting, seq)
 	s.enterQueue(seq)
