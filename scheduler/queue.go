@@ -176,7 +176,7 @@ func (s *Lane) admit() {
 	}
 	s.lineUp()
 	entered := false
-	for line := s.best(); line != nil; {
+	for line := s.best(); line != nil && !(s.next.kind == owed && s.runs[Background] > 0); { // of background one gets on beside others
 		seq := s.lines.all[line.from]
 		prefix, follow := s.prefix(seq)
 		switch {
@@ -186,7 +186,7 @@ func (s *Lane) admit() {
 			s.enter(seq, prefix)
 			line.from++
 			entered = true
-		case s.makeWay(s.fits(seq, prefix)):
+		case s.makeWay(true):
 			s.keepPages()
 			continue // the same one tries again
 		default:

@@ -26,7 +26,7 @@ type Rules struct {
 	// BatchShare and BackgroundShare say one part of how many of the device's time a class gets that others would keep from it
 	// always. Background has what the CPU's background work has (cgo/credit.go): decoding is slowed by no more than a sixteenth.
 	BatchShare, BackgroundShare int
-	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, and of how many background keeps one.
+	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, or, of pages, of one; background keeps one of BackgroundShare.
 	PlaceShare int
 	// LongStretch is by how much a long prompt may lengthen steps in which others decode: to that factor. It leaves it 0.6/1.6
 	// of the time, so its first token comes 2.7 times as late as alone; 1.3 would make that 4.3 times, 2 would be felt by all.

@@ -80,7 +80,7 @@ var who = []mutant{
 	},
 	{
 		name: "batch-keeps-its-places", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
-		old: "		return !place || running[c] > s.keeps(c)", new: "		return !place",
+		old: "		return running[c] > keeps\n", new: "		return false\n",
 	},
 	{
 		name: "batch-keeps-no-place", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
