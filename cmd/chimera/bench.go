@@ -7,11 +7,11 @@ import "github.com/spf13/cobra"
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bench", Short: "Measure a server under load, the engine alone, or this machine's memory", Args: operands(),
-		Long: `Measure speed: 'serve' that of any OpenAI-compatible server, as its clients see it; 'engine' that of the engine by itself, which no
-server can exceed; 'memory' that of this machine's memory.`,
+		Long: `Measure speed: 'serve' that of any OpenAI-compatible server, as its clients see it, which is also what bench does without a further
+word; 'engine' that of the engine by itself, which no server can exceed; 'memory' that of this machine's memory.`,
 		Example: "  chimera bench serve --clients 8\n  chimera bench engine --model m.gguf\n  chimera bench memory",
 	}
 	c.AddCommand(benchServeCommand(), benchEngineCommand(), benchMemoryCommand())
-	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	generateLoad(c)
 	return c
 }

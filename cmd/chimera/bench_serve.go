@@ -17,9 +17,6 @@ import (
 const mostRequests = 1_000_000
 
 func benchServeCommand() *cobra.Command {
-	l := bench.Load{Clients: 1, Requests: 16, Prompt: 128, Tokens: 64, Seed: 1}
-	header := http.Header{}
-	var asJSON bool
 	c := &cobra.Command{
 		Use: "serve", Short: "Measure a server under load", Args: operands(),
 		Long: `Send completions to any OpenAI-compatible server and report time to first token, time between tokens, requests and
@@ -28,6 +25,15 @@ each client sends its next request when the last is answered (closed loop). Prom
 --repeat or --shared-words says otherwise; answers have all their tokens, whatever the model thinks of it. Ctrl+C ends it.`,
 		Example: "  chimera bench serve --clients 8 --requests 64\n  chimera bench serve --server http://127.0.0.1:8080 --rate 2 --json\n  chimera bench serve --repeat 3 --clients 8 --header 'x-chimera-class: batch'",
 	}
+	generateLoad(c)
+	return c
+}
+
+// generateLoad gives a verb the load generator's flags and has it send the load.
+func generateLoad(c *cobra.Command) {
+	l := bench.Load{Clients: 1, Requests: 16, Prompt: 128, Tokens: 64, Seed: 1}
+	header := http.Header{}
+	var asJSON bool
 	address := serverFlag(c)
 	numberFlag(c.Flags(), &l.Clients, "clients", 1, mostRequests, "clients of the closed loop")
 	numberFlag(c.Flags(), &l.Rate, "rate", 0, mostRequests, "requests per second of the open loop; 0: the closed loop")
@@ -65,7 +71,6 @@ each client sends its next request when the last is answered (closed loop). Prom
 		fmt.Fprintln(c.OutOrStdout(), r)
 		return err
 	}
-	return c
 }
 
 // headerFlag is fields of a request's head.

@@ -111,7 +111,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"version", 0, ""}, {"", 0, ""}, {"help serve", 0, ""},
 		{"srve", 2, "serve"}, {"nonsense", 2, `unknown command "nonsense"`}, {"--nonsense", 2, "unknown flag"},
-		{"serve --treads 1", 2, "did you mean --threads?"}, {"bench serve --request 1", 2, "did you mean --requests?"}, {"bench", 0, ""}, {"ps --xyzzy", 2, "unknown flag: --xyzzy\n"},
+		{"serve --treads 1", 2, "did you mean --threads?"}, {"bench serve --request 1", 2, "did you mean --requests?"}, {"bench --request 1", 2, "did you mean --requests?"}, {"ps --xyzzy", 2, "unknown flag: --xyzzy\n"},
 		{"serve", 2, "no model: give --model PATH"}, {"serve extra", 3, "extra: there is no such file"}, {"serve " + none + " --model a=none", 2, "two models have that name"}, {"serve --config " + toml, 2, toml + ":1:1: unknown key treads"},
 		{"serve --config " + none, 2, none}, {"serve --model x --http bad", 2, `address "bad"`}, {"serve --model x --kv-type q4", 2, "use f32, f16 or q8_0"},
 		{"serve --model x --threads -1", 2, "--threads"}, {"serve --model a=x --model b=x", 2, "two models have that name"},
@@ -127,7 +127,7 @@ func TestExitCodes(t *testing.T) {
 		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
 		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
-		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench serve --clients 0", 2, "--clients"}, {"bench serve --rate NaN", 2, "--rate"},
+		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --server " + nobody, 1, "start one with"}, {"bench --clients 0", 2, "--clients"}, {"bench serve --clients 0", 2, "--clients"}, {"bench serve --rate NaN", 2, "--rate"},
 		{"bench srve", 2, "did you mean 'chimera bench serve'?"}, {"bench serve --header x", 2, "--header"}, {"bench serve --header a b:c", 2, ""}, {"bench serve --repeat -1", 2, "--repeat"},
 		{"bench engine", 2, `"model" not set`}, {"bench engine --model " + none, 3, "no such file"}, {"bench engine --model " + bad, 3, bad}, {"bench engine --model x --rounds 0", 2, "--rounds"},
 		{"bench engine --model x --rows 8,+4", 2, `--rows: "+4": use R or R+P`}, {"bench engine --model x --rows 8+0", 2, `--rows: "8+0"`}, {"bench engine --model x --rows 0", 2, "--rows"}, {"bench engine --model x --rows 9999999999999999999", 2, "--rows"}, {"bench engine --model x --rows 16384+1", 2, "--rows"},

@@ -17,6 +17,9 @@ import (
 var bounds = map[string][2]string{
 	"run --max-tokens": {"0", "16777216"}, "run --temperature": {"0", "100"}, "run --seed": {"-9223372036854775808", "18446744073709551615"},
 	"chat --max-tokens": {"0", "16777216"}, "chat --temperature": {"0", "100"}, "chat --seed": {"-9223372036854775808", "18446744073709551615"},
+	"bench --clients": {"1", "1000000"}, "bench --rate": {"0", "1e+06"}, "bench --requests": {"1", "1000000"}, "bench --warm-up": {"0", "1000000"},
+	"bench --prompt-words": {"1", "16777216"}, "bench --shared-words": {"0", "16777216"}, "bench --repeat": {"0", "1000000"},
+	"bench --tokens": {"1", "16777216"}, "bench --seed": {"0", "18446744073709551615"},
 	"bench serve --clients": {"1", "1000000"}, "bench serve --rate": {"0", "1e+06"}, "bench serve --requests": {"1", "1000000"}, "bench serve --warm-up": {"0", "1000000"},
 	"bench serve --prompt-words": {"1", "16777216"}, "bench serve --shared-words": {"0", "16777216"}, "bench serve --repeat": {"0", "1000000"},
 	"bench serve --tokens": {"1", "16777216"}, "bench serve --seed": {"0", "18446744073709551615"},
