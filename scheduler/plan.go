@@ -96,7 +96,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	if len(prompts) > 0 {
 		all, long = s.promptRows(prompts[0])
 	}
-	any := false
+	others := false
 	for _, seq := range prompts {
 		n := min(seq.pending(), budget, all)
 		if s.isLong(seq) {
@@ -107,8 +107,8 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 		if s.isLong(seq) {
 			long -= got
 		}
-		any = any || got > 0
-		seq.noteTurn(got, any)
+		others = others || got > 0
+		seq.noteTurn(got, others)
 		if s.next.kind == ordinary {
 			s.foreseen.rows[seq.class()] += seq.pending()
 		}
