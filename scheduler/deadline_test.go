@@ -106,7 +106,7 @@ func TestPrecheck(t *testing.T) {
 	}{
 		{"nothing", Ask{}, nil},
 		{"a short text", Ask{PromptBytes: 4000, Deadline: soon}, nil},
-		{"what may be cached", Ask{PromptBytes: 8000, Deadline: soon}, nil},
+		{"what may be cached", Ask{PromptBytes: 27_000, Deadline: soon.Add(time.Second)}, nil},
 		{"a long text", Ask{PromptBytes: 80_000, Deadline: soon}, ErrDeadline},
 		{"without a deadline", Ask{PromptBytes: 80_000}, nil},
 		{"many tokens", Ask{PromptTokens: 4000, Deadline: soon}, ErrDeadline},

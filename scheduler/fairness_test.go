@@ -10,6 +10,10 @@ import (
 
 // Two tenants that ask all the time have tokens by their weights, which may change meanwhile.
 func TestTenantsHaveTheirWeights(t *testing.T) {
+	heavy := tenant{weight: 3}
+	if heavy.charge(300, 2); heavy.counter != 200 {
+		t.Errorf("300 tokens that count twice cost a tenant of weight 3 %.0f", heavy.counter)
+	}
 	w, lane := one(t, roomy(8, 64), Config{StepTokens: 64, QueueLength: 400})
 	for i := range 300 {
 		w.submit(lane, of([]string{"a", "b"}[i%2], greedy(prompt(i, 100, 0), 20)))

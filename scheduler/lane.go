@@ -89,6 +89,7 @@ type Lane struct {
 	present [classes]int // sequences that have not ended
 	due     time.Time    // when the next that waits must be sent away; zero: never
 	shares  shares
+	runs    [classes]int // sequences that have places
 	lines   lines
 
 	used     float64 // seconds of the device; see turns.go

@@ -93,7 +93,7 @@ func TestLanesAreAheadOfTheDevice(t *testing.T) {
 		f.submit(t, greedy(prompt(i, 4, 0), 3))
 	}
 	run(t, loop)
-	both[1].eventually(t, "both have submitted", func(Snapshot) bool { return both[0].instance.UnderWay()+both[1].instance.UnderWay() == 2 })
+	both[1].eventually(t, "both have submitted", func(Snapshot) bool { return both[0].instance.Submitted()+both[1].instance.Submitted() == 2 })
 	close(gate)
 	both[0].finish(t)
 	both[1].finish(t)
@@ -169,7 +169,7 @@ func TestBackgroundIsCalledBack(t *testing.T) {
 			})
 			run(t, loop)
 			under := both[0].submit(t, later(greedy(prompt(1, 4, 0), 10)))
-			both[0].eventually(t, "it is under way", func(Snapshot) bool { return both[0].instance.UnderWay() == 1 })
+			both[0].eventually(t, "it is under way", func(Snapshot) bool { return both[0].instance.Submitted() == 1 })
 			both[1].expect(t, greedy(prompt(2, 4, 0), 20))
 			then(both[0], under)
 			both[0].eventually(t, "it is called back", func(s Snapshot) bool { return s.Aborts > 0 })

@@ -32,23 +32,23 @@ func TestOrder(t *testing.T) {
 		{"age by steps", with(func(c *candidate) { c.skipped = 8 }), base, byAge},
 		{"age before priority", with(func(c *candidate) { c.passed = 16 }), with(func(c *candidate) { c.priority, c.number = 9, 1 }), byAge},
 		{"priority", with(func(c *candidate) { c.priority = 6 }), base, byPriority},
-		{"a deadline that is near", with(func(c *candidate) { c.deadline = now.Add(400 * time.Millisecond) }), base, byDeadline},
-		{"the least slack", with(func(c *candidate) { c.deadline, c.takes = now.Add(400*time.Millisecond), 300*time.Millisecond }),
-			with(func(c *candidate) { c.deadline, c.number = now.Add(300*time.Millisecond), 1 }), byDeadline},
+		{"a deadline that is near", with(func(c *candidate) { c.deadline = now.Add(80 * time.Millisecond) }), base, byDeadline},
+		{"the least slack", with(func(c *candidate) { c.deadline, c.takes = now.Add(80*time.Millisecond), 30*time.Millisecond }),
+			with(func(c *candidate) { c.deadline, c.number = now.Add(60*time.Millisecond), 1 }), byDeadline},
 		{"tenant that had less", with(func(c *candidate) { c.counter = -1 }), base, byTenant},
 		{"tenant that has fewer places", with(func(c *candidate) { c.places = -1 }), base, byTenant},
 		{"length", with(func(c *candidate) { c.tokens = 100 }), base, byLength},
 		{"prefix", with(func(c *candidate) { c.prefix = 3 }), base, byPrefix},
 		{"who was sent back", with(func(c *candidate) { c.returned = true }), base, 0},
 		{"who came first", base, with(func(*candidate) {}), 0},
-		{"not a deadline that is far", base, with(func(c *candidate) { c.deadline = now.Add(600 * time.Millisecond) }), 0},
+		{"not a deadline that is far", base, with(func(c *candidate) { c.deadline = now.Add(120 * time.Millisecond) }), 0},
 		{"nor one that is missed", base, with(func(c *candidate) { c.deadline, c.takes = now.Add(100*time.Millisecond), 200*time.Millisecond }), 0},
 		{"nor fifteen passings", base, with(func(c *candidate) { c.passed = 15 }), 0},
 		{"nor a few tokens of a page", base, with(func(c *candidate) { c.tokens = 150 }), 0},
 	} {
 		less := func(without CharacteristicSet) int {
 			p := newPolicy(&Config{Without: without})
-			a, b := p.standing(&c.first, now, due), p.standing(&c.then, now, due)
+			a, b := p.standing(&c.first, now, due(c.first.class)), p.standing(&c.then, now, due(c.then.class))
 			return a.compare(&b)
 		}
 		if less(0) >= 0 {

@@ -96,7 +96,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	if len(prompts) > 0 {
 		all, long = s.promptRows(prompts[0])
 	}
-	any := false
+	others := false
 	for _, seq := range prompts {
 		n := min(seq.pending(), budget, all)
 		if s.isLong(seq) {
@@ -107,8 +107,8 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 		if s.isLong(seq) {
 			long -= got
 		}
-		any = any || got > 0
-		seq.noteTurn(got, any)
+		others = others || got > 0
+		seq.noteTurn(got, others)
 		if s.next.kind == ordinary {
 			s.foreseen.rows[seq.class()] += seq.pending()
 		}
@@ -139,7 +139,11 @@ func (s *Lane) standingOf(seq *Sequence) standing {
 	if !c.deadline.IsZero() {
 		c.takes = time.Duration(c.tokens) * s.foreseen.row
 	}
-	return s.policy.standing(&c, s.now, s.isDue)
+	due := s.isDue(c.class)
+	if !seq.runs() { // one of the class is let in for it, or all that wait would be, and be sent back for others
+		due = due && s.runs[c.class] == 0
+	}
+	return s.policy.standing(&c, s.now, due)
 }
 
 // isDue tells whether it is the turn of a class that others would keep from the device.

@@ -100,11 +100,11 @@ type candidate struct {
 	places   int           // that it has
 }
 
-// standing is a candidate's. due tells whose turn it is of the classes that had too little.
-func (p *policy) standing(c *candidate, now time.Time, due func(Class) bool) (s standing) {
+// standing is a candidate's. due tells whether it is the turn of its class, which had too little.
+func (p *policy) standing(c *candidate, now time.Time, due bool) (s standing) {
 	s = standing{number: c.number, returned: c.returned, slack: far}
 	if p.with(byClass) {
-		if s.class = int(c.class); due(c.class) {
+		if s.class = int(c.class); due {
 			s.class = -1
 		}
 	}

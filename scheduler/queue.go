@@ -32,6 +32,7 @@ func (s *Lane) part(seq *Sequence, last Event) {
 	seq.giveBack(&s.policy.rules)
 	if seq.runs() {
 		seq.tenant.places--
+		s.runs[seq.request.Class]--
 	}
 	s.letGo(seq)
 	s.present[seq.request.Class]--
@@ -175,7 +176,7 @@ func (s *Lane) admit() {
 	}
 	s.lineUp()
 	entered := false
-	for line := s.best(); line != nil; {
+	for line := s.best(); line != nil && !(s.next.kind == owed && s.runs[Background] > 0); { // of background one gets on beside others
 		seq := s.lines.all[line.from]
 		prefix, follow := s.prefix(seq)
 		switch {
@@ -185,7 +186,7 @@ func (s *Lane) admit() {
 			s.enter(seq, prefix)
 			line.from++
 			entered = true
-		case s.makeWay(s.fits(seq, prefix)):
+		case s.makeWay(true):
 			s.keepPages()
 			continue // the same one tries again
 		default:
@@ -208,6 +209,7 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 	seq.skipped, seq.toCompute = 0, seq.pending()
 	seq.chargePrompt(&s.policy.rules)
 	seq.tenant.places++
+	s.runs[seq.request.Class]++
 	s.running = append(s.running, seq)
 	s.keepFor(seq)
 }

@@ -16,8 +16,9 @@ type Rules struct {
 	// AgeSteps is how many steps in a row may have rows of other prompts and none of a running sequence's; then its prompt is
 	// the first of its class. So a long one has a ninth of the steps at least, and delays a short one by one step in nine.
 	AgeSteps int
-	// NearSlack is how near the time must be at which a prompt has to begin, for its deadline to count: two full steps of a slow
-	// machine. Before that to be fair and quick with the others costs it nothing; what is late already is served like any other.
+	// NearSlack is how near the time must be at which a prompt has to begin, for its deadline to count: a step of a busy
+	// lane. Before that to be quick with the others costs it nothing, and far deadlines that go first make others late in turn;
+	// what is late already is served like any other.
 	NearSlack time.Duration
 	// InputWeight and OutputWeight are what a tenant is charged for a token: one of an answer keeps a place and a row of the step for
 	// itself, as one of a prompt does not. Prices of services differ by two to four.
@@ -25,7 +26,7 @@ type Rules struct {
 	// BatchShare and BackgroundShare say one part of how many of the device's time a class gets that others would keep from it
 	// always. Background has what the CPU's background work has (cgo/credit.go): decoding is slowed by no more than a sixteenth.
 	BatchShare, BackgroundShare int
-	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, and of how many background keeps one.
+	// PlaceShare is one part of how many of the places batch keeps, against displacement by interactive, or, of pages, of one; background keeps one of BackgroundShare.
 	PlaceShare int
 	// LongStretch is by how much a long prompt may lengthen steps in which others decode: to that factor. It leaves it 0.6/1.6
 	// of the time, so its first token comes 2.7 times as late as alone; 1.3 would make that 4.3 times, 2 would be felt by all.
@@ -44,7 +45,7 @@ type Rules struct {
 
 // DefaultRules are those in force.
 var DefaultRules = Rules{
-	AgePassings: 16, AgeSteps: 8, NearSlack: 500 * time.Millisecond,
+	AgePassings: 16, AgeSteps: 8, NearSlack: 100 * time.Millisecond,
 	InputWeight: 1, OutputWeight: 2,
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, LeastRows: 16,

@@ -37,13 +37,13 @@ func TestLowerClassesHaveAShare(t *testing.T) {
 		part  int
 	}{{Batch, DefaultRules.BatchShare}, {Background, DefaultRules.BackgroundShare}} {
 		for _, without := range []CharacteristicSet{0, withShares} {
-			w, lane := one(t, roomy(8, 64), Config{StepTokens: 64, QueueLength: 64, Without: without})
+			w, lane := one(t, roomy(17, 64), Config{StepTokens: 64, QueueLength: 64, Without: without})
 			for i := range 4 {
-				w.submit(lane, as(c.class, greedy(prompt(i, 4000, 0), 1)))
+				w.submit(lane, as(c.class, greedy(prompt(i, 3000, 0), 1)))
 			}
 			w.turn()
-			for i := range 30 {
-				w.submit(lane, greedy(prompt(50+i, 4000, 0), 1))
+			for i := range 40 {
+				w.submit(lane, greedy(prompt(50+i, 3000, 0), 1))
 			}
 			want := 1 / float64(c.part)
 			if without != 0 {

@@ -66,7 +66,11 @@ func (s *Lane) victimOf(top *Sequence, place bool) (victim *Sequence) {
 // yields tells whether a running sequence makes way for one that waits.
 func (s *Lane) yields(seq, top *Sequence, place bool, running *[classes]int) bool {
 	if c := seq.class(); c > top.class() && s.policy.with(byClass) {
-		return !place || running[c] > s.keeps(c)
+		keeps := s.keeps(c)
+		if !place {
+			keeps = min(1, keeps) // one gets on with its class's share of the time; sent back it would come again with the next
+		}
+		return running[c] > keeps
 	}
 	return place && seq.class() == top.class() && s.overRuns(seq.tenant, top.tenant)
 }
@@ -80,7 +84,7 @@ func (s *Lane) keeps(c Class) int {
 	case c == Batch:
 		return places / s.policy.rules.PlaceShare
 	}
-	return min(1, places/s.policy.rules.PlaceShare)
+	return min(1, places/s.policy.rules.BackgroundShare)
 }
 
 // overRuns tells whether one tenant runs more than its part of the places while another would still run no more than its own.
@@ -101,8 +105,9 @@ func (s *Lane) overRuns(one, other *tenant) bool {
 	return float64(a) > part*one.weight && float64(b+1) <= part*other.weight
 }
 
-// makeWay sends the least privileged background sequence back to the queue, for a place or for pages, if the step is not of that kind itself.
-func (s *Lane) makeWay(place bool) bool {
+// makeWay sends the least privileged background sequence back to the queue, if the step is not of that kind itself: for one that
+// is to be let in, up to what background keeps, or for one that runs.
+func (s *Lane) makeWay(admission bool) bool {
 	if s.next.kind != ordinary {
 		return false
 	}
@@ -116,7 +121,7 @@ func (s *Lane) makeWay(place bool) bool {
 			victim = seq
 		}
 	}
-	if n == 0 || place && n <= s.keeps(Background) {
+	if n == 0 || admission && n <= s.keeps(Background) {
 		return false
 	}
 	s.preempt(victim)
@@ -163,6 +168,7 @@ func (s *Lane) preempt(seq *Sequence) {
 		}
 	}
 	seq.tenant.places--
+	s.runs[seq.request.Class]--
 	s.letGo(seq)
 	s.waiting = append(s.waiting, seq)
 	s.enterQueue(seq)

@@ -26,10 +26,6 @@ var lanes = []mutant{
 		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.wants(false)",
 	},
 	{
-		name: "background-keeps-its-place", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestBackgroundMakesWay"},
-		old: "		case s.makeWay(s.fits(seq, prefix)):\n", new: "		case false:\n",
-	},
-	{
 		name: "lanes-wait-for-one-another", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesAreAheadOfTheDevice"},
 		old: "len(l.underWay) < maxDepth && l.start()", new: "len(l.underWay) < 1 && l.start()",
 	},

@@ -8,7 +8,7 @@ var who = []mutant{
 	// The order.
 	{
 		name: "class-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
-		old: "		if s.class = int(c.class); due(c.class) {", new: "		if s.class = 0; due(c.class) {",
+		old: "		if s.class = int(c.class); due {", new: "		if s.class = 0; due {",
 	},
 	{
 		name: "priority-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
@@ -80,7 +80,7 @@ var who = []mutant{
 	},
 	{
 		name: "batch-keeps-its-places", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
-		old: "		return !place || running[c] > s.keeps(c)", new: "		return !place",
+		old: "		return running[c] > keeps\n", new: "		return false\n",
 	},
 	{
 		name: "batch-keeps-no-place", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},
