@@ -114,7 +114,7 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 	$(PEERS) -rows engine,unique-1,unique-8
 
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
-	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants)
+	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
 
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables|CharacteristicTable' ./scheduler ./scheduler/simulator -rewrite
