@@ -249,9 +249,13 @@ static void FN(outputs)(struct FN(pass) * s)
 	}
 }
 
-/* merge adds a split to those before it; the factors are exp(peak - new peak). */
-INLINE void FN(merge)(struct FN(merged) * m, float *result, const float *out, float peak, float sum, int n)
+/* merge adds row r's split to those before it; the factors are exp(peak - new peak). */
+INLINE void FN(merge)(struct FN(pass) * s, int r)
 {
+	struct FN(merged) *m = &s->merged[r];
+	int n = s->a->kv->value_pad;
+	const float *out = s->out + (int64_t)r * n;
+	float *result = s->result + (int64_t)r * n, peak = s->peak[r], sum = s->sum[r];
 	if (m->splits++ == 0) {
 		m->peak = peak;
 		m->sum = sum;
@@ -292,16 +296,13 @@ static int FN(prepare)(struct FN(pass) * s)
 
 static void FN(run_split)(struct FN(pass) * s)
 {
-	int pad = s->a->kv->value_pad;
 	FN(scores)(s);
 	for (int r = 0; r < s->rows; r++)
 		FN(soften)(s, r);
 	FN(outputs)(s);
 	for (int r = 0; r < s->rows; r++)
 		if (s->high[r] > s->low[r])
-			FN(merge)
-			(&s->merged[r], s->result + (int64_t)r * pad, s->out + (int64_t)r * pad, s->peak[r], s->sum[r],
-			 pad);
+			FN(merge)(s, r);
 }
 
 /* write_row divides what the splits gave by the sum of their weights. */

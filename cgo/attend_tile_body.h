@@ -2,21 +2,23 @@
  * queries by some vectors of K or V, each loaded once for all of them; its sums stay in registers, each in the order
  * that attend_body.h fixes, whatever the tile. */
 
+/* clang-format off */
 #if defined(ISA_AVX512)
 enum { TILE_ROWS = 8, TILE_VECTORS = 4 };
-#define EACH_TILE(do) do(1) do(2) do(3) do(4) do(5) do(6) do(7) do(8)
+#define EACH_TILE(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)
 /* Two fmas of four cycles want eight sums under way; 16 leave registers for what is loaded. */
 #define VECTORS_OF(rows) ((rows) <= 4 ? 4 : 2)
 #elif defined(ISA_AVX2)
 enum { TILE_ROWS = 6, TILE_VECTORS = 4 };
-#define EACH_TILE(do) do(1) do(2) do(3) do(4) do(5) do(6)
-/* Six rows of two ymm, two of K or V and one of a query are 15 of 16 registers. */
-#define VECTORS_OF(rows) ((rows) == 1 ? 4 : (rows) <= 2 ? 2 : 1)
+#define EACH_TILE(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
+/* Six rows of two ymm, two of K or V and one of a query are 15 of 16 registers; three rows of four would be 17. */
+#define VECTORS_OF(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
 #else
 enum { TILE_ROWS = 2, TILE_VECTORS = 1 };
-#define EACH_TILE(do) do(1) do(2)
+#define EACH_TILE(DO) DO(1) DO(2)
 #define VECTORS_OF(rows) 1
 #endif
+/* clang-format on */
 
 /* Queries by K of some pages: score[r][16 p + i] = scale q[r] . k[p][i]. */
 struct FN(score_tile) {
@@ -118,6 +120,7 @@ INLINE void FN(sum)(const struct FN(sum_tile) * t, const int rows, const int typ
 }
 
 /* Each number of rows by each type is a function of its own, whose sums are registers. */
+/* clang-format off */
 #define TILE_OF_TYPE(rows, type) \
 	static void FN(score_##type##_##rows)(const struct FN(score_tile) * t) { FN(score)(t, rows, type); } \
 	static void FN(sum_##type##_##rows)(const struct FN(sum_tile) * t) { FN(sum)(t, rows, type); }
@@ -126,6 +129,7 @@ EACH_TILE(TILE)
 
 #define SCORE_OF(rows) {FN(score_KV_F32_##rows), FN(score_KV_F16_##rows), FN(score_KV_Q8_0_##rows)},
 #define SUM_OF(rows) {FN(sum_KV_F32_##rows), FN(sum_KV_F16_##rows), FN(sum_KV_Q8_0_##rows)},
+/* clang-format on */
 
 typedef void FN(score_function)(const struct FN(score_tile) *);
 typedef void FN(sum_function)(const struct FN(sum_tile) *);
