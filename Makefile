@@ -116,10 +116,16 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
 	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
 
+PEER_GIVEN = @[ -n "$(PEER)" ] || { echo '$@: PEER=folder with the binaries of llama.cpp is missing: docs/BENCHMARKS.md says how to build them' >&2; exit 1; }
+
+bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3 GB, cached)
+	$(PEER_GIVEN)
+	go run ./bench/models -quantize $(PEER)/llama-quantize -model $(SMOLLM2) -folder $(CACHE)/bench
+
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables|CharacteristicTable' ./scheduler ./scheduler/simulator -rewrite
 
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: soak bench-serve help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: soak bench-serve bench-models help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"cmd/chimera":         {"client", "bench", "daemon", "paths", "scheduler", "scheduler/simulator", "scheduler/trace"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
+	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
 	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":             {},
