@@ -1,5 +1,5 @@
-// Command peer sets Chimera beside llama.cpp on this machine: the same file, threads, loads and generator, in turns, so that a
-// noisy machine is noisy for both. It prints a Markdown table.
+// Command peer sets Chimera beside llama.cpp, and its engine beside ik_llama.cpp's, on this machine: the same files, threads, loads and
+// generator, in turns, so that a noisy machine is noisy for all. It prints a Markdown table.
 //
 // This file owns the command line and the order of things.
 package main
@@ -11,22 +11,31 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// setup is what both servers are started with.
+// setup is what all are started with.
 type setup struct {
-	chimera, peer, model string
-	threads, rounds      int
-	waves                int // requests of each client
+	chimera, peer, ik string
+	model             string // whose turn it is
+	isa               string // of Chimera; a peer's is that it was built for
+	threads, rounds   int
+	waves             int // requests of each client
 }
 
 func main() {
 	s := setup{}
 	flag.StringVar(&s.chimera, "chimera", "bin/chimera", "`path` of chimera")
-	flag.StringVar(&s.model, "model", "", "model `file`")
-	flag.StringVar(&s.peer, "peer", "", "`folder` with llama-server and llama-bench; without it Chimera is measured alone")
+	var models []string
+	flag.Func("model", "model `file` (may be repeated: each row is measured on each)", func(path string) error {
+		models = append(models, path)
+		return nil
+	})
+	flag.StringVar(&s.peer, "peer", "", "`folder` with llama-server, llama-bench and llama-batched-bench of llama.cpp; without it Chimera is measured alone")
+	flag.StringVar(&s.ik, "ik", "", "`folder` with llama-bench of ik_llama.cpp, for the engine's rows")
+	flag.StringVar(&s.isa, "isa", "auto", "instruction `set` of Chimera")
 	flag.IntVar(&s.threads, "threads", 2, "compute threads of each")
 	flag.IntVar(&s.rounds, "rounds", 3, "how often each is measured")
 	flag.IntVar(&s.waves, "waves", 6, "requests of each client that are counted")
@@ -34,48 +43,67 @@ func main() {
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	if err := run(ctx, s, *chosen); err != nil {
+	if err := run(ctx, s, models, *chosen); err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, s setup, chosen string) error {
-	if s.model == "" || s.threads < 1 || s.rounds < 1 || s.waves < 1 || flag.NArg() > 0 {
+func run(ctx context.Context, s setup, models []string, chosen string) error {
+	if len(models) == 0 || s.threads < 1 || s.rounds < 1 || s.waves < 1 || flag.NArg() > 0 {
 		return fmt.Errorf("--model is needed, --threads, --rounds and --waves are 1 at least, and nothing stands beside flags")
 	}
 	selected, err := selectRows(chosen)
 	if err != nil {
 		return err
 	}
-	versions, err := s.versions(ctx)
+	versions, err := s.versions(ctx, models)
 	if err != nil {
 		return err
 	}
 	var t table
-	err = s.fill(ctx, &t, selected)
+	err = s.fill(ctx, &t, models, selected)
 	fmt.Printf("%s\n\n%s", versions, t) // what there is, if it was interrupted
 	return err
 }
 
-// fill takes turns: each round all rows, each row all servers. A row that fails has no figures of that round; the others go on.
-func (s setup) fill(ctx context.Context, t *table, selected []row) (failed error) {
+// fill takes turns: each round all models, each model all rows, each row all that it measures.
+func (s setup) fill(ctx context.Context, t *table, models []string, selected []row) (failed error) {
 	for round := range s.rounds {
-		for _, r := range selected {
-			for _, server := range s.servers(r) {
-				figures, err := s.measure(ctx, r, server, uint64(round))
+		for _, s.model = range models {
+			for _, r := range selected {
+				failed = errors.Join(failed, s.turns(ctx, t, s.label(r, models), r, round))
 				if ctx.Err() != nil {
 					return errors.Join(failed, ctx.Err())
 				}
-				if err != nil {
-					failed = errors.Join(failed, fmt.Errorf("round %d: %s, %s: %w", round+1, r.name, server.name, err))
-					fmt.Fprintln(os.Stderr, err)
-					continue
-				}
-				t.add(r, server.name, figures)
-				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s: %s\n", round+1, s.rounds, r.name, server.name, figures)
 			}
 		}
+	}
+	return failed
+}
+
+// label is what a row is called: where there are several models, the one is named.
+func (s setup) label(r row, models []string) string {
+	if len(models) == 1 {
+		return r.about
+	}
+	return strings.TrimSuffix(filepath.Base(s.model), ".gguf") + ", " + r.about
+}
+
+// turns measure a row once. What fails has no figures of that round; the others go on.
+func (s setup) turns(ctx context.Context, t *table, label string, r row, round int) (failed error) {
+	for _, k := range s.measured(r) {
+		figures, err := s.measure(ctx, r, k, uint64(round))
+		if ctx.Err() != nil {
+			return failed
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("round %d: %s, %s: %w", round+1, label, k.name, err))
+			fmt.Fprintln(os.Stderr, err)
+			continue
+		}
+		t.add(label, k.name, figures)
+		fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s: %s\n", round+1, s.rounds, label, k.name, figures)
 	}
 	return failed
 }

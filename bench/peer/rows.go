@@ -14,9 +14,10 @@ import (
 
 // This file owns what is measured: a row is a load, and the figures that are told of it.
 
-// row is measured on a server that was started for it.
+// row is measured on a server that was started for it, or on engines alone.
 type row struct {
 	name, about string
+	steps       steps              // of engines, where there is nothing to measure of a server
 	clients     int                // places that the peer needs
 	context     int                // tokens of each
 	alone       bool               // Chimera's own ratio, for which no peer is needed
@@ -49,13 +50,20 @@ const (
 )
 
 var rows = []row{
-	{name: "engine", about: "engine alone"}, // which has no server: see engine.go
+	{name: "engine", about: "engine alone", steps: steps{prompt: 512, generate: answerTokens}},
+	batch(8), batch(32),
+	{name: "prompt-4096", about: "engine alone", steps: steps{prompt: 4096}},
 	unique(1), unique(8), unique(32), repeated(8), repeated(32),
 	{name: "shared", about: "512 shared words and 32 of the user, idle", clients: 1, context: 1024, measure: shared},
 	{name: "long", about: "8 clients beside prompts of 4,000 words", alone: true, measure: long}, // half an hour of the peer
 	{name: "overload", about: "arrivals at 10x the capacity", alone: true, measure: overload},
 	{name: "tenants", about: "a client beside another's 256 requests", alone: true, config: withTenants, measure: tenants},
 	{name: "models", about: "three models, 8 clients each", alone: true, config: withModels, measure: models},
+}
+
+// batch is an engine that decodes several sequences in each step.
+func batch(rows int) row {
+	return row{name: fmt.Sprintf("batch-%d", rows), about: fmt.Sprintf("engine alone, %d sequences", rows), steps: steps{generate: answerTokens, batch: rows}}
 }
 
 func unique(clients int) row {

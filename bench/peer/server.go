@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -18,18 +17,19 @@ import (
 	"chimera/client"
 )
 
-// This file owns the two servers: how they are started alike, and what is known of them from outside.
+// This file owns the servers: how they are started alike, and what is known of them from outside.
 
-// kind is one of the two.
+// kind is what is measured: Chimera or a peer.
 type kind struct {
 	name    string
 	ready   string // path that answers 200 when it serves
 	command func(s setup, r row, folder string, port int) (*exec.Cmd, error)
+	speeds  func(ctx context.Context, s setup, x steps) (speeds, error) // of a peer's engine
 }
 
-var chimera = kind{"Chimera", "/health/ready", func(s setup, r row, folder string, port int) (*exec.Cmd, error) {
+var chimera = kind{name: "Chimera", ready: "/health/ready", command: func(s setup, r row, folder string, port int) (*exec.Cmd, error) {
 	args := []string{
-		"serve", "--threads", strconv.Itoa(s.threads), "--socket", filepath.Join(folder, "c.sock"),
+		"serve", "--threads", strconv.Itoa(s.threads), "--isa", s.isa, "--socket", filepath.Join(folder, "c.sock"),
 		"--http", fmt.Sprintf("127.0.0.1:%d", port), "--log-level", "error",
 	}
 	if r.config == nil {
@@ -43,17 +43,27 @@ var chimera = kind{"Chimera", "/health/ready", func(s setup, r row, folder strin
 }}
 
 // A slot for each client, with room for its prompt and answer.
-var llama = kind{"llama.cpp", "/health", func(s setup, r row, _ string, port int) (*exec.Cmd, error) {
+var llama = kind{name: "llama.cpp", ready: "/health", speeds: llamaSpeeds, command: func(s setup, r row, _ string, port int) (*exec.Cmd, error) {
 	return exec.Command(filepath.Join(s.peer, "llama-server"), "-m", s.model, "-t", strconv.Itoa(s.threads), "-np", strconv.Itoa(r.clients),
 		"-c", strconv.Itoa(r.clients*r.context), "--port", strconv.Itoa(port)), nil
 }}
 
-// servers are those that a row is about.
-func (s setup) servers(r row) []kind {
-	if s.peer == "" || r.alone {
-		return []kind{chimera}
+// ik is compared as an engine alone.
+var ik = kind{name: "ik_llama.cpp", speeds: ikSpeeds}
+
+// kinds are all, in the order of the table.
+var kinds = []kind{chimera, llama, ik}
+
+// measured are the kinds that a row is about.
+func (s setup) measured(r row) []kind {
+	all := []kind{chimera}
+	if s.peer != "" && !r.alone {
+		all = append(all, llama)
 	}
-	return []kind{chimera, llama}
+	if s.ik != "" && r.measure == nil && r.steps.batch <= 1 {
+		all = append(all, ik)
+	}
+	return all
 }
 
 // server is one that runs.
@@ -163,22 +173,4 @@ func (x *server) peakMemory() (float64, error) {
 	var kib float64
 	_, err = fmt.Sscanf(rest, "%f kB", &kib)
 	return kib / 1024, err
-}
-
-// versions say what was measured.
-func (s setup) versions(ctx context.Context) (string, error) {
-	text, err := exec.CommandContext(ctx, s.chimera, "version").Output()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", s.chimera, err)
-	}
-	file, err := os.ReadFile(s.model)
-	if err != nil {
-		return "", err
-	}
-	all := fmt.Sprintf("%s, SHA-256 %.8x; %d threads\n\n%s", filepath.Base(s.model), sha256.Sum256(file), s.threads, strings.TrimSpace(string(text)))
-	if s.peer == "" {
-		return all, nil
-	}
-	text, err = exec.CommandContext(ctx, filepath.Join(s.peer, "llama-server"), "--version").CombinedOutput()
-	return all + "\n\nllama.cpp: " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", "), err
 }

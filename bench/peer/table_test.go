@@ -5,20 +5,23 @@ import (
 	"testing"
 )
 
-// The table has best and median of the rounds, by what is better, and the ratio where both servers were measured.
+// The table has best and median of the rounds, by what is better, and the ratios where a peer was measured too.
 func TestTable(t *testing.T) {
 	var x table
-	r := row{about: "8 clients"}
 	for _, v := range []float64{3, 1, 2} {
-		x.add(r, chimera.name, figures{{name: "requests/s", value: v}, {name: "TTFT (ms)", value: v * 10, less: true}})
+		x.add("8 clients", chimera.name, figures{{name: "requests/s", value: v}, {name: "TTFT (ms)", value: v * 10, less: true}})
 	}
 	for _, v := range []float64{1, 3} {
-		x.add(r, llama.name, figures{{name: "requests/s", value: v / 2}})
+		x.add("8 clients", llama.name, figures{{name: "requests/s", value: v / 2}})
+	}
+	for _, v := range []float64{4, 5, 9} {
+		x.add("8 clients", ik.name, figures{{name: "requests/s", value: v}})
 	}
 	text := x.String()
 	for _, want := range []string{
-		"| 8 clients: requests/s | 3 | 2 | 1.5 | 1 | 2 |\n",
-		"| 8 clients: TTFT (ms) | 10 | 20 |  |  |  |\n",
+		"| | Chimera best | median | llama.cpp best | median | ratio of bests | of medians | ik_llama.cpp best | median | ratio of bests | of medians |\n",
+		"| 8 clients: requests/s | 3 | 2 | 1.5 | 1 | 2 | 2 | 9 | 5 | 0.333 | 0.4 |\n",
+		"| 8 clients: TTFT (ms) | 10 | 20 |  |  |  |  |  |  |  |  |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -39,13 +42,33 @@ func TestRowsAreChosen(t *testing.T) {
 	if _, err := selectRows("shared,,engine"); err == nil || !strings.Contains(err.Error(), "unique-8, unique-32") {
 		t.Errorf("%v", err)
 	}
-	if all := (setup{}).servers(rows[0]); len(all) != 1 {
-		t.Errorf("without a peer: %d servers", len(all))
+}
+
+// Which kinds are measured: peers that were given, ik_llama.cpp as an engine alone, and of servers those that have places and room.
+func TestMeasuredKinds(t *testing.T) {
+	both := setup{peer: "x", ik: "y"}
+	for name, want := range map[string]string{"engine": "Chimera llama.cpp ik_llama.cpp", "prompt-4096": "Chimera llama.cpp ik_llama.cpp", "batch-8": "Chimera llama.cpp", "unique-8": "Chimera llama.cpp", "long": "Chimera"} {
+		r, err := selectRows(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, k := range both.measured(r[0]) {
+			got = append(got, k.name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, not %q", name, got, want)
+		}
+		if n := len(setup{}.measured(r[0])); n != 1 {
+			t.Errorf("%s: without a peer %d are measured", name, n)
+		}
 	}
 	for _, r := range rows {
-		n := len(setup{peer: "x"}.servers(r))
-		if n != 1 != !r.alone || n == 2 && r.measure != nil && (r.clients < 1 || r.context < promptWords+answerTokens) {
-			t.Errorf("%s: %d servers, %d places of %d", r.name, n, r.clients, r.context)
+		if r.measure != nil && !r.alone && (r.clients < 1 || r.context < promptWords+answerTokens) {
+			t.Errorf("%s: %d places of %d", r.name, r.clients, r.context)
+		}
+		if r.measure == nil && r.steps == (steps{}) {
+			t.Errorf("%s measures nothing", r.name)
 		}
 	}
 }
