@@ -108,19 +108,30 @@ lint-cuda: cuda-kernels ## go vet and staticcheck of the cuda build
 	$(CUDA_ENV) go vet -tags cuda ./...
 	$(CUDA_ENV) $(STATICCHECK) -tags cuda ./...
 
-PEERS = go run ./bench/peer -chimera bin/chimera -model $(SMOLLM2) $(if $(PEER),-peer $(PEER)) $(if $(ROUNDS),-rounds $(ROUNDS))
-
-bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside (ROUNDS=3)
-	$(PEERS) -rows engine,unique-1,unique-8
-
-bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
-	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
-
+PEERS = go run ./bench/peer -chimera bin/chimera $(if $(PEER),-peer $(PEER)) $(if $(IK),-ik $(IK)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ISA),-isa $(ISA))
 PEER_GIVEN = @[ -n "$(PEER)" ] || { echo '$@: PEER=folder with the binaries of llama.cpp is missing: docs/BENCHMARKS.md says how to build them' >&2; exit 1; }
 
-bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3 GB, cached)
+bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside (ROUNDS=3)
+	$(PEERS) -model $(SMOLLM2) -rows engine,unique-1,unique-8
+
+bench-serve: build model ## serving under load, beside PEER=folder with llama-server and llama-bench (ROUNDS=3, ROWS=list of some)
+	$(PEERS) -model $(SMOLLM2) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
+
+bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3.5 GB, cached)
 	$(PEER_GIVEN)
 	go run ./bench/models -quantize $(PEER)/llama-quantize -model $(SMOLLM2) -folder $(CACHE)/bench
+
+# Batches and long prompts are measured on two files: a small model that people have, and large matrices.
+MODELS    ?= $(wildcard $(CACHE)/bench/*.gguf)
+LONG       = $(filter %/smollm2-q4_1.gguf %/random-q4_k.gguf,$(MODELS))
+LONG_ROWS  = batch-8,batch-32,prompt-4096
+
+bench-peer: ROUNDS ?= 5
+bench-peer: build ## engines alone, beside PEER=folder of llama.cpp and IK=folder of ik_llama.cpp (ROUNDS=5, MODELS="files", ISA=avx2)
+	$(PEER_GIVEN)
+	@[ -n "$(MODELS)" ] || { echo 'bench-peer: there are no files: make bench-models first, or give MODELS="files"' >&2; exit 1; }
+	$(PEERS) $(addprefix -model ,$(MODELS)) -rows engine
+	$(if $(LONG),$(PEERS) $(addprefix -model ,$(LONG)) -rows $(LONG_ROWS))
 
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables|CharacteristicTable' ./scheduler ./scheduler/simulator -rewrite
@@ -128,4 +139,4 @@ policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: soak bench-serve bench-models help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: soak bench-serve bench-models bench-peer help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check

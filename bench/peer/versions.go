@@ -21,6 +21,13 @@ func (s setup) versions(ctx context.Context, models []string) (string, error) {
 		return "", fmt.Errorf("%s: %w", s.chimera, err)
 	}
 	all := fmt.Sprintf("%d threads, instruction set %s\n\n%s\n", s.threads, s.isa, strings.TrimSpace(string(text)))
+	for _, path := range models {
+		sum, err := fileSum(path)
+		if err != nil {
+			return "", err
+		}
+		all += fmt.Sprintf("\n%s: SHA-256 %.8x", filepath.Base(path), sum)
+	}
 	s.model = models[0]
 	for _, peer := range []struct{ name, folder string }{{llama.name, s.peer}, {ik.name, s.ik}} {
 		if peer.folder == "" {
@@ -30,14 +37,7 @@ func (s setup) versions(ctx context.Context, models []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		all += fmt.Sprintf("\n%s: commit %s, on %s\n", peer.name, runs[0].Commit, runs[0].Processor)
-	}
-	for _, path := range models {
-		sum, err := fileSum(path)
-		if err != nil {
-			return "", err
-		}
-		all += fmt.Sprintf("\n%s: SHA-256 %.8x", filepath.Base(path), sum)
+		all += fmt.Sprintf("\n\n%s: commit %s, on %s", peer.name, runs[0].Commit, runs[0].Processor)
 	}
 	return all, nil
 }
