@@ -10,6 +10,7 @@
 #include "rows_body.h"
 #include "sample_body.h"
 #include "attend_body.h"
+#include "ceiling_body.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -20,4 +21,5 @@ const struct kernels FN(kernels) = {
         .row = ROW_KERNELS,
         .sample = SAMPLE_KERNELS,
         .attend = ATTEND_KERNELS,
+        .ceiling = CEILING_KERNELS,
 };

@@ -1,0 +1,40 @@
+package main
+
+// This file owns the part of the list that is where the engine's time goes, beside what the machine can do.
+
+func init() { list = append(list, profiles...) }
+
+var profiles = []mutant{
+	{
+		name: "phase-costs-not-begun-anew", file: "cgo/profile.go", pkg: "cgo", tests: []string{"TestPhaseCosts"},
+		old: "	in.profile.costs = make(", new: "	in.profile.costs = costs; _ = make(",
+	},
+	{
+		name: "phases-timed-unasked", file: "cgo/profile.go", pkg: "cgo", tests: []string{"TestPhaseCosts"},
+		old: "if p.costs == nil {\n		return\n	}", new: "if p.costs == nil {\n		in.PhaseCosts()\n	}",
+	},
+	{
+		name: "attention-sees-itself-alone", file: "cgo/profile.go", pkg: "cgo", tests: []string{"TestPhaseCosts"},
+		old: "at + 1 - mask.FirstSeen(at)", new: "at - mask.FirstSeen(at)",
+	},
+	{
+		name: "embedding-reads-one-row", file: "cgo/profile.go", pkg: "cgo", tests: []string{"TestPhaseCosts"},
+		old: "read*rows[engine.PerToken]", new: "read",
+	},
+	{
+		name: "phase-limit-the-farther-one", file: "daemon/bench_phases.go", pkg: "daemon", tests: []string{"TestPhasesOf"},
+		old: "share > p.Share", new: "share < p.Share",
+	},
+	{
+		name: "phase-time-of-all-steps", file: "daemon/bench_phases.go", pkg: "daemon", tests: []string{"TestPhasesOf"},
+		old: "seconds * 1000 / float64(count)", new: "seconds * 1000",
+	},
+	{
+		name: "sum-is-no-operation", file: "daemon/bench_phases.go", pkg: "daemon", tests: []string{"TestPhasesOf"},
+		old: "2*float64(sum.MACs)", new: "float64(sum.MACs)",
+	},
+	{
+		name: "layers-apart", file: "daemon/bench_phases.go", pkg: "daemon", tests: []string{"TestPhasesOf"},
+		old: "layerName.ReplaceAllString(p.Name, \".*.\")", new: "layerName.FindString(p.Name) + p.Name",
+	},
+}
