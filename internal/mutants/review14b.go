@@ -1,8 +1,28 @@
 package main
 
-// This file owns the part of the list that is where the engine's time goes, beside what the machine can do.
+// This file owns the part of the list that is where the engine's time goes, beside what the machine can do, and what recordings say and
+// spare.
 
-func init() { list = append(list, profiles...) }
+func init() { list = append(append(list, profiles...), recordings...) }
+
+var recordings = []mutant{
+	{
+		name: "trace-into-anything", file: "scheduler/trace/record.go", pkg: "scheduler/trace", tests: []string{"TestRecordSpoilsNothing"},
+		old: "if !strings.HasPrefix(headerBegins, string(begun))", new: "if false",
+	},
+	{
+		name: "refused-by-answers-not-prompts", file: "api/class.go", pkg: "api", tests: []string{"TestEnded"},
+		old: "Prompts: size.prompts,", new: "Prompts: ask.Answers,",
+	},
+	{
+		name: "refused-without-what-it-asked-for", file: "api/class.go", pkg: "api", tests: []string{"TestEnded"},
+		old: "int(min(answerTokens, int64(m.MaxContext)))", new: "m.MaxContext",
+	},
+	{
+		name: "form-of-a-value-unsaid", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestTables"},
+		old: "form != \"\"", new: "false",
+	},
+}
 
 var profiles = []mutant{
 	{

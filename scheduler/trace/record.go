@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,9 @@ func (r *Recorder) begin() error {
 	case !info.Mode().IsRegular():
 		return errors.New("no file that a trace could be appended to")
 	}
+	if err := r.checkBegun(info.Size()); err != nil {
+		return err
+	}
 	if err := r.file.Chmod(0o600); err != nil {
 		return err
 	}
@@ -103,6 +107,18 @@ func (r *Recorder) begin() error {
 	n, err := r.file.Write(append(text, '\n'))
 	r.size += int64(n)
 	return err
+}
+
+// checkBegun refuses a file that holds something else: what is appended to a model or to settings spoils them.
+func (r *Recorder) checkBegun(size int64) error {
+	begun := make([]byte, min(size, int64(len(headerBegins))))
+	if _, err := r.file.ReadAt(begun, 0); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(headerBegins, string(begun)) {
+		return errors.New("it holds something else than a trace: choose a file that is not there")
+	}
+	return nil
 }
 
 // Add takes a request that has ended. It never waits: what can't be queued is dropped and counted.

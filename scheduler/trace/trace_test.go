@@ -318,3 +318,28 @@ func TestSynthetic(t *testing.T) {
 		}
 	}
 }
+
+// A recording goes behind another one or into a file of its own, and never into what is something else.
+func TestRecordSpoilsNothing(t *testing.T) {
+	for text, fine := range map[string]bool{
+		"": true, `{"chim`: true, `{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:04:05Z"}`: true,
+		"GGUF\x03": false, "model = [\"a\"]\n": false, "\n": false, `{"state":"serving"}`: false,
+	} {
+		path := filepath.Join(t.TempDir(), "t")
+		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Record(path)
+		if fine {
+			if err != nil || r.Close() != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		after, _ := os.ReadFile(path)
+		info, _ := os.Stat(path)
+		if err == nil || !strings.Contains(err.Error(), path+": it holds something else than a trace") || string(after) != text || info.Mode() != 0o640 {
+			t.Errorf("%q: %v; now %q, %v", text, err, after, info.Mode())
+		}
+	}
+}
