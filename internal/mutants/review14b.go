@@ -7,6 +7,10 @@ func init() { list = append(append(list, profiles...), recordings...) }
 
 var recordings = []mutant{
 	{
+		name: "probes-look-for-prefixes", file: "scheduler/cache.go", pkg: "scheduler", tests: []string{"TestCacheState"},
+		old: " || len(seq.request.Prompt) < engine.PageTokens", new: "",
+	},
+	{
 		name: "trace-into-anything", file: "scheduler/trace/record.go", pkg: "scheduler/trace", tests: []string{"TestRecordSpoilsNothing"},
 		old: "if !strings.HasPrefix(headerBegins, string(begun))", new: "if false",
 	},
@@ -19,7 +23,7 @@ var recordings = []mutant{
 		old: "int(min(answerTokens, int64(m.MaxContext)))", new: "m.MaxContext",
 	},
 	{
-		name: "form-of-a-value-unsaid", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestTables"},
+		name: "form-of-a-value-unsaid", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
 		old: "form != \"\"", new: "false",
 	},
 }
