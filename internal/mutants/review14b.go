@@ -7,6 +7,14 @@ func init() { list = append(append(list, profiles...), recordings...) }
 
 var recordings = []mutant{
 	{
+		name: "trace-goes-on-in-a-cut-line", file: "scheduler/trace/record.go", pkg: "scheduler/trace", tests: []string{"TestCutOff"},
+		old: "size, r.file.Truncate(size)", new: "size, nil",
+	},
+	{
+		name: "cut-trace-unread", file: "scheduler/trace/read.go", pkg: "scheduler/trace", tests: []string{"TestCutOff"},
+		old: "ours && errors.Is", new: "ours && false && errors.Is",
+	},
+	{
 		name: "probes-look-for-prefixes", file: "scheduler/cache.go", pkg: "scheduler", tests: []string{"TestCacheState"},
 		old: " || len(seq.request.Prompt) < engine.PageTokens", new: "",
 	},

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -75,7 +76,7 @@ func record(path string, most int64, queue int) (*Recorder, error) {
 	return r, nil
 }
 
-// begin makes the file its owner's and writes the header, on a line of its own also where the last recording was cut off.
+// begin makes the file its owner's and writes the header, behind the last whole line where the last recording was cut off.
 func (r *Recorder) begin() error {
 	info, err := r.file.Stat()
 	switch {
@@ -95,14 +96,8 @@ func (r *Recorder) begin() error {
 	if err != nil {
 		return err
 	}
-	if r.size = info.Size(); r.size > 0 {
-		last := make([]byte, 1)
-		if _, err := r.file.ReadAt(last, r.size-1); err != nil {
-			return err
-		}
-		if last[0] != '\n' {
-			text = append([]byte{'\n'}, text...)
-		}
+	if r.size, err = r.cutBack(); err != nil {
+		return err
 	}
 	n, err := r.file.Write(append(text, '\n'))
 	r.size += int64(n)
@@ -119,6 +114,24 @@ func (r *Recorder) checkBegun(size int64) error {
 		return errors.New("it holds something else than a trace: choose a file that is not there")
 	}
 	return nil
+}
+
+// cutBack leaves whole lines alone, and tells how many bytes they are: of one that a full disk or a crash cut off, nobody makes sense.
+func (r *Recorder) cutBack() (size int64, err error) {
+	info, err := r.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	end := make([]byte, min(info.Size(), longestLine))
+	if _, err := r.file.ReadAt(end, info.Size()-int64(len(end))); err != nil {
+		return 0, err
+	}
+	part := len(end) - 1 - bytes.LastIndexByte(end, '\n')
+	if part == 0 {
+		return info.Size(), nil
+	}
+	size = info.Size() - int64(part)
+	return size, r.file.Truncate(size)
 }
 
 // Add takes a request that has ended. It never waits: what can't be queued is dropped and counted.
@@ -164,6 +177,8 @@ func (r *Recorder) write() {
 			r.failed = errors.Join(r.failed, out.Flush())
 		}
 		if r.failed != nil {
+			_, err := r.cutBack()
+			r.failed = errors.Join(r.failed, err)
 			slog.Error("the recording of the trace has ended", "file", r.file.Name(), "error", r.failed)
 		}
 	}
