@@ -174,6 +174,9 @@ func (b EngineBench) load(c *Config) (*Loaded, error) {
 		return nil, errors.Join(&ConfigError{err}, f.Close())
 	}
 	l, err := load(f, p, o)
+	if full := (*noRoomError)(nil); errors.As(err, &full) {
+		err = fmt.Errorf("%w, or measure steps of fewer rows and shorter answers: each row that decodes has a context of %d tokens to itself", err, o.Context)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

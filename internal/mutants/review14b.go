@@ -7,6 +7,14 @@ func init() { list = append(append(list, profiles...), recordings...) }
 
 var recordings = []mutant{
 	{
+		name: "verbs-told-of-settings-they-lack", file: "daemon/heap.go", pkg: "daemon", tests: []string{"TestHeapIsPlanned"},
+		old: "if promised > 0 {\n\t\t\tothers", new: "if promised >= 0 {\n\t\t\tothers",
+	},
+	{
+		name: "context-of-zero", file: "client/status.go", pkg: "client", tests: []string{"TestStatus"},
+		old: "if m.MaxContext == 0 {", new: "if m.MaxContext < 0 {",
+	},
+	{
 		name: "trace-goes-on-in-a-cut-line", file: "scheduler/trace/record.go", pkg: "scheduler/trace", tests: []string{"TestCutOff"},
 		old: "size, r.file.Truncate(size)", new: "size, nil",
 	},
