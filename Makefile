@@ -84,8 +84,8 @@ race: tools-check ## the tests of concurrent packages under the race detector
 	go test -race -short -timeout 20m -run 'Neighbours|Beside|Undisturbed' ./cgo/cgotest
 
 asan: tools-check ## the C code under the address and undefined-behaviour sanitizers
-	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fno-omit-frame-pointer" go test -asan -timeout 20m ./cgo/...
-	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 20m ./cgo/...
+	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fno-omit-frame-pointer" go test -asan -timeout 60m ./cgo/...
+	CGO_CFLAGS="-g -O1 -fno-var-tracking-assignments -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -timeout 60m ./cgo/...
 
 fuzz: tools-check ## each fuzz target for FUZZTIME
 	@grep -o '^func Fuzz[A-Za-z0-9]*' */*_test.go */*/*_test.go | while IFS=: read -r file name; do \
@@ -114,7 +114,7 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 	$(PEERS) -rows engine,unique-1,unique-8
 
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server (ROUNDS=3, ROWS=list of some)
-	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants)
+	$(PEERS) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
 
 policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 	go test -count=1 -timeout 20m -run 'CostTables|PolicyTables|CharacteristicTable' ./scheduler ./scheduler/simulator -rewrite

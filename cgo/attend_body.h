@@ -4,239 +4,18 @@
  * in a split the scores of each page are one vector (lane = position mod 16), their exponentials are
  * added lane by lane in page order and then by the fixed tree, and the outputs are accumulated in
  * ascending position. Splits merge in ascending order by their maxima. Prefill and decode, whatever
- * the tile, share this order; a tile only shares the loads of K and V. */
+ * the tile, share this order; a tile only shares the loads of K and V.
+ *
+ * A pass is up to PASS_ROWS queries. In each split it takes all their scores, their exponentials, and then all their
+ * sums of V. Where it is more than one tile, pages are unpacked to floats once for all tiles, a panel at a time, which
+ * stays in L1 meanwhile. */
 
-#ifdef ISA_AVX512
-enum { ATTEND_PAGES = 2 }; /* pages whose scores are formed together: 4 x 2 chains hide the fma latency */
-#else
-enum { ATTEND_PAGES = 1 }; /* four rows of two ymm already fill the sixteen registers */
-#endif
-enum { ATTEND_ROWS = 4 };
-
-/* One split of up to ATTEND_ROWS queries. */
-struct FN(split) {
-	const struct attend_args *a;
-	int first_row, rows;
-	int begin, end;       /* positions that any of the rows sees, inside the split */
-	int low[ATTEND_ROWS]; /* each row sees [low, high) */
-	int high[ATTEND_ROWS];
-	const float *q[ATTEND_ROWS];
-	float score[ATTEND_ROWS][SPLIT_TOKENS]; /* scores, then probabilities, by position in split */
-	float peak[ATTEND_ROWS], sum[ATTEND_ROWS];
-	float out[ATTEND_ROWS][MAX_HEAD_DIM];
+enum {
+	PASS_ROWS = 32,      /* 32 KiB of scores; what is unpacked serves so many */
+	PANEL_FLOATS = 4096, /* 16 KiB: half of the smallest L1, the other half is scores and queries */
+	PANEL_PAGES = 8,
+	FETCH_PAGES = 2, /* a page of K takes about as long as memory does */
 };
-
-INLINE const uint8_t *FN(page_of)(const struct attend_args *a, int position)
-{
-	return a->base + (int64_t)a->pages[position / PAGE_TOKENS - a->first_page] * a->kv->page_bytes;
-}
-
-/* load_k is element d of the 16 positions of a page. */
-INLINE vf FN(load_k)(const struct kv_layout *l, const uint8_t *page, int d, const int type)
-{
-	if (type == KV_F32)
-		return v_load((const float *)page + (int64_t)d * PAGE_TOKENS);
-	if (type == KV_F16)
-		return v_load_f16((const uint16_t *)page + (int64_t)d * PAGE_TOKENS);
-	const uint16_t *scale = (const uint16_t *)(page + l->k_scales);
-	return v_mul(v_load_f16(scale + d / BLOCK * PAGE_TOKENS),
-	             v_load_i8((const int8_t *)page + (int64_t)d * PAGE_TOKENS));
-}
-
-/* load_v is elements d to d+15 of V at one position of a page that holds V. */
-INLINE vf FN(load_v)(const struct kv_layout *l, const uint8_t *page, int slot, int d, const int type)
-{
-	int64_t at = (int64_t)slot * l->value_pad + d;
-	if (type == KV_F32)
-		return v_load((const float *)(page + l->v) + at);
-	if (type == KV_F16)
-		return v_load_f16((const uint16_t *)(page + l->v) + at);
-	uint16_t scale = ((const uint16_t *)(page + l->v_scales))[slot * l->value_blocks + d / BLOCK];
-	return v_mul(v_set1(half_to_float(scale)), v_load_i8((const int8_t *)(page + l->v) + at));
-}
-
-/* latent_v writes elements d to d+15 of V at all positions of a page whose V is the end of K, which lies transposed. */
-INLINE void FN(latent_v)(const struct kv_layout *l, const uint8_t *page, int d, float *v, const int type)
-{
-	int first = l->key_width - l->value_width + d, n = l->key_width - first < LANES ? l->key_width - first : LANES;
-	for (int i = 0; i < LANES; i++) {
-		float element[PAGE_TOKENS]; /* beyond V's width: nobody reads it, but it is computed with */
-		v_store(element, i < n ? FN(load_k)(l, page, first + i, type) : v_zero());
-		for (int slot = 0; slot < PAGE_TOKENS; slot++)
-			v[slot * LANES + i] = element[slot];
-	}
-}
-
-/* scores forms q.k of `rows` queries with the positions of `pages` pages. */
-INLINE void FN(scores)(struct FN(split) * s, int position, int at, const int rows, const int pages, const int type)
-{
-	const struct kv_layout *l = s->a->kv;
-	const uint8_t *page[ATTEND_PAGES];
-	vf acc[ATTEND_ROWS][ATTEND_PAGES];
-	for (int p = 0; p < pages; p++)
-		page[p] = FN(page_of)(s->a, position + p * PAGE_TOKENS);
-	for (int r = 0; r < rows; r++)
-		for (int p = 0; p < pages; p++)
-			acc[r][p] = v_zero();
-	for (int d = 0; d < l->key_width; d++) {
-		vf k[ATTEND_PAGES];
-		for (int p = 0; p < pages; p++)
-			k[p] = FN(load_k)(l, page[p], d, type);
-		for (int r = 0; r < rows; r++) {
-			vf q = v_set1(s->q[r][d]);
-			for (int p = 0; p < pages; p++)
-				acc[r][p] = v_fma(q, k[p], acc[r][p]);
-		}
-	}
-	for (int r = 0; r < rows; r++)
-		for (int p = 0; p < pages; p++)
-			v_store(s->score[r] + at + p * PAGE_TOKENS, acc[r][p]);
-}
-
-/* mask hides the lanes outside [low, high). */
-INLINE vf FN(mask)(float *score, int low, int high)
-{
-	for (int i = 0; i < LANES; i++)
-		if (i < low || i >= high)
-			score[i] = -INFINITY;
-	return v_load(score);
-}
-
-/* soften scales, caps and masks row r's scores and turns them into exponentials. */
-INLINE void FN(soften)(struct FN(split) * s, int r, int base)
-{
-	const struct attend_args *a = s->a;
-	float *score = s->score[r];
-	int first = s->begin - base, last = s->end - base;
-	vf peak = v_set1(-INFINITY), sum = v_zero();
-	for (int at = first; at < last; at += LANES) {
-		vf x = v_mul(v_load(score + at), v_set1(a->scale));
-		if (a->softcap > 0.0f)
-			x = v_softcap(x, a->softcap);
-		v_store(score + at, x);
-		if (base + at < s->low[r] || base + at + LANES > s->high[r])
-			x = FN(mask)(score + at, s->low[r] - base - at, s->high[r] - base - at);
-		peak = v_max(x, peak);
-	}
-	s->peak[r] = v_highest(peak);
-	for (int at = first; at < last; at += LANES) {
-		vf e = v_exp(v_sub(v_load(score + at), v_set1(s->peak[r])));
-		v_store(score + at, e);
-		sum = v_add(sum, e);
-	}
-	s->sum[r] = v_sum(sum);
-}
-
-/* add_position adds p*v of one position to `rows` rows from `first`. */
-INLINE void FN(add_position)(const struct FN(split) * s, int first, const int rows, int at, vf v, vf *acc)
-{
-	for (int r = 0; r < rows; r++)
-		acc[r] = v_fma(v_set1(s->score[first + r][at]), v, acc[r]);
-}
-
-/* add_page does so with elements d to d+15 of n positions of a page from `slot` on. `latent` is a constant, as `rows`
- * and `type` are: a branch here would take acc out of its registers. */
-INLINE void FN(add_page)(const struct FN(split) * s, int first, const int rows, int d, const uint8_t *page, int slot,
-                         int n, int at, vf *acc, const int type, const int latent)
-{
-	const struct kv_layout *l = s->a->kv;
-	if (latent) {
-		float v[PAGE_TOKENS * LANES];
-		FN(latent_v)(l, page, d, v, type);
-		for (int i = 0; i < n; i++)
-			FN(add_position)(s, first, rows, at + i, v_load(v + (slot + i) * LANES), acc);
-		return;
-	}
-	for (int i = 0; i < n; i++)
-		FN(add_position)(s, first, rows, at + i, FN(load_v)(l, page, slot + i, d, type), acc);
-}
-
-/* accumulate adds p*v of positions [from, to) to elements d to d+15 of `rows` rows from `first`. */
-INLINE void FN(accumulate)(struct FN(split) * s, int first, const int rows, int d, int from, int to, int base,
-                           const int type, const int latent)
-{
-	vf acc[ATTEND_ROWS];
-	for (int r = 0; r < rows; r++)
-		acc[r] = v_load(s->out[first + r] + d);
-	for (int position = from; position < to;) {
-		int slot = position % PAGE_TOKENS, n = PAGE_TOKENS - slot;
-		n = n < to - position ? n : to - position;
-		FN(add_page)
-		(s, first, rows, d, FN(page_of)(s->a, position), slot, n, position - base, acc, type, latent);
-		position += n;
-	}
-	for (int r = 0; r < rows; r++)
-		v_store(s->out[first + r] + d, acc[r]);
-}
-
-/* outputs forms sum p*v of each row: the positions that all rows see together, what is before and
- * behind them row by row, so that every row adds just what it sees, in ascending order. */
-INLINE void FN(outputs)(struct FN(split) * s, int base, const int rows, const int type, const int latent)
-{
-	int low = s->low[0], high = s->high[0];
-	for (int r = 1; r < rows; r++) {
-		low = s->low[r] > low ? s->low[r] : low;
-		high = s->high[r] < high ? s->high[r] : high;
-	}
-	if (high < low)
-		high = low;
-	for (int d = 0; d < s->a->kv->value_width; d += LANES) {
-		for (int r = 0; r < rows; r++) {
-			int to = s->high[r] < low ? s->high[r] : low;
-			v_store(s->out[r] + d, v_zero());
-			FN(accumulate)(s, r, 1, d, s->low[r], to, base, type, latent);
-		}
-		FN(accumulate)(s, 0, rows, d, low, high, base, type, latent);
-		for (int r = 0; r < rows; r++) {
-			int from = s->low[r] > high ? s->low[r] : high;
-			FN(accumulate)(s, r, 1, d, from, s->high[r], base, type, latent);
-		}
-	}
-}
-
-INLINE void FN(run_split)(struct FN(split) * s, int base, const int rows, const int type)
-{
-	int position = s->begin;
-	for (; position + ATTEND_PAGES * PAGE_TOKENS <= s->end; position += ATTEND_PAGES * PAGE_TOKENS)
-		FN(scores)(s, position, position - base, rows, ATTEND_PAGES, type);
-	for (; position < s->end; position += PAGE_TOKENS)
-		FN(scores)(s, position, position - base, rows, 1, type);
-	for (int r = 0; r < rows; r++)
-		FN(soften)(s, r, base);
-	if (s->a->kv->latent)
-		FN(outputs)(s, base, rows, type, 1);
-	else
-		FN(outputs)(s, base, rows, type, 0);
-}
-
-/* The running result of a query over the splits so far. That there were none is not told by the peak: a split of
- * nothing but NaN has the peak -inf and a sum that is NaN, and must stay. */
-struct FN(merged) {
-	int splits;
-	float peak, sum;
-	float out[MAX_HEAD_DIM];
-};
-
-/* merge adds a split to those before it; the factors are exp(peak - new peak). */
-INLINE void FN(merge)(struct FN(merged) * m, const float *out, float peak, float sum, int n)
-{
-	if (m->splits++ == 0) {
-		m->peak = peak;
-		m->sum = sum;
-		memcpy(m->out, out, (size_t)n * sizeof *out);
-		return;
-	}
-	float top = m->peak > peak ? m->peak : peak, x[LANES];
-	v_store(x, v_exp(v_set1(m->peak - top)));
-	vf old = v_set1(x[0]);
-	v_store(x, v_exp(v_set1(peak - top)));
-	vf new = v_set1(x[0]);
-	for (int d = 0; d < n; d += LANES)
-		v_store(m->out + d, v_fma(v_load(out + d), new, v_mul(v_load(m->out + d), old)));
-	v_store(x, v_fma(v_set1(sum), new, v_mul(v_set1(m->sum), old)));
-	m->sum = x[0];
-	m->peak = top;
-}
 
 /* The positions [low, high) that a query sees. */
 struct FN(seen) {
@@ -253,14 +32,256 @@ INLINE struct FN(seen) FN(seen)(const struct attend_args *a, int row)
 	return (struct FN(seen)){0, position + 1};
 }
 
-/* prepare sets which positions of the split that begins at base each row sees. */
-INLINE int FN(prepare)(struct FN(split) * s, int base)
+/* The running result of a query over the splits so far. That there were none is not told by the peak: a split of
+ * nothing but NaN has the peak -inf and a sum that is NaN, and must stay. */
+struct FN(merged) {
+	int splits;
+	float peak, sum;
+};
+
+/* One split of the queries of a pass, and what the splits before gave. */
+struct FN(pass) {
+	const struct attend_args *a;
+	int first_row, rows;
+	int type;           /* of what tiles read: KV_F32 where it is unpacked */
+	int last;           /* position that any of the rows sees, and one */
+	int base;           /* the split's first position */
+	int begin, end;     /* its pages that any of the rows sees, as positions */
+	int low[PASS_ROWS]; /* each row sees [low, high) of the split */
+	int high[PASS_ROWS];
+	float score[PASS_ROWS][SPLIT_TOKENS]; /* scores, then weights, by position in split */
+	float peak[PASS_ROWS], sum[PASS_ROWS];
+	struct FN(merged) merged[PASS_ROWS];
+	float out[PASS_ROWS * MAX_HEAD_DIM];    /* (rows, value_pad), of the split */
+	float result[PASS_ROWS * MAX_HEAD_DIM]; /* (rows, value_pad), of the splits so far */
+	float panel[PAGE_TOKENS * MAX_HEAD_DIM];
+};
+
+/* Pages side by side that a tile reads, K or V of each. */
+struct FN(panel) {
+	const uint8_t *page[PANEL_PAGES];
+	const uint8_t *ahead[PANEL_PAGES]; /* of K: what to fetch meanwhile */
+	int position, pages;
+};
+
+INLINE const uint8_t *FN(page_of)(const struct attend_args *a, int position)
 {
-	int begin = base + SPLIT_TOKENS, end = base;
+	return a->base + (int64_t)a->pages[position / PAGE_TOKENS - a->first_page] * a->kv->page_bytes;
+}
+
+/* page_ahead is the page that tiles read FETCH_PAGES later, or the last of all. */
+INLINE const uint8_t *FN(page_ahead)(const struct FN(pass) * s, int position)
+{
+	position += FETCH_PAGES * PAGE_TOKENS;
+	return FN(page_of)(s->a, position < s->last ? position : s->last - 1);
+}
+
+/* panel_at is the panel from a position on, of pages with `width` floats a position. */
+INLINE struct FN(panel) FN(panel_at)(const struct FN(pass) * s, int position, int width)
+{
+	int left = (s->end - position) / PAGE_TOKENS, pages = PANEL_FLOATS / (PAGE_TOKENS * width);
+	pages = pages < 1 ? 1 : pages > PANEL_PAGES ? PANEL_PAGES : pages;
+	return (struct FN(panel)){.position = position, .pages = pages < left ? pages : left};
+}
+
+static struct FN(panel) FN(panel_of_k)(struct FN(pass) * s, int position)
+{
+	const struct kv_layout *l = s->a->kv;
+	struct FN(panel) n = FN(panel_at)(s, position, l->key_width);
+	for (int p = 0; p < n.pages; p++) {
+		const uint8_t *page = FN(page_of)(s->a, position + p * PAGE_TOKENS);
+		float *k = s->panel + p * PAGE_TOKENS * l->key_width;
+		n.page[p] = s->type == l->type ? page : (const uint8_t *)k;
+		n.ahead[p] = FN(page_ahead)(s, position + p * PAGE_TOKENS);
+		if (s->type != l->type)
+			FN(unpack_k)(l, page, k);
+	}
+	return n;
+}
+
+static struct FN(panel) FN(panel_of_v)(struct FN(pass) * s, int position)
+{
+	const struct kv_layout *l = s->a->kv;
+	struct FN(panel) n = FN(panel_at)(s, position, l->value_pad);
+	for (int p = 0; p < n.pages; p++) {
+		const uint8_t *page = FN(page_of)(s->a, position + p * PAGE_TOKENS);
+		float *v = s->panel + p * PAGE_TOKENS * l->value_pad;
+		int in_place = s->type == l->type && !l->latent;
+		n.page[p] = in_place ? page + l->v : (const uint8_t *)v;
+		if (!in_place)
+			FN(unpack_v)(l, page, v);
+	}
+	return n;
+}
+
+/* tile_rows is how many of `left` rows the next tile takes, so that tiles are as equal as can be. */
+INLINE int FN(tile_rows)(int left)
+{
+	int tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+	return (left + tiles - 1) / tiles;
+}
+
+/* scores forms q.k of the pass with all pages of the split. */
+static void FN(scores)(struct FN(pass) * s)
+{
+	for (int position = s->begin; position < s->end;) {
+		struct FN(panel) n = FN(panel_of_k)(s, position);
+		for (int row = 0, rows; row < s->rows; row += rows) {
+			rows = FN(tile_rows)(s->rows - row);
+			struct FN(score_tile) t = {
+			        .kv = s->a->kv,
+			        .page = n.page,
+			        .ahead = n.ahead,
+			        .pages = n.pages,
+			        .q = s->a->q + (int64_t)(s->first_row + row) * s->a->kv->key_width,
+			        .scale = s->a->scale,
+			        .score = s->score[row] + position - s->base,
+			};
+			FN(score_tiles)[rows - 1][s->type](&t);
+		}
+		position += n.pages * PAGE_TOKENS;
+	}
+}
+
+/* mask hides the lanes outside [low, high). */
+INLINE vf FN(mask)(vf x, int low, int high)
+{
+	static const float lanes[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	vf lane = v_load(lanes), hidden = v_set1(-INFINITY);
+	x = v_select(v_lt(lane, v_set1((float)high)), x, hidden);
+	return v_select(v_lt(lane, v_set1((float)low)), hidden, x);
+}
+
+/* weigh turns n vectors of scores into exponentials and adds them to sum, in their order. */
+INLINE vf FN(weigh)(float *score, float peak, vf sum, const int n)
+{
+	vf e[EXP_VECTORS];
+	for (int i = 0; i < n; i++)
+		e[i] = v_sub(v_load(score + i * LANES), v_set1(peak));
+	v_exp_below(e, n);
+	for (int i = 0; i < n; i++) {
+		v_store(score + i * LANES, e[i]);
+		sum = v_add(sum, e[i]);
+	}
+	return sum;
+}
+
+/* peak_of caps and masks row r's scores and returns the largest. */
+INLINE float FN(peak_of)(struct FN(pass) * s, int r)
+{
+	float *score = s->score[r], softcap = s->a->softcap;
+	int low = s->low[r] - s->base, high = s->high[r] - s->base;
+	vf peak = v_set1(-INFINITY);
+	for (int at = s->begin - s->base; at < s->end - s->base; at += LANES) {
+		vf x = v_load(score + at);
+		if (softcap > 0.0f || at < low || at + LANES > high) {
+			if (softcap > 0.0f)
+				x = v_softcap(x, softcap);
+			x = FN(mask)(x, low - at, high - at);
+			v_store(score + at, x);
+		}
+		peak = v_max(x, peak);
+	}
+	return v_highest(peak);
+}
+
+/* soften turns row r's scores into exponentials. */
+static void FN(soften)(struct FN(pass) * s, int r)
+{
+	float peak = FN(peak_of)(s, r), *score = s->score[r];
+	int at = s->begin - s->base, end = s->end - s->base;
+	vf sum = v_zero();
+	for (; at + EXP_VECTORS * LANES <= end; at += EXP_VECTORS * LANES)
+		sum = FN(weigh)(score + at, peak, sum, EXP_VECTORS);
+	for (; at < end; at += LANES)
+		sum = FN(weigh)(score + at, peak, sum, 1);
+	s->peak[r] = peak;
+	s->sum[r] = v_sum(sum);
+}
+
+/* add_seen adds the panel's positions in [from, to) to `rows` rows from `row` on. */
+INLINE void FN(add_seen)(struct FN(pass) * s, const struct FN(panel) * n, int row, int rows, int from, int to)
+{
+	int end = n->position + n->pages * PAGE_TOKENS;
+	from = from > n->position ? from : n->position;
+	to = to < end ? to : end;
+	if (from >= to)
+		return;
+	struct FN(sum_tile) t = {
+	        .kv = s->a->kv,
+	        .page = n->page,
+	        .from = from - n->position,
+	        .to = to - n->position,
+	        .weight = s->score[row] + n->position - s->base,
+	        .out = s->out + (int64_t)row * s->a->kv->value_pad,
+	};
+	FN(sum_tiles)[rows - 1][s->a->kv->latent ? KV_F32 : s->type](&t);
+}
+
+/* add_tile adds the panel to the rows of a tile: the positions that all of them see together, what is before and
+ * behind them row by row, so that every row adds just what it sees, in ascending order. */
+static void FN(add_tile)(struct FN(pass) * s, const struct FN(panel) * n, int row, int rows)
+{
+	int low = s->low[row], high = s->high[row];
+	for (int r = row + 1; r < row + rows; r++) {
+		low = s->low[r] > low ? s->low[r] : low;
+		high = s->high[r] < high ? s->high[r] : high;
+	}
+	high = high < low ? low : high;
+	for (int r = row; r < row + rows; r++)
+		FN(add_seen)(s, n, r, 1, s->low[r], s->high[r] < low ? s->high[r] : low);
+	FN(add_seen)(s, n, row, rows, low, high);
+	for (int r = row; r < row + rows; r++)
+		FN(add_seen)(s, n, r, 1, s->low[r] > high ? s->low[r] : high, s->high[r]);
+}
+
+/* outputs forms the sum p*v of each row. */
+static void FN(outputs)(struct FN(pass) * s)
+{
+	memset(s->out, 0, (size_t)s->rows * s->a->kv->value_pad * sizeof *s->out);
+	for (int position = s->begin; position < s->end;) {
+		struct FN(panel) n = FN(panel_of_v)(s, position);
+		for (int row = 0, rows; row < s->rows; row += rows) {
+			rows = FN(tile_rows)(s->rows - row);
+			FN(add_tile)(s, &n, row, rows);
+		}
+		position += n.pages * PAGE_TOKENS;
+	}
+}
+
+/* merge adds row r's split to those before it; the factors are exp(peak - new peak). */
+INLINE void FN(merge)(struct FN(pass) * s, int r)
+{
+	struct FN(merged) *m = &s->merged[r];
+	int n = s->a->kv->value_pad;
+	const float *out = s->out + (int64_t)r * n;
+	float *result = s->result + (int64_t)r * n, peak = s->peak[r], sum = s->sum[r];
+	if (m->splits++ == 0) {
+		m->peak = peak;
+		m->sum = sum;
+		memcpy(result, out, (size_t)n * sizeof *out);
+		return;
+	}
+	float top = m->peak > peak ? m->peak : peak, x[LANES];
+	v_store(x, v_exp(v_set1(m->peak - top)));
+	vf old = v_set1(x[0]);
+	v_store(x, v_exp(v_set1(peak - top)));
+	vf new = v_set1(x[0]);
+	for (int d = 0; d < n; d += LANES)
+		v_store(result + d, v_fma(v_load(out + d), new, v_mul(v_load(result + d), old)));
+	v_store(x, v_fma(v_set1(sum), new, v_mul(v_set1(m->sum), old)));
+	m->sum = x[0];
+	m->peak = top;
+}
+
+/* prepare sets which positions of the split each row sees, and tells whether any sees one. */
+static int FN(prepare)(struct FN(pass) * s)
+{
+	int begin = s->base + SPLIT_TOKENS, end = s->base;
 	for (int r = 0; r < s->rows; r++) {
 		struct FN(seen) seen = FN(seen)(s->a, s->first_row + r);
-		int low = seen.low > base ? seen.low : base;
-		int high = seen.high < base + SPLIT_TOKENS ? seen.high : base + SPLIT_TOKENS;
+		int low = seen.low > s->base ? seen.low : s->base;
+		int high = seen.high < s->base + SPLIT_TOKENS ? seen.high : s->base + SPLIT_TOKENS;
 		s->low[r] = low;
 		s->high[r] = high > low ? high : low;
 		if (high > low) {
@@ -273,128 +294,55 @@ INLINE int FN(prepare)(struct FN(split) * s, int base)
 	return end > begin;
 }
 
-INLINE void FN(dispatch_split)(struct FN(split) * s, int base, const int type)
+static void FN(run_split)(struct FN(pass) * s)
 {
-	switch (s->rows) {
-	case 1:
-		FN(run_split)(s, base, 1, type);
-		break;
-	case 2:
-		FN(run_split)(s, base, 2, type);
-		break;
-	case 3:
-		FN(run_split)(s, base, 3, type);
-		break;
-	default:
-		FN(run_split)(s, base, ATTEND_ROWS, type);
-	}
-}
-
-INLINE void FN(one_split)(struct FN(split) * s, int base)
-{
-	switch (s->a->kv->type) {
-	case KV_F32:
-		FN(dispatch_split)(s, base, KV_F32);
-		break;
-	case KV_F16:
-		FN(dispatch_split)(s, base, KV_F16);
-		break;
-	default:
-		FN(dispatch_split)(s, base, KV_Q8_0);
-	}
+	FN(scores)(s);
+	for (int r = 0; r < s->rows; r++)
+		FN(soften)(s, r);
+	FN(outputs)(s);
+	for (int r = 0; r < s->rows; r++)
+		if (s->high[r] > s->low[r])
+			FN(merge)(s, r);
 }
 
 /* write_row divides what the splits gave by the sum of their weights. */
-INLINE void FN(write_row)(const struct attend_args *a, int row, const struct FN(merged) * m)
+INLINE void FN(write_row)(const struct FN(pass) * s, int r)
 {
-	int n = a->kv->value_width;
+	const struct attend_args *a = s->a;
+	int n = a->kv->value_width, row = s->first_row + r;
+	const float *result = s->result + (int64_t)r * a->kv->value_pad;
 	float *out = a->out + row / a->heads * a->out_stride + (int64_t)(row % a->heads) * n;
-	for (int d = 0; d < n; d += LANES)
-		v_store_n(out + d, v_div(v_load(m->out + d), v_set1(m->sum)), n - d < LANES ? n - d : LANES);
+	vf sum = v_set1(s->merged[r].sum);
+	int d = 0;
+	for (; d + LANES <= n; d += LANES)
+		v_store(out + d, v_div(v_load(result + d), sum));
+	if (d < n)
+		v_store_n(out + d, v_div(v_load(result + d), sum), n - d);
 }
 
-/* attend_tile runs up to ATTEND_ROWS queries over all their splits. */
-static void FN(attend_tile)(const struct attend_args *a, int first_row, int rows)
+/* attend_pass runs up to PASS_ROWS queries over all their splits. */
+static void FN(attend_pass)(const struct attend_args *a, int first_row, int rows)
 {
-	struct FN(split) s; /* large: what is not set here is set before it is read */
-	struct FN(merged) m[ATTEND_ROWS];
+	struct FN(pass) s; /* large: what is not set here is set before it is read */
 	int low = FN(seen)(a, first_row).low, high = FN(seen)(a, first_row + rows - 1).high; /* both ascend */
 	s.a = a;
 	s.first_row = first_row;
 	s.rows = rows;
-	for (int r = 0; r < rows; r++) {
-		s.q[r] = a->q + (int64_t)(first_row + r) * a->kv->key_width;
-		m[r].splits = 0;
-	}
-	for (int base = low / SPLIT_TOKENS * SPLIT_TOKENS; base < high; base += SPLIT_TOKENS) {
-		if (!FN(prepare)(&s, base))
-			continue;
-		FN(one_split)(&s, base);
-		for (int r = 0; r < rows; r++)
-			if (s.high[r] > s.low[r])
-				FN(merge)(&m[r], s.out[r], s.peak[r], s.sum[r], a->kv->value_pad);
-	}
+	s.last = high;
+	s.type = rows > TILE_ROWS ? KV_F32 : a->kv->type;
 	for (int r = 0; r < rows; r++)
-		FN(write_row)(a, first_row + r, &m[r]);
+		s.merged[r].splits = 0;
+	for (s.base = low / SPLIT_TOKENS * SPLIT_TOKENS; s.base < high; s.base += SPLIT_TOKENS)
+		if (FN(prepare)(&s))
+			FN(run_split)(&s);
+	for (int r = 0; r < rows; r++)
+		FN(write_row)(&s, r);
 }
 
 static void FN(attend)(const struct attend_args *a)
 {
-	for (int row = 0; row < a->rows; row += ATTEND_ROWS)
-		FN(attend_tile)(a, row, a->rows - row < ATTEND_ROWS ? a->rows - row : ATTEND_ROWS);
-}
-
-INLINE void FN(round_head)(const float *x, int n, int8_t *q, int q_step, uint16_t *scale, int s_step)
-{
-	for (int b = 0; b * BLOCK < n; b++)
-		kv_round_block(x + b * BLOCK, n - b * BLOCK < BLOCK ? n - b * BLOCK : BLOCK,
-		               q + (int64_t)b * BLOCK * q_step, q_step, scale + (int64_t)b * s_step);
-}
-
-INLINE void FN(store_k)(const struct kv_layout *l, uint8_t *head, int slot, const float *k)
-{
-	int n = l->key_width;
-	if (l->type == KV_Q8_0) {
-		uint16_t *scales = (uint16_t *)(head + l->k_scales) + slot;
-		FN(round_head)(k, n, (int8_t *)head + slot, PAGE_TOKENS, scales, PAGE_TOKENS);
-	} else if (l->type == KV_F32) {
-		for (int d = 0; d < n; d++)
-			((float *)head)[d * PAGE_TOKENS + slot] = k[d];
-	} else {
-		for (int d = 0; d < n; d += LANES) {
-			uint16_t h[LANES];
-			int m = n - d < LANES ? n - d : LANES;
-			v_store_f16(h, v_load_n(k + d, m, 0.0f));
-			for (int i = 0; i < m; i++)
-				((uint16_t *)head)[(d + i) * PAGE_TOKENS + slot] = h[i];
-		}
-	}
-}
-
-INLINE void FN(store_v)(const struct kv_layout *l, uint8_t *head, int slot, const float *v)
-{
-	int n = l->value_width;
-	int64_t at = (int64_t)slot * l->value_pad;
-	if (l->type == KV_Q8_0) {
-		uint16_t *scales = (uint16_t *)(head + l->v_scales) + slot * l->value_blocks;
-		FN(round_head)(v, n, (int8_t *)(head + l->v) + at, 1, scales, 1);
-	} else if (l->type == KV_F32) {
-		memcpy((float *)(head + l->v) + at, v, (size_t)n * sizeof *v);
-	} else {
-		for (int d = 0; d < n; d += LANES) {
-			uint16_t h[LANES];
-			int m = n - d < LANES ? n - d : LANES;
-			v_store_f16(h, v_load_n(v + d, m, 0.0f));
-			memcpy((uint16_t *)(head + l->v) + at + d, h, (size_t)m * 2);
-		}
-	}
-}
-
-static void FN(store)(const struct kv_layout *l, uint8_t *head, int slot, const float *k, const float *v)
-{
-	FN(store_k)(l, head, slot, k);
-	if (v)
-		FN(store_v)(l, head, slot, v);
+	for (int row = 0; row < a->rows; row += PASS_ROWS)
+		FN(attend_pass)(a, row, a->rows - row < PASS_ROWS ? a->rows - row : PASS_ROWS);
 }
 
 #define ATTEND_KERNELS \

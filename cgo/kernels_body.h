@@ -9,6 +9,9 @@
 #include "product_body.h"
 #include "rows_body.h"
 #include "sample_body.h"
+#include "exp_body.h"
+#include "page_body.h"
+#include "attend_tile_body.h"
 #include "attend_body.h"
 #include "ceiling_body.h"
 

@@ -8,22 +8,30 @@ struct part {
 	int kv_head, head, heads;
 };
 
-/* parts_per_kv_head is how many chunks the query heads of one KV head make. */
-static int parts_per_kv_head(const struct kv_layout *kv, const struct op_attend *o)
+/* heads_per_chunk is how many query heads of a KV head share a chunk, and so the loads of K and V: fewer than could
+ * where that would leave workers without any. */
+static int heads_per_chunk(const struct run *r, const struct op_attend *o)
 {
-	return ceil_div(o->heads / kv->kv_heads, QUERY_HEADS);
+	const struct kv_layout *kv = &r->in->groups[o->group].kv;
+	int shared = o->heads / kv->kv_heads, heads = min_int(shared, QUERY_HEADS);
+	int kv_heads = r->in->query_tile_count * kv->kv_heads; /* of all tiles together */
+	while (heads > 1 && kv_heads * ceil_div(shared, heads) < pool_active(r->in->pool))
+		heads = ceil_div(heads, 2);
+	return heads;
 }
 
+/* part_of counts from the last tile: it sees most in a prompt, and large chunks that come first leave nobody waiting
+ * for one at the phase's end. */
 static struct part part_of(const struct run *r, const struct op_attend *o, int chunk)
 {
 	const struct kv_layout *kv = &r->in->groups[o->group].kv;
-	int parts = parts_per_kv_head(kv, o), shared = o->heads / kv->kv_heads;
-	int at = chunk % (parts * kv->kv_heads), first = at % parts * QUERY_HEADS;
+	int shared = o->heads / kv->kv_heads, heads = heads_per_chunk(r, o), parts = ceil_div(shared, heads);
+	int at = chunk % (parts * kv->kv_heads), first = at % parts * heads;
 	return (struct part){
-	        .tile = &r->in->query_tiles[chunk / (parts * kv->kv_heads)],
+	        .tile = &r->in->query_tiles[r->in->query_tile_count - 1 - chunk / (parts * kv->kv_heads)],
 	        .kv_head = at / parts,
 	        .head = at / parts * shared + first,
-	        .heads = min_int(shared - first, QUERY_HEADS),
+	        .heads = min_int(shared - first, heads),
 	};
 }
 
@@ -37,8 +45,9 @@ static void turn_queries(const struct run *r, const struct op_attend *o, const s
 
 static int attend_chunks(const struct run *r, const struct phase *p, int round)
 {
-	const struct kv_layout *kv = &r->in->groups[p->op.attend.group].kv;
-	return r->in->query_tile_count * kv->kv_heads * parts_per_kv_head(kv, &p->op.attend);
+	const struct op_attend *o = &p->op.attend;
+	const struct kv_layout *kv = &r->in->groups[o->group].kv;
+	return r->in->query_tile_count * kv->kv_heads * ceil_div(o->heads / kv->kv_heads, heads_per_chunk(r, o));
 }
 
 static void attend_chunk(const struct run *r, const struct phase *p, int round, int chunk, int worker)

@@ -264,12 +264,21 @@ INLINE vf v_neg(vf a) { return v_float(vi_xor(v_bits(a), vi_set1(INT32_MIN))); }
 /* v_sum adds the lanes by the fixed tree: i and i+8, then i+4, i+2, i+1. */
 INLINE float v_sum(vf a)
 {
-	float x[LANES];
-	v_store(x, a);
+#if defined(ISA_AVX512) || defined(ISA_AVX2)
+#ifdef ISA_AVX512
+	__m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+#else
+	__m256 eight = _mm256_add_ps(a.a, a.b);
+#endif
+	__m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+	four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+	return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+#else
 	for (int step = 8; step > 0; step /= 2)
 		for (int i = 0; i < step; i++)
-			x[i] += x[i + step];
-	return x[0];
+			a.x[i] += a.x[i + step];
+	return a.x[0];
+#endif
 }
 
 /* v_load_n loads the first n lanes, the others are fill. */

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -83,9 +82,8 @@ func TestSimulatorBesideAModel(t *testing.T) {
 type times []float64
 
 func (x times) shares() (p [3]float64) {
-	slices.Sort(x)
 	for i, share := range []float64{0.5, 0.9, 0.99} {
-		p[i] = x[int(share*float64(len(x)-1))]
+		p[i] = x.at(share)
 	}
 	return p
 }

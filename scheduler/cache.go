@@ -32,8 +32,12 @@ func (c *cache) tick(now time.Time) {
 	}
 }
 
-// watch begins to compare rules.
-func (c *cache) watch(groups []group) {
+// watch begins to compare rules. Where hotness does not count, what was used last stays.
+func (c *cache) watch(groups []group, hotness bool) {
+	if !hotness {
+		c.heat.cooling = fastCooling
+		return
+	}
 	for g := range groups {
 		if groups[g].keyed && groups[g].pool.chained {
 			c.shadows = newShadows(len(groups[g].pool.pages), c.heat)

@@ -132,7 +132,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
 		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
 	}
-	s.cache.watch(groups)
+	s.cache.watch(groups, s.policy.with(byHotness))
 	s.budget = s.mostBackground()
 	s.foreseen.full = c.StepTokens
 	s.SetITL(c.ITL)

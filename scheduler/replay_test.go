@@ -210,7 +210,7 @@ func (t trace) hotness(tb testing.TB, pages int, c constants) (cost float64) {
 	d := newDry(tb, l, Config{})
 	machine := replayed()
 	*d.cache.heat.again, d.cache.heat.turns, d.groups[0].pool.ghosts = machine, c.turns, newGhosts(c.ghosts*pages)
-	d.cache.watch(d.groups)
+	d.cache.watch(d.groups, true)
 	if c.cooling > 0 {
 		d.cache.heat.cooling, d.cache.shadows = c.cooling, nil
 	}

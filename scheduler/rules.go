@@ -70,6 +70,7 @@ const (
 	withWatermark
 	withShares
 	withForecast
+	byHotness
 )
 
 // Characteristics are the names of all, for Config.Without.
@@ -88,6 +89,7 @@ var Characteristics = []struct {
 	{"budget", "prompts get as many rows of a step as those who decode can bear", withBudget},
 	{"watermark", "nobody is let in on pages that the running will need", withWatermark},
 	{"shares", "batch and background have a small part of the time, whoever else is there", withShares},
+	{"hotness", "what is used often and takes long to compute stays in the cache, not what was used last", byHotness},
 	{"admission", "what can't be answered by its deadline is refused at once", withForecast},
 }
 

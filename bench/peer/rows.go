@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,9 +17,10 @@ import (
 // row is measured on a server that was started for it.
 type row struct {
 	name, about string
-	clients     int  // places that the peer needs
-	context     int  // tokens of each
-	alone       bool // Chimera's own ratio, for which no peer is needed
+	clients     int                // places that the peer needs
+	context     int                // tokens of each
+	alone       bool               // Chimera's own ratio, for which no peer is needed
+	config      func(setup) string // the daemon's settings; nil: the model is all it is told
 	measure     func(ctx context.Context, x *server, seed uint64) (figures, error)
 }
 
@@ -49,16 +48,14 @@ const (
 	shortContext = 320 // of those, with room
 )
 
-// tenantsRow is the one for which the daemon is told of tenants.
-const tenantsRow = "tenants"
-
 var rows = []row{
 	{name: "engine", about: "engine alone"}, // which has no server: see engine.go
 	unique(1), unique(8), unique(32), repeated(8), repeated(32),
 	{name: "shared", about: "512 shared words and 32 of the user, idle", clients: 1, context: 1024, measure: shared},
 	{name: "long", about: "8 clients beside prompts of 4,000 words", alone: true, measure: long}, // half an hour of the peer
 	{name: "overload", about: "arrivals at 10x the capacity", alone: true, measure: overload},
-	{name: tenantsRow, about: "a client beside another's 256 requests", alone: true, measure: tenants},
+	{name: "tenants", about: "a client beside another's 256 requests", alone: true, config: withTenants, measure: tenants},
+	{name: "models", about: "three models, 8 clients each", alone: true, config: withModels, measure: models},
 }
 
 func unique(clients int) row {
@@ -269,12 +266,11 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 
 func key(secret string) http.Header { return http.Header{"Authorization": {"Bearer " + secret}} }
 
-// writeTenants tells the daemon who the two are.
-func writeTenants(folder string) (path string, err error) {
-	path = filepath.Join(folder, "chimera.toml")
-	text := ""
+// withTenants tells the daemon who the two are.
+func withTenants(s setup) string {
+	text := fmt.Sprintf("model = [%q]\n", s.model)
 	for _, k := range []string{quietKey, floodKey} {
 		text += fmt.Sprintf("[[tenant]]\nname = %q\nkeys = [\"%x\"]\n", k, sha256.Sum256([]byte(k)))
 	}
-	return path, os.WriteFile(path, []byte(text), 0o600)
+	return text
 }

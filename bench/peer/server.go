@@ -29,17 +29,17 @@ type kind struct {
 
 var chimera = kind{"Chimera", "/health/ready", func(s setup, r row, folder string, port int) (*exec.Cmd, error) {
 	args := []string{
-		"serve", "--model", s.model, "--threads", strconv.Itoa(s.threads), "--socket", filepath.Join(folder, "c.sock"),
+		"serve", "--threads", strconv.Itoa(s.threads), "--socket", filepath.Join(folder, "c.sock"),
 		"--http", fmt.Sprintf("127.0.0.1:%d", port), "--log-level", "error",
 	}
-	if r.name == tenantsRow {
-		path, err := writeTenants(folder)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, "--config", path)
+	if r.config == nil {
+		return exec.Command(s.chimera, append(args, "--model", s.model)...), nil
 	}
-	return exec.Command(s.chimera, args...), nil
+	path := filepath.Join(folder, "chimera.toml")
+	if err := os.WriteFile(path, []byte(r.config(s)), 0o600); err != nil {
+		return nil, err
+	}
+	return exec.Command(s.chimera, append(args, "--config", path)...), nil
 }}
 
 // A slot for each client, with room for its prompt and answer.

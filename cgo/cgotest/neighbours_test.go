@@ -153,16 +153,18 @@ type replacing struct {
 	mu     sync.Mutex
 	tierOf map[engine.Generation]int
 	old    []engine.Generation // to be retired
+	times  atomic.Int64
 }
 
-func (r *replacing) run(t *testing.T, stop *atomic.Bool) (replaced int) {
-	for ; !stop.Load(); replaced++ {
-		tier := (replaced + 1) % len(r.tiers)
+func (r *replacing) run(t *testing.T, stop *atomic.Bool) {
+	for n := 1; !stop.Load(); n++ {
+		tier := n % len(r.tiers)
 		g, err := r.in.Replace(r.tiers[tier].weights, nil)
 		if err != nil {
 			t.Error(err)
-			return replaced
+			return
 		}
+		r.times.Add(1)
 		r.mu.Lock()
 		r.tierOf[g] = tier
 		r.old = append(r.old, g-1)
@@ -175,7 +177,6 @@ func (r *replacing) run(t *testing.T, stop *atomic.Bool) (replaced int) {
 			r.mu.Unlock()
 		}
 	}
-	return replaced
 }
 
 // choose retires what is too much, and returns a generation with its tier: the instance's owner calls it.
@@ -228,8 +229,8 @@ func TestNeighboursChangeNoByte(t *testing.T) {
 				d, r := newDriver(t, in), random(uint64(i))
 				d.background, d.aborted = true, &aborted
 				d.chunk = func() int { return 1 + r.IntN(60) }
-				owners.Go(func() {
-					for n := range answers {
+				owners.Go(func() { // until weights were replaced twice: a busy machine may take its time for that
+					for n := 0; n < answers || weights.times.Load() < 2 && !t.Failed(); n++ {
 						check(d, i+1, n, stepPages(40-20*i))
 					}
 				})
@@ -244,8 +245,7 @@ func TestNeighboursChangeNoByte(t *testing.T) {
 					check(d, tier, n, stepPages(0))
 				}
 			})
-			replaced := 0
-			others.Go(func() { replaced = weights.run(t, &stop) })
+			others.Go(func() { weights.run(t, &stop) })
 			others.Go(func() {
 				for workers := random(8); !stop.Load(); time.Sleep(50 * time.Microsecond) {
 					device.SetActive(workers.IntN(5)) // 0 and 4 too: it knows how many there are
@@ -254,10 +254,10 @@ func TestNeighboursChangeNoByte(t *testing.T) {
 			owners.Wait()
 			stop.Store(true)
 			others.Wait()
-			if aborted.Load() == 0 || replaced < 2 {
-				t.Errorf("%d steps gave way, weights were replaced %d times: the test tests nothing", aborted.Load(), replaced)
+			if aborted.Load() == 0 {
+				t.Error("no step gave way: the test tests nothing")
 			}
-			t.Logf("%d steps gave way, weights were replaced %d times", aborted.Load(), replaced)
+			t.Logf("%d steps gave way, weights were replaced %d times", aborted.Load(), weights.times.Load())
 		})
 	}
 }

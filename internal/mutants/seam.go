@@ -220,8 +220,8 @@ var seam = []mutant{
 		old: "page <= last/PageTokens", new: "page < last/PageTokens",
 	},
 	{
-		name: "latent-values-from-the-start-of-keys", file: "cgo/attend_body.h", pkg: "cgo", tests: []string{"TestReference"},
-		old: "first = l->key_width - l->value_width + d,", new: "first = d,",
+		name: "latent-values-from-the-start-of-keys", file: "cgo/page_body.h", pkg: "cgo", tests: []string{"TestReference"},
+		old: "first = l->key_width - l->value_width;", new: "first = 0;",
 	},
 	{
 		name: "window-attends-to-one-more", file: "cgo/attend_body.h", pkg: "cgo", tests: []string{"TestReference"},

@@ -1,0 +1,177 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	document "chimera/internal/tables"
+	"chimera/scheduler"
+	"chimera/scheduler/trace"
+)
+
+// This file owns the table of docs/POLICY.md that switches parts of the policy off while a model computes: -rewrite alone makes it, since it
+// takes minutes and what else the machine does shows in it.
+
+// liveLoads are made for two cores that compute some 2,500 tokens of prompts of SmolLM2 a second; each has what a part of the
+// policy looks at.
+var liveLoads = []struct {
+	name, load string
+	contexts   int      // of 2,048 tokens that the cache holds; 0: as by default
+	without    []string // one after the other
+}{
+	{"deadlines", "requests=300,rate=20,burst=2,prompt=250,prefixes=0,answer=30,deadline=2s", 0, []string{"deadline", "length", "admission"}},
+	{"long prompts", "requests=100,rate=5,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60", 0, []string{"budget", "ageing", "length"}},
+	{"few pages", "requests=120,rate=8,prompt=100,prompt_sigma=0.5,answer=150,answer_sigma=0.5,prefixes=0", 1, []string{"watermark"}},
+	{"a flood", "requests=300,rate=18,burst=2,prompt=150,prefixes=0,answer=40,tenants=small:1/large:9", 0, []string{"fairness"}},
+	{"classes", "requests=200,rate=12,burst=4,prompt=150,prefixes=0,answer=60,classes=interactive:6/batch:3/background:1", 0, []string{"class", "shares"}},
+	{"priorities", "requests=250,rate=16,burst=2,prompt=200,prefixes=0,answer=40,priorities=5:9/9:1", 0, []string{"priority"}},
+	{"shared prompts", "requests=250,rate=12,burst=8,prompt=60,prefixes=12,prefix=600,alone=0.1,answer=30", 0, []string{"prefix", "lending"}},
+	{"Zipf 1.0, 20% one-offs", "requests=500,rate=18,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 3, []string{"hotness"}},
+}
+
+func TestPoliciesLive(t *testing.T) {
+	path := os.Getenv("CHIMERA_SMOLLM2")
+	if !*rewrite || path == "" {
+		t.Skip("with -rewrite and CHIMERA_SMOLLM2 it switches parts of the policy off beside the model")
+	}
+	table := document.Table{Name: "live, without", Head: []string{
+		"load", "without", "answers/s", "in time", "TTFT p50", "p95", "ITL p50", "p99", "small, interactive or first: TTFT p95", "prompts from the cache", "preemptions"}}
+	for _, l := range liveLoads {
+		for _, without := range append([]string{""}, l.without...) {
+			table.Rows = append(table.Rows, append([]string{l.name, without}, runLive(t, path, l.load, l.contexts, without)...))
+			t.Log(table.Rows[len(table.Rows)-1])
+		}
+	}
+	if err := table.Write("../docs/POLICY.md"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runLive answers a made-up load with a model that is loaded for that, and returns a row's figures.
+func runLive(t *testing.T, path, load string, contexts int, without string) []string {
+	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: 2048, Contexts: contexts}
+	l, err := Load(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := scheduler.Config{StepTokens: o.StepTokens, QueueLength: 256}
+	if without != "" {
+		if c.Without, err = scheduler.CharacteristicsOf(without); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	lane := onItsOwn(t, ctx, l.Instance, c)
+	s, err := trace.ParseSynthetic(load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := s.Make()
+	tr.Limit(o.Context)
+	seen := askAll(t, lane, tr)
+	snap := lane.Snapshot()
+	cancel()
+	if err := lane.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return seen.row(len(tr.Requests), snap)
+}
+
+// answers are what came of a load.
+type answers struct {
+	mu               sync.Mutex
+	answered, inTime int
+	began, ended     time.Time
+	ttft, itl        times
+	favoured         times // TTFT of those whom a part of the policy is for
+}
+
+// askAll asks for what a trace has, when it has it.
+func askAll(t *testing.T, lane *scheduler.Lane, tr *trace.Trace) *answers {
+	a := &answers{began: time.Now()}
+	var all sync.WaitGroup
+	for i := range tr.Requests {
+		r := &tr.Requests[i]
+		prompt := tokensOf(i, r)
+		time.Sleep(time.Until(a.began.Add(r.At)))
+		arrived := time.Now()
+		q := scheduler.Request{
+			Prompt: prompt, MaxTokens: r.Answer, IgnoreEnd: true, Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
+			Class: r.Class, Tenant: r.Tenant, Priority: r.Priority,
+		}
+		if r.Deadline > 0 {
+			q.Deadline = arrived.Add(r.Deadline)
+		}
+		seq, err := lane.Submit(t.Context(), q)
+		if errors.Is(err, scheduler.ErrDeadline) || errors.Is(err, scheduler.ErrQueueFull) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() { a.follow(t, seq, arrived, &q) })
+	}
+	all.Wait()
+	a.ended = time.Now()
+	return a
+}
+
+func (a *answers) follow(t *testing.T, seq *scheduler.Sequence, arrived time.Time, q *scheduler.Request) {
+	var first, last time.Time
+	var gaps times
+	for {
+		e, err := seq.Next(t.Context())
+		if err != nil || e.Err != nil && !errors.Is(e.Err, scheduler.ErrDeadline) {
+			t.Error(err, e.Err)
+			return
+		}
+		if e.Err != nil {
+			return
+		}
+		if first.IsZero() {
+			first = e.At
+		} else {
+			gaps = append(gaps, float64(e.At.Sub(last))/1e6)
+		}
+		if last = e.At; e.Finish != scheduler.Running {
+			break
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ttft := float64(first.Sub(arrived)) / 1e6
+	a.answered++
+	if q.Deadline.IsZero() || !first.After(q.Deadline) {
+		a.inTime++
+	}
+	a.ttft, a.itl = append(a.ttft, ttft), append(a.itl, gaps...)
+	if q.Tenant == "small" || q.Priority > scheduler.DefaultPriority || q.Tenant == "" && q.Class == scheduler.Interactive {
+		a.favoured = append(a.favoured, ttft)
+	}
+}
+
+// at is a percentile, or 0 of nothing.
+func (x times) at(share float64) float64 {
+	if len(x) == 0 {
+		return 0
+	}
+	slices.Sort(x)
+	return x[int(share*float64(len(x)-1))]
+}
+
+func (a *answers) row(asked int, snap scheduler.Snapshot) []string {
+	seconds := a.ended.Sub(a.began).Seconds()
+	ms := func(x float64) string { return fmt.Sprintf("%.0f", x) }
+	return []string{
+		fmt.Sprintf("%.2f", float64(a.answered)/seconds), fmt.Sprintf("%.0f%%", 100*float64(a.inTime)/float64(asked)),
+		ms(a.ttft.at(0.5)), ms(a.ttft.at(0.95)), ms(a.itl.at(0.5)), ms(a.itl.at(0.99)), ms(a.favoured.at(0.95)),
+		fmt.Sprintf("%.0f%%", 100*float64(snap.PrefixTokens)/float64(max(1, snap.PrefixTokens+snap.PrefillTokens))), fmt.Sprint(snap.Preemptions),
+	}
+}
