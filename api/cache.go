@@ -25,10 +25,10 @@ type Cache interface {
 // ErrNoPin is Unpin's of a name under which nothing is pinned.
 var ErrNoPin = errors.New("nothing is pinned under that name")
 
-// CacheState is what a cache holds, and what it was good for since the start.
+// CacheState is what a cache holds, and what it was good for since its model was loaded.
 type CacheState struct {
 	Groups       []CachePages   `json:"groups"`
-	Lookups      uint64         `json:"lookups"`    // requests that were given a place
+	Lookups      uint64         `json:"lookups"`    // requests of 16 tokens and more that were given a place
 	Hits         uint64         `json:"hits"`       // of these, those that found a prefix
 	HitTokens    uint64         `json:"hit_tokens"` // that were not computed
 	Evictions    uint64         `json:"evictions"`  // pages that made room

@@ -113,7 +113,7 @@ func (s *Server) chatCompletions(c *call) error {
 	if err := r.check(m); err != nil {
 		return err
 	}
-	if err := c.precheck(m, promptSize{bytes: textBytes(r.Messages)}, int(or(r.N, 1))); err != nil {
+	if err := c.precheck(m, promptSize{prompts: 1, bytes: textBytes(r.Messages)}, int(or(r.N, 1)), or(r.MaxTokens, int64(m.MaxContext))); err != nil {
 		return err
 	}
 	prompt, err := r.render(m)

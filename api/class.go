@@ -128,19 +128,19 @@ type Prechecker interface {
 }
 
 // precheck asks the engine whether the request may be worth tokenising.
-func (c *call) precheck(m *Model, size promptSize, answers int) error {
+func (c *call) precheck(m *Model, size promptSize, choices int, answerTokens int64) error {
 	e, can := m.Engine.(Prechecker)
 	if !can {
 		return nil
 	}
 	ask := scheduler.Ask{
-		PromptBytes: size.bytes, PromptTokens: size.tokens, Answers: answers,
+		PromptBytes: size.bytes, PromptTokens: size.tokens, Answers: size.prompts * choices,
 		Class: c.urgency.class, Tenant: c.urgency.tenant, Deadline: c.urgency.deadline(c.started),
 	}
 	err := e.Precheck(ask)
 	if err != nil && m.Ended != nil {
-		for range answers {
-			m.Ended(Ended{Ask: &ask, Arrived: c.started, Refused: err, Request: scheduler.Request{
+		for range ask.Answers {
+			m.Ended(Ended{Ask: &ask, Prompts: size.prompts, Answer: int(min(answerTokens, int64(m.MaxContext))), Arrived: c.started, Refused: err, Request: scheduler.Request{
 				Class: ask.Class, Tenant: ask.Tenant, Deadline: ask.Deadline, Priority: c.urgency.priority,
 			}})
 		}
@@ -149,10 +149,11 @@ func (c *call) precheck(m *Model, size promptSize, answers int) error {
 }
 
 // promptSize is the least that prompts come to.
-type promptSize struct{ bytes, tokens int }
+type promptSize struct{ prompts, bytes, tokens int }
 
 // sizeOf is that of a completion's prompts.
 func sizeOf(prompts []textOrIDs) (s promptSize) {
+	s.prompts = len(prompts)
 	for _, p := range prompts {
 		s.bytes += len(p.text)
 		s.tokens += len(p.ids)

@@ -27,6 +27,11 @@ type completionRequest struct {
 // defaultMaxTokens is OpenAI's for this endpoint. A least length beyond it is the length then.
 const defaultMaxTokens = 16
 
+// otherwise is how long an answer may become that does not say.
+func (r *completionRequest) otherwise(m *Model) int {
+	return max(defaultMaxTokens, int(min(or(r.MinTokens, 0), int64(m.MaxContext))))
+}
+
 func (r *completionRequest) check(m *Model) error {
 	if err := r.generation.check(); err != nil {
 		return err
@@ -59,7 +64,7 @@ func (s *Server) completions(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.precheck(m, sizeOf(list), len(list)*int(or(r.N, 1))); err != nil {
+	if err := c.precheck(m, sizeOf(list), int(or(r.N, 1)), or(r.MaxTokens, int64(r.otherwise(m)))); err != nil {
 		return err
 	}
 	a, err := r.plan(c, m, list)
@@ -126,7 +131,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		if err := r.tokenise(c, m, &list[i], field); err != nil {
 			return nil, err
 		}
-		length, err := r.answerTokens(m, len(list[i].ids), max(defaultMaxTokens, int(min(or(r.MinTokens, 0), int64(m.MaxContext)))), field)
+		length, err := r.answerTokens(m, len(list[i].ids), r.otherwise(m), field)
 		if err != nil {
 			return nil, err
 		}

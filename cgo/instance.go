@@ -40,6 +40,7 @@ type instance struct {
 	values  []C.struct_value
 
 	step    step
+	profile profile
 	workers C.int         // of the step under way
 	batch   *engine.Batch // of the step under way; the cache's lock guards it
 	using   *generation   // of the step under way, nil if there is none
@@ -87,6 +88,7 @@ func (in *instance) Submit(b *engine.Batch) error {
 		return errors.Join(err, g.end())
 	}
 	in.using = g
+	in.profile.count(in)
 	in.step.background, in.workers, in.c.resume = b.Background, C.int(in.backend.workers()), C.struct_place{}
 	in.backend.queue.submit(&in.step)
 	return nil

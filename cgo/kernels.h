@@ -6,12 +6,19 @@
 #include "rows.h"
 #include "sample.h"
 
+/* See ceiling.h. A read is of whole 256 bytes. */
+struct ceiling_kernels {
+	void (*read)(const uint8_t *bytes, int64_t count);
+	void (*multiply)(int64_t macs);
+};
+
 struct kernels {
 	const char *isa;
 	struct product_kernels product;
 	struct row_kernels row;
 	struct sample_kernels sample;
 	struct attend_kernels attend;
+	struct ceiling_kernels ceiling;
 };
 
 extern const struct kernels kernels_scalar, kernels_avx2, kernels_avx512, kernels_avx512vnni;

@@ -13,6 +13,7 @@
 #include "page_body.h"
 #include "attend_tile_body.h"
 #include "attend_body.h"
+#include "ceiling_body.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -23,4 +24,5 @@ const struct kernels FN(kernels) = {
         .row = ROW_KERNELS,
         .sample = SAMPLE_KERNELS,
         .attend = ATTEND_KERNELS,
+        .ceiling = CEILING_KERNELS,
 };

@@ -55,6 +55,7 @@ struct instance {
 	struct query_tile *query_tiles; /* of the current step */
 	int32_t query_tile_count;
 	int32_t reserved;
+	int64_t *phase_ns;     /* per phase, added to; NULL: nobody asks how long they take */
 	struct place resume;   /* of the current step; zeros where it begins */
 	int32_t *whole_row;    /* per output: its row in batch.logits, or -1 */
 	struct acts acts;      /* the quantised input of the next products */

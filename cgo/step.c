@@ -2,6 +2,7 @@
  * its end, where a step that is to give way ends for all of them. It may go on from there: each chunk is computed once.
  */
 #include "step.h"
+#include <time.h>
 
 static const struct runner *const runners[] = {
         [PHASE_ROPE_TABLE] = &rope_runner,   [PHASE_EMBED] = &embed_runner,     [PHASE_NORM] = &norm_runner,
@@ -41,10 +42,23 @@ static int run_rounds(const struct run *r, const struct phase *p, const struct r
 	return 0;
 }
 
+/* lap adds the time since the last one to a phase, which ends at its barrier. */
+static void lap(int64_t *phase_ns, int64_t *last)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	*phase_ns += *last ? now - *last : 0;
+	*last = now;
+}
+
 static void walk(void *arg, int worker)
 {
 	struct walk *w = arg;
 	int round = w->from.round;
+	int64_t last = 0, none = 0, *phase_ns = worker == 0 ? w->run.in->phase_ns : NULL;
+	if (phase_ns)
+		lap(&none, &last);
 	for (int i = w->from.phase; i < w->plan->count; i++, round = 0) {
 		const struct phase *p = &w->plan->phases[i];
 		const struct runner *k = runners[p->kind];
@@ -53,6 +67,8 @@ static void walk(void *arg, int worker)
 				w->left = (struct place){.phase = i, .round = round};
 			return;
 		}
+		if (phase_ns)
+			lap(&phase_ns[i], &last);
 	}
 }
 

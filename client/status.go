@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -44,6 +45,14 @@ func (m Model) words() string {
 		text += ": " + m.Problem
 	}
 	return VisibleLine(text)
+}
+
+// context is how many tokens it holds, which is known once it is loaded.
+func (m Model) context() string {
+	if m.MaxContext == 0 {
+		return "-"
+	}
+	return strconv.Itoa(m.MaxContext)
 }
 
 // idle is how long nobody has used the model.
@@ -107,7 +116,7 @@ func (s Status) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "MODEL\tCONTEXT\tRUNNING\tWAITING\tMEMORY MIB\tIDLE\tSTATE")
 	for _, m := range s.Models {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", VisibleLine(m.ID), m.MaxContext, m.Running, m.Waiting, max(m.Memory, 0)>>20, m.idle(), m.words())
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", VisibleLine(m.ID), m.context(), m.Running, m.Waiting, max(m.Memory, 0)>>20, m.idle(), m.words())
 	}
 	fmt.Fprintf(w, "\n%s", VisibleLine(s.State))
 	if s.Percent != nil {

@@ -24,15 +24,15 @@ func TestStatus(t *testing.T) {
 		lines  []string
 	}{
 		{`{"state":"loading","loading_percent":42,"uptime_seconds":3.4,"models":[{"id":"a","state":"loading","waiting":2,"loading_percent":42}],"model":null,"more":1}`,
-			[]string{"a      0        0        2        0           -     loading (42 %)", "loading, 42 % read, up for 3s", "0 running, 0 waiting, 0 of 0 KV pages in use, 0 cached"}},
+			[]string{"a      -        0        2        0           -     loading (42 %)", "loading, 42 % read, up for 3s", "0 running, 0 waiting, 0 of 0 KV pages in use, 0 cached"}},
 		{`{"state":"serving","uptime_seconds":90.2,"models":[{"id":"a","loaded":true,"max_model_len":512,"state":"ready","running":3,"waiting":2,"memory_bytes":104857600},
 				{"id":"b","state":"ready","idle_seconds":61.2,"memory_bytes":-1},{"id":"c","state":"failed","problem":"no\nfile"},{"id":"d","loaded":true},{"id":"e"}],
 			"model":{"id":"a","numerics_id":"fp","backend":"cpu","threads":2,"threads_bound_by":"the machine's cores"},
 			"requests":{"running":3,"waiting":2,"admission_limit":4,"admission_reason":"hot"},"kv_pages":{"used":10,"cached":5,"total":40},
 			"memory":[{"purpose":"weights","mapped_bytes":104857600},{"purpose":"staging","mapped_bytes":0}],
 			"gpus":[{"index":1,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","needs":"","reason":"hot"}}]}`,
-			[]string{"a      512      3        2        100         -     ready", "b      0        0        0        0           1m1s  ready",
-				"c      0        0        0        0           -     failed: no^Jfile", "d      0        0        0        0           -     loaded", "e      0        0        0        0           -     -", "serving, up for 1m30s", "cpu, 2 threads (the machine's cores), numerics fp",
+			[]string{"a      512      3        2        100         -     ready", "b      -        0        0        0           1m1s  ready",
+				"c      -        0        0        0           -     failed: no^Jfile", "d      -        0        0        0           -     loaded", "e      -        0        0        0           -     -", "serving, up for 1m30s", "cpu, 2 threads (the machine's cores), numerics fp",
 				"3 running, 2 waiting, 10 of 40 KV pages in use, 5 cached", "at most 4 run at a time: hot", "memory for weights: 100 MiB",
 				"GPU 1 X (0000:17:00.0): degrade: hot"}},
 	} {

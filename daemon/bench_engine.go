@@ -90,10 +90,15 @@ type EngineBench struct {
 
 // EngineReport is what chimera bench engine prints: best and median of the rounds.
 type EngineReport struct {
-	Prefill float64       `json:"prefill_tokens_per_second"` // the best round's, as the next
-	Decode  float64       `json:"decode_tokens_per_second"`
-	Steps   []EngineSpeed `json:"steps"`
-	Serve   []ServeSpeed  `json:"serve,omitempty"`
+	Prefill     float64       `json:"prefill_tokens_per_second"` // the best round's, as the next
+	Decode      float64       `json:"decode_tokens_per_second"`  // all rows together
+	PackedBytes int64         `json:"packed_bytes"`              // of the weights, as steps read them
+	FileBytes   int64         `json:"file_bytes"`
+	Read        float64       `json:"read_gb_per_second"` // of weights, by the steps that decode
+	Limits      *EngineLimits `json:"limits"`             // null where the backend can't tell, as the next
+	Phases      []EnginePhase `json:"phases"`
+	Steps       []EngineSpeed `json:"steps"`
+	Serve       []ServeSpeed  `json:"serve,omitempty"`
 }
 
 // EngineSpeed is how fast steps of a shape are.
@@ -138,7 +143,9 @@ func BenchEngine(ctx context.Context, c *Config, b EngineBench) (r *EngineReport
 	if err != nil {
 		return nil, err
 	}
-	return b.report(times), nil
+	r = b.report(times)
+	r.packed(l.Instance.Plan(), l.File.Bytes(), b.Decode)
+	return r, b.profile(ctx, s, r)
 }
 
 // load brings the model up with room for the steps: each sequence has pages of its own, as if all were served.
@@ -167,6 +174,9 @@ func (b EngineBench) load(c *Config) (*Loaded, error) {
 		return nil, errors.Join(&ConfigError{err}, f.Close())
 	}
 	l, err := load(f, p, o)
+	if full := (*noRoomError)(nil); errors.As(err, &full) {
+		err = fmt.Errorf("%w, or measure steps of fewer rows and shorter answers: each row that decodes has a context of %d tokens to itself", err, o.Context)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

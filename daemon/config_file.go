@@ -90,5 +90,15 @@ func plain(err *toml.DecodeError, key string) string {
 	if key == "model" && strings.Contains(text, "already exists") {
 		return "model: give the list model or tables [[model]], not both"
 	}
-	return key + ": " + goType.ReplaceAllString(text, "a $1 does not suit it")
+	said := key + ": " + goType.ReplaceAllString(text, "a $1 does not suit it")
+	if form := forms[text[strings.LastIndexByte(text, ' ')+1:]]; form != "" {
+		said += ": write " + form
+	}
+	return said
+}
+
+// forms are how values are written, by the type that the TOML library ends its error with.
+var forms = map[string]string{
+	"bool": "true or false", "int": "a whole number", "uint32": "a whole number from 0 on", "string": "a text in quotes",
+	"[]string": "a list of texts, [\"...\"]", "[]uint32": "a list of whole numbers, [...]",
 }

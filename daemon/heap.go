@@ -55,8 +55,12 @@ func fits(plan *engine.Plan, b engine.Backend, promised int64) error {
 		need += promised
 	}
 	if bound != "" && need > available {
-		return &noRoomError{need, available, fmt.Sprintf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d; requests and models that are loaded %d), but %s leaves %d MiB: lower --ctx, --max-sequences or --max-body, or choose --kv-type q8_0",
-			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, (need-plan.TotalBytes())>>20, bound, available>>20)}
+		others, lower := "", "--ctx" // of a verb that takes no requests
+		if promised > 0 {
+			others, lower = fmt.Sprintf("; requests and models that are loaded %d", (need-plan.TotalBytes())>>20), "--ctx, --max-sequences or --max-body"
+		}
+		return &noRoomError{need, available, fmt.Sprintf("the model needs %d MiB (weights %d, KV %d, activations %d, batch %d, staging %d%s), but %s leaves %d MiB: lower %s, or choose --kv-type q8_0",
+			need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, plan.ActBytes>>20, plan.BatchBytes>>20, plan.StagingBytes>>20, others, bound, available>>20, lower)}
 	}
 	if available, bound = hostmem.Available(); plan.HostBytes > 0 && bound != "" && plan.HostBytes+promised > available {
 		return &noRoomError{plan.HostBytes + promised, available, fmt.Sprintf("the model needs %d MiB of pinned memory for batches and staging, and requests and models that are loaded %d MiB, but %s leaves %d MiB: lower --step-tokens, --max-sequences or --max-body",

@@ -22,6 +22,7 @@ import (
 func offlineOptions(c *Config) EngineOptions {
 	o := c.Engine()
 	o.MaxSequences, o.MaxLogprobs = 1, 1
+	o.HeapBytes = 0 // nobody sends requests
 	return o
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 
 	"chimera/api"
 	"chimera/scheduler/trace"
@@ -47,8 +46,7 @@ func traced(e api.Ended) trace.Ended {
 	}
 	t := trace.Ended{Request: e.Request, Arrived: e.Arrived, Answer: e.Answer, End: end}
 	if e.Ask != nil {
-		t.Tokens = max(1, (e.Ask.PromptTokens+e.Ask.PromptBytes/bytesAToken)/max(1, e.Ask.Answers))
-		t.Answer = math.MaxInt32
+		t.Tokens = max(1, (e.Ask.PromptTokens+e.Ask.PromptBytes/bytesAToken)/max(1, e.Prompts))
 	}
 	return t
 }

@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"chimera/engine"
+)
 
 // This file owns what a lane knows of its cache beside the pools: the clock of hotness, the named prefixes that stay, and counts.
 
@@ -8,7 +12,7 @@ import "time"
 type cache struct {
 	heat    *heat
 	start   time.Time
-	lookups uint64 // sequences that looked for a prefix, each once
+	lookups uint64 // sequences with a page of prompt that looked for a prefix, each once
 	hits    uint64 // those that found one
 	pins    []*pin
 	shadows *shadows // nil: no group has whole prefixes
@@ -45,7 +49,7 @@ func (c *cache) watch(groups []group, hotness bool) {
 // lookUp takes note of a sequence that is given a place.
 func (s *Lane) lookUp(seq *Sequence, prefix int) {
 	c := &s.cache
-	if seq.releases > 0 {
+	if seq.releases > 0 || len(seq.request.Prompt) < engine.PageTokens { // such as the probe of readiness: it has no page to share
 		return
 	}
 	c.lookups++

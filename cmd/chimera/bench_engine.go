@@ -31,7 +31,9 @@ func benchEngineCommand() *cobra.Command {
 		Long: `Measure the speed of steps on a model file: a prompt of --prompt tokens, --generate steps of --batch rows that decode, and
 steps of the --rows asked for: R rows that decode, or R+P with P rows of a prompt beside them. A step's time is the engine's alone; filling a
 batch and what is done with its tokens are the scheduler's. Tokens per second count all rows. --mix serve:CLIENTS,PROMPT,ANSWER, in tokens, tells
-how many requests a second a scheduler that loses nothing would make of that load: what 'bench serve' finds is a share of it. No daemon is needed.`,
+how many requests a second a scheduler that loses nothing would make of that load: what 'bench serve' finds is a share of it. On the CPU the
+phases of a prompt's and of a decoding step are set beside what this machine can do, measured in the same run: reading the packed weights front
+to back, and multiplying bytes, of which a product and its sum are two operations. No daemon is needed.`,
 		Example: "  chimera bench engine --model m.gguf\n  chimera bench engine --model m.gguf --rows 8,8+64 --depth 1000 --json\n  chimera bench engine --model m.gguf --rows '' --mix serve:32,128,64",
 	}
 	config := engineConfig(c)
@@ -126,10 +128,28 @@ func printEngine(w io.Writer, r *daemon.EngineReport) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if err := printPhases(w, r); err != nil {
+		return err
+	}
 	for _, s := range r.Serve {
 		if _, err := fmt.Fprintf(w, "%d clients, prompts of %d and answers of %d tokens: %.2f requests/s, median %.2f, in steps of %s\n", s.Clients, s.Prompt, s.Answer, s.Best, s.Median, strings.Join(s.Rows, " and ")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// printPhases sets the phases beside what the machine can do.
+func printPhases(w io.Writer, r *daemon.EngineReport) error {
+	fmt.Fprintf(w, "\nweights: %d bytes packed, %d in the file; decode reads %.2f GB/s of them\n", r.PackedBytes, r.FileBytes, r.Read)
+	if r.Limits == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "this machine at most: reads %.2f GB/s, computes %.1f Gop/s\n", r.Limits.Read, r.Limits.Operations)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "steps\tphase\tkernel\tms/step\tGB/s\tGop/s\tshare\tof")
+	for _, p := range r.Phases {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.2f\t%.1f\t%.0f%%\t%s\n", p.Steps, p.Name, p.Kernel, p.Time, p.Read, p.Operations, 100*p.Share, p.Limit)
+	}
+	return t.Flush()
 }

@@ -58,6 +58,9 @@ func Read(from io.Reader, name string) (*Trace, error) {
 			}
 		}
 		r, none, err := form.line(text)
+		if _, ours := form.(*own); ours && errors.Is(err, io.ErrUnexpectedEOF) && !lines.Scan() {
+			break // the recording was cut off: what is before it is whole
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
@@ -141,10 +144,17 @@ func (o *own) header(text []byte) error {
 
 func decode(text []byte, to any) error {
 	if err := json.Unmarshal(text, to, json.RejectUnknownMembers(true)); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return malformed{err}
 	}
 	return nil
 }
+
+// malformed is what the JSON library says, without its name.
+type malformed struct{ err error }
+
+func (m malformed) Error() string { return strings.TrimPrefix(m.err.Error(), "json: ") }
+
+func (m malformed) Unwrap() error { return m.err }
 
 // mooncake is the form of the traces of https://github.com/kvcache-ai/Mooncake (FAST25-release/traces).
 type mooncake struct{}

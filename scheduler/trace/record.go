@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +76,7 @@ func record(path string, most int64, queue int) (*Recorder, error) {
 	return r, nil
 }
 
-// begin makes the file its owner's and writes the header, on a line of its own also where the last recording was cut off.
+// begin makes the file its owner's and writes the header, behind the last whole line where the last recording was cut off.
 func (r *Recorder) begin() error {
 	info, err := r.file.Stat()
 	switch {
@@ -82,6 +84,9 @@ func (r *Recorder) begin() error {
 		return err
 	case !info.Mode().IsRegular():
 		return errors.New("no file that a trace could be appended to")
+	}
+	if err := r.checkBegun(info.Size()); err != nil {
+		return err
 	}
 	if err := r.file.Chmod(0o600); err != nil {
 		return err
@@ -91,18 +96,42 @@ func (r *Recorder) begin() error {
 	if err != nil {
 		return err
 	}
-	if r.size = info.Size(); r.size > 0 {
-		last := make([]byte, 1)
-		if _, err := r.file.ReadAt(last, r.size-1); err != nil {
-			return err
-		}
-		if last[0] != '\n' {
-			text = append([]byte{'\n'}, text...)
-		}
+	if r.size, err = r.cutBack(); err != nil {
+		return err
 	}
 	n, err := r.file.Write(append(text, '\n'))
 	r.size += int64(n)
 	return err
+}
+
+// checkBegun refuses a file that holds something else: what is appended to a model or to settings spoils them.
+func (r *Recorder) checkBegun(size int64) error {
+	begun := make([]byte, min(size, int64(len(headerBegins))))
+	if _, err := r.file.ReadAt(begun, 0); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(headerBegins, string(begun)) {
+		return errors.New("it holds something else than a trace: choose a file that is not there")
+	}
+	return nil
+}
+
+// cutBack leaves whole lines alone, and tells how many bytes they are: of one that a full disk or a crash cut off, nobody makes sense.
+func (r *Recorder) cutBack() (size int64, err error) {
+	info, err := r.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	end := make([]byte, min(info.Size(), longestLine))
+	if _, err := r.file.ReadAt(end, info.Size()-int64(len(end))); err != nil {
+		return 0, err
+	}
+	part := len(end) - 1 - bytes.LastIndexByte(end, '\n')
+	if part == 0 {
+		return info.Size(), nil
+	}
+	size = info.Size() - int64(part)
+	return size, r.file.Truncate(size)
 }
 
 // Add takes a request that has ended. It never waits: what can't be queued is dropped and counted.
@@ -148,6 +177,8 @@ func (r *Recorder) write() {
 			r.failed = errors.Join(r.failed, out.Flush())
 		}
 		if r.failed != nil {
+			_, err := r.cutBack()
+			r.failed = errors.Join(r.failed, err)
 			slog.Error("the recording of the trace has ended", "file", r.file.Name(), "error", r.failed)
 		}
 	}

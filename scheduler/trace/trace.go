@@ -97,6 +97,9 @@ type header struct {
 	Started     time.Time `json:"started"`
 }
 
+// headerBegins is how the first one is written.
+const headerBegins = `{"chimera_trace":`
+
 // line is a request as a file has it. The names of blocks are 12 hexadecimal digits each.
 type line struct {
 	AtMS       float64  `json:"at_ms"` // behind the header's time

@@ -77,7 +77,8 @@ func TestBadTraces(t *testing.T) {
 		head:                                   "f: a trace without requests",
 		"hello":                                "f:1: no trace is known",
 		"\n\n{}":                               "f:3: no trace is known",
-		head + "{":                             "f:2: ",
+		head + "{":                             "f: a trace without requests", // it was cut off
+		head + "}":                             "f:2: ",
 		head + `{"prompt":5,"anwser":1}`:       `anwser`,
 		head + `{"at_ms":-1,"prompt":5}`:       "f:2: at_ms",
 		head + `{"at_ms":1e300,"prompt":5}`:    "f:2: at_ms",
@@ -231,32 +232,6 @@ func TestRecorderIsBounded(t *testing.T) {
 	}
 }
 
-// A recording that was cut off costs its last line, which an error names; the next one has lines of its own.
-func TestRecorderBehindACut(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "trace.jsonl")
-	if err := os.WriteFile(path, []byte(head+`{"at_ms":1,"prom`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Record(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Add(Ended{Request: scheduler.Request{Prompt: tokens(0, 5)}, Arrived: r.started})
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil || strings.Count(string(text), "\n") != 4 {
-		t.Errorf("%q, %v", text, err)
-	}
-	if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: ") {
-		t.Errorf("the cut: %v", err)
-	}
-	if _, err := Record(t.TempDir()); err == nil {
-		t.Error("a folder was recorded to")
-	}
-}
-
 func TestSynthetic(t *testing.T) {
 	s, err := ParseSynthetic("requests=20000, rate=10,burst=4,prompt=100,prompt_sigma=0.5,answer=30,answer_sigma=0,prefixes=4,prefix=64,zipf=1,alone=0.25,classes=interactive:3/batch:1,tenants=a:1/b:9,deadline=2s,priorities=5:3/9:1,seed=7")
 	if err != nil {
@@ -316,5 +291,64 @@ func TestSynthetic(t *testing.T) {
 		if !strings.Contains(SyntheticHelp(), fmt.Sprintf("  %-13s ", p.name)) {
 			t.Errorf("the help lacks %s", p.name)
 		}
+	}
+}
+
+// A recording goes behind another one or into a file of its own, and never into what is something else.
+func TestRecordSpoilsNothing(t *testing.T) {
+	for text, fine := range map[string]bool{
+		"": true, `{"chim`: true, `{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:04:05Z"}`: true,
+		"GGUF\x03": false, "model = [\"a\"]\n": false, "\n": false, `{"state":"serving"}`: false,
+	} {
+		path := filepath.Join(t.TempDir(), "t")
+		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Record(path)
+		if fine {
+			if err != nil || r.Close() != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		after, _ := os.ReadFile(path)
+		info, _ := os.Stat(path)
+		if err == nil || !strings.Contains(err.Error(), path+": it holds something else than a trace") || string(after) != text || info.Mode() != 0o640 {
+			t.Errorf("%q: %v; now %q, %v", text, err, after, info.Mode())
+		}
+	}
+}
+
+// A recording that was cut off is read up to there, and gone on with behind its last whole line; one that is cut off elsewhere is wrong.
+func TestCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t")
+	whole := `{"chimera_trace":1,"block_tokens":16,"started":"2026-01-02T03:04:05Z"}` + "\n" + `{"at_ms":1,"prompt":3,"answer":4,"class":"batch","priority":5}` + "\n"
+	part := `{"at_ms":2,"prompt":3,"ans`
+	if tr, err := Read(strings.NewReader(whole+part), "t"); err != nil || len(tr.Requests) != 1 {
+		t.Errorf("cut off at the end: %+v, %v", tr, err)
+	}
+	for name, text := range map[string]string{"in the middle": whole + part + "\n" + whole, "with another slip": whole + `{"at_ms":"x"}`} {
+		if _, err := Read(strings.NewReader(text), "t"); err == nil || !strings.HasPrefix(err.Error(), "t:3: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(whole+part), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Record(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Add(Ended{Request: scheduler.Request{Prompt: tokens(1, 5), Priority: 5}, Arrived: time.Now(), Answer: 1})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Record(t.TempDir()); err == nil {
+		t.Error("a folder was recorded to")
+	}
+	text, _ := os.ReadFile(path)
+	tr, err := Open(path)
+	if err != nil || len(tr.Requests) != 2 || !strings.HasPrefix(string(text), whole+headerBegins) {
+		t.Errorf("gone on with: %+v, %v\n%s", tr, err, text)
 	}
 }
