@@ -17,8 +17,9 @@ type pace struct {
 }
 
 // rows is how many rows prompts may have in the step: all of them together, and those that one full step would not finish. Where nobody
-// reads along a step is full. Where somebody does, short prompts fill it all the same unless a length is set: they are over
-// after a step, and their first token is waited for. Where the length is not of their own lane's steps alone they have LeastRows at least.
+// reads along a step is full. Where somebody does, and no length is set, short prompts make it as long as ShortStep: they are over
+// after a step or two, and their first token is waited for. Where the length is not of their own lane's steps alone long ones have LeastRows
+// at least.
 func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 	most := math.MaxInt
 	switch {
@@ -29,10 +30,15 @@ func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 		return n, n
 	case p.decodes:
 		limit := float64(c.Predict(p.base)) * r.LongStretch
-		return most, max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
+		return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
 	}
 	limit := float64(p.others) * (r.LongStretch - 1) // the other lane's answers wait for all of this step
-	return most, max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
+	return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
+}
+
+// short is how many rows prompts have together, where long ones are not concerned.
+func (p *pace) short(c *Cost, r *Rules) int {
+	return max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)
 }
 
 // SetITL changes Config.ITL, from the next step on. Any goroutine may call it.

@@ -32,7 +32,7 @@ func TestLongPromptsLeaveRoom(t *testing.T) {
 		{"auto", 8, Interactive, Config{}, 4000, 28800 * time.Microsecond, 11900 * time.Millisecond},
 		{"nobody reads along", 8, Batch, Config{}, 4000, 522 * time.Millisecond, 4200 * time.Millisecond},
 		{"nobody decodes", 0, Interactive, Config{}, 4000, 522 * time.Millisecond, 4080 * time.Millisecond},
-		{"a short prompt", 8, Interactive, Config{}, 400, 420 * time.Millisecond, 420 * time.Millisecond},
+		{"a short prompt", 8, Interactive, Config{}, 400, 146 * time.Millisecond, 472 * time.Millisecond}, // ShortRows
 		{"itl", 8, Interactive, Config{ITL: 100 * time.Millisecond}, 4000, 100 * time.Millisecond, 5000 * time.Millisecond},
 		{"itl, a short prompt", 8, Interactive, Config{ITL: 100 * time.Millisecond}, 400, 100 * time.Millisecond, 550 * time.Millisecond},
 		{"an itl that can't be kept", 8, Interactive, Config{ITL: time.Millisecond}, 400, 34 * time.Millisecond, 900 * time.Millisecond},
@@ -50,6 +50,25 @@ func TestLongPromptsLeaveRoom(t *testing.T) {
 				t.Errorf("steps of %v at most, want %v; the first token after %v, want %v", longest, c.longest, seq.ttft(), c.first)
 			}
 		})
+	}
+}
+
+// Where rows are cheap it is time that bounds what short prompts make of a step.
+func TestShortPromptsKeepStepsShort(t *testing.T) {
+	r := DefaultRules
+	c := CostFrom(CostState{ConstantMS: 4, DecodeRowMS: 1, PrefillRowMS: 0.2})
+	p := pace{decodes: true, base: Shape{Decode: 8}}
+	all, _ := p.rows(c, &r)
+	if took := c.Predict(Shape{Decode: 8, Prefill: all}); took > r.ShortStep || took < r.ShortStep*9/10 {
+		t.Errorf("%d rows, a step of %v; want %v", all, took, r.ShortStep)
+	}
+	p.decodes, p.others = false, 12*time.Millisecond // another lane's answers wait for it
+	if beside, _ := p.rows(c, &r); beside < all || beside > all+8*5 {
+		t.Errorf("beside another lane's answers %d rows, of its own %d", beside, all)
+	}
+	slow := CostFrom(CostState{ConstantMS: 40, DecodeRowMS: 10, PrefillRowMS: 10})
+	if all, _ := p.rows(slow, &r); all != r.ShortRows {
+		t.Errorf("%d rows where they take long, want %d", all, r.ShortRows)
 	}
 }
 

@@ -31,6 +31,11 @@ type Rules struct {
 	// LongStretch is by how much a long prompt may lengthen steps in which others decode: to that factor. It leaves it 0.6/1.6
 	// of the time, so its first token comes 2.7 times as late as alone; 1.3 would make that 4.3 times, 2 would be felt by all.
 	LongStretch float64
+	// ShortStep is how long prompts may make a step in which somebody decodes: who comes next waits for it before his own prompt is
+	// begun, and who reads along for his next token. ShortRows are what they get whatever that lasts: with so many a CPU computes
+	// 95% as many a second as with four times as many, with half of them 83% (docs/BENCHMARKS.md).
+	ShortStep time.Duration
+	ShortRows int
 	// LeastRows is what prompts get in a step whatever it lasts, or they would wait for ever: with fewer the step would
 	// be hardly shorter, since the weights are read for the first row as for the sixteenth.
 	LeastRows int
@@ -48,7 +53,7 @@ var DefaultRules = Rules{
 	AgePassings: 16, AgeSteps: 8, NearSlack: 100 * time.Millisecond,
 	InputWeight: 1, OutputWeight: 2,
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
-	LongStretch: 1.6, LeastRows: 16,
+	LongStretch: 1.6, ShortStep: 64 * time.Millisecond, ShortRows: 128, LeastRows: 16,
 	Horizon: 128, ReserveShare: 2,
 	QueueShare: 8,
 }

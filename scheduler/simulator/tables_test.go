@@ -154,6 +154,8 @@ var sweeps = []sweep{
 	rule("BackgroundShare", "classes", ofClass, 4, 9, 17, 33, 1e6),
 	rule("PlaceShare", "classes", ofClass, 2, 4, 8, 16, 32),
 	rule("LongStretch", "mixed", standard, 1.1, 1.3, 1.6, 2, 4),
+	rule("ShortStep", "chat", standard, 0.016, 0.032, 0.064, 0.128, 0.256, 1),
+	rule("ShortRows", "chat", standard, 32, 64, 128, 256, 512),
 	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
 	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
 	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),

@@ -1,0 +1,16 @@
+package main
+
+// This file owns the part of the list about how long short prompts make a step.
+
+func init() { list = append(list, budget...) }
+
+var budget = []mutant{
+	{
+		name: "short-prompts-fill-steps", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestShortPromptsKeepStepsShort"},
+		old: "max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)", new: "math.MaxInt",
+	},
+	{
+		name: "short-prompts-starve", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestShortPromptsKeepStepsShort"},
+		old: "max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)", new: "c.Rows(r.ShortStep, p.base, p.seen)",
+	},
+}
