@@ -163,3 +163,14 @@ func TestVersions(t *testing.T) {
 		t.Error("a peer that fails is not told")
 	}
 }
+
+// Two files of one name would share their lines of the table.
+func TestModelsHaveNamesOfTheirOwn(t *testing.T) {
+	if err := distinct([]string{"x/a.gguf", "x/b.gguf"}); err != nil {
+		t.Error(err)
+	}
+	err := run(t.Context(), setup{threads: 1, rounds: 1, waves: 1}, []string{"x/a.gguf", "b.gguf", "y/a.gguf"}, "engine")
+	if err == nil || !strings.Contains(err.Error(), "x/a.gguf and y/a.gguf") {
+		t.Errorf("%v", err)
+	}
+}
