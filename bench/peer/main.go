@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // setup is what all are started with.
@@ -41,7 +42,7 @@ func main() {
 	flag.IntVar(&s.waves, "waves", 6, "requests of each client that are counted")
 	chosen := flag.String("rows", strings.Join(names(rows), ","), "`list` of what is measured, separated by commas")
 	flag.Parse()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if err := run(ctx, s, models, *chosen); err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
