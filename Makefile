@@ -117,7 +117,7 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server and llama-bench (ROUNDS=3, ROWS=list of some)
 	$(PEERS) -model $(SMOLLM2) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
 
-bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3.5 GB, cached)
+bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3.2 GB, cached)
 	$(PEER_GIVEN)
 	go run ./bench/models -quantize $(PEER)/llama-quantize -model $(SMOLLM2) -folder $(CACHE)/bench
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 )
@@ -25,11 +26,33 @@ type benchRun struct {
 func (s setup) llamaBench(ctx context.Context, folder string, prompt, generate, repeat int, more ...string) (runs []benchRun, err error) {
 	args := []string{"-m", s.model, "-t", strconv.Itoa(s.threads), "-p", strconv.Itoa(prompt), "-n", strconv.Itoa(generate), "-r", strconv.Itoa(repeat), "-o", "json"}
 	program := filepath.Join(folder, "llama-bench")
-	if err := output(ctx, &runs, program, append(args, more...)...); err != nil {
+	text, err := printed(ctx, program, append(args, more...)...)
+	if err != nil {
 		return nil, err
 	}
-	if len(runs) == 0 || slices.ContainsFunc(runs, func(r benchRun) bool { return len(r.Speeds) == 0 }) {
-		return nil, fmt.Errorf("%s has measured nothing", program)
+	if runs, err = readRuns(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	return runs, nil
+}
+
+// object is one of JSON that holds no other, as llama-bench prints them.
+var object = regexp.MustCompile(`\{[^{}]*\}`)
+
+// readRuns takes the objects one by one: ik_llama.cpp may log to the same output between them.
+func readRuns(text []byte) (runs []benchRun, err error) {
+	for _, one := range object.FindAll(text, -1) {
+		var r benchRun
+		if err := json.Unmarshal(one, &r); err != nil {
+			return nil, err
+		}
+		if len(r.Speeds) == 0 {
+			return nil, fmt.Errorf("nothing was measured: %q", one)
+		}
+		runs = append(runs, r)
+	}
+	if len(runs) == 0 {
+		return nil, fmt.Errorf("nothing was measured: %q", text)
 	}
 	return runs, nil
 }

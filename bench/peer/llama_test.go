@@ -27,8 +27,13 @@ func asked(t *testing.T, folder string) string {
 	return string(text)
 }
 
+// As ik_llama.cpp may, it logs among what it prints.
 const benchOutput = `cat <<'END'
-[{"build_commit": "abc", "n_prompt": 512, "n_gen": 0, "samples_ts": [100, 300, 200]}, {"build_commit": "abc", "n_prompt": 0, "n_gen": 64, "samples_ts": [30, 10, 20]}]
+===== a log
+[
+  {"build_commit": "abc", "n_prompt": 512, "n_gen": 0, "samples_ts": [100, 300, 200]}
+===== another
+, {"build_commit": "abc", "n_prompt": 0, "n_gen": 64, "samples_ts": [30, 10, 20]}]
 END`
 
 // The best repetition of each counts.
@@ -83,7 +88,7 @@ func TestBatched(t *testing.T) {
 }
 
 func TestLlamaBenchFails(t *testing.T) {
-	for script, want := range map[string]string{"echo no such type >&2; exit 1": "no such type", "echo text": "no JSON", "echo '[]'": "measured nothing", `echo '[{"n_gen": 1}]'`: "measured nothing"} {
+	for script, want := range map[string]string{"echo no such type >&2; exit 1": "no such type", "echo text": "nothing was measured", "echo '[]'": "nothing was measured", `echo '[{"n_gen": 1}]'`: "nothing was measured", "echo '{x}'": "invalid"} {
 		s := setup{peer: program(t, "llama-bench", script)}
 		if _, err := s.engine(t.Context(), llama, steps{prompt: 1}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", script, err)
@@ -156,5 +161,16 @@ func TestVersions(t *testing.T) {
 	s.ik = program(t, "llama-bench", "exit 1")
 	if _, err := s.versions(t.Context(), []string{model}); err == nil {
 		t.Error("a peer that fails is not told")
+	}
+}
+
+// Two files of one name would share their lines of the table.
+func TestModelsHaveNamesOfTheirOwn(t *testing.T) {
+	if err := distinct([]string{"x/a.gguf", "x/b.gguf"}); err != nil {
+		t.Error(err)
+	}
+	err := run(t.Context(), setup{threads: 1, rounds: 1, waves: 1}, []string{"x/a.gguf", "b.gguf", "y/a.gguf"}, "engine")
+	if err == nil || !strings.Contains(err.Error(), "x/a.gguf and y/a.gguf") {
+		t.Errorf("%v", err)
 	}
 }

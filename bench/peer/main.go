@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // setup is what all are started with.
@@ -41,7 +42,7 @@ func main() {
 	flag.IntVar(&s.waves, "waves", 6, "requests of each client that are counted")
 	chosen := flag.String("rows", strings.Join(names(rows), ","), "`list` of what is measured, separated by commas")
 	flag.Parse()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if err := run(ctx, s, models, *chosen); err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
@@ -55,6 +56,9 @@ func run(ctx context.Context, s setup, models []string, chosen string) error {
 	}
 	selected, err := selectRows(chosen)
 	if err != nil {
+		return err
+	}
+	if err := distinct(models); err != nil {
 		return err
 	}
 	versions, err := s.versions(ctx, models)
@@ -87,7 +91,21 @@ func (s setup) label(r row, models []string) string {
 	if len(models) == 1 {
 		return r.about
 	}
-	return strings.TrimSuffix(filepath.Base(s.model), ".gguf") + ", " + r.about
+	return modelName(s.model) + ", " + r.about
+}
+
+func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".gguf") }
+
+// distinct refuses models whose lines of the table would be one.
+func distinct(models []string) error {
+	seen := map[string]string{}
+	for _, path := range models {
+		if other, twice := seen[modelName(path)]; twice {
+			return fmt.Errorf("--model: %s and %s have one name in the table: rename or leave out one", other, path)
+		}
+		seen[modelName(path)] = path
+	}
+	return nil
 }
 
 // turns measure a row once. What fails has no figures of that round; the others go on.
