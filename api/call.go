@@ -191,7 +191,10 @@ func (f *figures) attrs() []slog.Attr {
 	}
 	attrs := []slog.Attr{
 		slog.String("model", f.model), slog.Int("prompt_tokens", f.promptTokens), slog.Int("cached_tokens", f.cachedTokens),
-		slog.Int("tokens", f.tokens), slog.Int64("queue_ms", f.queued.Milliseconds()),
+		slog.Int("tokens", f.tokens),
+	}
+	if f.queued > 0 { // else it never had a place, and ms is for how long it waited
+		attrs = append(attrs, slog.Int64("queue_ms", f.queued.Milliseconds()))
 	}
 	if f.tokens > 0 {
 		attrs = append(attrs, slog.Int64("ttft_ms", f.ttft.Milliseconds()))

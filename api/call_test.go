@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -136,5 +139,15 @@ func TestRefusals(t *testing.T) {
 	}
 	if got := h.codes(); len(got) != 2 || got[0] != "408: 1" || got[1] != "499: 1" {
 		t.Errorf("counted %q", got)
+	}
+}
+
+// Who never had a place was in the queue all the time, and not for 0 ms.
+func TestQueueTimeIsOfAPlace(t *testing.T) {
+	for queued, want := range map[time.Duration]bool{0: false, 1: true, time.Second: true} {
+		f := figures{model: "first", queued: queued}
+		if got := slices.ContainsFunc(f.attrs(), func(a slog.Attr) bool { return a.Key == "queue_ms" }); got != want {
+			t.Errorf("after %v in the queue: %v", queued, f.attrs())
+		}
 	}
 }

@@ -103,11 +103,11 @@ func toHTTP(err error) *HTTPError {
 // overloaded is a refusal with a prediction.
 func overloaded(o *scheduler.OverloadError) *HTTPError {
 	h := &HTTPError{Status: 429, Type: "rate_limit_error", Code: "queue_full", RetryAfter: o.RetryAfter}
-	why := "too many requests are waiting"
-	if errors.Is(o, scheduler.ErrDeadline) {
-		h.Code, why = "overloaded", "the first token would come after the deadline"
+	h.Message = fmt.Sprintf("too many requests are waiting: try again in %d s", h.retrySeconds())
+	if errors.Is(o, scheduler.ErrDeadline) { // which may be too early for any server
+		h.Code = "overloaded"
+		h.Message = fmt.Sprintf("the first token would come after the deadline: try again in %d s, or allow more time (%s)", h.retrySeconds(), deadlineHeader)
 	}
-	h.Message = fmt.Sprintf("%s: try again in %d s", why, h.retrySeconds())
 	return h
 }
 

@@ -47,4 +47,7 @@ static void FN(ceiling_multiply)(int64_t macs)
 	FN(kept)(sum[0][0]);
 }
 
-#define CEILING_KERNELS {FN(ceiling_read), FN(ceiling_multiply)}
+#define CEILING_KERNELS \
+	{ \
+		FN(ceiling_read), FN(ceiling_multiply) \
+	}

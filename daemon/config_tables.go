@@ -72,7 +72,7 @@ func (c *Config) tables() []table {
 			{key: "path", value: text{&m.Path}, usage: "file, or name of a cached model", example: `"/var/lib/chimera/model.gguf"`},
 			{key: "name", value: text{&m.Name}, usage: "what clients call it; without it the file's name without .gguf", example: `"small"`},
 			{key: "keep_alive", value: duration{&m.KeepAlive, 0, maxIdle}, usage: "how long it stays loaded when nobody uses it; 0: until another model needs its memory; 1ms: hardly longer than it is used"},
-			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need; chimera unload alone unloads it"},
+			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need; chimera unload alone unloads it; not with keep_alive"},
 			{key: "load", value: choice{&m.Load, []string{LoadAtStart, LoadOnDemand}}, usage: "when it is loaded: start or demand; without it the first at the start, the others on demand"},
 		})
 	}
@@ -84,7 +84,7 @@ func (c *Config) tables() []table {
 			{key: "name", value: text{&t.Name}, usage: "name in figures and logs", example: `"evening"`},
 			{key: "uids", usage: "users of the Unix socket, by number; each is one tenant's alone", example: `[1001, 1002]`},
 			{key: "keys", usage: "API keys, each as its SHA-256: printf %s KEY | sha256sum", example: `["` + strings.Repeat("0", 64) + `"]`},
-			{key: "weight", value: number{&t.Weight, 1, 1000}, usage: "its share of the device, against those of others that want it"},
+			{key: "weight", value: number{&t.Weight, 1, 1000}, usage: "its share of the device, 1 to 1000, against those of others that want it"},
 		})
 	}
 	return []table{models, tenants}

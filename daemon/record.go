@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"chimera/api"
+	"chimera/scheduler"
 	"chimera/scheduler/trace"
 )
 
@@ -37,6 +38,8 @@ const bytesAToken = 4
 func traced(e api.Ended) trace.Ended {
 	end := trace.Done
 	switch {
+	case errors.Is(e.Err, scheduler.ErrDeadline): // sent away from the queue: all that it asked for is still to be had
+		end, e.Answer = trace.Refused, e.Request.MaxTokens
 	case e.Refused != nil:
 		end = trace.Refused
 	case errors.Is(e.Err, context.Canceled):

@@ -7,6 +7,14 @@ func init() { list = append(append(list, profiles...), recordings...) }
 
 var recordings = []mutant{
 	{
+		name: "sent-away-is-failed", file: "daemon/record.go", pkg: "daemon", tests: []string{"TestTraced"},
+		old: "case errors.Is(e.Err, scheduler.ErrDeadline):", new: "case false && errors.Is(e.Err, scheduler.ErrDeadline):",
+	},
+	{
+		name: "queued-for-no-time", file: "api/call.go", pkg: "api", tests: []string{"TestQueueTimeIsOfAPlace"},
+		old: "if f.queued > 0 {", new: "if f.queued >= 0 {",
+	},
+	{
 		name: "verbs-told-of-settings-they-lack", file: "daemon/heap.go", pkg: "daemon", tests: []string{"TestHeapIsPlanned"},
 		old: "if promised > 0 {\n\t\t\tothers", new: "if promised >= 0 {\n\t\t\tothers",
 	},
@@ -24,11 +32,11 @@ var recordings = []mutant{
 	},
 	{
 		name: "probes-look-for-prefixes", file: "scheduler/cache.go", pkg: "scheduler", tests: []string{"TestCacheState"},
-		old: " || len(seq.request.Prompt) < engine.PageTokens", new: "",
+		old: "len(seq.request.Prompt) < engine.PageTokens", new: "len(seq.request.Prompt) < engine.PageTokens-1",
 	},
 	{
 		name: "trace-into-anything", file: "scheduler/trace/record.go", pkg: "scheduler/trace", tests: []string{"TestRecordSpoilsNothing"},
-		old: "if !strings.HasPrefix(headerBegins, string(begun))", new: "if false",
+		old: "if !strings.HasPrefix(headerBegins, string(begun))", new: "if false && !strings.HasPrefix(headerBegins, string(begun))",
 	},
 	{
 		name: "refused-by-answers-not-prompts", file: "api/class.go", pkg: "api", tests: []string{"TestEnded"},

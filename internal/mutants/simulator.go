@@ -63,7 +63,7 @@ var simulated = []mutant{
 
 	{
 		name: "refused-unread-is-not-told", file: "api/class.go", pkg: "api", tests: []string{"TestEnded"},
-		old: "for range answers {", new: "for range 0 {",
+		old: "for range ask.Answers {", new: "for range 0 {",
 	},
 
 	// Simulations.
