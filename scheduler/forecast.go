@@ -19,7 +19,16 @@ type forecast struct {
 	free    int           // places
 	rows    [classes]int  // of prompts, that the running still want
 	cached  int           // tokens that are in pages
+	learned time.Time     // when a step last told what steps take
+	serves  bool          // somebody whose steps tell has a place
 }
+
+// staleAfter is how long a prediction holds where no step confirms it. A machine that was slow for a while, as one is beside a load,
+// would otherwise be believed so for ever: who asks with a deadline is refused, and what is refused teaches nothing.
+const staleAfter = 10 * time.Second
+
+// isStale tells whether what steps take is no longer known, and the next one is to show it.
+func (f *forecast) isStale(now time.Time) bool { return !f.serves && now.Sub(f.learned) >= staleAfter }
 
 // line is those that wait, of a class or of a tenant.
 type line struct{ requests, rows int }
@@ -116,7 +125,11 @@ func (s *Lane) promise(c Class, tenant string, deadline time.Time, rows int) err
 	if deadline.IsZero() || !s.policy.with(withForecast) {
 		return nil
 	}
-	left := deadline.Sub(s.loop.config.Now())
+	now := s.loop.config.Now()
+	left := deadline.Sub(now)
+	if left > 0 && s.queue.requests == s.queue.classes[Background].requests && s.forecast.isStale(now) {
+		return nil
+	}
 	late := s.forecast.ttft(&s.queue, c, tenant, rows, rows > s.config.StepTokens) - left
 	if late <= 0 && left > 0 {
 		return nil
@@ -193,12 +206,13 @@ func (s *Lane) foresee() {
 // placeMemory is what the mean time between ends keeps of what it was at each.
 const placeMemory = 0.9
 
-// noteEnds follows the time from one sequence's end to the next, while others wait.
+// noteEnds follows the time from one sequence's end to the next, while others wait. It is counted from the last newcomer's place, where that
+// was given later: before it there were free ones, for hours perhaps, and nobody's end was waited for.
 func (s *Lane) noteEnds(n int, now time.Time) {
 	if n == 0 {
 		return
 	}
-	if since := now.Sub(s.lastEnd); !s.lastEnd.IsZero() && len(s.waiting) > 0 && since > 0 {
+	if since := now.Sub(s.lastChange); !s.lastChange.IsZero() && len(s.waiting) > 0 && since > 0 {
 		each := float64(since) / float64(n)
 		if s.foreseen.place == 0 {
 			s.foreseen.place = time.Duration(each)
@@ -206,5 +220,5 @@ func (s *Lane) noteEnds(n int, now time.Time) {
 		keep := math.Pow(placeMemory, float64(n))
 		s.foreseen.place = time.Duration(keep*float64(s.foreseen.place) + (1-keep)*each)
 	}
-	s.lastEnd = now
+	s.lastChange = now
 }

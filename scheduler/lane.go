@@ -92,15 +92,15 @@ type Lane struct {
 	runs    [classes]int // sequences that have places
 	lines   lines
 
-	used     float64 // seconds of the device; see turns.go
-	urgency  urgency
-	decodes  time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
-	foreseen forecast
-	pacing   atomic.Int64 // see SetITL
-	lastEnd  time.Time
-	kept     []int       // (groups) pages; see keepPages
-	wanting  []*Sequence // see unplanned
-	spare    []*Sequence // takes turns with incoming
+	used       float64 // seconds of the device; see turns.go
+	urgency    urgency
+	decodes    time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
+	foreseen   forecast
+	pacing     atomic.Int64 // see SetITL
+	lastChange time.Time    // of who has a place; see noteEnds
+	kept       []int        // (groups) pages; see keepPages
+	wanting    []*Sequence  // see unplanned
+	spare      []*Sequence  // takes turns with incoming
 
 	cache cache
 

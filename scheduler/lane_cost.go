@@ -37,7 +37,7 @@ func (s *Lane) observe(done *step) {
 	if done.kind == givesWay {
 		return
 	}
-	s.loop.completed = now
+	s.loop.completed, s.foreseen.learned = now, now
 	took := now.Sub(began)
 	s.costs.observe(done.shape, took)
 	s.cache.observe(done, took)

@@ -1,0 +1,24 @@
+package main
+
+// This file owns the part of the list that is predictions after times in which nothing was asked, and models that come and go.
+
+func init() { list = append(list, staleness...) }
+
+var staleness = []mutant{
+	{
+		name: "place-from-the-last-end", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestRetryAfterIdleness"},
+		old: "		s.lastChange = s.now\n", new: "",
+	},
+	{
+		name: "predictions-never-stale", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
+		old: "return !f.serves && now.Sub(f.learned) >= staleAfter", new: "return false",
+	},
+	{
+		name: "stale-beside-one-that-finds-out", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
+		old: "s.queue.requests == s.queue.classes[Background].requests && s.forecast", new: "s.forecast",
+	},
+	{
+		name: "stale-let-in-and-sent-away", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
+		old: "s.policy.without.has(withForecast) || s.foreseen.isStale(s.now) {", new: "s.policy.without.has(withForecast) {",
+	},
+}
