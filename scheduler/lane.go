@@ -92,7 +92,8 @@ type Lane struct {
 	runs    [classes]int // sequences that have places
 	lines   lines
 
-	used       float64 // seconds of the device; see turns.go
+	used       [classes]float64 // seconds of the device, by class; see turns.go
+	class      Class            // of its most urgent work
 	urgency    urgency
 	decodes    time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
 	foreseen   forecast
@@ -130,7 +131,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
-		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)), class: nothing,
 	}
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()

@@ -14,7 +14,6 @@ import (
 func (s *Lane) welcome(seq *Sequence) {
 	if s.idle() {
 		s.stats.Progress = s.loop.config.Now()
-		s.loop.catchUp(s)
 	}
 	c := seq.request.Class
 	s.arrived++

@@ -21,4 +21,12 @@ var staleness = []mutant{
 		name: "stale-let-in-and-sent-away", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
 		old: "s.policy.without.has(withForecast) || s.foreseen.isStale(s.now) {", new: "s.policy.without.has(withForecast) {",
 	},
+	{
+		name: "deadlines-pass-other-lanes", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestDeadlinesDoNotStarveOtherLanes"},
+		old: " && l.lead(lane) <= p.rules.NearSlack.Seconds()", new: "",
+	},
+	{
+		name: "one-count-for-all-classes", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestLanesAreOwedNothingForOtherClasses"},
+		old: "return s.used[s.class]", new: "return s.used[Interactive] + s.used[Batch]",
+	},
 }

@@ -88,11 +88,11 @@ var who = []mutant{
 	},
 	{
 		name: "lanes-by-turns", file: "scheduler/lane_cost.go", pkg: "scheduler", tests: []string{"TestLanesShareTheDevice"},
-		old: "		s.used += (took - done.predicted).Seconds()\n", new: "		s.used += 1 - done.predicted.Seconds()\n",
+		old: "		s.used[done.class] += (took - done.predicted).Seconds()\n", new: "		s.used[done.class] += 1 - done.predicted.Seconds()\n",
 	},
 	{
-		name: "idle-lanes-save-up", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestIdlenessEarnsNothing"},
-		old: "	lane.used = max(lane.used, least)\n", new: "",
+		name: "idle-lanes-save-up", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestIdlenessEarnsNothing", "TestLanesAreOwedNothingForOtherClasses"},
+		old: "lane.used[class] = max(lane.used[class], least)", new: "_ = least",
 	},
 	{
 		name: "places-not-by-tenant", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestAFloodDelaysNobodyElse"},
