@@ -108,8 +108,10 @@ func (s *Lane) cachePages(g int) CachePages {
 func (s *Lane) pinNames(g int) map[int32]string {
 	names := map[int32]string{}
 	for _, p := range s.cache.pins {
-		if p.pages != nil {
-			ids := p.pages[g]
+		if p.pages == nil {
+			continue
+		}
+		if ids := p.pages[g]; len(ids) > 0 { // a window of one position sees nothing of what is before it
 			names[s.groups[g].pool.pages[ids[len(ids)-1]].node] = p.name
 		}
 	}

@@ -29,4 +29,19 @@ var staleness = []mutant{
 		name: "one-count-for-all-classes", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestLanesAreOwedNothingForOtherClasses"},
 		old: "return s.used[s.class]", new: "return s.used[Interactive] + s.used[Batch]",
 	},
+
+	{
+		name: "pins-hold-something-everywhere", file: "scheduler/cachestate.go", pkg: "scheduler", tests: []string{"TestPinsInShortWindows"},
+		old: "if ids := p.pages[g]; len(ids) > 0 {", new: "if ids := p.pages[g]; true {",
+	},
+
+	// Models that come and go.
+	{
+		name: "loaded-beside-what-is-left", file: "daemon/runtime_load.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},
+		old: "if r.state == api.StateLoading || r.up != nil {", new: "if r.state == api.StateLoading || r.state == api.StateDraining {",
+	},
+	{
+		name: "late-releases-end-keep-alive", file: "daemon/runtime.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},
+		old: "	if r.state == api.StateReady {\n		if r.up == up {", new: "	if r.up == up && r.state == api.StateReady {\n		if r.up == up {",
+	},
 }
