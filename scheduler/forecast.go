@@ -18,7 +18,7 @@ type forecast struct {
 	place   time.Duration // from one sequence's end to the next
 	free    int           // places
 	rows    [classes]int  // of prompts, that the running still want
-	cached  int           // tokens that are in pages
+	cached  int           // tokens of a prompt that are in pages, at most
 	learned time.Time     // when a step last told what steps take
 	serves  bool          // somebody whose steps tell has a place
 }
@@ -142,7 +142,24 @@ func (s *Lane) expectedRows(seq *Sequence) int {
 	if len(seq.keys) == 0 || seq.request.ScorePrompt {
 		return len(seq.tokens)
 	}
-	return max(1, len(seq.tokens)-engine.PageTokens*s.groups[0].pool.directory.run(seq.keys))
+	g := wholeGroup(s.groups)
+	cached := s.groups[g].pool.directory.last
+	if s.groups[g].pool.chained {
+		cached = s.groups[g].pool.directory.run
+	}
+	return max(1, len(seq.tokens)-engine.PageTokens*cached(seq.keys))
+}
+
+// cachedTokens is how much of one prompt the cache could have at most. What a window has of it is enough for any length.
+func (s *Lane) cachedTokens() int {
+	g := &s.groups[wholeGroup(s.groups)]
+	switch n := g.pool.cached + g.pool.used(); {
+	case !g.keyed:
+		return 0
+	case g.pool.chained || n == 0:
+		return n * engine.PageTokens
+	}
+	return s.limits.MaxContext
 }
 
 // Precheck refuses at once what SubmitGroup would refuse for sure: it is asked before the work of tokenising. It assumes the best: that all

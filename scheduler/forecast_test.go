@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"chimera/engine"
+	"chimera/engine/enginetest"
 )
 
 // This file owns the tests of predictions after a time in which nothing was asked, or nothing went as usual.
@@ -77,4 +80,32 @@ func TestStalePredictionsAreTried(t *testing.T) {
 		t.Errorf("it was answered with %v after %v", last.Err, seq.ttft())
 	}
 	background.Stop()
+}
+
+// What a window has of a cached prompt is its end alone, and all that a hit needs: a prompt is not refused for the rest.
+func TestPromisesKnowWindows(t *testing.T) {
+	window, full := enginetest.Windowed(64, 96), enginetest.Full(4096)
+	for name, groups := range map[string][]engine.GroupLimits{
+		"full": {full}, "window": {window}, "window, full": {window, full}, "full, window": {full, window},
+	} {
+		l := roomy(4, 512)
+		l.Groups = groups
+		w, lane := one(t, l, Config{StepTokens: 512, QueueLength: 100})
+		seq, r := w.submit(lane, greedy(prompt(1, 4000, 0), 1)), greedy(prompt(1, 4000, 0), 1)
+		w.until("it is cached", func() bool { return seq.ended })
+		r.Deadline = w.clock.Add(time.Second)
+		if err := lane.Precheck(Ask{PromptTokens: 4000, Deadline: r.Deadline}); err != nil {
+			t.Errorf("%s: before its tokens are known: %v", name, err)
+		}
+		if again, err := lane.Submit(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if w.until("it has a token", again.first); again.Cached() < 3900 || again.events[0].Err != nil {
+			t.Errorf("%s: %d tokens were cached, and it ended with %v", name, again.Cached(), again.events[0].Err)
+		}
+		r = greedy(prompt(2, 4000, 0), 1)
+		r.Deadline = w.clock.Add(time.Second)
+		if _, err := lane.Submit(t.Context(), r); !errors.Is(err, ErrDeadline) {
+			t.Errorf("%s: a prompt that is not cached: %v", name, err)
+		}
+	}
 }

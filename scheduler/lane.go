@@ -312,10 +312,7 @@ func (s *Lane) publishSnapshot() {
 		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
-	s.foreseen.cached = snap.PagesCached + snap.PagesUsed
-	if len(s.groups) > 0 {
-		s.foreseen.cached = (s.groups[0].pool.cached + s.groups[0].pool.used()) * engine.PageTokens
-	}
+	s.foreseen.cached = s.cachedTokens()
 	s.mu.Lock()
 	s.published, s.forecast = snap, s.foreseen
 	s.mu.Unlock()

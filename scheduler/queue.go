@@ -77,8 +77,11 @@ func (s *Lane) lastMoment(seq *Sequence) (due time.Time) {
 	if due.IsZero() || seq.runs() || s.stats.Steps < costSettling || s.policy.without.has(withForecast) || s.foreseen.isStale(s.now) {
 		return due
 	}
-	rows := time.Duration(seq.pending() - seq.found*engine.PageTokens)
-	return due.Add(-max(rows*s.foreseen.row, s.foreseen.step)) // its step is likely as full as the last
+	rows := seq.queuedRows // as was promised
+	if seq.looked {
+		rows = seq.pending() - seq.found*engine.PageTokens
+	}
+	return due.Add(-max(time.Duration(rows)*s.foreseen.row, s.foreseen.step)) // its step is likely as full as the last
 }
 
 // firstDue is when the sequence's own first token is due, if it had none yet.

@@ -31,6 +31,22 @@ var staleness = []mutant{
 	},
 
 	{
+		name: "windows-sought-from-the-front", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestPromisesKnowWindows"},
+		old: "cached := s.groups[g].pool.directory.last\n", new: "cached := s.groups[g].pool.directory.run\n",
+	},
+	{
+		name: "windows-cache-their-pages-alone", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestPromisesKnowWindows"},
+		old: "case g.pool.chained || n == 0:", new: "default:",
+	},
+	{
+		name: "prefixes-of-the-first-group", file: "scheduler/table.go", pkg: "scheduler", tests: []string{"TestPromisesKnowWindows"},
+		old: "return max(0, slices.IndexFunc(groups, func(g group) bool { return g.pool.chained }))", new: "return 0",
+	},
+	{
+		name: "cached-prompts-sent-away-unseen", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestPromisesKnowWindows"},
+		old: "	if seq.looked {\n		rows =", new: "	if true {\n		rows =",
+	},
+	{
 		name: "pins-hold-something-everywhere", file: "scheduler/cachestate.go", pkg: "scheduler", tests: []string{"TestPinsInShortWindows"},
 		old: "if ids := p.pages[g]; len(ids) > 0 {", new: "if ids := p.pages[g]; true {",
 	},
