@@ -97,6 +97,9 @@ func TestPromisesKnowWindows(t *testing.T) {
 		if err := lane.Precheck(Ask{PromptTokens: 4000, Deadline: r.Deadline}); err != nil {
 			t.Errorf("%s: before its tokens are known: %v", name, err)
 		}
+		if err := lane.Precheck(Ask{PromptTokens: 7500, Deadline: r.Deadline}); (err == nil) != (name == "window") {
+			t.Errorf("%s: more than is in pages: %v", name, err)
+		}
 		if again, err := lane.Submit(t.Context(), r); err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if w.until("it has a token", again.first); again.Cached() < 3900 || again.events[0].Err != nil {

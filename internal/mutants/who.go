@@ -142,7 +142,7 @@ var who = []mutant{
 	},
 	{
 		name: "cache-not-foreseen", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestAdmissionPredicts"},
-		old: "engine.PageTokens*s.groups[0].pool.directory.run(seq.keys)", new: "0",
+		old: "engine.PageTokens*cached(seq.keys)", new: "min(0, cached(seq.keys))",
 	},
 	{
 		name: "precheck-without-the-cache", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestPrecheck"},
