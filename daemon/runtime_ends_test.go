@@ -269,6 +269,12 @@ func TestEndOfAllModels(t *testing.T) {
 // A client that does not take the error of a model which has failed keeps neither others from being loaded nor the model from coming
 // back and going again.
 func TestWhoStaysBehindHoldsUpNobody(t *testing.T) {
+	for _, unloaded := range []bool{false, true} {
+		t.Run(fmt.Sprintf("unloaded by hand: %t", unloaded), func(t *testing.T) { stayBehind(t, unloaded) })
+	}
+}
+
+func stayBehind(t *testing.T, unloaded bool) {
 	c := fakeConfig(t, "a demand", "b demand")
 	c.Model[0].KeepAlive = Duration{time.Hour}
 	inBubble(t, func(t *testing.T) {
@@ -287,7 +293,14 @@ func TestWhoStaysBehindHoldsUpNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		sick = false
-		time.Sleep(firstBackOff)
+		ctx, cancel := context.WithTimeout(t.Context(), firstBackOff)
+		if unloaded {
+			if err := all.Unload(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || all.state("a").State != api.StateDraining {
+				t.Errorf("it is unloaded by hand: %v, %+v", err, all.state("a"))
+			}
+		}
+		<-ctx.Done()
+		cancel()
 		began, again := time.Now(), make(chan error, 1)
 		go func() {
 			h, err := all.Hold(t.Context(), "a", patient)

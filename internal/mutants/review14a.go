@@ -60,4 +60,8 @@ var staleness = []mutant{
 		name: "late-releases-end-keep-alive", file: "daemon/runtime.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},
 		old: "	if r.state == api.StateReady {\n		if r.up == up {", new: "	if r.up == up && r.state == api.StateReady {\n		if r.up == up {",
 	},
+	{
+		name: "failed-stays-failed-by-hand", file: "daemon/runtime_unload.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},
+		old: "	case r.state == api.StateFailed:\n", new: "	case r.state == api.StateFailed && r.up == nil:\n",
+	},
 }
