@@ -56,13 +56,19 @@ func (q *waitingLine) change(seq *Sequence, by int) {
 	}
 }
 
-// ahead is what is in the queue that goes before a request of the class and tenant: of the classes up to its own, but no more than what the
-// tenants that wait have together while its own has had what it asked.
-func (q *waitingLine) ahead(c Class, tenant string) (l line) {
+// upTo is what is in the queue of the classes up to one.
+func (q *waitingLine) upTo(c Class) (l line) {
 	for class := Interactive; class <= c; class++ {
 		l.requests += q.classes[class].requests
 		l.rows += q.classes[class].rows
 	}
+	return l
+}
+
+// ahead is what is in the queue that goes before a request of the class and tenant: of the classes up to its own, but no more than what the
+// tenants that wait have together while its own has had what it asked.
+func (q *waitingLine) ahead(c Class, tenant string) (l line) {
+	l = q.upTo(c)
 	own, there := q.tenants[tenant]
 	n := len(q.tenants)
 	if !there {
@@ -103,21 +109,23 @@ func overload(after time.Duration, err error) error {
 	return &OverloadError{RetryAfter: max(after, leastRetry), Err: err}
 }
 
-// taken is why a number of requests can't be queued now, or nil. s.mu is held.
-func (s *Lane) taken(requests int, tenant string) error {
+// taken is why a number of requests can't be queued now, or nil. Lower classes fill the queue for one another alone: what gives way to a
+// request is no reason to refuse it. s.mu is held.
+func (s *Lane) taken(requests int, c Class, tenant string) error {
 	q := &s.queue
 	if s.refusal != nil {
 		return s.refusal
 	}
-	most := s.config.QueueLength
-	if q.requests+requests <= most {
-		return nil
+	most, before := s.config.QueueLength, q.requests
+	if s.policy.with(byClass) {
+		before = q.upTo(c).requests
 	}
 	part := max(1, most/s.policy.rules.QueueShare)
-	if s.policy.with(byTenant) && q.tenants[tenant].requests+requests <= part && len(q.tenants) > 0 && q.requests+requests <= 2*most {
-		return nil // others have filled it
+	othersDid := s.policy.with(byTenant) && q.tenants[tenant].requests+requests <= part && len(q.tenants) > 0
+	if q.requests+requests <= 2*most && (before+requests <= most || othersDid) {
+		return nil
 	}
-	return overload(time.Duration(q.requests+requests-most)*s.forecast.place, ErrQueueFull)
+	return overload(time.Duration(max(before, q.requests-most)+requests-most)*s.forecast.place, ErrQueueFull)
 }
 
 // promise is why a request of so many rows would have its first token too late, or nil. s.mu is held.
@@ -170,7 +178,7 @@ func (s *Lane) Precheck(a Ask) error {
 	if a.Answers > s.config.QueueLength {
 		return nil // it can't ever be taken, and whoever knows its fields has still to say which is wrong
 	}
-	if err := s.taken(max(1, a.Answers), a.Tenant); err != nil {
+	if err := s.taken(max(1, a.Answers), a.Class, a.Tenant); err != nil {
 		return err
 	}
 	rows := a.PromptTokens + int(float64(a.PromptBytes)*s.density) - s.forecast.cached

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -110,5 +111,37 @@ func TestPromisesKnowWindows(t *testing.T) {
 		if _, err := lane.Submit(t.Context(), r); !errors.Is(err, ErrDeadline) {
 			t.Errorf("%s: a prompt that is not cached: %v", name, err)
 		}
+	}
+}
+
+// Whom a request goes before does not keep it out of the queue.
+func TestLowerClassesFillTheirOwnQueue(t *testing.T) {
+	_, lane := one(t, roomy(2, 64), Config{StepTokens: 64, QueueLength: 10})
+	for i, c := range []struct {
+		class Class
+		n     int // one after the other
+		taken bool
+	}{{Background, 10, true}, {Background, 1, false}, {Batch, 4, true}, {Interactive, 6, true}, {Interactive, 1, false}, {Batch, 1, false}} {
+		for j := range c.n {
+			early := lane.Precheck(Ask{Class: c.class})
+			_, err := lane.Submit(t.Context(), as(c.class, greedy(prompt(i*10+j, 20, 0), 3)))
+			if (err == nil) != c.taken || (early == nil) != c.taken || err != nil && !errors.Is(err, ErrQueueFull) {
+				t.Errorf("%d of class %d: %v, before its tokens were known %v", j, c.class, err, early)
+			}
+		}
+	}
+}
+
+// However many classes and tenants there are, no more wait than twice the queue's length.
+func TestQueueHasAnEnd(t *testing.T) {
+	_, lane := one(t, roomy(2, 64), Config{StepTokens: 64, QueueLength: 10})
+	for i := range 100 {
+		r := of(fmt.Sprint(i), as(Class(i%classes), greedy(prompt(i, 20, 0), 3)))
+		if _, err := lane.Submit(t.Context(), r); err != nil && !errors.Is(err, ErrQueueFull) {
+			t.Fatal(err)
+		}
+	}
+	if n := lane.Snapshot().Waiting; n != 20 {
+		t.Errorf("%d wait", n)
 	}
 }

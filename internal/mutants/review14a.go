@@ -47,6 +47,14 @@ var staleness = []mutant{
 		old: "	if seq.looked {\n		rows =", new: "	if true {\n		rows =",
 	},
 	{
+		name: "one-queue-for-all-classes", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestLowerClassesFillTheirOwnQueue"},
+		old: "		before = q.upTo(c).requests\n", new: "		before = q.requests\n",
+	},
+	{
+		name: "queue-without-end", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestQueueHasAnEnd"},
+		old: "if q.requests+requests <= 2*most && (", new: "if (",
+	},
+	{
 		name: "pins-hold-something-everywhere", file: "scheduler/cachestate.go", pkg: "scheduler", tests: []string{"TestPinsInShortWindows"},
 		old: "if ids := p.pages[g]; len(ids) > 0 {", new: "if ids := p.pages[g]; true {",
 	},
