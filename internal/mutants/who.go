@@ -116,7 +116,7 @@ var who = []mutant{
 	},
 	{
 		name: "one-tenant-fills-the-queue", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestTheQueueIsNobodysAlone"},
-		old: "	if s.policy.with(byTenant) && q.tenants", new: "	if false && q.tenants",
+		old: "othersDid := s.policy.with(byTenant) && q.tenants", new: "othersDid := false && q.tenants",
 	},
 
 	// What is promised.
