@@ -37,7 +37,7 @@ func (c *Config) settings() []setting {
 		{key: "max_sequences", value: number{&c.MaxSequences, 1, 4096}, usage: "most answers that are computed at a time"},
 		{key: "max_logprobs", value: number{&c.MaxLogprobs, 0, 1000}, usage: "most log-probabilities that a request may ask for"},
 		{key: "queue_length", value: number{&c.QueueLength, 1, 1 << 20},
-			usage: "most answers that may wait; what would make it more is refused with 429, one request of more with 400"},
+			usage: "most answers that may wait, of their class and higher ones; what would make it more is refused with 429, one request of more with 400"},
 		{key: "max_body", value: number{&c.MaxBody, 1 << 10, 1 << 30}, usage: "largest request body in bytes"},
 		{key: "chat_template", value: text{&c.ChatTemplate}, usage: "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE"},
 		{key: "control_tokens_in_messages", value: truth{&c.ControlTokensInMessages},

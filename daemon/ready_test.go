@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chimera/engine"
@@ -146,4 +147,34 @@ func TestReadinessDoesNotQueueBehindClients(t *testing.T) {
 	case <-time.After(p.limit / 2):
 		t.Error("the clients' step was no answer")
 	}
+}
+
+// Until the models of the start are there, the daemon is loading, and one that has been unloaded since is no reason not to be ready.
+func TestReadinessOfSeveral(t *testing.T) {
+	c := fakeConfig(t, "a", "b start")
+	inBubble(t, func(t *testing.T) {
+		d, gate := newFakeDevice(), make(chan struct{})
+		d.load = func(string) error { <-gate; return nil }
+		all := newFakeModels(t, c)
+		loading := func() {
+			t.Helper()
+			if h := httpOf(all.State()); h.Code != "loading" || httpOf(all.ready(t.Context())).Code != "loading" {
+				t.Errorf("%v, %v", all.State(), all.ready(t.Context()))
+			}
+		}
+		loading() // without a device
+		all.begin(holdDevice(d))
+		defer all.end()
+		loading()
+		gate <- struct{}{}
+		synctest.Wait()
+		if loading(); d.loaded() != "a" {
+			t.Errorf("%q", d.loaded())
+		}
+		gate <- struct{}{}
+		synctest.Wait()
+		if err := errors.Join(all.State(), all.ready(t.Context()), all.Unload(t.Context(), "b"), all.ready(t.Context()), all.State()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -135,8 +135,10 @@ func (all *runtimes) release(r *Runtime, up *serving) {
 	defer all.mu.Unlock()
 	r.holds--
 	r.used = time.Now()
-	if r.up == up && r.state == api.StateReady {
-		r.served, r.failure = true, failure{}
+	if r.state == api.StateReady {
+		if r.up == up {
+			r.served, r.failure = true, failure{}
+		}
 		all.watchIdle(r)
 	}
 	if r.holds == 0 {

@@ -43,9 +43,10 @@ func (all *runtimes) Load(ctx context.Context, name string) error {
 	return err
 }
 
-// want has a model loaded, unless that is under way. One that is on its way out is loaded when it has gone.
+// want has a model loaded, unless that is under way. One that is on its way out, failed or not, is loaded when it has gone: others are
+// loaded while its last clients leave.
 func (all *runtimes) want(r *Runtime) {
-	if r.state == api.StateLoading || r.state == api.StateDraining {
+	if r.state == api.StateLoading || r.up != nil {
 		return
 	}
 	r.state, r.load = api.StateLoading, &loadUnderWay{memory: r.took}
@@ -121,9 +122,6 @@ func (all *runtimes) watch(r *Runtime, up *serving) {
 
 // bringUp loads a model up to an answer: one that is ready has decoded a token. What it has taken when it fails is given back.
 func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (_ *serving, err error) {
-	if err := all.gone(ctx, r); err != nil {
-		return nil, err
-	}
 	began := time.Now()
 	systemd.Status("loading %s", r.name)
 	f, p, err := Open(r.path)
@@ -160,13 +158,6 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		}
 	}
 	return up, up.probe().decode(ctx, func() bool { return false })
-}
-
-// gone waits until nothing is left of the model that was loaded before.
-func (all *runtimes) gone(ctx context.Context, r *Runtime) error {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	return all.until(ctx, func() bool { return r.up == nil })
 }
 
 // openText gives a model's way from text to tokens. It takes moments, and comes before the weights.

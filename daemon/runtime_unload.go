@@ -24,8 +24,11 @@ func (all *runtimes) Unload(ctx context.Context, name string) error {
 		return api.ErrNoModel
 	case r.state == api.StateLoading:
 		return all.unwant(ctx, r)
-	case r.state == api.StateFailed && r.up == nil:
+	case r.state == api.StateFailed:
 		r.state, r.failure = api.StateConfigured, failure{}
+		if r.up != nil {
+			r.state = api.StateDraining
+		}
 	case r.state == api.StateReady:
 		all.empty(r, "it was asked for")
 	}

@@ -70,7 +70,7 @@ func (s *Lane) enqueue(ctx context.Context, group []*Sequence) error {
 	}
 	r := &group[0].request
 	s.learnDensity(r)
-	if err := s.taken(len(group), r.Tenant); err != nil {
+	if err := s.taken(len(group), r.Class, r.Tenant); err != nil {
 		return err
 	}
 	for _, seq := range group {

@@ -68,13 +68,10 @@ func (s *Lane) cacheState() CacheState {
 		Lookups: s.cache.lookups, Hits: s.cache.hits, HitTokens: s.stats.PrefixTokens,
 		HalfLife: time.Duration(s.cache.heat.halfLife * float64(time.Second)), Recency: s.cache.heat.cooling != 1,
 	}
-	of := 0
+	of := wholeGroup(s.groups)
 	for g := range s.groups {
 		c.Groups = append(c.Groups, s.cachePages(g))
 		c.Evictions += s.groups[g].pool.evictions
-		if s.groups[g].pool.chained {
-			of = g // the whole of a prefix is there
-		}
 	}
 	for _, p := range s.cache.pins {
 		c.Pins = append(c.Pins, PinState{p.name, p.size() * engine.PageTokens, p.pages != nil})
@@ -108,8 +105,10 @@ func (s *Lane) cachePages(g int) CachePages {
 func (s *Lane) pinNames(g int) map[int32]string {
 	names := map[int32]string{}
 	for _, p := range s.cache.pins {
-		if p.pages != nil {
-			ids := p.pages[g]
+		if p.pages == nil {
+			continue
+		}
+		if ids := p.pages[g]; len(ids) > 0 { // a window of one position sees nothing of what is before it
 			names[s.groups[g].pool.pages[ids[len(ids)-1]].node] = p.name
 		}
 	}

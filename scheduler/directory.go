@@ -47,3 +47,13 @@ func (d *directory) run(keys []pageKey) (n int) {
 	}
 	return n
 }
+
+// last is how many keys there are up to the last that it knows.
+func (d *directory) last(keys []pageKey) int {
+	for i := len(keys); i > 0; i-- {
+		if slot, mark := d.at(&keys[i-1]); slot.Load() == mark {
+			return i
+		}
+	}
+	return 0
+}

@@ -18,8 +18,17 @@ type forecast struct {
 	place   time.Duration // from one sequence's end to the next
 	free    int           // places
 	rows    [classes]int  // of prompts, that the running still want
-	cached  int           // tokens that are in pages
+	cached  int           // tokens of a prompt that are in pages, at most
+	learned time.Time     // when a step last told what steps take
+	serves  bool          // somebody whose steps tell has a place
 }
+
+// staleAfter is how long a prediction holds where no step confirms it. A machine that was slow for a while, as one is beside a load,
+// would otherwise be believed so for ever: who asks with a deadline is refused, and what is refused teaches nothing.
+const staleAfter = 10 * time.Second
+
+// isStale tells whether what steps take is no longer known, and the next one is to show it.
+func (f *forecast) isStale(now time.Time) bool { return !f.serves && now.Sub(f.learned) >= staleAfter }
 
 // line is those that wait, of a class or of a tenant.
 type line struct{ requests, rows int }
@@ -47,13 +56,19 @@ func (q *waitingLine) change(seq *Sequence, by int) {
 	}
 }
 
-// ahead is what is in the queue that goes before a request of the class and tenant: of the classes up to its own, but no more than what the
-// tenants that wait have together while its own has had what it asked.
-func (q *waitingLine) ahead(c Class, tenant string) (l line) {
+// upTo is what is in the queue of the classes up to one.
+func (q *waitingLine) upTo(c Class) (l line) {
 	for class := Interactive; class <= c; class++ {
 		l.requests += q.classes[class].requests
 		l.rows += q.classes[class].rows
 	}
+	return l
+}
+
+// ahead is what is in the queue that goes before a request of the class and tenant: of the classes up to its own, but no more than what the
+// tenants that wait have together while its own has had what it asked.
+func (q *waitingLine) ahead(c Class, tenant string) (l line) {
+	l = q.upTo(c)
 	own, there := q.tenants[tenant]
 	n := len(q.tenants)
 	if !there {
@@ -94,21 +109,23 @@ func overload(after time.Duration, err error) error {
 	return &OverloadError{RetryAfter: max(after, leastRetry), Err: err}
 }
 
-// taken is why a number of requests can't be queued now, or nil. s.mu is held.
-func (s *Lane) taken(requests int, tenant string) error {
+// taken is why a number of requests can't be queued now, or nil. Lower classes fill the queue for one another alone: what gives way to a
+// request is no reason to refuse it. s.mu is held.
+func (s *Lane) taken(requests int, c Class, tenant string) error {
 	q := &s.queue
 	if s.refusal != nil {
 		return s.refusal
 	}
-	most := s.config.QueueLength
-	if q.requests+requests <= most {
-		return nil
+	most, before := s.config.QueueLength, q.requests
+	if s.policy.with(byClass) {
+		before = q.upTo(c).requests
 	}
 	part := max(1, most/s.policy.rules.QueueShare)
-	if s.policy.with(byTenant) && q.tenants[tenant].requests+requests <= part && len(q.tenants) > 0 && q.requests+requests <= 2*most {
-		return nil // others have filled it
+	othersDid := s.policy.with(byTenant) && q.tenants[tenant].requests+requests <= part && len(q.tenants) > 0
+	if q.requests+requests <= 2*most && (before+requests <= most || othersDid) {
+		return nil
 	}
-	return overload(time.Duration(q.requests+requests-most)*s.forecast.place, ErrQueueFull)
+	return overload(time.Duration(max(before, q.requests-most)+requests-most)*s.forecast.place, ErrQueueFull)
 }
 
 // promise is why a request of so many rows would have its first token too late, or nil. s.mu is held.
@@ -116,7 +133,11 @@ func (s *Lane) promise(c Class, tenant string, deadline time.Time, rows int) err
 	if deadline.IsZero() || !s.policy.with(withForecast) {
 		return nil
 	}
-	left := deadline.Sub(s.loop.config.Now())
+	now := s.loop.config.Now()
+	left := deadline.Sub(now)
+	if left > 0 && s.queue.requests == s.queue.classes[Background].requests && s.forecast.isStale(now) {
+		return nil
+	}
 	late := s.forecast.ttft(&s.queue, c, tenant, rows, rows > s.config.StepTokens) - left
 	if late <= 0 && left > 0 {
 		return nil
@@ -129,7 +150,24 @@ func (s *Lane) expectedRows(seq *Sequence) int {
 	if len(seq.keys) == 0 || seq.request.ScorePrompt {
 		return len(seq.tokens)
 	}
-	return max(1, len(seq.tokens)-engine.PageTokens*s.groups[0].pool.directory.run(seq.keys))
+	g := wholeGroup(s.groups)
+	cached := s.groups[g].pool.directory.last
+	if s.groups[g].pool.chained {
+		cached = s.groups[g].pool.directory.run
+	}
+	return max(1, len(seq.tokens)-engine.PageTokens*cached(seq.keys))
+}
+
+// cachedTokens is how much of one prompt the cache could have at most. What a window has of it is enough for any length.
+func (s *Lane) cachedTokens() int {
+	g := &s.groups[wholeGroup(s.groups)]
+	switch n := g.pool.cached + g.pool.used(); {
+	case !g.keyed:
+		return 0
+	case g.pool.chained || n == 0:
+		return n * engine.PageTokens
+	}
+	return s.limits.MaxContext
 }
 
 // Precheck refuses at once what SubmitGroup would refuse for sure: it is asked before the work of tokenising. It assumes the best: that all
@@ -140,7 +178,7 @@ func (s *Lane) Precheck(a Ask) error {
 	if a.Answers > s.config.QueueLength {
 		return nil // it can't ever be taken, and whoever knows its fields has still to say which is wrong
 	}
-	if err := s.taken(max(1, a.Answers), a.Tenant); err != nil {
+	if err := s.taken(max(1, a.Answers), a.Class, a.Tenant); err != nil {
 		return err
 	}
 	rows := a.PromptTokens + int(float64(a.PromptBytes)*s.density) - s.forecast.cached
@@ -193,12 +231,13 @@ func (s *Lane) foresee() {
 // placeMemory is what the mean time between ends keeps of what it was at each.
 const placeMemory = 0.9
 
-// noteEnds follows the time from one sequence's end to the next, while others wait.
+// noteEnds follows the time from one sequence's end to the next, while others wait. It is counted from the last newcomer's place, where that
+// was given later: before it there were free ones, for hours perhaps, and nobody's end was waited for.
 func (s *Lane) noteEnds(n int, now time.Time) {
 	if n == 0 {
 		return
 	}
-	if since := now.Sub(s.lastEnd); !s.lastEnd.IsZero() && len(s.waiting) > 0 && since > 0 {
+	if since := now.Sub(s.lastChange); !s.lastChange.IsZero() && len(s.waiting) > 0 && since > 0 {
 		each := float64(since) / float64(n)
 		if s.foreseen.place == 0 {
 			s.foreseen.place = time.Duration(each)
@@ -206,5 +245,5 @@ func (s *Lane) noteEnds(n int, now time.Time) {
 		keep := math.Pow(placeMemory, float64(n))
 		s.foreseen.place = time.Duration(keep*float64(s.foreseen.place) + (1-keep)*each)
 	}
-	s.lastEnd = now
+	s.lastChange = now
 }

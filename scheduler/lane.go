@@ -92,15 +92,16 @@ type Lane struct {
 	runs    [classes]int // sequences that have places
 	lines   lines
 
-	used     float64 // seconds of the device; see turns.go
-	urgency  urgency
-	decodes  time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
-	foreseen forecast
-	pacing   atomic.Int64 // see SetITL
-	lastEnd  time.Time
-	kept     []int       // (groups) pages; see keepPages
-	wanting  []*Sequence // see unplanned
-	spare    []*Sequence // takes turns with incoming
+	used       [classes]float64 // seconds of the device, by class; see turns.go
+	class      Class            // of its most urgent work
+	urgency    urgency
+	decodes    time.Duration // what its last step would have taken with decode rows alone, an interactive answer's among them
+	foreseen   forecast
+	pacing     atomic.Int64 // see SetITL
+	lastChange time.Time    // of who has a place; see noteEnds
+	kept       []int        // (groups) pages; see keepPages
+	wanting    []*Sequence  // see unplanned
+	spare      []*Sequence  // takes turns with incoming
 
 	cache cache
 
@@ -134,7 +135,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	}
 	s.cache.watch(groups, s.policy.with(byHotness))
 	s.budget = s.mostBackground()
-	s.foreseen.full = c.StepTokens
+	s.foreseen.full, s.class = c.StepTokens, nothing
 	s.SetITL(c.ITL)
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
@@ -311,10 +312,7 @@ func (s *Lane) publishSnapshot() {
 		snap.PagesCached += pool.cached
 		snap.PagesTotal += len(pool.pages)
 	}
-	s.foreseen.cached = snap.PagesCached + snap.PagesUsed
-	if len(s.groups) > 0 {
-		s.foreseen.cached = (s.groups[0].pool.cached + s.groups[0].pool.used()) * engine.PageTokens
-	}
+	s.foreseen.cached = s.cachedTokens()
 	s.mu.Lock()
 	s.published, s.forecast = snap, s.foreseen
 	s.mu.Unlock()

@@ -37,7 +37,7 @@ func (s *Lane) observe(done *step) {
 	if done.kind == givesWay {
 		return
 	}
-	s.loop.completed = now
+	s.loop.completed, s.foreseen.learned = now, now
 	took := now.Sub(began)
 	s.costs.observe(done.shape, took)
 	s.cache.observe(done, took)
@@ -47,7 +47,7 @@ func (s *Lane) observe(done *step) {
 // account lays a step's time to the lane and, by their rows, to the classes that were in it.
 func (s *Lane) account(done *step, took time.Duration) {
 	if took > 0 {
-		s.used += (took - done.predicted).Seconds()
+		s.used[done.class] += (took - done.predicted).Seconds()
 	}
 	var rows [classes]int
 	all := 0

@@ -216,7 +216,8 @@ func (l *Loop) completeBackground(err error) {
 func (l *Loop) submit(lane *Lane) bool {
 	lane.submit()
 	if lane.next.kind != givesWay {
-		lane.used += lane.next.predicted.Seconds()
+		lane.next.class = lane.class
+		lane.used[lane.class] += lane.next.predicted.Seconds()
 	}
 	return lane.broken == nil
 }

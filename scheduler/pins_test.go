@@ -225,3 +225,23 @@ func TestCacheState(t *testing.T) {
 	}
 	f.finish(t)
 }
+
+// A window may be so short that a pin holds nothing of the group, and what the cache tells then is no worse.
+func TestPinsInShortWindows(t *testing.T) {
+	for _, window := range []int{1, 2, 17} {
+		l := testLimits(1)
+		l.Groups = []engine.GroupLimits{enginetest.Windowed(window, 64)}
+		f := start(t, l, config, nil)
+		if err := f.Pin("short", prompt(1, 64, 0), ""); err != nil {
+			t.Fatal(err)
+		}
+		f.pinned(t, "short")
+		if held, want := f.Cache().Groups[0].Pinned, pagesTo(window-1); held != want {
+			t.Errorf("in a window of %d it holds %d pages, want %d", window, held, want)
+		}
+		if err := f.Unpin("short"); err != nil {
+			t.Error(err)
+		}
+		f.finish(t)
+	}
+}

@@ -14,7 +14,6 @@ import (
 func (s *Lane) welcome(seq *Sequence) {
 	if s.idle() {
 		s.stats.Progress = s.loop.config.Now()
-		s.loop.catchUp(s)
 	}
 	c := seq.request.Class
 	s.arrived++
@@ -31,8 +30,7 @@ func (s *Lane) welcome(seq *Sequence) {
 func (s *Lane) part(seq *Sequence, last Event) {
 	seq.giveBack(&s.policy.rules)
 	if seq.runs() {
-		seq.tenant.places--
-		s.runs[seq.request.Class]--
+		s.countPlace(seq, -1)
 	}
 	s.letGo(seq)
 	s.present[seq.request.Class]--
@@ -76,11 +74,14 @@ func (s *Lane) dropWaiting() {
 // not begun, or under overload all would be late in turn.
 func (s *Lane) lastMoment(seq *Sequence) (due time.Time) {
 	due = seq.firstDue()
-	if due.IsZero() || seq.runs() || s.stats.Steps < costSettling || s.policy.without.has(withForecast) {
+	if due.IsZero() || seq.runs() || s.stats.Steps < costSettling || s.policy.without.has(withForecast) || s.foreseen.isStale(s.now) {
 		return due
 	}
-	rows := time.Duration(seq.pending() - seq.found*engine.PageTokens)
-	return due.Add(-max(rows*s.foreseen.row, s.foreseen.step)) // its step is likely as full as the last
+	rows := seq.queuedRows // as was promised
+	if seq.looked {
+		rows = seq.pending() - seq.found*engine.PageTokens
+	}
+	return due.Add(-max(time.Duration(rows)*s.foreseen.row, s.foreseen.step)) // its step is likely as full as the last
 }
 
 // firstDue is when the sequence's own first token is due, if it had none yet.
@@ -206,10 +207,19 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 	s.take(seq, prefix)
 	s.takeTurn(seq)
 	seq.admitted()
+	if seq.releases == 0 {
+		s.lastChange = s.now
+	}
 	seq.skipped, seq.toCompute = 0, seq.pending()
 	seq.chargePrompt(&s.policy.rules)
-	seq.tenant.places++
-	s.runs[seq.request.Class]++
+	s.countPlace(seq, 1)
 	s.running = append(s.running, seq)
 	s.keepFor(seq)
+}
+
+// countPlace counts a place that is taken, or given back.
+func (s *Lane) countPlace(seq *Sequence, by int) {
+	seq.tenant.places += by
+	s.runs[seq.request.Class] += by
+	s.foreseen.serves = s.runs[Interactive]+s.runs[Batch] > 0
 }

@@ -41,6 +41,7 @@ type step struct {
 	decodes    bool  // an interactive answer has a row
 	base       Shape // of its decode rows
 	predicted  time.Duration
+	class      Class // the lane's, that it is charged to
 }
 
 // steps are the Depth steps in turn: the oldest under way, those submitted after it, then the next to be

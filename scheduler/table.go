@@ -42,6 +42,11 @@ func newGroups(l engine.Limits, stepTokens int, h *heat) (groups []group, longes
 	return groups, longest, nil
 }
 
+// wholeGroup is the group that has the whole of a prefix, or the first where all have a window.
+func wholeGroup(groups []group) int {
+	return max(0, slices.IndexFunc(groups, func(g group) bool { return g.pool.chained }))
+}
+
 // table is a sequence's pages in one group. Of slots it has two: the one that was written last, and the one that the
 // next step writes.
 type table struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -102,5 +103,83 @@ func TestNewcomersGoBehind(t *testing.T) {
 	}
 	if want := []int{0, 1, 0, 1, 2, 3, 4, 0, 1, 0, 1}; !slices.Equal(turns, want) {
 		t.Errorf("the steps were of %v, want %v", turns, want)
+	}
+}
+
+// lanes is a world of two, and what keeps the first busy: it has requests waiting at any time.
+func lanes(t *testing.T, r Request) (w *world, first, second *Lane, flood func()) {
+	w = newWorld(t)
+	first = w.add(roomy(4, 64), Config{StepTokens: 64, QueueLength: 64})
+	second = w.add(roomy(4, 64), Config{StepTokens: 64, QueueLength: 64})
+	patience, id := r.Deadline.Sub(time.Time{}), 0
+	return w, first, second, func() {
+		for first.Snapshot().Waiting < 32 {
+			id++
+			if r.Prompt = prompt(id, 40, 0); patience > 0 {
+				r.Deadline = w.clock.Add(patience)
+			}
+			if _, err := first.Submit(t.Context(), r); err != nil {
+				break
+			}
+		}
+	}
+}
+
+// Who says of all requests that they are urgent has no more of the device for it: a deadline lets a lane pass another by little.
+func TestDeadlinesDoNotStarveOtherLanes(t *testing.T) {
+	for _, patience := range []time.Duration{60, 100, 150, 300} {
+		r := greedy(nil, 2)
+		r.IgnoreEnd, r.Deadline = true, time.Time{}.Add(patience*time.Millisecond)
+		w, _, second, flood := lanes(t, r)
+		for range 300 {
+			flood()
+			w.turn()
+		}
+		seq, since := w.submit(second, greedy(prompt(1, 20, 0), 100)), w.clock
+		w.until("its end", func() bool {
+			flood()
+			return seq.ended
+		})
+		if took, alone := w.clock.Sub(since), 100*11*time.Millisecond; took > 5*alone/2 {
+			t.Errorf("beside deadlines of %v an answer that takes %v alone took %v", patience*time.Millisecond, alone, took)
+		}
+	}
+}
+
+// What a lane had, or did not have, while it asked for another class is no claim, nor a debt.
+func TestLanesAreOwedNothingForOtherClasses(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		first, second Class // for a minute
+		then          Class // of both
+	}{
+		{"it was of a lower class", Interactive, Batch, Interactive},
+		{"the other was of a higher class", Interactive, Batch, Batch},
+		{"the lower came first", Batch, Interactive, Interactive},
+	} {
+		w := newWorld(t)
+		both := [2]*Lane{}
+		for i, class := range []Class{c.first, c.second} {
+			both[i] = w.add(roomy(4, 64), Config{StepTokens: 64, QueueLength: 64})
+			w.submit(both[i], as(class, greedy(prompt(i, 20, 0), 5000)))
+		}
+		for began := w.clock; w.clock.Sub(began) < time.Minute; {
+			w.turn()
+		}
+		for i := range both {
+			for _, seq := range both[i].running {
+				seq.Stop()
+			}
+			w.submit(both[i], as(c.then, greedy(prompt(2+i, 20, 0), 200)))
+		}
+		before := [2]int{len(w.devices[0].steps), len(w.devices[1].steps)}
+		for range 50 {
+			w.turn()
+		}
+		for i, device := range w.devices {
+			if n := len(device.steps) - before[i]; n < 20 {
+				t.Errorf("%s: of 50 steps lane %d had %d", c.name, i, n)
+			}
+		}
 	}
 }

@@ -167,8 +167,7 @@ func (s *Lane) preempt(seq *Sequence) {
 			break
 		}
 	}
-	seq.tenant.places--
-	s.runs[seq.request.Class]--
+	s.countPlace(seq, -1)
 	s.letGo(seq)
 	s.waiting = append(s.waiting, seq)
 	s.enterQueue(seq)

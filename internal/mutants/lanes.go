@@ -7,7 +7,7 @@ func init() { list = append(list, lanes...) }
 var lanes = []mutant{
 	{
 		name: "always-the-same-lane", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesTakeTurns"},
-		old: "		lane.used += lane.next.predicted.Seconds()\n", new: "",
+		old: "		lane.used[lane.class] += lane.next.predicted.Seconds()\n", new: "",
 	},
 	{
 		name: "one-broken-ends-all", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestABrokenLaneEndsAlone"},

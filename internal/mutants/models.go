@@ -48,7 +48,7 @@ var models = []mutant{
 	aModel("rest-unknown", "runtime.go", "	if read > 0 {", "	if false {", "TestRestOfALoad"),
 
 	// Loads.
-	aModel("loads-twice", "runtime_load.go", "if r.state == api.StateLoading || r.state == api.StateDraining {", "if r.state == api.StateDraining {", "TestModelsAreLoadedOnDemand"),
+	aModel("loads-twice", "runtime_load.go", "if r.state == api.StateLoading || r.up != nil {", "if r.up != nil {", "TestModelsAreLoadedOnDemand"),
 	aModel("no-back-off", "runtimes.go", "r.state == api.StateFailed && time.Now().Before(r.failure.again)", "false", "TestFailedLoad"),
 	aModel("back-off-stays-short", "runtime.go", "firstBackOff<<min(f.times-1, 16)", "firstBackOff", "TestFailedLoad"),
 	aModel("one-failure-ends-the-start", "runtime_load.go", "if n > 0 && len(failed) == n {", "if len(failed) > 0 {", "TestStartOfSeveral"),

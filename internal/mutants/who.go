@@ -88,11 +88,11 @@ var who = []mutant{
 	},
 	{
 		name: "lanes-by-turns", file: "scheduler/lane_cost.go", pkg: "scheduler", tests: []string{"TestLanesShareTheDevice"},
-		old: "		s.used += (took - done.predicted).Seconds()\n", new: "		s.used += 1 - done.predicted.Seconds()\n",
+		old: "		s.used[done.class] += (took - done.predicted).Seconds()\n", new: "		s.used[done.class] += 1 - done.predicted.Seconds()\n",
 	},
 	{
-		name: "idle-lanes-save-up", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestIdlenessEarnsNothing"},
-		old: "	lane.used = max(lane.used, least)\n", new: "",
+		name: "idle-lanes-save-up", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestIdlenessEarnsNothing", "TestLanesAreOwedNothingForOtherClasses"},
+		old: "lane.used[class] = max(lane.used[class], least)", new: "_ = least",
 	},
 	{
 		name: "places-not-by-tenant", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestAFloodDelaysNobodyElse"},
@@ -116,7 +116,7 @@ var who = []mutant{
 	},
 	{
 		name: "one-tenant-fills-the-queue", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestTheQueueIsNobodysAlone"},
-		old: "	if s.policy.with(byTenant) && q.tenants", new: "	if false && q.tenants",
+		old: "othersDid := s.policy.with(byTenant) && q.tenants", new: "othersDid := false && q.tenants",
 	},
 
 	// What is promised.
@@ -142,7 +142,7 @@ var who = []mutant{
 	},
 	{
 		name: "cache-not-foreseen", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestAdmissionPredicts"},
-		old: "engine.PageTokens*s.groups[0].pool.directory.run(seq.keys)", new: "0",
+		old: "engine.PageTokens*cached(seq.keys)", new: "min(0, cached(seq.keys))",
 	},
 	{
 		name: "precheck-without-the-cache", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestPrecheck"},
