@@ -78,13 +78,13 @@ func (b *Batch) AddSequence(tokens []int32, first int, tables []PageTable) (row 
 	for i := range tokens {
 		b.Positions = append(b.Positions, int32(first+i))
 	}
-	for g, t := range tables {
-		b.addTable(b.limits.Groups[g], t, first+len(tokens))
+	for g := range tables {
+		b.addTable(&b.limits.Groups[g], &tables[g], first+len(tokens))
 	}
 	return row, nil
 }
 
-func (b *Batch) addTable(g GroupLimits, t PageTable, length int) {
+func (b *Batch) addTable(g *GroupLimits, t *PageTable, length int) {
 	need := len(t.Pages)
 	if g.Mask == Cross {
 		length = t.Length
@@ -139,12 +139,11 @@ func (b *Batch) checkTables(first, last int, tables []PageTable) error {
 		return &BatchError{Field: "tables", Reason: "not one for each group"}
 	}
 	total := len(b.Pages)
-	for i, t := range tables {
-		g := b.limits.Groups[i]
-		if err := g.checkTable(t, first, last); err != nil {
+	for i := range tables {
+		if err := b.limits.Groups[i].checkTable(&tables[i], first, last); err != nil {
 			return err
 		}
-		total += len(t.Pages)
+		total += len(tables[i].Pages)
 	}
 	if total > cap(b.Pages) {
 		return &BatchError{Field: "pages", Reason: "page tables larger than the step holds"}
@@ -153,15 +152,11 @@ func (b *Batch) checkTables(first, last int, tables []PageTable) error {
 }
 
 // checkTable wants every page that the rows from first to last read or write.
-func (g GroupLimits) checkTable(t PageTable, first, last int) error {
+func (g *GroupLimits) checkTable(t *PageTable, first, last int) error {
 	if g.Slots {
 		return g.checkSlots(t, first)
 	}
-	highest := uint32(0) // without a branch: tables of long contexts are most of what a step is told
-	for _, p := range t.Pages {
-		highest = max(highest, uint32(p)) // a negative one is above all
-	}
-	if len(t.Pages) > 0 && uint64(highest) >= uint64(g.Pages) {
+	if len(t.Pages) > 0 && uint64(highest(t.Pages)) >= uint64(g.Pages) {
 		return &BatchError{Field: "pages", Reason: "a page outside the pool"}
 	}
 	length := last
@@ -183,7 +178,20 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 	return nil
 }
 
-func (g GroupLimits) checkSlots(t PageTable, first int) error {
+// highest is the largest of the ids, of which a negative one is above all. Tables of long contexts are most of what a step is
+// told: it takes four at a time, none of which waits for another.
+func highest(ids []int32) uint32 {
+	var a, b, c, d uint32
+	for ; len(ids) >= 4; ids = ids[4:] {
+		a, b, c, d = max(a, uint32(ids[0])), max(b, uint32(ids[1])), max(c, uint32(ids[2])), max(d, uint32(ids[3]))
+	}
+	for _, id := range ids {
+		a = max(a, uint32(id))
+	}
+	return max(a, b, c, d)
+}
+
+func (g *GroupLimits) checkSlots(t *PageTable, first int) error {
 	for _, p := range t.Pages {
 		if (p < 0 || int(p) >= g.Pages) && p != NoSlot {
 			return &BatchError{Field: "pages", Reason: "a slot outside the pool"}
@@ -198,7 +206,7 @@ func (g GroupLimits) checkSlots(t PageTable, first int) error {
 // AddOutput asks for o, with its penalties, biases and targets, and returns the output's index, which is also
 // its index in Results. o.FirstPenalty and the like are filled in here.
 func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets ...int32) (int, error) {
-	if err := b.checkOutput(o); err != nil {
+	if err := b.checkOutput(&o); err != nil {
 		return 0, err
 	}
 	if err := b.checkLists(penalties, biases, targets); err != nil {
@@ -222,7 +230,7 @@ func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets 
 	return n - 1, nil
 }
 
-func (b *Batch) checkOutput(o Output) error {
+func (b *Batch) checkOutput(o *Output) error {
 	switch {
 	case len(b.Outputs) == b.limits.MaxOutputs:
 		return &BatchError{Field: "outputs", Reason: "more output rows than the step holds"}
@@ -233,7 +241,7 @@ func (b *Batch) checkOutput(o Output) error {
 	case o.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
 	}
-	return o.Check(b.limits)
+	return o.check(&b.limits)
 }
 
 func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) error {
@@ -273,6 +281,6 @@ func (b *Batch) TopOf(i int) []TopToken {
 
 // TargetLogitsOf returns the raw logits of the targets that output i listed.
 func (b *Batch) TargetLogitsOf(i int) []float32 {
-	o := b.Outputs[i]
+	o := &b.Outputs[i]
 	return b.TargetLogits[o.FirstTarget:][:o.TargetCount]
 }

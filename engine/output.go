@@ -10,7 +10,9 @@ import (
 
 // Check tells what is wrong with o on an instance of these limits; its Row and Mask are the batch's to judge. Of fields
 // that o's mode does not need only those count that are indices.
-func (o Output) Check(l Limits) error {
+func (o Output) Check(l Limits) error { return o.check(&l) }
+
+func (o *Output) check(l *Limits) error {
 	switch most := min(l.MaxTop, l.Vocab); {
 	case o.Mode&^allModes != 0:
 		return outputError("mode %d, of which no bit but %d is known", o.Mode, allModes)
@@ -26,22 +28,24 @@ func (o Output) Check(l Limits) error {
 
 const allModes = Sample | Score | WholeRow | LogSumExp | Rank
 
+// samplingNumbers are what checkSampling holds to their bounds, in its order.
+var samplingNumbers = [...]struct {
+	what        string
+	least, most float32
+}{
+	{"temperature", 0, math.MaxFloat32}, {"top-p", 0, 1}, {"min-p", 0, 1},
+	{"repetition penalty", 0, math.MaxFloat32},
+	{"presence penalty", -math.MaxFloat32, math.MaxFloat32}, {"frequency penalty", -math.MaxFloat32, math.MaxFloat32},
+}
+
 // checkSampling refuses numbers that mean nothing, which would draw something all the same.
-func (o Output) checkSampling() error {
+func (o *Output) checkSampling() error {
 	if o.TopK < 0 {
 		return outputError("top-k %d: it must be 0, which is all, or more", o.TopK)
 	}
-	for _, n := range []struct {
-		what        string
-		value       float32
-		least, most float32
-	}{
-		{"temperature", o.Temperature, 0, math.MaxFloat32}, {"top-p", o.TopP, 0, 1}, {"min-p", o.MinP, 0, 1},
-		{"repetition penalty", o.Repetition, 0, math.MaxFloat32},
-		{"presence penalty", o.Presence, -math.MaxFloat32, math.MaxFloat32}, {"frequency penalty", o.Frequency, -math.MaxFloat32, math.MaxFloat32},
-	} {
-		if !(n.value >= n.least && n.value <= n.most) { // so NaN is refused
-			return outputError("a %s of %g: it must lie between %g and %g", n.what, n.value, n.least, n.most)
+	for i, value := range [...]float32{o.Temperature, o.TopP, o.MinP, o.Repetition, o.Presence, o.Frequency} {
+		if n := &samplingNumbers[i]; !(value >= n.least && value <= n.most) { // so NaN is refused
+			return outputError("a %s of %g: it must lie between %g and %g", n.what, value, n.least, n.most)
 		}
 	}
 	return nil
