@@ -33,7 +33,7 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 		if err := s.admissible(r); err != nil {
 			return nil, err
 		}
-		all[i] = newSequence(r, s.wake, s.loop.config.Now)
+		all[i] = newSequence(r, s.noteStop, s.loop.config.Now)
 	}
 	s.hash(all)
 	for i, seq := range all {

@@ -69,7 +69,8 @@ type Lane struct {
 	ended      bool     // the loop has let the lane go
 	refusal    error
 	governance Governance
-	afterwards sync.Mutex // held by who asks when the lane has ended
+	afterwards sync.Mutex  // held by who asks when the lane has ended
+	stopped    atomic.Bool // a sequence was stopped, of which the loop has not taken note
 
 	// The loop's own.
 	policy  policy
@@ -154,6 +155,12 @@ func (s *Lane) Snapshot() Snapshot {
 }
 
 func (s *Lane) wake() { s.loop.wake() }
+
+// noteStop is for a sequence that was stopped.
+func (s *Lane) noteStop() {
+	s.stopped.Store(true)
+	s.wake()
+}
 
 // Done is closed when the lane has ended: drained, broken, or with the loop. All its sequences have had their last event, and no step
 // of it is under way.

@@ -115,7 +115,7 @@ func (g *group) holds(p *pin) int { return p.size() - g.firstPage(p.size()*engin
 
 // compute queues the pin's sequence. The queue's length is for clients; pins are few.
 func (s *Lane) compute(p *pin) {
-	p.sequence = newSequence(p.request, s.wake, s.loop.config.Now)
+	p.sequence = newSequence(p.request, s.noteStop, s.loop.config.Now)
 	p.sequence.pin = p
 	p.sequence.queuedRows = len(p.request.Prompt)
 	s.mu.Lock()

@@ -34,7 +34,6 @@ func (s *Lane) plan(kind stepKind) {
 	s.next = s.steps.next()
 	s.next.kind, s.next.batch.Background = kind, kind == givesWay
 	s.plans++ // nobody is in the step
-	s.keepPages()
 	if kind == ordinary {
 		s.displace()
 	}
@@ -60,7 +59,9 @@ func (s *Lane) fill(g engine.Generation) {
 	if s.next.kind == givesWay {
 		budget = s.budget
 	}
-	s.keepPages()
+	if len(s.waiting) > 0 || s.isShort() {
+		s.keepPages()
+	}
 	budget -= s.planDecoding(g, budget)
 	s.advanceRest()
 	s.admit()
@@ -154,7 +155,7 @@ func (s *Lane) isDue(c Class) bool { return s.policy.with(withShares) && s.share
 func (s *Lane) unplanned(g engine.Generation) []*Sequence {
 	s.wanting = s.wanting[:0]
 	for _, seq := range s.running {
-		if seq.generation.id == g && seq.pending() > 0 && !s.isPlanned(seq) && s.isWanted(seq) {
+		if !s.isPlanned(seq) && seq.generation.id == g && seq.pending() > 0 && s.isWanted(seq) {
 			s.wanting = append(s.wanting, seq)
 		}
 	}
@@ -195,10 +196,13 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	}
 	c := chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1}
 	s.scorePrompt(&c, row)
+	s.next.shape.Add(s.limits.Groups, seq.planned, n)
+	s.next.rows[seq.request.Class] += n
 	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {
 		s.sample(&c, row+n-1)
 	}
+	s.next.shape.Outputs = len(batch.Outputs)
 	s.next.chunks = append(s.next.chunks, c)
 	s.takeTurn(seq)
 	seq.plan = s.plans
@@ -207,14 +211,13 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 
 // sample asks for the sequence's next token.
 func (s *Lane) sample(c *chunk, row int) {
-	sampling := c.seq.request.Sampling
 	at, err := s.next.batch.AddOutput(c.seq.request.output(row), c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
 	c.sample = at
 	c.seq.expect(at, s.limits.MaxContext)
-	s.next.penalised = s.next.penalised || sampling.penalises()
+	s.next.penalised = s.next.penalised || c.seq.request.Sampling.penalises()
 }
 
 // holdsSampling tells whether the step being planned has room for the sequence's penalties and biases.
@@ -257,7 +260,7 @@ func (s *Lane) scorePrompt(c *chunk, row int) {
 
 // output is the sampled row's request to the engine.
 func (r *Request) output(row int) engine.Output {
-	p, mode := r.Sampling, engine.Sample
+	p, mode := &r.Sampling, engine.Sample
 	if r.reportsLogprobs() {
 		mode |= engine.LogSumExp | engine.Rank
 	}

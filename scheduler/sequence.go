@@ -25,7 +25,8 @@ type Sequence struct {
 	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
 
 	mu     sync.Mutex
-	events []Event // not yet taken
+	events []Event
+	taken  int // of events
 	ready  chan struct{}
 	detach func() bool // ends the watch on the client's context
 
@@ -76,19 +77,38 @@ func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 func (s *Sequence) Next(ctx context.Context) (Event, error) {
 	for {
 		s.mu.Lock()
-		if len(s.events) > 0 {
-			e := s.events[0]
-			s.events = s.events[1:]
-			s.mu.Unlock()
+		e, there := s.takeEvent()
+		s.mu.Unlock()
+		if there {
 			return e, nil
 		}
-		s.mu.Unlock()
 		select {
 		case <-s.ready:
 		case <-ctx.Done():
 			return Event{}, ctx.Err()
 		}
 	}
+}
+
+// takeEvent takes the oldest event, if there is one. s.mu is held.
+func (s *Sequence) takeEvent() (e Event, there bool) {
+	if s.taken == len(s.events) {
+		return Event{}, false
+	}
+	e, s.events[s.taken] = s.events[s.taken], Event{}
+	if s.taken++; s.taken == len(s.events) {
+		s.events, s.taken = s.events[:0], 0 // for those to come: who keeps up costs no memory
+	}
+	return e, true
+}
+
+// addEvent adds one, and tells whether all before it were taken. s.mu is held.
+func (s *Sequence) addEvent(e *Event) (first bool) {
+	if len(s.events) == cap(s.events) && s.taken > len(s.events)/2 {
+		s.events, s.taken = s.events[:copy(s.events, s.events[s.taken:])], 0
+	}
+	s.events = append(s.events, *e)
+	return len(s.events) == s.taken+1
 }
 
 // Stop ends the sequence at the next plan; its pages are free then. It may be called at any time.
@@ -105,16 +125,18 @@ func (s *Sequence) Cached() int { return int(s.cached.Load()) }
 func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()) }
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
-func (s *Sequence) deliver(e Event) {
+func (s *Sequence) deliver(e *Event) {
 	if e.At.IsZero() {
 		e.At = s.now()
 	}
 	s.mu.Lock()
-	s.events = append(s.events, e)
+	first := s.addEvent(e)
 	s.mu.Unlock()
-	select {
-	case s.ready <- struct{}{}:
-	default:
+	if first { // else whoever takes those before finds it behind them
+		select {
+		case s.ready <- struct{}{}:
+		default:
+		}
 	}
 	if e.Finish != Running && s.detach != nil {
 		s.detach()
