@@ -211,7 +211,9 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 
 // sample asks for the sequence's next token.
 func (s *Lane) sample(c *chunk, row int) {
-	at, err := s.next.batch.AddOutput(c.seq.request.output(row), c.seq.penalties, c.seq.biases())
+	asks := &c.seq.asks
+	asks.Row = int32(row)
+	at, err := s.next.batch.AddOutput(*asks, c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
