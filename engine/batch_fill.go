@@ -48,6 +48,9 @@ type PageTable struct {
 	Base   int     // pages before Pages[0] that the sequence no longer has
 	Pages  []int32 // at least up to the last position of the step; slots: read and written one
 	Length int     // of mask Cross: positions that are there
+
+	kept    bool // by PageIDs, that says which is the highest
+	highest uint32
 }
 
 // AddVector appends an input row and returns the token that stands for it, for AddSequence.
@@ -156,7 +159,7 @@ func (g *GroupLimits) checkTable(t *PageTable, first, last int) error {
 	if g.Slots {
 		return g.checkSlots(t, first)
 	}
-	if len(t.Pages) > 0 && uint64(highest(t.Pages)) >= uint64(g.Pages) {
+	if len(t.Pages) > 0 && uint64(highestOf(t)) >= uint64(g.Pages) {
 		return &BatchError{Field: "pages", Reason: "a page outside the pool"}
 	}
 	length := last
@@ -176,19 +179,6 @@ func (g *GroupLimits) checkTable(t *PageTable, first, last int) error {
 		return &BatchError{Field: "pages", Reason: "fewer positions than the step writes"}
 	}
 	return nil
-}
-
-// highest is the largest of the ids, of which a negative one is above all. Tables of long contexts are most of what a step is
-// told: it takes four at a time, none of which waits for another.
-func highest(ids []int32) uint32 {
-	var a, b, c, d uint32
-	for ; len(ids) >= 4; ids = ids[4:] {
-		a, b, c, d = max(a, uint32(ids[0])), max(b, uint32(ids[1])), max(c, uint32(ids[2])), max(d, uint32(ids[3]))
-	}
-	for _, id := range ids {
-		a = max(a, uint32(id))
-	}
-	return max(a, b, c, d)
 }
 
 func (g *GroupLimits) checkSlots(t *PageTable, first int) error {

@@ -170,7 +170,12 @@ func (s *Lane) takeTurn(seq *Sequence) {
 
 // longestWaiting are those whose turn it is, at most one for each row.
 func longestWaiting(all []*Sequence, rows int) []*Sequence {
-	slices.SortFunc(all, func(a, b *Sequence) int { return cmp.Compare(a.turn, b.turn) })
+	for i := 1; i < len(all); i++ {
+		if all[i-1].turn > all[i].turn { // mostly they are in turn: each was in the step before
+			slices.SortFunc(all, func(a, b *Sequence) int { return cmp.Compare(a.turn, b.turn) })
+			break
+		}
+	}
 	return all[:min(len(all), rows)]
 }
 
@@ -194,16 +199,18 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	if err != nil {
 		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
-	c := chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1}
-	s.scorePrompt(&c, row)
+	s.next.chunks = append(s.next.chunks, chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1})
+	c := &s.next.chunks[len(s.next.chunks)-1]
+	if seq.request.ScorePrompt {
+		s.scorePrompt(c, row)
+	}
 	s.next.shape.Add(s.limits.Groups, seq.planned, n)
 	s.next.rows[seq.request.Class] += n
 	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {
-		s.sample(&c, row+n-1)
+		s.sample(c, row+n-1)
 	}
 	s.next.shape.Outputs = len(batch.Outputs)
-	s.next.chunks = append(s.next.chunks, c)
 	s.takeTurn(seq)
 	seq.plan = s.plans
 	return n
@@ -237,9 +244,6 @@ func (s *Lane) holdsSampling(seq *Sequence) bool {
 // scorePrompt asks for the log-probabilities of the prompt's own tokens.
 func (s *Lane) scorePrompt(c *chunk, row int) {
 	seq := c.seq
-	if !seq.request.ScorePrompt {
-		return
-	}
 	for i := range c.tokens {
 		next := seq.planned + i + 1
 		if next <= seq.scored || next >= len(seq.request.Prompt) {

@@ -158,7 +158,7 @@ func (s *Lane) take(seq *Sequence, prefix int) {
 		for i := t.base; i < prefix; i++ {
 			id := pool.pageOf(seq, i)
 			pool.share(id)
-			t.pages = append(t.pages, id)
+			t.pages.Append(id)
 			if seq.isUse() {
 				pool.saves(pool.pages[id].node)
 			}
