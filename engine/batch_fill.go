@@ -196,12 +196,22 @@ func (g *GroupLimits) checkSlots(t *PageTable, first int) error {
 // AddOutput asks for o, with its penalties, biases and targets, and returns the output's index, which is also
 // its index in Results. o.FirstPenalty and the like are filled in here.
 func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets ...int32) (int, error) {
-	if err := b.checkOutput(&o); err != nil {
+	a := Ask(o)
+	return b.AddAsked(&a, int(o.Row), penalties, biases, targets...)
+}
+
+// AddAsked is as AddOutput, for what a asks of the row.
+func (b *Batch) AddAsked(a *Asked, row int, penalties []Penalty, biases []Bias, targets ...int32) (int, error) {
+	if err := b.checkAsked(a, row); err != nil {
 		return 0, err
 	}
 	if err := b.checkLists(penalties, biases, targets); err != nil {
 		return 0, err
 	}
+	n := len(b.Outputs) + 1
+	b.Outputs = append(b.Outputs, a.output)
+	o := &b.Outputs[n-1]
+	o.Row = int32(row)
 	o.FirstPenalty, o.PenaltyCount = int32(len(b.Penalties)), int32(len(penalties))
 	o.FirstBias, o.BiasCount = int32(len(b.Biases)), int32(len(biases))
 	o.FirstTarget, o.TargetCount = int32(len(b.Targets)), int32(len(targets))
@@ -209,8 +219,6 @@ func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets 
 	b.Biases = append(b.Biases, biases...)
 	b.Targets = append(b.Targets, targets...)
 	b.TargetLogits = b.TargetLogits[:len(b.Targets)]
-	b.Outputs = append(b.Outputs, o)
-	n := len(b.Outputs)
 	b.Results = b.Results[:n]
 	b.Top = b.Top[:n*b.limits.MaxTop]
 	if o.Mode&WholeRow != 0 {
@@ -220,18 +228,18 @@ func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets 
 	return n - 1, nil
 }
 
-func (b *Batch) checkOutput(o *Output) error {
+func (b *Batch) checkAsked(a *Asked, row int) error {
 	switch {
 	case len(b.Outputs) == b.limits.MaxOutputs:
 		return &BatchError{Field: "outputs", Reason: "more output rows than the step holds"}
-	case o.Row < 0 || int(o.Row) >= len(b.Tokens):
+	case row < 0 || row >= len(b.Tokens):
 		return &BatchError{Field: "outputs", Reason: "a row outside the batch"}
-	case o.Mask != 0:
+	case a.output.Mask != 0:
 		return &BatchError{Field: "outputs", Reason: "a token mask, and the instance has none"}
-	case o.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
+	case a.output.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
 	}
-	return o.check(&b.limits)
+	return a.check(&b.limits)
 }
 
 func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) error {

@@ -8,11 +8,29 @@ import (
 // This file owns what one output may ask for, whatever else is in its batch: AddOutput holds a batch to it, and whoever takes
 // requests holds them to it first, since an output that is refused only when its step is planned has nobody left to tell.
 
+// Asked is an output that is asked for again and again, of a row of each step. What it says is checked when a batch first takes it.
+type Asked struct {
+	output  Output
+	checked bool // by a batch of these limits:
+	limits  struct{ vocab, top int }
+}
+
+// Ask makes one; its Row does not count.
+func Ask(o Output) Asked { return Asked{output: o} }
+
+// check is as Output.Check, at the first time.
+func (a *Asked) check(l *Limits) error {
+	if a.checked && a.limits.vocab == l.Vocab && a.limits.top == l.MaxTop {
+		return nil
+	}
+	err := a.output.Check(*l)
+	a.checked, a.limits.vocab, a.limits.top = err == nil, l.Vocab, l.MaxTop
+	return err
+}
+
 // Check tells what is wrong with o on an instance of these limits; its Row and Mask are the batch's to judge. Of fields
 // that o's mode does not need only those count that are indices.
-func (o Output) Check(l Limits) error { return o.check(&l) }
-
-func (o *Output) check(l *Limits) error {
+func (o Output) Check(l Limits) error {
 	switch most := min(l.MaxTop, l.Vocab); {
 	case o.Mode&^allModes != 0:
 		return outputError("mode %d, of which no bit but %d is known", o.Mode, allModes)

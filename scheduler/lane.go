@@ -131,7 +131,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
-		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)), told: make([]engine.PageTable, len(groups)),
 	}
 	s.cache.watch(groups)
 	s.budget = s.mostBackground()

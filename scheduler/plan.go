@@ -218,9 +218,7 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 
 // sample asks for the sequence's next token.
 func (s *Lane) sample(c *chunk, row int) {
-	asks := &c.seq.asks
-	asks.Row = int32(row)
-	at, err := s.next.batch.AddOutput(*asks, c.seq.penalties, c.seq.biases())
+	at, err := s.next.batch.AddAsked(&c.seq.asks, row, c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
@@ -264,14 +262,14 @@ func (s *Lane) scorePrompt(c *chunk, row int) {
 	}
 }
 
-// output is the sampled row's request to the engine.
-func (r *Request) output(row int) engine.Output {
+// output is what a sampled row asks of the engine.
+func (r *Request) output() engine.Output {
 	p, mode := &r.Sampling, engine.Sample
 	if r.reportsLogprobs() {
 		mode |= engine.LogSumExp | engine.Rank
 	}
 	return engine.Output{
-		Row: int32(row), Mode: mode, Top: int32(r.Top), Temperature: p.Temperature,
+		Mode: mode, Top: int32(r.Top), Temperature: p.Temperature,
 		TopK: int32(min(p.TopK, math.MaxInt32)), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
 		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(r.Choice),
 	}

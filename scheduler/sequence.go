@@ -30,7 +30,7 @@ type Sequence struct {
 	generation generation // whose weights compute it: the newest until it begins
 	tenant     *tenant    // whose counter it is charged to
 	loan       loan
-	asks       engine.Output // of a sampled row
+	asks       engine.Asked // of a sampled row
 	penalties  []engine.Penalty
 	request    Request
 
@@ -70,7 +70,7 @@ type Sequence struct {
 
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
-		request: r, asks: r.output(0), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
+		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append([]int32(nil), r.Prompt...),
 	}
 }

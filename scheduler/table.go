@@ -167,9 +167,8 @@ func (s *Lane) advanceRest() {
 
 // tables are what a step is told of the sequence. They are good until the next call.
 func (s *Lane) tables(seq *Sequence) []engine.PageTable {
-	s.told = s.told[:0]
 	for g := range s.groups {
-		s.told = append(s.told, s.groups[g].of(&seq.tables[g], seq.planned))
+		s.told[g] = s.groups[g].of(&seq.tables[g], seq.planned)
 	}
 	return s.told
 }

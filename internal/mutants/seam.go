@@ -115,7 +115,7 @@ var seam = []mutant{
 	},
 	{
 		name: "request-that-no-step-holds", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestWhatNoStepHoldsIsRefused"},
-		old: "return r.output(0).Check(s.limits)", new: "return nil",
+		old: "return r.output().Check(s.limits)", new: "return nil",
 	},
 	{
 		name: "prompt-outside-vocabulary", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestWhatNoStepHoldsIsRefused"},

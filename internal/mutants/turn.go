@@ -10,6 +10,10 @@ var turn = []mutant{
 		old: "max(p.highest, uint32(id))", new: "p.highest",
 	},
 	{
+		name: "asked-of-another-vocabulary", file: "engine/output.go", pkg: "engine", tests: []string{"TestAsked"},
+		old: "a.checked && a.limits.vocab == l.Vocab", new: "a.checked",
+	},
+	{
 		name: "stopped-and-running-on", file: "scheduler/lane.go", pkg: "scheduler", tests: []string{"TestCancelWithinTwoSteps"},
 		old: "	s.stopped.Store(true)\n", new: "",
 	},
@@ -23,6 +27,6 @@ var turn = []mutant{
 	},
 	{
 		name: "client-not-woken-again", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestEventsAreTakenInOrder"},
-		old: "return len(s.events) == s.taken+1", new: "return len(s.events) == 1 && s.taken == 0 && cap(s.events) == 1",
+		old: "return len(s.events) == s.taken+1", new: "return false",
 	},
 }
