@@ -71,9 +71,13 @@ type Sequence struct {
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
 		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
-		tokens: append([]int32(nil), r.Prompt...),
+		tokens: append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, answerRoom)), r.Prompt...),
 	}
 }
+
+// answerRoom is for how many tokens of an answer there is room from the start, so that the loop allocates nothing for most; a longer one
+// grows. It is no more, since a request that asks for as many as the context holds may end soon.
+const answerRoom = 1024
 
 // Next returns the next event, in order. After the event whose Finish is not Running there is none.
 // An error is the context's.
