@@ -40,7 +40,7 @@ type Sequence struct {
 	taken   int // of events
 	ready   chan struct{}
 	detach  func() bool // ends the watch on the client's context
-	wake    func()
+	wake    func()      // the loop, to take note of a stop
 	now     func() time.Time
 	arrived time.Time
 	stopped atomic.Bool
