@@ -48,6 +48,9 @@ type PageTable struct {
 	Base   int     // pages before Pages[0] that the sequence no longer has
 	Pages  []int32 // at least up to the last position of the step; slots: read and written one
 	Length int     // of mask Cross: positions that are there
+
+	kept    bool // by PageIDs, that says which is the highest
+	highest uint32
 }
 
 // AddVector appends an input row and returns the token that stands for it, for AddSequence.
@@ -78,13 +81,13 @@ func (b *Batch) AddSequence(tokens []int32, first int, tables []PageTable) (row 
 	for i := range tokens {
 		b.Positions = append(b.Positions, int32(first+i))
 	}
-	for g, t := range tables {
-		b.addTable(b.limits.Groups[g], t, first+len(tokens))
+	for g := range tables {
+		b.addTable(&b.limits.Groups[g], &tables[g], first+len(tokens))
 	}
 	return row, nil
 }
 
-func (b *Batch) addTable(g GroupLimits, t PageTable, length int) {
+func (b *Batch) addTable(g *GroupLimits, t *PageTable, length int) {
 	need := len(t.Pages)
 	if g.Mask == Cross {
 		length = t.Length
@@ -139,12 +142,11 @@ func (b *Batch) checkTables(first, last int, tables []PageTable) error {
 		return &BatchError{Field: "tables", Reason: "not one for each group"}
 	}
 	total := len(b.Pages)
-	for i, t := range tables {
-		g := b.limits.Groups[i]
-		if err := g.checkTable(t, first, last); err != nil {
+	for i := range tables {
+		if err := b.limits.Groups[i].checkTable(&tables[i], first, last); err != nil {
 			return err
 		}
-		total += len(t.Pages)
+		total += len(tables[i].Pages)
 	}
 	if total > cap(b.Pages) {
 		return &BatchError{Field: "pages", Reason: "page tables larger than the step holds"}
@@ -153,15 +155,11 @@ func (b *Batch) checkTables(first, last int, tables []PageTable) error {
 }
 
 // checkTable wants every page that the rows from first to last read or write.
-func (g GroupLimits) checkTable(t PageTable, first, last int) error {
+func (g *GroupLimits) checkTable(t *PageTable, first, last int) error {
 	if g.Slots {
 		return g.checkSlots(t, first)
 	}
-	highest := uint32(0) // without a branch: tables of long contexts are most of what a step is told
-	for _, p := range t.Pages {
-		highest = max(highest, uint32(p)) // a negative one is above all
-	}
-	if len(t.Pages) > 0 && uint64(highest) >= uint64(g.Pages) {
+	if len(t.Pages) > 0 && uint64(highestOf(t)) >= uint64(g.Pages) {
 		return &BatchError{Field: "pages", Reason: "a page outside the pool"}
 	}
 	length := last
@@ -183,7 +181,7 @@ func (g GroupLimits) checkTable(t PageTable, first, last int) error {
 	return nil
 }
 
-func (g GroupLimits) checkSlots(t PageTable, first int) error {
+func (g *GroupLimits) checkSlots(t *PageTable, first int) error {
 	for _, p := range t.Pages {
 		if (p < 0 || int(p) >= g.Pages) && p != NoSlot {
 			return &BatchError{Field: "pages", Reason: "a slot outside the pool"}
@@ -198,12 +196,22 @@ func (g GroupLimits) checkSlots(t PageTable, first int) error {
 // AddOutput asks for o, with its penalties, biases and targets, and returns the output's index, which is also
 // its index in Results. o.FirstPenalty and the like are filled in here.
 func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets ...int32) (int, error) {
-	if err := b.checkOutput(o); err != nil {
+	a := Ask(o)
+	return b.AddAsked(&a, int(o.Row), penalties, biases, targets...)
+}
+
+// AddAsked is as AddOutput, for what a asks of the row.
+func (b *Batch) AddAsked(a *Asked, row int, penalties []Penalty, biases []Bias, targets ...int32) (int, error) {
+	if err := b.checkAsked(a, row); err != nil {
 		return 0, err
 	}
 	if err := b.checkLists(penalties, biases, targets); err != nil {
 		return 0, err
 	}
+	n := len(b.Outputs) + 1
+	b.Outputs = append(b.Outputs, a.output)
+	o := &b.Outputs[n-1]
+	o.Row = int32(row)
 	o.FirstPenalty, o.PenaltyCount = int32(len(b.Penalties)), int32(len(penalties))
 	o.FirstBias, o.BiasCount = int32(len(b.Biases)), int32(len(biases))
 	o.FirstTarget, o.TargetCount = int32(len(b.Targets)), int32(len(targets))
@@ -211,8 +219,6 @@ func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets 
 	b.Biases = append(b.Biases, biases...)
 	b.Targets = append(b.Targets, targets...)
 	b.TargetLogits = b.TargetLogits[:len(b.Targets)]
-	b.Outputs = append(b.Outputs, o)
-	n := len(b.Outputs)
 	b.Results = b.Results[:n]
 	b.Top = b.Top[:n*b.limits.MaxTop]
 	if o.Mode&WholeRow != 0 {
@@ -222,18 +228,18 @@ func (b *Batch) AddOutput(o Output, penalties []Penalty, biases []Bias, targets 
 	return n - 1, nil
 }
 
-func (b *Batch) checkOutput(o Output) error {
+func (b *Batch) checkAsked(a *Asked, row int) error {
 	switch {
 	case len(b.Outputs) == b.limits.MaxOutputs:
 		return &BatchError{Field: "outputs", Reason: "more output rows than the step holds"}
-	case o.Row < 0 || int(o.Row) >= len(b.Tokens):
+	case row < 0 || row >= len(b.Tokens):
 		return &BatchError{Field: "outputs", Reason: "a row outside the batch"}
-	case o.Mask != 0:
+	case a.output.Mask != 0:
 		return &BatchError{Field: "outputs", Reason: "a token mask, and the instance has none"}
-	case o.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
+	case a.output.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
 	}
-	return o.Check(b.limits)
+	return a.check(&b.limits)
 }
 
 func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) error {
@@ -273,6 +279,6 @@ func (b *Batch) TopOf(i int) []TopToken {
 
 // TargetLogitsOf returns the raw logits of the targets that output i listed.
 func (b *Batch) TargetLogitsOf(i int) []float32 {
-	o := b.Outputs[i]
+	o := &b.Outputs[i]
 	return b.TargetLogits[o.FirstTarget:][:o.TargetCount]
 }

@@ -56,9 +56,11 @@ func (g Group) PagesFor(positions, stepTokens int) int {
 }
 
 // FirstSeen is the first position that a query at position sees.
-func (g Group) FirstSeen(position int) int {
-	if g.Mask == Window {
-		return max(0, position-g.Window+1)
+func (g Group) FirstSeen(position int) int { return firstSeen(g.Mask, g.Window, position) }
+
+func firstSeen(m Mask, window, position int) int {
+	if m == Window {
+		return max(0, position-window+1)
 	}
 	return 0
 }
@@ -96,7 +98,7 @@ func (g GroupLimits) group() Group {
 }
 
 // FirstSeen is as Group.FirstSeen.
-func (g GroupLimits) FirstSeen(position int) int { return g.group().FirstSeen(position) }
+func (g *GroupLimits) FirstSeen(position int) int { return firstSeen(g.Mask, g.Window, position) }
 
 // PagesFor is as Group.PagesFor.
 func (g GroupLimits) PagesFor(positions, stepTokens int) int {

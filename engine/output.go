@@ -8,6 +8,26 @@ import (
 // This file owns what one output may ask for, whatever else is in its batch: AddOutput holds a batch to it, and whoever takes
 // requests holds them to it first, since an output that is refused only when its step is planned has nobody left to tell.
 
+// Asked is an output that is asked for again and again, of a row of each step. What it says is checked when a batch first takes it.
+type Asked struct {
+	output  Output
+	checked bool // by a batch of these limits:
+	limits  struct{ vocab, top int }
+}
+
+// Ask makes one; its Row does not count.
+func Ask(o Output) Asked { return Asked{output: o} }
+
+// check is as Output.Check, at the first time.
+func (a *Asked) check(l *Limits) error {
+	if a.checked && a.limits.vocab == l.Vocab && a.limits.top == l.MaxTop {
+		return nil
+	}
+	err := a.output.Check(*l)
+	a.checked, a.limits.vocab, a.limits.top = err == nil, l.Vocab, l.MaxTop
+	return err
+}
+
 // Check tells what is wrong with o on an instance of these limits; its Row and Mask are the batch's to judge. Of fields
 // that o's mode does not need only those count that are indices.
 func (o Output) Check(l Limits) error {
@@ -26,22 +46,24 @@ func (o Output) Check(l Limits) error {
 
 const allModes = Sample | Score | WholeRow | LogSumExp | Rank
 
+// samplingNumbers are what checkSampling holds to their bounds, in its order.
+var samplingNumbers = [...]struct {
+	what        string
+	least, most float32
+}{
+	{"temperature", 0, math.MaxFloat32}, {"top-p", 0, 1}, {"min-p", 0, 1},
+	{"repetition penalty", 0, math.MaxFloat32},
+	{"presence penalty", -math.MaxFloat32, math.MaxFloat32}, {"frequency penalty", -math.MaxFloat32, math.MaxFloat32},
+}
+
 // checkSampling refuses numbers that mean nothing, which would draw something all the same.
-func (o Output) checkSampling() error {
+func (o *Output) checkSampling() error {
 	if o.TopK < 0 {
 		return outputError("top-k %d: it must be 0, which is all, or more", o.TopK)
 	}
-	for _, n := range []struct {
-		what        string
-		value       float32
-		least, most float32
-	}{
-		{"temperature", o.Temperature, 0, math.MaxFloat32}, {"top-p", o.TopP, 0, 1}, {"min-p", o.MinP, 0, 1},
-		{"repetition penalty", o.Repetition, 0, math.MaxFloat32},
-		{"presence penalty", o.Presence, -math.MaxFloat32, math.MaxFloat32}, {"frequency penalty", o.Frequency, -math.MaxFloat32, math.MaxFloat32},
-	} {
-		if !(n.value >= n.least && n.value <= n.most) { // so NaN is refused
-			return outputError("a %s of %g: it must lie between %g and %g", n.what, n.value, n.least, n.most)
+	for i, value := range [...]float32{o.Temperature, o.TopP, o.MinP, o.Repetition, o.Presence, o.Frequency} {
+		if n := &samplingNumbers[i]; !(value >= n.least && value <= n.most) { // so NaN is refused
+			return outputError("a %s of %g: it must lie between %g and %g", n.what, value, n.least, n.most)
 		}
 	}
 	return nil

@@ -33,7 +33,7 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 		if err := s.admissible(r); err != nil {
 			return nil, err
 		}
-		all[i] = newSequence(r, s.wake, s.loop.config.Now)
+		all[i] = newSequence(r, s.noteStop, s.loop.config.Now)
 	}
 	s.hash(all)
 	for i, seq := range all {
@@ -110,7 +110,7 @@ func (s *Lane) computable(r Request) error {
 	if r.MaxTokens < 0 || r.Top > math.MaxInt32 || r.Sampling.TopK < math.MinInt32 {
 		return &engine.BatchError{Field: "outputs", Reason: fmt.Sprintf("%d tokens, %d top tokens, top-k %d: out of range", r.MaxTokens, r.Top, r.Sampling.TopK)}
 	}
-	return r.output(0).Check(s.limits)
+	return r.output().Check(s.limits)
 }
 
 // enterQueue counts a sequence that comes back to the queue.

@@ -72,7 +72,7 @@ func (l *Loop) decoding(but *Lane) (least time.Duration) {
 
 // noteDecoding remembers how long an ordinary step takes by its decode rows alone.
 func (s *Lane) noteDecoding() {
-	switch s.next.base = ShapeOf(s.next.batch); {
+	switch s.next.base = s.next.shape; {
 	case s.next.kind != ordinary:
 	case s.next.decodes:
 		s.decodes = s.predict(s.next.base)

@@ -70,15 +70,14 @@ func (s *Lane) lookUp(seq *Sequence, prefix int) {
 // observe notes how long a step took, for what computing a page again would: one whose rows are prompts', mostly, since a row that
 // decodes waits for weights.
 func (c *cache) observe(done *step, took time.Duration) {
-	rows, decoding, seen := 0, 0, 0
-	for _, k := range done.chunks {
-		rows += k.tokens
+	rows := done.shape.Decode + done.shape.Prefill
+	if done.shape.Decode*4 > rows {
+		return
+	}
+	seen := 0
+	for i := range done.chunks {
+		k := &done.chunks[i]
 		seen += k.tokens * (k.from + k.tokens/2)
-		if k.tokens == 1 {
-			decoding++
-		}
 	}
-	if decoding*4 <= rows {
-		c.heat.again.observe(rows, seen, took)
-	}
+	c.heat.again.observe(rows, seen, took)
 }

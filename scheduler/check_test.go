@@ -25,6 +25,21 @@ func (s *Lane) check() error {
 			return fmt.Errorf("one that waits holds %d tables, %d positions, %d tokens of %d", len(seq.tables), seq.planned, len(seq.tokens), seq.known())
 		}
 	}
+	return s.checkCounts()
+}
+
+// checkCounts wants of the step being planned what its batch would tell.
+func (s *Lane) checkCounts() error {
+	if s.next == nil {
+		return nil
+	}
+	var rows [classes]int
+	for i := range s.next.chunks {
+		rows[s.next.chunks[i].seq.request.Class] += s.next.chunks[i].tokens
+	}
+	if shape := ShapeOf(s.next.batch); shape != s.next.shape || rows != s.next.rows {
+		return fmt.Errorf("the step is %+v with rows %v, counted as %+v with %v", shape, rows, s.next.shape, s.next.rows)
+	}
 	return nil
 }
 
@@ -46,7 +61,7 @@ func (s *Lane) checkShadows() error {
 func (s *Lane) users(g int) []int {
 	users := make([]int, len(s.groups[g].pool.pages))
 	for _, seq := range s.running {
-		for _, id := range seq.tables[g].pages {
+		for _, id := range seq.tables[g].pages.Table(0).Pages {
 			users[id]++
 		}
 	}
@@ -63,10 +78,10 @@ func (s *Lane) users(g int) []int {
 // checkTable wants the pages of all positions that are planned and seen, and no more than the sequence may hold.
 func (g *group) checkTable(t *table, seq *Sequence) error {
 	switch {
-	case len(t.pages) > g.most:
-		return fmt.Errorf("%d pages held, %d at most", len(t.pages), g.most)
-	case g.Slots && len(t.pages) != 2:
-		return fmt.Errorf("%d slots", len(t.pages))
+	case t.pages.Len() > g.most:
+		return fmt.Errorf("%d pages held, %d at most", t.pages.Len(), g.most)
+	case g.Slots && t.pages.Len() != 2:
+		return fmt.Errorf("%d slots", t.pages.Len())
 	case g.Slots:
 		return nil
 	case t.base > g.firstPage(seq.planned):

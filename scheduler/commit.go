@@ -18,15 +18,14 @@ func (s *Lane) commit(done *step) {
 			s.stats.DiscardedTokens += uint64(c.tokens)
 			continue
 		}
-		event, isLast := s.outcome(done.batch, *c)
-		event.At = s.stats.Progress // a clock for each token takes a tenth of the loop's time
-		switch {
+		event := Event{At: s.stats.Progress} // a clock for each token takes a tenth of the loop's time
+		switch isLast := s.outcome(done.batch, c, &event); {
 		case isLast:
 			c.seq.ended = true
 			s.part(c.seq, event)
 			ended++
 		case event.HasToken:
-			c.seq.deliver(event)
+			c.seq.deliver(&event)
 		}
 	}
 	if ended > 0 {
@@ -37,17 +36,19 @@ func (s *Lane) commit(done *step) {
 
 // outcome is what a chunk's sequence hears last of the step, and whether that is its end. Pages behind logits that are no
 // numbers are not published.
-func (s *Lane) outcome(b *engine.Batch, c chunk) (e Event, ended bool) {
+func (s *Lane) outcome(b *engine.Batch, c *chunk, e *Event) (ended bool) {
 	if err := c.failed(b); err != nil {
-		return Event{Finish: Failed, Err: err}, true
+		e.Finish, e.Err = Failed, err
+		return true
 	}
 	s.progress(c)
 	deliverScores(b, c)
-	return s.result(b, c)
+	s.result(b, c, e)
+	return e.Finish != Running
 }
 
 // failed is why the chunk's outputs can't be used, or nil.
-func (c chunk) failed(b *engine.Batch) error {
+func (c *chunk) failed(b *engine.Batch) error {
 	for i := range c.scored {
 		if err := b.OutputError(c.score + i); err != nil {
 			return err
@@ -75,7 +76,7 @@ func (s *Lane) undo(aborted *step) {
 
 // progress notes what is computed and publishes the pages that became full. Their tokens are known: those
 // that this step computed were sampled by earlier ones.
-func (s *Lane) progress(c chunk) {
+func (s *Lane) progress(c *chunk) {
 	seq := c.seq
 	if c.tokens == 1 && seq.generated > 0 {
 		s.stats.DecodeTokens++
@@ -89,36 +90,35 @@ func (s *Lane) progress(c chunk) {
 	}
 }
 
-func deliverScores(b *engine.Batch, c chunk) {
+func deliverScores(b *engine.Batch, c *chunk) {
 	for i := range c.scored {
 		at := c.score + i
-		r := b.Results[at]
+		r := &b.Results[at]
 		c.seq.scored++
-		c.seq.deliver(Event{
+		c.seq.deliver(&Event{
 			Token: r.Token, HasToken: true, Prompt: true, Logprob: r.TargetLogit - r.LogSumExp, Rank: r.Rank,
 			Top: alternatives(b, at),
 		})
 	}
 }
 
-// result is the event of a sampled token, and whether it is the last.
-func (s *Lane) result(b *engine.Batch, c chunk) (e Event, ended bool) {
+// result is the event of a sampled token.
+func (s *Lane) result(b *engine.Batch, c *chunk, e *Event) {
 	seq := c.seq
 	if c.sample < 0 {
-		if seq.sampling() || seq.computed < len(seq.tokens) {
-			return Event{}, false
+		if !seq.sampling() && seq.computed == len(seq.tokens) {
+			e.Finish = Length // max_tokens 0: the prompt was all
 		}
-		return Event{Finish: Length}, true // max_tokens 0: the prompt was all
+		return
 	}
-	r := b.Results[c.sample]
+	r := &b.Results[c.sample]
 	seq.append(r.Token)
 	seq.chargeAnswer(&s.policy.rules)
-	e = Event{Token: r.Token, HasToken: true, Rank: r.Rank, Top: alternatives(b, c.sample)}
+	e.Token, e.HasToken, e.Rank, e.Top = r.Token, true, r.Rank, alternatives(b, c.sample)
 	if seq.request.reportsLogprobs() {
 		e.Logprob = r.Logit - r.LogSumExp
 	}
 	e.Finish = seq.finish(r.Token, s.limits.MaxContext)
-	return e, e.Finish != Running
 }
 
 // finish tells whether the token just appended ends the sequence.

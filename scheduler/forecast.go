@@ -208,7 +208,7 @@ func (s *Lane) foresee() {
 	s.costs.mu.Lock()
 	defer s.costs.mu.Unlock()
 	model := s.costs.model
-	f.step = model.Predict(ShapeOf(s.next.batch))
+	f.step = model.Predict(s.next.shape)
 	f.full = s.config.StepTokens
 	full := base
 	full.Prefill += max(1, s.config.StepTokens-base.Decode)

@@ -69,7 +69,8 @@ type Lane struct {
 	ended      bool     // the loop has let the lane go
 	refusal    error
 	governance Governance
-	afterwards sync.Mutex // held by who asks when the lane has ended
+	afterwards sync.Mutex  // held by who asks when the lane has ended
+	stopped    atomic.Bool // a sequence was stopped, of which the loop has not taken note
 
 	// The loop's own.
 	policy  policy
@@ -131,7 +132,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
-		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)),
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)), told: make([]engine.PageTable, len(groups)),
 	}
 	s.cache.watch(groups, s.policy.with(byHotness))
 	s.budget = s.mostBackground()
@@ -155,6 +156,12 @@ func (s *Lane) Snapshot() Snapshot {
 }
 
 func (s *Lane) wake() { s.loop.wake() }
+
+// noteStop is for a sequence that was stopped.
+func (s *Lane) noteStop() {
+	s.stopped.Store(true)
+	s.wake()
+}
 
 // Done is closed when the lane has ended: drained, broken, or with the loop. All its sequences have had their last event, and no step
 // of it is under way.

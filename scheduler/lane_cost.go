@@ -49,16 +49,10 @@ func (s *Lane) account(done *step, took time.Duration) {
 	if took > 0 {
 		s.used[done.class] += (took - done.predicted).Seconds()
 	}
-	var rows [classes]int
-	all := 0
-	for i := range done.chunks {
-		c := &done.chunks[i]
-		rows[c.seq.request.Class] += c.tokens
-		all += c.tokens
-	}
+	all := done.shape.Decode + done.shape.Prefill
 	var by [classes]time.Duration
 	for c := range by {
-		by[c] = took * time.Duration(rows[c]) / time.Duration(max(1, all))
+		by[c] = took * time.Duration(done.rows[c]) / time.Duration(max(1, all))
 	}
 	s.shares.spent(by, &s.present, &s.policy.rules)
 	s.loop.shares.spent(by, &s.loop.present, &s.policy.rules)

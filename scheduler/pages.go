@@ -130,23 +130,28 @@ func (p *pagePool) parent(before int32) (n int32, ok bool) {
 // computes the same: ask again.
 func (p *pagePool) publish(id, before int32, k pageKey, position int) bool {
 	pg := &p.pages[id]
-	parent, ok := p.parent(before)
-	n, taken := p.find(k)
-	switch {
-	case pg.node != none: // announced
-	case !taken && !ok:
+	if pg.node == none && !p.enter(id, before, k, position) { // it was not announced
 		return false
-	case !taken:
-		pg.node = p.insert(k, parent, id, position, pg.owner.isUse())
-	default:
-		other := p.nodes[n].page
-		if p.pages[other].state == computing {
-			return false
-		}
-		p.meet(n, id)
 	}
 	pg.state, pg.owner = ready, nil
 	return true
+}
+
+// enter gives a page of content k its node, if it can have one now.
+func (p *pagePool) enter(id, before int32, k pageKey, position int) bool {
+	n, taken := p.find(k)
+	if taken {
+		if p.pages[p.nodes[n].page].state == computing {
+			return false
+		}
+		p.meet(n, id)
+		return true
+	}
+	parent, ok := p.parent(before)
+	if ok {
+		p.pages[id].node = p.insert(k, parent, id, position, p.pages[id].owner.isUse())
+	}
+	return ok
 }
 
 // meet gives the node a second page of the same content.

@@ -115,7 +115,7 @@ func (g *group) holds(p *pin) int { return p.size() - g.firstPage(p.size()*engin
 
 // compute queues the pin's sequence. The queue's length is for clients; pins are few.
 func (s *Lane) compute(p *pin) {
-	p.sequence = newSequence(p.request, s.wake, s.loop.config.Now)
+	p.sequence = newSequence(p.request, s.noteStop, s.loop.config.Now)
 	p.sequence.pin = p
 	p.sequence.queuedRows = len(p.request.Prompt)
 	s.mu.Lock()
@@ -139,8 +139,9 @@ func (s *Lane) hold(seq *Sequence) {
 	p.pages = make([][]int32, len(s.groups))
 	for g := range s.groups {
 		first, t := p.size()-s.groups[g].holds(p), &seq.tables[g]
-		p.pages[g] = slices.Clone(t.pages[first-t.base : p.size()-t.base])
-		for _, id := range p.pages[g] {
+		for i := first; i < p.size(); i++ {
+			id := t.pages.At(i - t.base)
+			p.pages[g] = append(p.pages[g], id)
 			s.groups[g].pool.share(id)
 		}
 	}

@@ -34,7 +34,6 @@ func (s *Lane) plan(kind stepKind) {
 	s.next = s.steps.next()
 	s.next.kind, s.next.batch.Background = kind, kind == givesWay
 	s.plans++ // nobody is in the step
-	s.keepPages()
 	if kind == ordinary {
 		s.displace()
 	}
@@ -60,7 +59,9 @@ func (s *Lane) fill(g engine.Generation) {
 	if s.next.kind == givesWay {
 		budget = s.budget
 	}
-	s.keepPages()
+	if len(s.waiting) > 0 || s.isShort() {
+		s.keepPages()
+	}
 	budget -= s.planDecoding(g, budget)
 	s.advanceRest()
 	s.admit()
@@ -154,7 +155,7 @@ func (s *Lane) isDue(c Class) bool { return s.policy.with(withShares) && s.share
 func (s *Lane) unplanned(g engine.Generation) []*Sequence {
 	s.wanting = s.wanting[:0]
 	for _, seq := range s.running {
-		if seq.generation.id == g && seq.pending() > 0 && !s.isPlanned(seq) && s.isWanted(seq) {
+		if !s.isPlanned(seq) && seq.generation.id == g && seq.pending() > 0 && s.isWanted(seq) {
 			s.wanting = append(s.wanting, seq)
 		}
 	}
@@ -169,7 +170,12 @@ func (s *Lane) takeTurn(seq *Sequence) {
 
 // longestWaiting are those whose turn it is, at most one for each row.
 func longestWaiting(all []*Sequence, rows int) []*Sequence {
-	slices.SortFunc(all, func(a, b *Sequence) int { return cmp.Compare(a.turn, b.turn) })
+	for i := 1; i < len(all); i++ {
+		if all[i-1].turn > all[i].turn { // mostly they are in turn: each was in the step before
+			slices.SortFunc(all, func(a, b *Sequence) int { return cmp.Compare(a.turn, b.turn) })
+			break
+		}
+	}
 	return all[:min(len(all), rows)]
 }
 
@@ -193,13 +199,18 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	if err != nil {
 		return 0 // the batch is full, or pages are missing: the sequence is in a later one
 	}
-	c := chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1}
-	s.scorePrompt(&c, row)
+	s.next.chunks = append(s.next.chunks, chunk{seq: seq, releases: seq.releases, from: seq.planned, tokens: n, sample: -1, score: -1})
+	c := &s.next.chunks[len(s.next.chunks)-1]
+	if seq.request.ScorePrompt {
+		s.scorePrompt(c, row)
+	}
+	s.next.shape.Add(s.limits.Groups, seq.planned, n)
+	s.next.rows[seq.request.Class] += n
 	s.moveOn(seq, n)
 	if seq.pending() == 0 && seq.sampling() {
-		s.sample(&c, row+n-1)
+		s.sample(c, row+n-1)
 	}
-	s.next.chunks = append(s.next.chunks, c)
+	s.next.shape.Outputs = len(batch.Outputs)
 	s.takeTurn(seq)
 	seq.plan = s.plans
 	return n
@@ -207,14 +218,13 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 
 // sample asks for the sequence's next token.
 func (s *Lane) sample(c *chunk, row int) {
-	sampling := c.seq.request.Sampling
-	at, err := s.next.batch.AddOutput(c.seq.request.output(row), c.seq.penalties, c.seq.biases())
+	at, err := s.next.batch.AddAsked(&c.seq.asks, row, c.seq.penalties, c.seq.biases())
 	if err != nil {
 		return
 	}
 	c.sample = at
 	c.seq.expect(at, s.limits.MaxContext)
-	s.next.penalised = s.next.penalised || sampling.penalises()
+	s.next.penalised = s.next.penalised || c.seq.request.Sampling.penalises()
 }
 
 // holdsSampling tells whether the step being planned has room for the sequence's penalties and biases.
@@ -232,9 +242,6 @@ func (s *Lane) holdsSampling(seq *Sequence) bool {
 // scorePrompt asks for the log-probabilities of the prompt's own tokens.
 func (s *Lane) scorePrompt(c *chunk, row int) {
 	seq := c.seq
-	if !seq.request.ScorePrompt {
-		return
-	}
 	for i := range c.tokens {
 		next := seq.planned + i + 1
 		if next <= seq.scored || next >= len(seq.request.Prompt) {
@@ -255,14 +262,14 @@ func (s *Lane) scorePrompt(c *chunk, row int) {
 	}
 }
 
-// output is the sampled row's request to the engine.
-func (r *Request) output(row int) engine.Output {
-	p, mode := r.Sampling, engine.Sample
+// output is what a sampled row asks of the engine.
+func (r *Request) output() engine.Output {
+	p, mode := &r.Sampling, engine.Sample
 	if r.reportsLogprobs() {
 		mode |= engine.LogSumExp | engine.Rank
 	}
 	return engine.Output{
-		Row: int32(row), Mode: mode, Top: int32(r.Top), Temperature: p.Temperature,
+		Mode: mode, Top: int32(r.Top), Temperature: p.Temperature,
 		TopK: int32(min(p.TopK, math.MaxInt32)), TopP: p.TopP, MinP: p.MinP, Repetition: p.Repetition, Presence: p.Presence,
 		Frequency: p.Frequency, Seed: p.Seed, Choice: int32(r.Choice),
 	}

@@ -155,10 +155,11 @@ func (s *Lane) take(seq *Sequence, prefix int) {
 	for g := range s.groups {
 		pool, t := s.groups[g].pool, &seq.tables[g]
 		t.base, t.published = s.groups[g].firstPage(prefix*engine.PageTokens), prefix
+		t.pages.Grow(s.groups[g].reach(t, len(seq.tokens)+min(seq.request.MaxTokens-seq.generated, answerRoom)) - t.base)
 		for i := t.base; i < prefix; i++ {
 			id := pool.pageOf(seq, i)
 			pool.share(id)
-			t.pages = append(t.pages, id)
+			t.pages.Append(id)
 			if seq.isUse() {
 				pool.saves(pool.pages[id].node)
 			}

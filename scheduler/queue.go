@@ -36,19 +36,21 @@ func (s *Lane) part(seq *Sequence, last Event) {
 	s.present[seq.request.Class]--
 	s.loop.present[seq.request.Class]--
 	s.loop.tenants.leave(seq.tenant)
-	seq.deliver(last)
+	seq.deliver(&last)
 }
 
 // dropStopped ends what its client no longer wants, and what still waits when its first token is due.
 func (s *Lane) dropStopped() {
 	s.now = s.loop.config.Now()
-	s.running = slices.DeleteFunc(s.running, func(seq *Sequence) bool {
-		if !seq.stopped.Load() {
-			return false
-		}
-		s.part(seq, Event{Finish: Cancelled})
-		return true
-	})
+	if s.stopped.Swap(false) {
+		s.running = slices.DeleteFunc(s.running, func(seq *Sequence) bool {
+			if !seq.stopped.Load() {
+				return false
+			}
+			s.part(seq, Event{Finish: Cancelled})
+			return true
+		})
+	}
 	s.dropWaiting()
 }
 

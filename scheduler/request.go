@@ -70,7 +70,7 @@ type Sampling struct {
 }
 
 // penalises tells whether the counts of seen tokens matter.
-func (s Sampling) penalises() bool {
+func (s *Sampling) penalises() bool {
 	return s.Repetition != 1 || s.Presence != 0 || s.Frequency != 0
 }
 

@@ -16,79 +16,106 @@ import (
 
 // Sequence is a submitted request. Its methods may be called by any goroutine.
 type Sequence struct {
-	request Request
-	wake    func()
-	now     func() time.Time
-	stopped atomic.Bool
-	arrived time.Time
-	cached  atomic.Int32 // prompt tokens taken from the prefix cache
-	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
-
-	mu     sync.Mutex
-	events []Event // not yet taken
-	ready  chan struct{}
-	detach func() bool // ends the watch on the client's context
-
-	// What follows belongs to the loop. A chunk, a preemption and a prefix hit are all the same
-	// subtraction: what is left to plan is tokens[planned:].
+	// The loop's own, which it looks at in each step: together, since with hundreds of sequences its time is that of reaching them.
+	// A chunk, a preemption and a prefix hit are all the same subtraction: what is left to plan is tokens[planned:].
 	tokens     []int32    // prompt, then answer; behind what is known, engine.PreviousRow for what steps under way sample
 	planned    int        // positions that are computed or in steps under way
 	computed   int        // positions whose K and V are in pages
-	releases   int        // how often the pages have been returned: a chunk that was planned before the last time is void
 	plan       uint64     // the last that it was in
 	turn       uint64     // grows with each step that it is in: the least has waited longest for rows
-	scored     int        // prompt tokens reported
-	generation generation // whose weights compute it: the newest until it begins
+	releases   int        // how often the pages have been returned: a chunk that was planned before the last time is void
 	tables     []table    // one in each group, while it runs
-	keys       []pageKey  // of the full pages of tokens, as far as needed
-	found      int        // pages of its prefix that were ready when it was looked for last
-	follows    following  // while it waits
-	pin        *pin       // that it computes
-	generated  int
-	unending   []engine.Bias // see biases
+	generated  int        // tokens
+	most       int        // positions that were computed, before it was sent back the last time or since
+	generation generation // whose weights compute it: the newest until it begins
+	tenant     *tenant    // whose counter it is charged to
+	loan       loan
+	asks       engine.Asked // of a sampled row
+	penalties  []engine.Penalty
+	request    Request
+
+	// Its client's and the loop's.
+	mu      sync.Mutex
+	events  []Event
+	taken   int // of events
+	ready   chan struct{}
+	detach  func() bool // ends the watch on the client's context
+	wake    func()      // the loop, to take note of a stop
+	now     func() time.Time
+	arrived time.Time
+	stopped atomic.Bool
+	cached  atomic.Int32 // prompt tokens taken from the prefix cache
+	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
+
+	// The loop's own, looked at now and then.
+	keys      []pageKey     // of the full pages of tokens, as far as needed
+	found     int           // pages of its prefix that were ready when it was looked for last
+	follows   following     // while it waits
+	scored    int           // prompt tokens reported
+	pin       *pin          // that it computes
+	unending  []engine.Bias // see biases
+	penaltyAt map[int32]int
 
 	// What the policy knows of it.
 	looked     bool // for its prefix, once
 	ended      bool
-	number     uint64  // the order in which sequences came to the lane
-	tenant     *tenant // whose counter it is charged to
-	ticket     uint64  // how many would have left the queue before it, had it been first come
-	skipped    int     // steps in a row in which other prompts had rows
-	toCompute  int     // tokens of its prompt that the cache did not have when it was given a place
-	most       int     // positions that were computed, before it was sent back the last time or since
-	charged    int     // positions that the tenant was charged for, or had from the cache
-	queuedRows int     // what it counts among those that wait
-	loan       loan
+	number     uint64   // the order in which sequences came to the lane
+	ticket     uint64   // how many would have left the queue before it, had it been first come
+	skipped    int      // steps in a row in which other prompts had rows
+	toCompute  int      // tokens of its prompt that the cache did not have when it was given a place
+	charged    int      // positions that the tenant was charged for, or had from the cache
+	queuedRows int      // what it counts among those that wait
 	standing   standing // when it was last told
-	penalties  []engine.Penalty
-	penaltyAt  map[int32]int
 }
 
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
-		request: r, wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
-		tokens: append([]int32(nil), r.Prompt...),
+		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
+		tokens: append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, answerRoom)), r.Prompt...),
 	}
 }
+
+// answerRoom is for how many tokens of an answer there is room from the start, so that the loop allocates nothing for most; a longer one
+// grows. It is no more, since a request that asks for as many as the context holds may end soon.
+const answerRoom = 1024
 
 // Next returns the next event, in order. After the event whose Finish is not Running there is none.
 // An error is the context's.
 func (s *Sequence) Next(ctx context.Context) (Event, error) {
 	for {
 		s.mu.Lock()
-		if len(s.events) > 0 {
-			e := s.events[0]
-			s.events = s.events[1:]
-			s.mu.Unlock()
+		e, there := s.takeEvent()
+		s.mu.Unlock()
+		if there {
 			return e, nil
 		}
-		s.mu.Unlock()
 		select {
 		case <-s.ready:
 		case <-ctx.Done():
 			return Event{}, ctx.Err()
 		}
 	}
+}
+
+// takeEvent takes the oldest event, if there is one. s.mu is held.
+func (s *Sequence) takeEvent() (e Event, there bool) {
+	if s.taken == len(s.events) {
+		return Event{}, false
+	}
+	e, s.events[s.taken] = s.events[s.taken], Event{}
+	if s.taken++; s.taken == len(s.events) {
+		s.events, s.taken = s.events[:0], 0 // for those to come: who keeps up costs no memory
+	}
+	return e, true
+}
+
+// addEvent adds one, and tells whether all before it were taken. s.mu is held.
+func (s *Sequence) addEvent(e *Event) (first bool) {
+	if len(s.events) == cap(s.events) && s.taken > len(s.events)/2 {
+		s.events, s.taken = s.events[:copy(s.events, s.events[s.taken:])], 0
+	}
+	s.events = append(s.events, *e)
+	return len(s.events) == s.taken+1
 }
 
 // Stop ends the sequence at the next plan; its pages are free then. It may be called at any time.
@@ -105,16 +132,18 @@ func (s *Sequence) Cached() int { return int(s.cached.Load()) }
 func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()) }
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
-func (s *Sequence) deliver(e Event) {
+func (s *Sequence) deliver(e *Event) {
 	if e.At.IsZero() {
 		e.At = s.now()
 	}
 	s.mu.Lock()
-	s.events = append(s.events, e)
+	first := s.addEvent(e)
 	s.mu.Unlock()
-	select {
-	case s.ready <- struct{}{}:
-	default:
+	if first { // else whoever takes those before finds it behind them
+		select {
+		case s.ready <- struct{}{}:
+		default:
+		}
 	}
 	if e.Finish != Running && s.detach != nil {
 		s.detach()

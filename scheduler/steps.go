@@ -34,8 +34,9 @@ type step struct {
 	batch      *engine.Batch
 	chunks     []chunk
 	generation engine.Generation
-	penalised  bool // it samples with penalties, which count what it samples
-	shape      Shape
+	penalised  bool         // it samples with penalties, which count what it samples
+	shape      Shape        // of what is in it so far
+	rows       [classes]int // of each class
 	submitted  time.Time
 	kind       stepKind
 	decodes    bool  // an interactive answer has a row
@@ -68,7 +69,7 @@ func newSteps(in engine.Instance) (steps, error) {
 func (t *steps) next() *step {
 	n := &t.all[(t.oldest+t.underWay)%len(t.all)]
 	n.batch.Reset()
-	n.chunks, n.penalised = n.chunks[:0], false
+	n.chunks, n.penalised, n.shape, n.rows = n.chunks[:0], false, Shape{}, [classes]int{}
 	return n
 }
 
@@ -105,7 +106,7 @@ func (s *Lane) prepare(kind stepKind) bool {
 }
 
 func (s *Lane) submit() {
-	s.next.shape, s.next.submitted = ShapeOf(s.next.batch), s.loop.config.Now()
+	s.next.submitted = s.loop.config.Now()
 	s.next.predicted = s.predict(s.next.shape)
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		s.broken = fmt.Errorf("step refused: %w", err)

@@ -50,20 +50,20 @@ func wholeGroup(groups []group) int {
 // table is a sequence's pages in one group. Of slots it has two: the one that was written last, and the one that the
 // next step writes.
 type table struct {
-	pages     []int32
+	pages     engine.PageIDs
 	base      int // the page of the sequence that pages[0] is: those before were let go, or never held
 	published int // full pages that the index knows, those that were let go among them
 }
 
 // end is the page behind the last.
-func (t *table) end() int { return t.base + len(t.pages) }
+func (t *table) end() int { return t.base + t.pages.Len() }
 
 // before is the page that the sequence's page i follows, or none: there is none, or it was let go.
 func (t *table) before(i int) int32 {
 	if i <= t.base {
 		return none
 	}
-	return t.pages[i-1-t.base]
+	return t.pages.At(i - 1 - t.base)
 }
 
 // pagesTo is how many pages hold so many positions.
@@ -75,8 +75,9 @@ func (g *group) firstPage(position int) int { return g.FirstSeen(position) / eng
 // slide lets go what no position from planned on sees.
 func (g *group) slide(t *table, planned int) {
 	for !g.Slots && t.base < g.firstPage(planned) {
-		g.pool.release(t.pages[0])
-		t.pages, t.base = slices.Delete(t.pages, 0, 1), t.base+1 // in place: a table that is cut from its front would be allocated again and again
+		g.pool.release(t.pages.At(0))
+		t.pages.DropFirst()
+		t.base++
 	}
 }
 
@@ -91,7 +92,7 @@ func (g *group) extend(t *table, seq *Sequence) bool {
 		if g.keyed && (t.end()+1)*engine.PageTokens <= seq.known() {
 			g.pool.announce(id, t.before(t.end()), seq.key(t.end()), t.end())
 		}
-		t.pages = append(t.pages, id)
+		t.pages.Append(id)
 	}
 	return true
 }
@@ -118,7 +119,7 @@ func (g *group) need(tokens, prefix int) int {
 func (g *group) publish(t *table, seq *Sequence) {
 	for full := seq.computed / engine.PageTokens; g.keyed && t.published < full; t.published++ {
 		i := t.published
-		if i >= t.base && !g.pool.publish(t.pages[i-t.base], t.before(i), seq.key(i), i) {
+		if i >= t.base && !g.pool.publish(t.pages.At(i-t.base), t.before(i), seq.key(i), i) {
 			return
 		}
 	}
@@ -126,27 +127,24 @@ func (g *group) publish(t *table, seq *Sequence) {
 
 // letGo returns all pages, the last first: what follows a page is nobody's when that is.
 func (g *group) letGo(t *table) {
-	for _, id := range slices.Backward(t.pages) {
-		g.pool.release(id)
+	for i := t.pages.Len() - 1; i >= 0; i-- {
+		g.pool.release(t.pages.At(i))
 	}
 	*t = table{}
 }
 
 // of is what a step that begins at position is told.
 func (g *group) of(t *table, position int) engine.PageTable {
-	switch {
-	case !g.Slots:
-		return engine.PageTable{Base: t.base, Pages: t.pages}
-	case position == 0:
-		return engine.PageTable{Pages: []int32{engine.NoSlot, t.pages[1]}}
+	if g.Slots && position == 0 {
+		return engine.PageTable{Pages: []int32{engine.NoSlot, t.pages.At(1)}}
 	}
-	return engine.PageTable{Pages: t.pages}
+	return t.pages.Table(t.base)
 }
 
 // swap says that the slot which was to be written holds the state now, or, once more, that it does not.
 func (g *group) swap(t *table) {
 	if g.Slots {
-		t.pages[0], t.pages[1] = t.pages[1], t.pages[0]
+		t.pages.Swap(0, 1)
 	}
 }
 
@@ -174,9 +172,8 @@ func (s *Lane) advanceRest() {
 
 // tables are what a step is told of the sequence. They are good until the next call.
 func (s *Lane) tables(seq *Sequence) []engine.PageTable {
-	s.told = s.told[:0]
 	for g := range s.groups {
-		s.told = append(s.told, s.groups[g].of(&seq.tables[g], seq.planned))
+		s.told[g] = s.groups[g].of(&seq.tables[g], seq.planned)
 	}
 	return s.told
 }

@@ -16,6 +16,7 @@ func (s *Lane) displace() {
 	if len(s.waiting) == 0 || !s.contested() {
 		return
 	}
+	s.keepPages()
 	top := s.first()
 	if top == nil {
 		return

@@ -17,7 +17,17 @@ func (s *Lane) comingTokens(seq *Sequence) int {
 	return min(s.policy.rules.Horizon, max(0, seq.request.MaxTokens-seq.generated))
 }
 
-// keepPages counts anew what is kept for those that run.
+// isShort tells whether a group may run out of pages when each that runs takes one: then somebody may be sent back, and wait.
+func (s *Lane) isShort() bool {
+	for g := range s.groups {
+		if s.groups[g].pool.available() < len(s.running) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepPages counts anew what is kept for those that run. It matters to those that wait alone.
 func (s *Lane) keepPages() {
 	clear(s.kept)
 	for _, seq := range s.running {

@@ -95,7 +95,7 @@ var seam = []mutant{
 	},
 	{
 		name: "window-sees-one-more", file: "engine/group.go", pkg: "engine", tests: []string{"TestFirstSeen"},
-		old: "position-g.Window+1", new: "position-g.Window",
+		old: "position-window+1", new: "position-window",
 	},
 	{
 		name: "generation-outlives-reset", file: "engine/batch_fill.go", pkg: "engine", tests: []string{"TestReset"},
@@ -107,7 +107,7 @@ var seam = []mutant{
 	},
 	{
 		name: "sampling-of-nan", file: "engine/output.go", pkg: "engine", tests: []string{"TestSamplingNumbers"},
-		old: "!(n.value >= n.least && n.value <= n.most)", new: "n.value < n.least || n.value > n.most",
+		old: "!(value >= n.least && value <= n.most)", new: "value < n.least || value > n.most",
 	},
 	{
 		name: "unknown-modes", file: "engine/output.go", pkg: "engine", tests: []string{"TestOutputsAreChecked"},
@@ -115,7 +115,7 @@ var seam = []mutant{
 	},
 	{
 		name: "request-that-no-step-holds", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestWhatNoStepHoldsIsRefused"},
-		old: "return r.output(0).Check(s.limits)", new: "return nil",
+		old: "return r.output().Check(s.limits)", new: "return nil",
 	},
 	{
 		name: "prompt-outside-vocabulary", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestWhatNoStepHoldsIsRefused"},
