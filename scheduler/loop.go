@@ -228,6 +228,7 @@ func (l *Loop) sweep() (err error) {
 		if lane.broken != nil {
 			l.end(lane, lane.broken, Event{Finish: Failed, Err: lane.broken})
 		} else if lane.drained() {
+			lane.broken = lane.renew() // weights that came since the last plan
 			l.end(lane, nil, Event{})
 		}
 		if errors.Is(lane.broken, engine.ErrDevicePoisoned) {
