@@ -33,7 +33,7 @@ type Rules struct {
 	LongStretch float64
 	// ShortStep is how long prompts may make a step in which somebody decodes: who comes next waits for it before his own prompt is
 	// begun, and who reads along for his next token. ShortRows are what they get whatever that lasts: with so many a CPU computes
-	// 95% as many a second as with four times as many, with half of them 83% (docs/BENCHMARKS.md).
+	// 96% of what it can at most, with half of them 90% (docs/BENCHMARKS.md).
 	ShortStep time.Duration
 	ShortRows int
 	// LeastRows is what prompts get in a step whatever it lasts, or they would wait for ever: with fewer the step would

@@ -27,7 +27,7 @@ const (
 )
 
 // wholeLimit ends a run that has not come to its end: a check that takes longer is not made.
-const wholeLimit = 2 * time.Hour
+const wholeLimit = 35 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
