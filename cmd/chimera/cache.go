@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"chimera/client"
@@ -10,7 +9,6 @@ import (
 // This file owns the verb cache.
 
 func cacheCommand() *cobra.Command {
-	var asJSON bool
 	c := &cobra.Command{
 		Use: "cache", Short: "Show the prefixes that a daemon's caches hold", Args: operands(),
 		Long: `Show what the prefix cache of each loaded model is good for, and its hottest prefixes: a digest in place of the text, the name of
@@ -19,28 +17,5 @@ much computing it has saved. A daemon that keeps its users apart shows this to r
 /v1/cache says.`,
 		Example: "  chimera cache\n  chimera cache --json",
 	}
-	address := serverFlag(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		ctx, cancel := interruptible(c)
-		defer cancel()
-		d, err := server(c, *address)
-		if err != nil {
-			return err
-		}
-		text, err := d.Cache(ctx)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			value := jsontext.Value(text)
-			return printJSON(c.OutOrStdout(), &value)
-		}
-		caches, err := client.ParseCaches(text)
-		if err != nil {
-			return err
-		}
-		return caches.Print(c.OutOrStdout())
-	}
-	return c
+	return view(c, (*client.Client).Cache, client.ParseCaches)
 }
