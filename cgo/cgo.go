@@ -7,7 +7,7 @@
 // An op is the files op_X.go, which fills its structure for C and says what the plan shows of it, op_X.h and op_X.c.
 package cgo
 
-// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -O3 -Wall -Wextra -Wno-unused-parameter
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter
 // #cgo LDFLAGS: -lm -lpthread
 // #include <stdlib.h>
 // #include "isa.h"

@@ -11,7 +11,7 @@ package cgotest
 
 /*
 // As cgo compiles the headers: the compiler fuses nothing by itself.
-#cgo CFLAGS: -std=c11 -D_GNU_SOURCE -O3 -Wall -Wextra -Wno-unused-parameter
+#cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter
 #include "../isa.h"
 #include <stdlib.h>
 */

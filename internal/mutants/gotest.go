@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -63,10 +64,12 @@ type event struct {
 
 // run runs the tests. An error means that none was judged: they do not build, or one is skipped.
 func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verdict, error) {
-	// -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be tidy.
-	c := exec.CommandContext(ctx, "go", "test", "-json", "-trimpath", "-vet=off", "-tags", tags, "-timeout", g.timeout.String(),
+	// -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be tidy. A change of a header builds
+	// all kernels: 26 s of two cores in place of 63 without their optimisation, which no byte depends on.
+	c := exec.CommandContext(ctx, "go", "test", "-json", "-trimpath", "-vet=off", "-tags", tags+",unoptimised", "-timeout", g.timeout.String(),
 		"-run", "^("+strings.Join(tests, "|")+")$", "./"+pkg)
 	c.Dir = g.dir
+	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
 	var stdout, stderr bytes.Buffer

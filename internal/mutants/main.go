@@ -8,12 +8,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -59,13 +59,13 @@ func run(ctx context.Context, root string, list []mutant, args []string, out io.
 		fmt.Fprintln(out, err)
 		return exitBadList
 	}
-	c, err := copyTree(root)
+	copies, err := copyTrees(root, min(runtime.NumCPU(), len(list)))
 	if err != nil {
 		fmt.Fprintln(out, err)
 		return exitBadList
 	}
-	defer c.remove()
-	return judgeAll(ctx, goTest{dir: c.dir, timeout: *timeout}, c, list, out)
+	defer copies.remove()
+	return judgeAll(ctx, copies, *timeout, list, out)
 }
 
 // choose picks the mutants by name; no name means all.
@@ -88,30 +88,32 @@ func choose(list []mutant, names []string) ([]mutant, error) {
 	return chosen, nil
 }
 
-// judgeAll runs the tests without a change, then with each.
-func judgeAll(ctx context.Context, g goTest, c *tree, list []mutant, out io.Writer) int {
+// judgeAll runs the tests without a change, then with each, and prints what became of the mutants in the list's order.
+func judgeAll(ctx context.Context, copies trees, timeout time.Duration, list []mutant, out io.Writer) int {
 	began := time.Now()
-	if err := g.baseline(ctx, list); err != nil {
+	if err := (goTest{dir: copies[0].dir, timeout: timeout}).baseline(ctx, list); err != nil {
 		fmt.Fprintln(out, err)
 		return exitBadList
 	}
 	fmt.Fprintf(out, "%-*s %-8s %6.1fs\n", width(list), "(no mutant)", "passes", time.Since(began).Seconds())
-	survived, wrong := 0, 0
-	for _, m := range list {
-		began := time.Now()
-		v, err := judge(ctx, g, c, m)
+	survived, wrong, stopped := 0, 0, false
+	for i, answer := range copies.judge(ctx, timeout, list) {
+		j := <-answer
 		switch {
+		case stopped: // the other copies come to rest
 		case ctx.Err() != nil:
-			fmt.Fprintf(out, "stopped at %s: %v\n", m.name, context.Cause(ctx))
-			return exitBadList
-		case err != nil:
+			stopped = true
+			fmt.Fprintf(out, "stopped at %s: %v\n", list[i].name, context.Cause(ctx))
+		case j.err != nil:
 			wrong++
-			fmt.Fprintf(out, "%s: %v\n", m.name, err)
-			continue
-		case len(v.passed) > 0:
-			survived++
+			fmt.Fprintf(out, "%s: %v\n", list[i].name, j.err)
+		default:
+			survived += min(1, len(j.passed))
+			fmt.Fprintf(out, "%-*s %-8s %6.1fs  %s\n", width(list), list[i].name, j.verdict, j.took.Seconds(), j.reason())
 		}
-		fmt.Fprintf(out, "%-*s %-8s %6.1fs  %s\n", width(list), m.name, v, time.Since(began).Seconds(), v.reason())
+	}
+	if stopped {
+		return exitBadList
 	}
 	fmt.Fprintf(out, "%d mutants, %d survived, %.0fs\n", len(list)-wrong, survived, time.Since(began).Seconds())
 	switch {
@@ -121,16 +123,6 @@ func judgeAll(ctx context.Context, g goTest, c *tree, list []mutant, out io.Writ
 		return exitSurvived
 	}
 	return 0
-}
-
-// judge applies m, runs its tests and takes it back.
-func judge(ctx context.Context, g goTest, c *tree, m mutant) (verdict, error) {
-	undo, err := c.apply(m)
-	if err != nil {
-		return verdict{}, err
-	}
-	v, err := g.run(ctx, m.pkg, m.tags, m.tests)
-	return v, errors.Join(err, undo())
 }
 
 func width(list []mutant) int {
