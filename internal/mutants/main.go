@@ -43,7 +43,7 @@ func run(ctx context.Context, root string, list []mutant, args []string, out io.
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(out)
 	// The slowest test of the list takes 20 s on a busy machine; a mutant may send it round in circles.
-	timeout := flags.Duration("timeout", time.Minute, "how long the tests of one mutant may run before they count as failed")
+	timeout := flags.Duration("timeout", 90*time.Second, "how long the tests of one mutant may run before they count as failed")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "usage: mutants [-timeout D] [NAME ...]")
 		flags.PrintDefaults()
