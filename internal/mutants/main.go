@@ -42,8 +42,8 @@ func main() {
 func run(ctx context.Context, root string, list []mutant, args []string, out io.Writer) int {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(out)
-	// The slowest test of the list takes 20 s on a busy machine; a mutant may send it round in circles.
-	timeout := flags.Duration("timeout", 90*time.Second, "how long the tests of one mutant may run before they count as failed")
+	// The slowest test of the list takes two minutes on a busy machine; a mutant may send it round in circles.
+	timeout := flags.Duration("timeout", 3*time.Minute, "how long the tests of one mutant may run before they count as failed")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "usage: mutants [-timeout D] [NAME ...]")
 		flags.PrintDefaults()
