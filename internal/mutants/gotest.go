@@ -70,7 +70,7 @@ func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verd
 	c := exec.CommandContext(ctx, "go", "test", "-json", "-trimpath", "-vet=off", "-ldflags=-w", "-tags", tags+",unoptimised", "-timeout", g.timeout.String(),
 		"-run", "^("+strings.Join(tests, "|")+")$", "./"+pkg)
 	c.Dir = g.dir
-	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1")
+	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1 -Wno-maybe-uninitialized")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
 	var stdout, stderr bytes.Buffer
