@@ -46,18 +46,51 @@ func (s *Lane) SetITL(d time.Duration) { s.pacing.Store(int64(max(0, d))) }
 
 func (s *Lane) itl() time.Duration { return time.Duration(s.pacing.Load()) }
 
-// promptRows is what prompts have in the step being planned.
-func (s *Lane) promptRows(first *Sequence) (all, long int) {
-	if !s.policy.with(withBudget) || s.next.kind == givesWay {
-		return math.MaxInt, math.MaxInt
+// allowance is how many rows prompts may have in a step.
+type allowance struct {
+	all    int // together
+	long   int // those that one full step would not finish
+	others int // those of tenants that are not quiet
+}
+
+// rows is how many a sequence may have.
+func (a *allowance) rows(seq *Sequence, long bool) int {
+	n := min(seq.pending(), a.all)
+	if long {
+		n = min(n, a.long)
 	}
-	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: first.planned}
+	if !seq.tenant.quiet {
+		n = min(n, a.others)
+	}
+	return n
+}
+
+// take counts rows that a prompt has had.
+func (a *allowance) take(rows int, long bool) {
+	a.all, a.others = a.all-rows, a.others-rows
+	if long {
+		a.long -= rows
+	}
+}
+
+// allow is what prompts, in their order, may have of the step being planned, which has so many rows left.
+func (s *Lane) allow(prompts []*Sequence, budget int) allowance {
+	if len(prompts) == 0 || !s.policy.with(withBudget) || s.next.kind == givesWay {
+		return allowance{budget, budget, budget}
+	}
+	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: prompts[0].planned}
 	if own := s.decodes; s.next.kind == owed && own > 0 && (p.others == 0 || own < p.others) {
 		p.others = own // its own lane's answers wait for it too
 	}
 	s.costs.mu.Lock()
 	defer s.costs.mu.Unlock()
-	return p.rows(s.costs.model, &s.policy.rules)
+	c, r := s.costs.model, &s.policy.rules
+	all, long := p.rows(c, r)
+	others := all
+	if s.expectsQuiet() {
+		others = min(others, p.short(c, r)/2)
+	}
+	return allowance{min(all, budget), long, others}
 }
 
 // decoding is the shortest decoding step of another lane in which an interactive answer has a row; 0: there is none.

@@ -20,7 +20,8 @@ import (
 
 // standing is all that the order depends on. What is left out of the policy is zero for all.
 type standing struct {
-	class     int // rank: -1 where it is the turn of a class that had too little
+	class     int  // rank: -1 where it is the turn of a class that had too little
+	quiet     bool // its tenant is
 	aged      bool
 	priority  int
 	returned  bool // it was sent back to the queue
@@ -40,6 +41,8 @@ func (a *standing) compare(b *standing) int {
 	switch {
 	case a.class != b.class:
 		return a.class - b.class
+	case a.quiet != b.quiet:
+		return goesFirst(a.quiet)
 	case a.counter != b.counter:
 		return cmp.Compare(a.counter, b.counter)
 	case a.places != b.places:
@@ -96,6 +99,7 @@ type candidate struct {
 	returned bool
 	number   uint64
 	takes    time.Duration // to compute the prompt, alone
+	quiet    bool          // its tenant is
 	counter  float64       // of its tenant
 	places   int           // that it has
 }
@@ -109,7 +113,7 @@ func (p *policy) standing(c *candidate, now time.Time, due bool) (s standing) {
 		}
 	}
 	if p.with(byTenant) {
-		s.counter, s.places = c.counter, c.places
+		s.quiet, s.counter, s.places = c.quiet, c.counter, c.places
 	}
 	if p.with(byAge) {
 		s.aged = c.passed >= p.rules.AgePassings || c.skipped >= p.rules.AgeSteps
