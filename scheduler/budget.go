@@ -30,15 +30,25 @@ func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 		return n, n
 	case p.decodes:
 		limit := float64(c.Predict(p.base)) * r.LongStretch
-		return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
+		return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
 	}
 	limit := float64(p.others) * (r.LongStretch - 1) // the other lane's answers wait for all of this step
-	return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
+	return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
 }
 
-// short is how many rows prompts have together, where long ones are not concerned.
-func (p *pace) short(c *Cost, r *Rules) int {
-	return max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)
+// short is how many rows prompts have together, where long ones are not concerned, in a step of some length: so many whatever that lasts.
+func (p *pace) short(c *Cost, step time.Duration, rows int) int {
+	return max(c.Rows(step, p.base, p.seen), rows)
+}
+
+// besideQuiet is the same where a quiet tenant is expected: all together, and those of others. Its own may make a step twice as long as short
+// prompts may, which most of an ordinary length fit into, but where rows take long: others' answers wait for no more rows than without it.
+func (p *pace) besideQuiet(all int, c *Cost, r *Rules) (most, others int) {
+	most, others = all, min(all, p.short(c, r.ShortStep/2, r.ShortRows/2))
+	if p.itl == 0 {
+		most = max(all, p.short(c, 2*r.ShortStep, r.ShortRows))
+	}
+	return most, others
 }
 
 // SetITL changes Config.ITL, from the next step on. Any goroutine may call it.
@@ -88,7 +98,7 @@ func (s *Lane) allow(prompts []*Sequence, budget int) allowance {
 	all, long := p.rows(c, r)
 	others := all
 	if s.expectsQuiet() {
-		others = min(others, p.short(c, r)/2)
+		all, others = p.besideQuiet(all, c, r)
 	}
 	return allowance{min(all, budget), long, others}
 }

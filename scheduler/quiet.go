@@ -9,10 +9,10 @@ import "time"
 // the flood's prompts make them. So while a quiet tenant is here, or was a moment ago:
 //
 //   - its prompts go before those of others of their class. Its counter would not have them do so: a prompt is charged when it is let in;
-//   - others' prompts have half as many rows of a step, and beside its own what these leave of that.
+//   - others' prompts make a step half as long as else, and beside its own they have what these leave of that (budget.go).
 //
-// Nobody lives on that: who goes first in steps was let in by counters, which charge it like all others. Shorter steps cost some percent
-// of what can be computed, which is not paid where nobody is quiet.
+// Nobody lives on that: who goes first in steps was let in by counters, which charge it like all others. Shorter steps cost a percent or
+// two of what can be computed, which is not paid where nobody is quiet.
 
 // noteQuiet tells who is quiet, by how many places there are, and when one that is would no longer be expected.
 func (t *tenants) noteQuiet(places int, until time.Time) {

@@ -44,8 +44,8 @@ type Rules struct {
 	Horizon int
 	// ReserveShare is one part of how many of a pool is kept so at most.
 	ReserveShare int
-	// QuietTime is for how long a tenant that asked little beside a flood is expected back (quiet.go): about as long as it takes to read an
-	// answer and to ask again. A flood's steps are shorter for that long, which costs it some percent.
+	// QuietTime is for how long a tenant that asked little beside a flood is expected back (quiet.go): as long as it takes to read an answer
+	// and to ask again. For that long the flood's steps are shorter, which costs it a percent or two.
 	QuietTime time.Duration
 	// QueueShare is one part of how many of the queue each tenant may use though others have filled it.
 	QueueShare int
@@ -58,7 +58,7 @@ var DefaultRules = Rules{
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, ShortStep: 64 * time.Millisecond, ShortRows: 128, LeastRows: 16,
 	Horizon: 128, ReserveShare: 2,
-	QuietTime: 10 * time.Second, QueueShare: 8,
+	QuietTime: 30 * time.Second, QueueShare: 8,
 }
 
 // CharacteristicSet is a set of characteristics.
