@@ -128,6 +128,58 @@ func TestQuietPromptsGoFirst(t *testing.T) {
 	}
 }
 
+// Where rows are cheap a quiet one's prompt makes a step longer than others', and others' half as long; with a length that is set not beyond it.
+func TestStepsBesideQuiet(t *testing.T) {
+	r := DefaultRules
+	cheap := CostFrom(CostState{ConstantMS: 4, DecodeRowMS: 1, PrefillRowMS: 0.2})
+	p := pace{decodes: true, base: Shape{Decode: 8}}
+	all, _ := p.rows(cheap, &r)
+	most, others := p.besideQuiet(all, cheap, &r)
+	for _, x := range []struct {
+		rows int
+		step time.Duration
+	}{{others, r.ShortStep / 2}, {all, r.ShortStep}, {most, 2 * r.ShortStep}} {
+		if took := cheap.Predict(Shape{Decode: 8, Prefill: x.rows}); took > x.step || took < x.step*9/10 {
+			t.Errorf("%d rows, a step of %v; want %v", x.rows, took, x.step)
+		}
+	}
+	slow := CostFrom(CostState{ConstantMS: 40, DecodeRowMS: 10, PrefillRowMS: 10})
+	if most, others = p.besideQuiet(r.ShortRows, slow, &r); most != r.ShortRows || others != r.ShortRows/2 {
+		t.Errorf("where rows take long, %d and others' %d", most, others)
+	}
+	p.itl = 20 * time.Millisecond
+	all, _ = p.rows(cheap, &r)
+	if most, others = p.besideQuiet(all, cheap, &r); most != all || others > all {
+		t.Errorf("in steps of %v, %d rows and others' %d; want %d", p.itl, most, others, all)
+	}
+}
+
+// Places go by counters: a quiet tenant that had more than its part of the tokens waits like any other.
+func TestQuietTenantsWaitByCounters(t *testing.T) {
+	w, lane, turn := flooded(t, Config{})
+	w.submit(lane, of("quiet", greedy(prompt(1, 100, 0), 4000)))
+	turn()
+	w.loop.tenants.all["quiet"].counter += 10_000
+	seq := w.submit(lane, of("quiet", greedy(prompt(2, 100, 0), 4)))
+	for range 10 {
+		turn()
+	}
+	if seq.runs() || !w.loop.tenants.all["quiet"].quiet {
+		t.Errorf("it has a place: %v; it is quiet: %v", seq.runs(), w.loop.tenants.all["quiet"].quiet)
+	}
+}
+
+func TestNobodyIsQuietWithoutFairness(t *testing.T) {
+	w, lane, turn := flooded(t, Config{Without: byTenant})
+	w.submit(lane, of("quiet", greedy(prompt(1, 100, 0), 4)))
+	for range 10 {
+		turn()
+	}
+	if !w.loop.tenants.quiet.IsZero() {
+		t.Error("somebody is quiet")
+	}
+}
+
 // What tenants with one request each have of a device is as if quiet ones were not known.
 func TestNobodyIsQuietWhereNobodyFloods(t *testing.T) {
 	for _, tenants := range []int{2, 8, 20} {

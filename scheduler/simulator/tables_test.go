@@ -160,7 +160,7 @@ var sweeps = []sweep{
 	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
 	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
 	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),
-	rule("QuietTime", "quiet", ofTenant, 0.001, 1, 10, 30, 100),
+	rule("QuietTime", "quiet", columns(answers, refused, fair[2:], itl), 0.001, 1, 10, 30, 100),
 	rule("QueueShare", "flood", ofTenant, 2, 4, 8, 16, 1e6),
 	{
 		"device, times as fast", "mooncake", []float64{10, 15, 20, 30, 60}, standard,
