@@ -89,7 +89,7 @@ var Characteristics = []struct {
 	{"class", "interactive goes before batch, within steps and on the way in", byClass},
 	{"priority", "the higher priority goes first within a class", byPriority},
 	{"deadline", "whoever must begin now goes first; who still waits at his deadline is sent away", byDeadline},
-	{"fairness", "tenants have equal parts, by weight, of tokens and places", byTenant},
+	{"fairness", "tenants have equal parts, by weight, of tokens and places, and of prompts those of one that asks little beside a flood go first", byTenant},
 	{"ageing", "who was passed often goes before all of his class", byAge},
 	{"length", "the shortest remaining prompt goes first", byLength},
 	{"prefix", "of equals the one that finds the longest prefix goes first", byPrefix},
