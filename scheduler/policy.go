@@ -11,7 +11,7 @@ import (
 // This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
 //
 // Class comes first; within it the tenant that had the least, whatever others say of their requests, or who asks much could have all by asking
-// it with priority. Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
+// it with priority; only prompts of a quiet one beside a flood go first whatever it had (quiet.go). Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
 // shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first. Where nobody is
 // named a tenant all are one.
 //
