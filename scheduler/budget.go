@@ -30,15 +30,25 @@ func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 		return n, n
 	case p.decodes:
 		limit := float64(c.Predict(p.base)) * r.LongStretch
-		return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
+		return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
 	}
 	limit := float64(p.others) * (r.LongStretch - 1) // the other lane's answers wait for all of this step
-	return p.short(c, r), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
+	return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
 }
 
-// short is how many rows prompts have together, where long ones are not concerned.
-func (p *pace) short(c *Cost, r *Rules) int {
-	return max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)
+// short is how many rows prompts have together, where long ones are not concerned, in a step of some length: so many whatever that lasts.
+func (p *pace) short(c *Cost, step time.Duration, rows int) int {
+	return max(c.Rows(step, p.base, p.seen), rows)
+}
+
+// besideQuiet is the same where a quiet tenant is expected: all together, and those of others. Its own may make a step twice as long as short
+// prompts may, which most of an ordinary length fit into, but where rows take long: others' answers wait for no more rows than without it.
+func (p *pace) besideQuiet(all int, c *Cost, r *Rules) (most, others int) {
+	most, others = all, min(all, p.short(c, r.ShortStep/2, r.ShortRows/2))
+	if p.itl == 0 {
+		most = max(all, p.short(c, 2*r.ShortStep, r.ShortRows))
+	}
+	return most, others
 }
 
 // SetITL changes Config.ITL, from the next step on. Any goroutine may call it.
@@ -46,18 +56,51 @@ func (s *Lane) SetITL(d time.Duration) { s.pacing.Store(int64(max(0, d))) }
 
 func (s *Lane) itl() time.Duration { return time.Duration(s.pacing.Load()) }
 
-// promptRows is what prompts have in the step being planned.
-func (s *Lane) promptRows(first *Sequence) (all, long int) {
-	if !s.policy.with(withBudget) || s.next.kind == givesWay {
-		return math.MaxInt, math.MaxInt
+// allowance is how many rows prompts may have in a step.
+type allowance struct {
+	all    int // together
+	long   int // those that one full step would not finish
+	others int // those of tenants that are not quiet
+}
+
+// rows is how many a sequence may have.
+func (a *allowance) rows(seq *Sequence, long bool) int {
+	n := min(seq.pending(), a.all)
+	if long {
+		n = min(n, a.long)
 	}
-	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: first.planned}
+	if !seq.tenant.quiet {
+		n = min(n, a.others)
+	}
+	return n
+}
+
+// take counts rows that a prompt has had.
+func (a *allowance) take(rows int, long bool) {
+	a.all, a.others = a.all-rows, a.others-rows
+	if long {
+		a.long -= rows
+	}
+}
+
+// allow is what prompts, in their order, may have of the step being planned, which has so many rows left.
+func (s *Lane) allow(prompts []*Sequence, budget int) allowance {
+	if len(prompts) == 0 || !s.policy.with(withBudget) || s.next.kind == givesWay {
+		return allowance{budget, budget, budget}
+	}
+	p := pace{itl: s.itl(), decodes: s.next.decodes, others: s.loop.decoding(s), base: s.next.base, seen: prompts[0].planned}
 	if own := s.decodes; s.next.kind == owed && own > 0 && (p.others == 0 || own < p.others) {
 		p.others = own // its own lane's answers wait for it too
 	}
 	s.costs.mu.Lock()
 	defer s.costs.mu.Unlock()
-	return p.rows(s.costs.model, &s.policy.rules)
+	c, r := s.costs.model, &s.policy.rules
+	all, long := p.rows(c, r)
+	others := all
+	if s.expectsQuiet() {
+		all, others = p.besideQuiet(all, c, r)
+	}
+	return allowance{min(all, budget), long, others}
 }
 
 // decoding is the shortest decoding step of another lane in which an interactive answer has a row; 0: there is none.

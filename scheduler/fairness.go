@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"sync/atomic"
+	"time"
 )
 
 // This file owns fairness between tenants: virtual token counters (Sheng et al. 2024, "Fairness in serving LLMs"), which all
@@ -25,6 +26,7 @@ type tenant struct {
 	configured bool
 	inLine     [classes]int    // sequences in queues
 	left       [classes]uint64 // how many have left them, each once
+	quiet      bool            // see noteQuiet
 }
 
 // tenants are those of a loop, and the loop's own but for weights.
@@ -34,7 +36,8 @@ type tenants struct {
 	all     map[string]*tenant
 	active  []*tenant // that have sequences
 	seen    uint64
-	floor   float64 // what the least counter was last, when somebody was there
+	floor   float64   // what the least counter was last, when somebody was there
+	quiet   time.Time // until when a quiet one is expected
 }
 
 // SetTenants sets tenants' weights, 1 for all that are not named: one of weight 2 has twice the tokens of one of weight 1 while

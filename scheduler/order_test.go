@@ -37,6 +37,8 @@ func TestOrder(t *testing.T) {
 			with(func(c *candidate) { c.deadline, c.number = now.Add(60*time.Millisecond), 1 }), byDeadline},
 		{"tenant that had less", with(func(c *candidate) { c.counter = -1 }), base, byTenant},
 		{"tenant that has fewer places", with(func(c *candidate) { c.places = -1 }), base, byTenant},
+		{"quiet tenant before counters", with(func(c *candidate) { c.quiet = true }), with(func(c *candidate) { c.counter, c.places, c.number = -1, -1, 1 }), byTenant},
+		{"but not before class", with(func(c *candidate) { c.class = Batch }), with(func(c *candidate) { c.quiet, c.number = true, 1 }), 0},
 		{"length", with(func(c *candidate) { c.tokens = 100 }), base, byLength},
 		{"prefix", with(func(c *candidate) { c.prefix = 3 }), base, byPrefix},
 		{"who was sent back", with(func(c *candidate) { c.returned = true }), base, 0},

@@ -85,6 +85,7 @@ func (s *Lane) planDecoding(g engine.Generation, budget int) (rows int) {
 
 // planPrompts gives prompts what is left of the step, the first in the policy's order as much as it can use.
 func (s *Lane) planPrompts(g engine.Generation, budget int) {
+	s.noteQuiet()
 	prompts := longestWaiting(s.unplanned(g), budget)
 	for _, seq := range prompts {
 		seq.standing = s.standingOf(seq)
@@ -93,21 +94,12 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	if s.next.kind == ordinary {
 		s.foreseen.rows = [classes]int{}
 	}
-	all, long := math.MaxInt, math.MaxInt
-	if len(prompts) > 0 {
-		all, long = s.promptRows(prompts[0])
-	}
+	left := s.allow(prompts, budget)
 	others := false
 	for _, seq := range prompts {
-		n := min(seq.pending(), budget, all)
-		if s.isLong(seq) {
-			n = min(n, long)
-		}
-		got := s.schedule(seq, n)
-		budget, all = budget-got, all-got
-		if s.isLong(seq) {
-			long -= got
-		}
+		long := s.isLong(seq)
+		got := s.schedule(seq, left.rows(seq, long))
+		left.take(got, long)
 		others = others || got > 0
 		seq.noteTurn(got, others)
 		if s.next.kind == ordinary {
@@ -132,6 +124,7 @@ func (s *Lane) standingOf(seq *Sequence) standing {
 		class: seq.class(), priority: seq.priority(), deadline: seq.deadline(), tokens: seq.pending(), skipped: seq.skipped,
 		returned: seq.releases > 0, number: seq.number, counter: seq.tenant.counter, places: seq.tenant.places,
 	}
+	c.quiet = seq.runs() && seq.tenant.quiet
 	if !seq.runs() {
 		c.prefix = seq.found
 		c.tokens -= seq.found * engine.PageTokens

@@ -11,7 +11,7 @@ import (
 // This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
 //
 // Class comes first; within it the tenant that had the least, whatever others say of their requests, or who asks much could have all by asking
-// it with priority. Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
+// it with priority; only prompts of a quiet one beside a flood go first whatever it had (quiet.go). Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
 // shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first. Where nobody is
 // named a tenant all are one.
 //
@@ -20,7 +20,8 @@ import (
 
 // standing is all that the order depends on. What is left out of the policy is zero for all.
 type standing struct {
-	class     int // rank: -1 where it is the turn of a class that had too little
+	class     int  // rank: -1 where it is the turn of a class that had too little
+	quiet     bool // its tenant is
 	aged      bool
 	priority  int
 	returned  bool // it was sent back to the queue
@@ -40,6 +41,8 @@ func (a *standing) compare(b *standing) int {
 	switch {
 	case a.class != b.class:
 		return a.class - b.class
+	case a.quiet != b.quiet:
+		return goesFirst(a.quiet)
 	case a.counter != b.counter:
 		return cmp.Compare(a.counter, b.counter)
 	case a.places != b.places:
@@ -96,6 +99,7 @@ type candidate struct {
 	returned bool
 	number   uint64
 	takes    time.Duration // to compute the prompt, alone
+	quiet    bool          // its tenant is
 	counter  float64       // of its tenant
 	places   int           // that it has
 }
@@ -109,7 +113,7 @@ func (p *policy) standing(c *candidate, now time.Time, due bool) (s standing) {
 		}
 	}
 	if p.with(byTenant) {
-		s.counter, s.places = c.counter, c.places
+		s.quiet, s.counter, s.places = c.quiet, c.counter, c.places
 	}
 	if p.with(byAge) {
 		s.aged = c.passed >= p.rules.AgePassings || c.skipped >= p.rules.AgeSteps

@@ -44,6 +44,9 @@ type Rules struct {
 	Horizon int
 	// ReserveShare is one part of how many of a pool is kept so at most.
 	ReserveShare int
+	// QuietTime is for how long a tenant that asked little beside a flood is expected back (quiet.go): as long as it takes to read an answer
+	// and to ask again. For that long the flood's steps are shorter, which costs it a percent or two.
+	QuietTime time.Duration
 	// QueueShare is one part of how many of the queue each tenant may use though others have filled it.
 	QueueShare int
 }
@@ -55,7 +58,7 @@ var DefaultRules = Rules{
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, ShortStep: 64 * time.Millisecond, ShortRows: 128, LeastRows: 16,
 	Horizon: 128, ReserveShare: 2,
-	QueueShare: 8,
+	QuietTime: 30 * time.Second, QueueShare: 8,
 }
 
 // CharacteristicSet is a set of characteristics.
@@ -86,7 +89,7 @@ var Characteristics = []struct {
 	{"class", "interactive goes before batch, within steps and on the way in", byClass},
 	{"priority", "the higher priority goes first within a class", byPriority},
 	{"deadline", "whoever must begin now goes first; who still waits at his deadline is sent away", byDeadline},
-	{"fairness", "tenants have equal parts, by weight, of tokens and places", byTenant},
+	{"fairness", "tenants have equal parts, by weight, of tokens and places, and of prompts those of one that asks little beside a flood go first", byTenant},
 	{"ageing", "who was passed often goes before all of his class", byAge},
 	{"length", "the shortest remaining prompt goes first", byLength},
 	{"prefix", "of equals the one that finds the longest prefix goes first", byPrefix},

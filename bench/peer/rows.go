@@ -248,10 +248,10 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 	flood.client = &other
 	during, end := context.WithCancel(ctx)
 	defer end()
-	done := make(chan struct{})
+	done := make(chan *bench.Report, 1)
 	go func() {
-		defer close(done)
-		_, _ = bench.Run(during, flood.client, bench.Load{Clients: floodSize, Requests: many, Prompt: promptWords, Tokens: answerTokens, Seed: seed + 1000})
+		of, _ := bench.Run(during, flood.client, bench.Load{Clients: floodSize, Requests: many, Prompt: promptWords, Tokens: answerTokens, Seed: seed + 1000})
+		done <- of
 	}()
 	time.Sleep(time.Second) // until they wait
 	quiet.Seed, quiet.WarmUp = seed+2000, 0
@@ -259,7 +259,7 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 	defer late()
 	beside, err := bench.Run(limited, x.client, quiet)
 	end()
-	<-done
+	of := <-done
 	if err == nil && beside.Completed == 0 {
 		err = fmt.Errorf("nothing was answered within %v", tenantsLimit)
 	}
@@ -269,6 +269,7 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 	return figures{
 		{name: "TTFT p95, alone (ms)", value: alone.TTFT.P95, less: true}, {name: "TTFT p95, beside (ms)", value: beside.TTFT.P95, less: true},
 		{name: "TTFT p95, beside of alone", value: beside.TTFT.P95 / alone.TTFT.P95, less: true},
+		{name: "the other's requests/s", value: of.QPS}, {name: "its ITL p99 (ms)", value: of.ITL.P99, less: true},
 	}, nil
 }
 

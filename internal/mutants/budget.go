@@ -7,10 +7,10 @@ func init() { list = append(list, budget...) }
 var budget = []mutant{
 	{
 		name: "short-prompts-fill-steps", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestShortPromptsKeepStepsShort"},
-		old: "max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)", new: "math.MaxInt",
+		old: "return max(c.Rows(step, p.base, p.seen), rows)", new: "return math.MaxInt",
 	},
 	{
 		name: "short-prompts-starve", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestShortPromptsKeepStepsShort"},
-		old: "max(c.Rows(r.ShortStep, p.base, p.seen), r.ShortRows)", new: "c.Rows(r.ShortStep, p.base, p.seen)",
+		old: "return max(c.Rows(step, p.base, p.seen), rows)", new: "return c.Rows(step, p.base, p.seen)",
 	},
 }

@@ -13,7 +13,7 @@ var policy = []mutant{
 	},
 	{
 		name: "prompts-share-evenly", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestPromptsShareAStep", "TestFirstComeAmongEquals"},
-		old: "n := min(seq.pending(), budget, all)", new: "n := min(seq.pending(), max(1, budget/len(prompts)), all)",
+		old: "s.schedule(seq, left.rows(seq, long))", new: "s.schedule(seq, min(left.rows(seq, long), max(1, budget/len(prompts))))",
 	},
 	{
 		name: "oldest-always-first", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestNobodyStarvesInSmallSteps"},

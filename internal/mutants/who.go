@@ -16,7 +16,7 @@ var who = []mutant{
 	},
 	{
 		name: "tenant-ignored", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder", "TestAFloodDelaysNobodyElse"},
-		old: "		s.counter, s.places = c.counter, c.places\n", new: "",
+		old: "		s.quiet, s.counter, s.places = c.quiet, c.counter, c.places\n", new: "",
 	},
 	{
 		name: "priority-beats-fairness", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
@@ -50,7 +50,7 @@ var who = []mutant{
 	// The budget.
 	{
 		name: "budget-ignored", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsLeaveRoom"},
-		old: "	if !s.policy.with(withBudget) || s.next.kind == givesWay {", new: "	if true {",
+		old: "	if len(prompts) == 0 || !s.policy.with(withBudget) || s.next.kind == givesWay {", new: "	if true {",
 	},
 	{
 		name: "every-prompt-is-long", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestLongPromptsLeaveRoom"},

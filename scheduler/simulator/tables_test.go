@@ -28,6 +28,7 @@ var loads = map[string]string{
 	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s",
 	"tenants":   "requests=3000,rate=6,burst=2,tenants=small:1/large:4",
 	"flood":     "requests=3000,rate=3,burst=2,tenants=small:1/large:9",
+	"quiet":     "requests=6000,rate=20,prefixes=0,prompt_sigma=0.3,answer=16,answer_sigma=0.3,tenants=small:1/large:59",
 	"classes":   "requests=2000,rate=2,burst=4,classes=interactive:6/batch:3/background:1",
 	"all": "requests=2500,rate=1.8,burst=4,prompt_sigma=1.3,classes=interactive:6/batch:3/background:1,tenants=small:1/large:9," +
 		"priorities=5:9/9:1,deadline=20s",
@@ -115,6 +116,7 @@ func columns(lists ...any) (all []column) {
 var (
 	standard = columns(goodput, answers, refused, ttft, itl, again)
 	ofTenant = columns(goodput, refused, fair, itl)
+	ofQuiet  = columns(answers, refused, fair[2:], itl)
 	ofClass  = columns(goodput, byClass)
 )
 
@@ -159,6 +161,7 @@ var sweeps = []sweep{
 	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
 	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
 	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),
+	rule("QuietTime", "quiet", ofQuiet, 0.001, 1, 10, 30, 100),
 	rule("QueueShare", "flood", ofTenant, 2, 4, 8, 16, 1e6),
 	{
 		"device, times as fast", "mooncake", []float64{10, 15, 20, 30, 60}, standard,
@@ -240,10 +243,13 @@ func TestPolicyTables(t *testing.T) {
 
 // Each characteristic is switched off, under a load that has all that it looks at.
 func TestCharacteristicTable(t *testing.T) {
-	for _, load := range []string{"all", "deadlines", "tight"} {
+	for _, load := range []string{"all", "deadlines", "quiet", "tight"} {
 		shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
-		if load != "all" {
+		switch load {
+		case "deadlines", "tight":
 			shown = standard
+		case "quiet":
+			shown = ofQuiet
 		}
 		table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
 		for _, c := range shown {

@@ -1,0 +1,56 @@
+package main
+
+// This file owns the part of the list about quiet tenants beside one that floods.
+
+func init() { list = append(list, quiet...) }
+
+var quiet = []mutant{
+	{
+		name: "quiet-by-counters", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder", "TestQuietPromptsGoFirst"},
+		old: "	case a.quiet != b.quiet:\n		return goesFirst(a.quiet)\n", new: "",
+	},
+	{
+		name: "quiet-in-the-queue", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestQuietTenantsWaitByCounters"},
+		old: "seq.runs() && seq.tenant.quiet", new: "seq.tenant.quiet",
+	},
+	{
+		name: "a-flood-without-a-queue", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestWhoIsQuiet"},
+		old: "one.waits() && float64(one.places)", new: "float64(one.places)",
+	},
+	{
+		name: "quiet-by-places-alone", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestWhoIsQuiet"},
+		old: "float64(one.sequences) <= part*one.weight", new: "float64(one.places) <= part*one.weight",
+	},
+	{
+		name: "quiet-without-weight", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestQuietByWeight"},
+		old: "float64(one.places) > part*one.weight", new: "float64(one.places) > part",
+	},
+	{
+		name: "quiet-though-fairness-is-off", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestNobodyIsQuietWithoutFairness"},
+		old: "	if s.policy.with(byTenant) {", new: "	if true {",
+	},
+	{
+		name: "quiet-and-forgotten", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestQuietPromptsGoFirst"},
+		old: "s.now.Add(s.policy.rules.QuietTime)", new: "s.now",
+	},
+	{
+		name: "quiet-for-ever", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestQuietPromptsGoFirst"},
+		old: "return s.now.Before(s.loop.tenants.quiet)", new: "return !s.loop.tenants.quiet.IsZero()",
+	},
+	{
+		name: "others-fill-steps-beside-quiet", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestQuietPromptsGoFirst"},
+		old: "	if !seq.tenant.quiet {", new: "	if false {",
+	},
+	{
+		name: "others-fill-up-quiet-steps", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestQuietPromptsGoFirst"},
+		old: "a.all-rows, a.others-rows", new: "a.all-rows, a.others",
+	},
+	{
+		name: "quiet-steps-no-longer", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestStepsBesideQuiet"},
+		old: "		most = max(all, p.short(c, 2*r.ShortStep, r.ShortRows))\n", new: "",
+	},
+	{
+		name: "quiet-beyond-itl", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestStepsBesideQuiet"},
+		old: "	if p.itl == 0 {\n		most", new: "	if true {\n		most",
+	},
+}
