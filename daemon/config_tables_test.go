@@ -30,6 +30,7 @@ threads = 1
 itl_ms = 40
 deadline_ms = 5000
 batch_deadline_ms = 86400000
+wait_ms = 7000
 [[model]]
 path = "/m/a.gguf"
 [cache]
@@ -53,7 +54,7 @@ weight = 1000
 `)
 	want := DefaultConfig()
 	want.Threads = 1
-	want.Scheduler = SchedulerConfig{ITL: 40, Deadline: 5000, BatchDeadline: 86400000}
+	want.Scheduler = SchedulerConfig{ITL: 40, Deadline: 5000, BatchDeadline: 86400000, Wait: 7000}
 	want.Cache = CacheConfig{HalfLife: Duration{90 * time.Minute}, Pins: []string{"/p/x.txt", "/p/y.txt=long"}}
 	want.Model = []ModelConfig{
 		{Path: "/m/a.gguf", Load: LoadAtStart}, {Path: "b.gguf", Name: "small", KeepAlive: Duration{90 * time.Second}, Load: LoadAtStart},

@@ -91,7 +91,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	}
 	slices.SortFunc(prompts, func(a, b *Sequence) int { return a.standing.compare(&b.standing) })
 	if s.next.kind == ordinary {
-		s.foreseen.rows = [classes]int{}
+		s.foreseen.rows = [classes][lengths]int{}
 	}
 	all, long := math.MaxInt, math.MaxInt
 	if len(prompts) > 0 {
@@ -111,7 +111,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 		others = others || got > 0
 		seq.noteTurn(got, others)
 		if s.next.kind == ordinary {
-			s.foreseen.rows[seq.class()] += seq.pending()
+			s.foreseen.rows[seq.class()][lengthOf(seq.pending())] += seq.pending()
 		}
 	}
 }

@@ -25,7 +25,7 @@ var loads = map[string]string{
 	"chat":      "requests=3000,rate=1.6,burst=2",
 	"mixed":     "requests=2000,rate=0.5,burst=2,prompt=250,prompt_sigma=1.5,prefixes=0,answer=80",
 	"overload":  "requests=4000,rate=17,burst=2",
-	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s",
+	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s,deadline_sigma=0.8",
 	"tenants":   "requests=3000,rate=6,burst=2,tenants=small:1/large:4",
 	"flood":     "requests=3000,rate=3,burst=2,tenants=small:1/large:9",
 	"classes":   "requests=2000,rate=2,burst=4,classes=interactive:6/batch:3/background:1",
@@ -139,7 +139,11 @@ var sweeps = []sweep{
 	},
 	{
 		"queue-length", "overload", []float64{8, 32, 128, 256, 1024}, standard,
-		func(c *Config, v float64) { c.QueueLength = int(v) }, func(c *Config) float64 { return float64(c.QueueLength) },
+		func(c *Config, v float64) { c.QueueLength, c.Wait = int(v), 0 }, func(c *Config) float64 { return float64(c.QueueLength) },
+	},
+	{
+		"wait-ms", "overload", []float64{500, 1000, 2000, 3000, 5000, 10000, 30000, 0}, standard,
+		func(c *Config, v float64) { c.Wait = time.Duration(v * 1e6) }, func(c *Config) float64 { return c.Wait.Seconds() * 1e3 },
 	},
 	{
 		"pages", "mixed", []float64{600, 1040, 2080, 4160}, standard,
@@ -147,7 +151,7 @@ var sweeps = []sweep{
 	},
 	rule("AgePassings", "tight", standard, 1, 4, 16, 64, 1e6),
 	rule("AgeSteps", "mixed", standard, 1, 4, 8, 32, 1e6),
-	rule("NearSlack", "deadlines", standard, 0.03, 0.1, 0.25, 0.5, 1),
+	rule("LengthRatio", "deadlines", standard, 1.01, 1.5, 2, 3, 4, 8, 1e6),
 	rule("InputWeight", "tenants", ofTenant, 0.25, 0.5, 1, 2),
 	rule("OutputWeight", "tenants", ofTenant, 1, 2, 4, 8),
 	rule("BatchShare", "classes", ofClass, 3, 9, 17, 1e6),
