@@ -103,6 +103,20 @@ func TestPredictionsKnowPages(t *testing.T) {
 	}
 }
 
+// A short prompt has the rows that short ones have beside those who decode, and not the few of long ones.
+func TestPredictionsKnowTheBudget(t *testing.T) {
+	w, lane := decoding(t, 2, Interactive, Config{})
+	for tokens, within := range map[int]time.Duration{100: 200 * time.Millisecond, 120: 250 * time.Millisecond} {
+		r := greedy(prompt(tokens, tokens, 0), 1)
+		r.Deadline = w.clock.Add(within)
+		seq := w.submit(lane, r)
+		w.until("its token", seq.first)
+		if at := seq.events[0].At; at.After(r.Deadline) || seq.events[0].Err != nil {
+			t.Errorf("%d tokens within %v: %v late, %v", tokens, within, at.Sub(r.Deadline), seq.events[0].Err)
+		}
+	}
+}
+
 // An interactive request without a deadline waits no longer than is set; who waits for the end, or says how long he waits, is not concerned.
 func TestForeseenWaitIsBounded(t *testing.T) {
 	w, lane := one(t, roomy(4, 512), Config{StepTokens: 512, QueueLength: 100, Wait: 2 * time.Second})

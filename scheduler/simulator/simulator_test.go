@@ -162,6 +162,29 @@ func TestObjectives(t *testing.T) {
 	}
 }
 
+// How long who reads along waits is what the run says; where pages are short it is for them.
+func TestWaitIsBounded(t *testing.T) {
+	for _, pages := range []int{0, 40} {
+		c := plain()
+		c.Cost, c.MaxSequences, c.QueueLength, c.Context, c.Pages = scheduler.CostState{ConstantMS: 10, PrefillRowMS: 1}, 8, 1000, 400, pages
+		var list []trace.Request
+		for i := range 400 {
+			list = append(list, trace.Request{At: time.Duration(i) * 50 * time.Millisecond, Prompt: 100, Answer: 50})
+		}
+		refused := func(wait time.Duration) (int, float64) {
+			c.Wait = wait
+			r := run(t, asked(list...), c)
+			return r.Refused.Queue, r.Wait.P90
+		}
+		if n, _ := refused(0); n != 0 {
+			t.Errorf("%d pages: %d are refused without a bound", pages, n)
+		}
+		if n, p90 := refused(time.Second); n < 50 || p90 > 3000 {
+			t.Errorf("%d pages: %d are refused, and of the others nine in ten wait up to %.0f ms", pages, n, p90)
+		}
+	}
+}
+
 // A request's own deadline is its objective, whatever others have: the second one's token comes after 15 ms.
 func TestDeadlinesAreObjectives(t *testing.T) {
 	for deadline, want := range map[time.Duration]float64{0: 0.5, 14 * time.Millisecond: 0.5, 16 * time.Millisecond: 1, time.Second: 1} {
