@@ -223,54 +223,60 @@ func label(v float64, inForce bool) string {
 	return text
 }
 
-// TestPolicyTables runs the sweeps with -rewrite; without it their values are held against the document's.
+// TestPolicyTables runs the sweeps with -rewrite, one by -run 'PolicyTables/NAME$'; without it their values are held against the document's.
 func TestPolicyTables(t *testing.T) {
 	for _, s := range sweeps {
-		table := tables.Table{Name: s.name, Head: []string{s.name}}
-		for _, c := range s.shown {
-			table.Head = append(table.Head, c.name)
-		}
-		for _, v := range s.values {
-			c := configOf(s.load)
-			row := []string{label(v, v == s.now(&c))}
-			if s.set(&c, v); *rewrite {
-				row = append(row, cells(run(t, loadOf(t, s.load), c), s.shown)...)
+		t.Run(s.name, func(t *testing.T) {
+			table := tables.Table{Name: s.name, Head: []string{s.name}}
+			for _, c := range s.shown {
+				table.Head = append(table.Head, c.name)
 			}
-			table.Rows = append(table.Rows, row)
-		}
-		finish(t, &table)
+			for _, v := range s.values {
+				c := configOf(s.load)
+				row := []string{label(v, v == s.now(&c))}
+				if s.set(&c, v); *rewrite {
+					row = append(row, cells(run(t, loadOf(t, s.load), c), s.shown)...)
+				}
+				table.Rows = append(table.Rows, row)
+			}
+			finish(t, &table)
+		})
 	}
 }
 
-// Each characteristic is switched off, under a load that has all that it looks at.
+// Each characteristic is switched off, under loads that have what it looks at.
 func TestCharacteristicTable(t *testing.T) {
 	for _, load := range []string{"all", "deadlines", "tight"} {
-		shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
-		if load != "all" {
-			shown = standard
-		}
-		table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
-		for _, c := range shown {
-			table.Head = append(table.Head, c.name)
-		}
-		names := []string{""}
-		for _, c := range scheduler.Characteristics {
-			names = append(names, c.Name)
-		}
-		for _, name := range names {
-			c := configOf(load)
-			row := []string{"nothing"}
-			if name != "" {
-				row[0] = name
-				c.Without, _ = scheduler.CharacteristicsOf(name)
-			}
-			if *rewrite {
-				row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
-			}
-			table.Rows = append(table.Rows, row)
-		}
-		finish(t, &table)
+		t.Run(load, func(t *testing.T) { characteristicTable(t, load) })
 	}
+}
+
+func characteristicTable(t *testing.T, load string) {
+	shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
+	if load != "all" {
+		shown = standard
+	}
+	table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
+	for _, c := range shown {
+		table.Head = append(table.Head, c.name)
+	}
+	names := []string{""}
+	for _, c := range scheduler.Characteristics {
+		names = append(names, c.Name)
+	}
+	for _, name := range names {
+		c := configOf(load)
+		row := []string{"nothing"}
+		if name != "" {
+			row[0] = name
+			c.Without, _ = scheduler.CharacteristicsOf(name)
+		}
+		if *rewrite {
+			row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	finish(t, &table)
 }
 
 func cells(r *Report, shown []column) (list []string) {
