@@ -34,11 +34,12 @@ var loads = map[string]string{
 	"tight": "requests=1500,rate=1.4,prompt=100,prompt_sigma=0.5,answer=200,answer_sigma=0.5,prefixes=0",
 }
 
-// configOf is that of chimera serve by default; the tight load meets a pool of 150 pages.
+// configOf is that of chimera serve by default; the tight load meets a pool of 150 pages, and waits for them however long, since it is who waits
+// that its tables are about.
 func configOf(load string) Config {
 	c := DefaultConfig()
 	if load == "tight" {
-		c.Pages, c.Context = 150, 150*16
+		c.Pages, c.Context, c.Wait = 150, 150*16, 0
 	}
 	return c
 }
