@@ -46,6 +46,25 @@ func TestPredictionsKnowLengths(t *testing.T) {
 	}
 }
 
+// A long prompt is foreseen behind all that is shorter.
+func TestLongPromptsAreForeseenLast(t *testing.T) {
+	w, lane := one(t, roomy(4, 512), Config{StepTokens: 512, QueueLength: 100})
+	seen(w, lane)
+	for i := range 30 { // three seconds of prompts
+		w.submit(lane, greedy(prompt(i, 100, 0), 1))
+	}
+	for _, c := range []struct {
+		within time.Duration
+		taken  bool
+	}{{1500 * time.Millisecond, false}, {5 * time.Second, true}} {
+		r := greedy(prompt(40, 200, 0), 1)
+		r.Deadline = w.clock.Add(c.within)
+		if _, err := lane.Submit(t.Context(), r); (err == nil) != c.taken {
+			t.Errorf("within %v: %v", c.within, err)
+		}
+	}
+}
+
 // Who asks little is not refused for the flood of another, whose turn comes once for each of his.
 func TestPredictionsKnowTenants(t *testing.T) {
 	for _, without := range []CharacteristicSet{0, byTenant} {

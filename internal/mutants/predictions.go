@@ -18,7 +18,7 @@ var predictions = []mutant{
 		old: "	if s.policy.with(byLength) {\n		length = lengthOf(d.rows)\n	}\n", new: "",
 	},
 	{
-		name: "shorter-prompts-not-foreseen", file: "scheduler/waiting.go", pkg: "scheduler", tests: []string{"TestPredictionsKnowLengths", "TestAdmissionPredicts"},
+		name: "shorter-prompts-not-foreseen", file: "scheduler/waiting.go", pkg: "scheduler", tests: []string{"TestLongPromptsAreForeseenLast"},
 		old: "range q.classes[c][:length+1]", new: "range q.classes[c][length:length+1]",
 	},
 	{
