@@ -223,8 +223,6 @@ func (s *Lane) foresee() {
 	f.longest, f.row = model.perRow(base, all)
 	_, f.longRow = model.perRow(base, long)
 	s.costs.mu.Unlock()
-	f.free = max(0, s.places()-len(s.running))
-	s.foreseePages()
 }
 
 // perRow is how long a step of the base and so many rows of prompts takes, and its part for each of them.
@@ -234,10 +232,11 @@ func (c *Cost) perRow(base Shape, rows int) (step, row time.Duration) {
 	return step, step / time.Duration(rows)
 }
 
-// foreseePages tells how many pages are free for newcomers, and how many one's end gives back: those that it has, and those that were kept for it.
-// What is kept is counted while somebody waits.
-func (s *Lane) foreseePages() {
+// foreseeRoom tells how many places and pages are free for newcomers, and how many pages one's end gives back: those that it has, and those that were
+// kept for it. What is kept is counted while somebody waits. It is told with each end, or who asks again when he has his answer would be refused for his own place.
+func (s *Lane) foreseeRoom() {
 	f, g := &s.foreseen, wholeGroup(s.groups)
+	f.free = max(0, s.places()-len(s.running))
 	if f.returned = 0; !s.groups[g].pool.chained { // windows and slots have as many as there are places
 		return
 	}

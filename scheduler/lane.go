@@ -322,6 +322,7 @@ func (s *Lane) publishSnapshot() {
 		snap.PagesTotal += len(pool.pages)
 	}
 	s.foreseen.cached = s.cachedTokens()
+	s.foreseeRoom()
 	s.mu.Lock()
 	s.published, s.forecast = snap, s.foreseen
 	s.mu.Unlock()

@@ -170,6 +170,25 @@ func TestForeseenWaitIsBounded(t *testing.T) {
 	}
 }
 
+// As many clients as there are places, each of whom asks again when it has its answer, are never refused, be the machine as slow as it may.
+func TestOnesOwnPlaceIsFree(t *testing.T) {
+	w, lane := one(t, roomy(4, 512), Config{StepTokens: 512, QueueLength: 100, Wait: 2 * time.Second})
+	w.devices[0].base = 3 * time.Second
+	var clients [4]*Sequence
+	for id := range 400 {
+		client := id % len(clients)
+		if seq := clients[client]; seq != nil {
+			w.until("its answer", func() bool { return seq.ended })
+		}
+		r := greedy(prompt(id, 20, 0), 5+id%7)
+		seq, err := lane.Submit(t.Context(), r)
+		if err != nil {
+			t.Fatalf("request %d: %v", id, err)
+		}
+		clients[client] = seq
+	}
+}
+
 // While there are places a machine that is slow is waited for: to be refused where nobody else is served would help nobody.
 func TestPlacesAreGivenHoweverSlow(t *testing.T) {
 	w, lane := one(t, roomy(4, 512), Config{StepTokens: 512, QueueLength: 100, Wait: 2 * time.Second})

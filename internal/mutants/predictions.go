@@ -42,6 +42,10 @@ var predictions = []mutant{
 		old: " || s.forecast.lacking(&all, d) == 0 {", new: " || s.forecast.lacking(&all, d) < 0 {",
 	},
 	{
+		name: "refused-for-ones-own-place", file: "scheduler/lane.go", pkg: "scheduler", tests: []string{"TestOnesOwnPlaceIsFree"},
+		old: "	s.foreseeRoom()\n", new: "	if s.steps.underWay > 0 {\n		s.foreseeRoom()\n	}\n",
+	},
+	{
 		name: "batch-waits-no-longer", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestForeseenWaitIsBounded"},
 		old: "s.config.Wait == 0 || d.class != Interactive", new: "s.config.Wait == 0",
 	},
