@@ -201,6 +201,7 @@ func TestKeys(t *testing.T) {
 func TestOverload(t *testing.T) {
 	full := &scheduler.OverloadError{RetryAfter: 2300 * time.Millisecond, Err: scheduler.ErrQueueFull}
 	late := &scheduler.OverloadError{RetryAfter: time.Minute, Err: scheduler.ErrDeadline}
+	never := &scheduler.OverloadError{RetryAfter: 300 * time.Millisecond, Least: 230*time.Millisecond + 1, Err: scheduler.ErrDeadline}
 	soon := fmt.Errorf("lane: %w", &scheduler.OverloadError{Err: scheduler.ErrQueueFull})
 	long := &scheduler.OverloadError{RetryAfter: math.MaxInt64, Err: scheduler.ErrQueueFull}
 	for _, c := range []struct {
@@ -209,7 +210,7 @@ func TestOverload(t *testing.T) {
 		code   string
 		retry  string
 	}{
-		{full, 429, "queue_full", "3"}, {late, 429, "overloaded", "60"}, {soon, 429, "queue_full", "1"}, {long, 429, "queue_full", "86400"},
+		{full, 429, "queue_full", "3"}, {late, 429, "overloaded", "60"}, {never, 429, "deadline_too_short", "1"}, {soon, 429, "queue_full", "1"}, {long, 429, "queue_full", "86400"},
 		{scheduler.ErrQueueFull, 429, "queue_full", "1"}, {scheduler.ErrDeadline, 503, "deadline_exceeded", "1"}, {scheduler.ErrDraining, 503, "shutting_down", "1"},
 	} {
 		for _, refuse := range []func(*watchedEngine){func(e *watchedEngine) { e.precheck = c.err }, func(e *watchedEngine) { e.submit = c.err }} {
@@ -219,7 +220,7 @@ func TestOverload(t *testing.T) {
 					refuse(e)
 					r := h.post(path, "{"+soundBodies[path]+stream+"}")
 					if p := r.problem(); r.status != c.status || p.Code != c.code || string(r.header.Peek("Retry-After")) != c.retry || p.Message == "" ||
-						strings.Contains(p.Message, deadlineHeader) != errors.Is(c.err, scheduler.ErrDeadline) { // more time may help
+						strings.Contains(p.Message, " 231 ms") != (c.err == never) || strings.Contains(p.Message, deadlineHeader) != errors.Is(c.err, scheduler.ErrDeadline) { // more time may help
 						t.Errorf("%v: status %d, %s, %+v", c.err, r.status, r.header.Peek("Retry-After"), p)
 					} else if code := h.codes(); len(code) != 1 || code[0] != fmt.Sprintf("%d: 1", c.status) {
 						t.Errorf("%v: counted %q", c.err, code)

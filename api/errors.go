@@ -108,6 +108,10 @@ func overloaded(o *scheduler.OverloadError) *HTTPError {
 		h.Code = "overloaded"
 		h.Message = fmt.Sprintf("the first token would come after the deadline: try again in %d s, or allow more time (%s)", h.retrySeconds(), deadlineHeader)
 	}
+	if o.Least > 0 { // to try again would not help
+		h.Code = "deadline_too_short"
+		h.Message = fmt.Sprintf("the first token takes %d ms at least, and the deadline leaves less: allow more time (%s)", o.LeastMillis(), deadlineHeader)
+	}
 	return h
 }
 

@@ -53,6 +53,7 @@ type SchedulerConfig struct {
 	ITL           int `toml:"itl_ms"` // 0: automatic
 	Deadline      int `toml:"deadline_ms"`
 	BatchDeadline int `toml:"batch_deadline_ms"`
+	Wait          int `toml:"wait_ms"` // 0: no bound
 }
 
 // CacheConfig says what stays in the prefix cache.
@@ -71,11 +72,13 @@ func DefaultConfig() Config {
 		StepTokens:   512,     // one long prompt delays the others' next token by one such step
 		MaxSequences: 32,      // decoding gains little from larger batches on a CPU
 		MaxLogprobs:  20,      // OpenAI's limit
-		QueueLength:  256,     // more would wait longer than clients do
+		QueueLength:  256,     // their memory, and of those who wait for the end; who reads along is refused sooner: see Wait
 		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
-		// No deadlines: a harness that sends a thousand prompts at once waits for them all.
+		// Who reads along waits two seconds for the first word, or goes: docs/POLICY.md has what other values come to.
+		Scheduler: SchedulerConfig{Wait: 2000},
+		// No deadlines: on a slow machine the prompt alone may take any time, and who has a place is waited for.
 	}
 }
 

@@ -59,6 +59,8 @@ func (c *Config) settings() []setting {
 			usage: "milliseconds within which an interactive request has its first token, where it does not say (x-chimera-deadline-ms); one that still waits then gets 503; 0: no deadline"},
 		{key: "scheduler.batch_deadline_ms", value: number{&c.Scheduler.BatchDeadline, 0, maxDeadline}, live: true,
 			usage: "the same for requests of the class batch; those of the class background have none"},
+		{key: "scheduler.wait_ms", value: number{&c.Scheduler.Wait, 0, maxDeadline},
+			usage: "milliseconds that an interactive request without a deadline may be foreseen to wait while no place or pages are free for it; what would wait longer is refused with 429; 0: it waits however long; a harness that asks for much at once says x-chimera-class: batch"},
 		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, 0, maxIdle},
 			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,

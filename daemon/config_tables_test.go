@@ -30,6 +30,7 @@ threads = 1
 itl_ms = 40
 deadline_ms = 5000
 batch_deadline_ms = 86400000
+wait_ms = 7000
 [[model]]
 path = "/m/a.gguf"
 [cache]
@@ -53,7 +54,7 @@ weight = 1000
 `)
 	want := DefaultConfig()
 	want.Threads = 1
-	want.Scheduler = SchedulerConfig{ITL: 40, Deadline: 5000, BatchDeadline: 86400000}
+	want.Scheduler = SchedulerConfig{ITL: 40, Deadline: 5000, BatchDeadline: 86400000, Wait: 7000}
 	want.Cache = CacheConfig{HalfLife: Duration{90 * time.Minute}, Pins: []string{"/p/x.txt", "/p/y.txt=long"}}
 	want.Model = []ModelConfig{
 		{Path: "/m/a.gguf", Load: LoadAtStart}, {Path: "b.gguf", Name: "small", KeepAlive: Duration{90 * time.Second}, Load: LoadAtStart},
@@ -71,13 +72,13 @@ weight = 1000
 
 // Keys of tables are flags and variables too, with the usual precedence; of models these give path and name.
 func TestTablesHaveTwins(t *testing.T) {
-	const file = "[scheduler]\nitl_ms = 1\ndeadline_ms = 1\nbatch_deadline_ms = 1\n[cache]\nhalf_life = \"1m\"\npins = [\"a\"]\n[[model]]\npath = \"m\"\npin = true\n"
+	const file = "[scheduler]\nitl_ms = 1\ndeadline_ms = 1\nbatch_deadline_ms = 1\nwait_ms = 4\n[cache]\nhalf_life = \"1m\"\npins = [\"a\"]\n[[model]]\npath = \"m\"\npin = true\n"
 	t.Setenv("CHIMERA_SCHEDULER_ITL_MS", "2")
 	t.Setenv("CHIMERA_SCHEDULER_DEADLINE_MS", "2")
 	t.Setenv("CHIMERA_CACHE_PINS", "b,c=d")
 	t.Setenv("CHIMERA_CACHE_HALF_LIFE", "2m")
 	c := mustResolve(t, file, "--scheduler-itl-ms", "3", "--cache-half-life=3m", "--model", "x=y")
-	if c.Scheduler != (SchedulerConfig{3, 2, 1}) || c.Cache.HalfLife.Duration != 3*time.Minute || !slices.Equal(c.Cache.Pins, []string{"b", "c=d"}) {
+	if c.Scheduler != (SchedulerConfig{ITL: 3, Deadline: 2, BatchDeadline: 1, Wait: 4}) || c.Cache.HalfLife.Duration != 3*time.Minute || !slices.Equal(c.Cache.Pins, []string{"b", "c=d"}) {
 		t.Errorf("%+v %+v", c.Scheduler, c.Cache)
 	}
 	if !reflect.DeepEqual(c.Model, []ModelConfig{{Path: "x", Name: "y", Load: LoadAtStart}}) {
@@ -105,7 +106,7 @@ func TestBadTables(t *testing.T) {
 		{"no models", "model = 3", []string{"c.toml:1:9: model: a TOML integer does not suit it"}},
 		{"unknown key of a model", "[[model]]\npath = \"a\"\n  keepalive = \"1m\"", []string{"c.toml:3:3: unknown key model.keepalive; did you mean model.keep_alive?"}},
 		{"unknown key of a tenant", tenant + "uid = [1]", []string{"c.toml:3:1: unknown key tenant.uid; did you mean tenant.uids?"}},
-		{"unknown key of a table", "[scheduler]\nitlms = 3", []string{"c.toml:2:1: unknown key scheduler.itlms; did you mean scheduler.itl_ms?"}},
+		{"unknown key of a table", "[scheduler]\nitlms = 3", []string{"c.toml:2:1: unknown key scheduler.itlms; did you mean scheduler.itl_ms or scheduler.wait_ms?"}},
 		{"unknown table", "[schedular]\nitl_ms = 3", []string{"c.toml:1:2: unknown key schedular; did you mean scheduler?"}},
 		{"setting in a table", "[cache]\nthreads = 3", []string{"c.toml:2:1: unknown key cache.threads"}},
 		{"no path", "[[model]]\nname = \"a\"", []string{"c.toml:1:3: model[0]: there is no path"}},
@@ -235,7 +236,7 @@ func TestAdopt(t *testing.T) {
 	}
 	b := Config{
 		Model: short("m"), Threads: 3, LogLevel: "debug", Tenant: []TenantConfig{{Name: "a", UIDs: []uint32{1}}},
-		Scheduler: SchedulerConfig{1, 2, 3}, Cache: CacheConfig{HalfLife: Duration{time.Hour}, Pins: []string{"p"}}, IsolateTenants: new(bool),
+		Scheduler: SchedulerConfig{ITL: 1, Deadline: 2, BatchDeadline: 3, Wait: 4}, Cache: CacheConfig{HalfLife: Duration{time.Hour}, Pins: []string{"p"}}, IsolateTenants: new(bool),
 	}
 	changed := a
 	changed.adopt(b)

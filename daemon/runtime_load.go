@@ -145,7 +145,7 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	}
 	up.bytes = servingBytes(up.loaded.Instance.Plan())
 	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{
-		StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, HalfLife: all.config.Cache.HalfLife.Duration,
+		StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, Wait: time.Duration(all.config.Scheduler.Wait) * time.Millisecond, HalfLife: all.config.Cache.HalfLife.Duration,
 	})
 	if err != nil {
 		return nil, err

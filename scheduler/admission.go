@@ -37,15 +37,23 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 	}
 	s.hash(all)
 	for i, seq := range all {
-		if seq.queuedRows = s.expectedRows(seq); i > 0 && seq.request.Choice > 0 { // it follows the first
-			seq.queuedRows = min(seq.queuedRows, engine.PageTokens)
+		rows := s.expectedRows(seq)
+		if i > 0 && seq.request.Choice > 0 { // it follows the first
+			rows = min(rows, engine.PageTokens)
 		}
+		s.asks(seq, rows)
 	}
 	if err := s.enqueue(ctx, all); err != nil {
 		return nil, err
 	}
 	s.wake()
 	return all, nil
+}
+
+// asks notes what the sequence, which waits, asks of the lane: so many rows, and pages for them and for what it will add before others end.
+func (s *Lane) asks(seq *Sequence, rows int) {
+	r := &seq.request
+	seq.demand = demand{class: r.Class, tenant: r.Tenant, deadline: r.Deadline, rows: rows, pages: pagesTo(rows + s.comingTokens(seq))}
 }
 
 // hash computes the keys of pages here, since the loop has others to serve. It computes them again where other weights have
@@ -74,13 +82,13 @@ func (s *Lane) enqueue(ctx context.Context, group []*Sequence) error {
 		return err
 	}
 	for _, seq := range group {
-		if err := s.promise(seq.request.Class, seq.request.Tenant, seq.request.Deadline, seq.queuedRows); err != nil {
+		if err := s.promise(&seq.demand); err != nil {
 			return err
 		}
 	}
 	s.incoming = append(s.incoming, group...)
 	for _, seq := range group {
-		s.queue.change(seq, 1)
+		s.queue.change(&seq.demand, 1)
 		seq.detach = context.AfterFunc(ctx, seq.Stop)
 	}
 	return nil
@@ -116,9 +124,9 @@ func (s *Lane) computable(r Request) error {
 // enterQueue counts a sequence that comes back to the queue.
 func (s *Lane) enterQueue(seq *Sequence) {
 	seq.tenant.inLine[seq.request.Class]++
+	s.asks(seq, len(seq.tokens))
 	s.mu.Lock()
-	seq.queuedRows = len(seq.tokens)
-	s.queue.change(seq, 1)
+	s.queue.change(&seq.demand, 1)
 	s.mu.Unlock()
 }
 
@@ -129,6 +137,6 @@ func (s *Lane) leaveQueue(seq *Sequence) {
 		seq.tenant.left[seq.request.Class]++
 	}
 	s.mu.Lock()
-	s.queue.change(seq, -1)
+	s.queue.change(&seq.demand, -1)
 	s.mu.Unlock()
 }

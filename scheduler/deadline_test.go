@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +131,70 @@ func TestPrecheck(t *testing.T) {
 	lane.Drain()
 	if err := lane.Precheck(Ask{}); !errors.Is(err, ErrDraining) {
 		t.Errorf("draining: %v", err)
+	}
+}
+
+// Of prompts about as long the one that is due first goes first, though it came last; not before one that is much shorter, and not when it would be late
+// all the same.
+func TestTheNextDeadlineThatCanBeMet(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		others  int // tokens of each of two, which are due in a minute
+		due     time.Duration
+		without CharacteristicSet
+		first   bool
+	}{
+		{"about as long", 300, 900 * time.Millisecond, 0, true},
+		{"left out", 300, 900 * time.Millisecond, byDeadline, false},
+		{"the others are short", 120, 900 * time.Millisecond, 0, false},
+		{"it is late", 300, 200 * time.Millisecond, 0, false},
+	} {
+		w, lane := one(t, roomy(16, 512), Config{StepTokens: 512, QueueLength: 16, Without: c.without | withForecast})
+		before := w.submit(lane, greedy(prompt(0, 600, 0), 1)) // by it the lane knows how long rows take
+		w.until("its end", func() bool { return before.ended })
+		submit := func(id, tokens int, due time.Duration) *Sequence {
+			r := greedy(prompt(id, tokens, 0), 1)
+			r.Deadline = w.clock.Add(due)
+			return w.submit(lane, r)
+		}
+		others := []*Sequence{submit(1, c.others, time.Minute), submit(2, c.others, time.Minute), submit(3, c.others, time.Minute), submit(4, c.others, time.Minute)}
+		urgent := submit(5, 400, c.due)
+		w.until("all have ended", func() bool {
+			return urgent.ended && !slices.ContainsFunc(others, func(seq *Sequence) bool { return !seq.ended })
+		})
+		if first := urgent.events[0].At.Before(others[3].events[0].At) && urgent.events[0].Err == nil; first != c.first {
+			t.Errorf("%s: it goes before the last of the others: %v", c.name, first)
+		}
+		if inTime := !urgent.events[0].At.After(urgent.request.Deadline); c.first && !inTime {
+			t.Errorf("%s: it was late", c.name)
+		}
+	}
+}
+
+// A deadline that nobody could keep is told so, with what would be enough: to come again would not help.
+func TestDeadlineTooShort(t *testing.T) {
+	w, lane := one(t, roomy(4, 512), Config{StepTokens: 512, QueueLength: 100})
+	seq := w.submit(lane, greedy(prompt(0, 600, 0), 1))
+	w.until("its end", func() bool { return seq.ended })
+	w.turn() // nothing is under way any more
+	ask := func(id int, within time.Duration) error {
+		r := greedy(prompt(id, 200, 0), 1)
+		r.Deadline = w.clock.Add(within)
+		_, err := lane.Submit(t.Context(), r)
+		return err
+	}
+	var refused *OverloadError
+	if err := ask(1, time.Millisecond); !errors.As(err, &refused) || refused.Least.Round(time.Millisecond) != 210*time.Millisecond || refused.LeastMillis() < 210 || refused.LeastMillis() > 211 || !errors.Is(err, ErrDeadline) {
+		t.Fatalf("200 rows of a millisecond in one: %v", err)
+	}
+	if err := lane.Precheck(Ask{PromptTokens: 2000, Deadline: w.clock.Add(time.Millisecond)}); !errors.As(err, &refused) || refused.Least == 0 {
+		t.Errorf("before its tokens are known: %v", err)
+	}
+	if err := ask(2, 300*time.Millisecond); err != nil {
+		t.Errorf("enough time: %v", err)
+	}
+	if err := ask(3, 300*time.Millisecond); !errors.As(err, &refused) || refused.Least != 0 {
+		t.Errorf("enough time but for another: %v", err)
 	}
 }
 

@@ -11,16 +11,20 @@ import (
 
 // forecast is what the loop tells of itself once a step, as far as predictions need it.
 type forecast struct {
-	step    time.Duration // what is under way takes so long
-	row     time.Duration // a row of a prompt, in full steps with those who decode now
-	full    int           // rows of a step
-	longRow time.Duration // the same of a prompt of several steps
-	place   time.Duration // from one sequence's end to the next
-	free    int           // places
-	rows    [classes]int  // of prompts, that the running still want
-	cached  int           // tokens of a prompt that are in pages, at most
-	learned time.Time     // when a step last told what steps take
-	serves  bool          // somebody whose steps tell has a place
+	step     time.Duration         // what is under way takes so long
+	longest  time.Duration         // the next step, if prompts have all rows that they may have
+	row      time.Duration         // a row of a prompt, in full steps with those who decode now
+	full     int                   // rows of a step
+	filled   int                   // of which prompts have so many
+	longRow  time.Duration         // the same of a prompt of several steps
+	place    time.Duration         // from one sequence's end to the next
+	free     int                   // places
+	rows     [classes][lengths]int // of prompts, that the running still want
+	pages    int                   // that newcomers can have, of the group with the whole of a sequence
+	returned int                   // that one's end gives back of them, in the mean
+	cached   int                   // tokens of a prompt that are in pages, at most
+	learned  time.Time             // when a step last told what steps take
+	serves   bool                  // somebody whose steps tell has a place
 }
 
 // staleAfter is how long a prediction holds where no step confirms it. A machine that was slow for a while, as one is beside a load,
@@ -30,82 +34,54 @@ const staleAfter = 10 * time.Second
 // isStale tells whether what steps take is no longer known, and the next one is to show it.
 func (f *forecast) isStale(now time.Time) bool { return !f.serves && now.Sub(f.learned) >= staleAfter }
 
-// line is those that wait, of a class or of a tenant.
-type line struct{ requests, rows int }
-
-func (l *line) change(by, rows int) {
-	l.requests += by
-	l.rows += by * rows
+// demand is what a request asks of the lane, as far as a prediction needs it.
+type demand struct {
+	class    Class
+	tenant   string
+	deadline time.Time
+	rows     int // of its prompt, that the cache does not have
+	pages    int // that it wants when it is let in
 }
 
-// waitingLine is who waits, behind Lane.mu.
-type waitingLine struct {
-	line
-	classes [classes]line
-	tenants map[string]line
+// wait is how long a request waits for the step under way, for what goes before it, and for a place and pages.
+func (f *forecast) wait(ahead line, d *demand, length int) time.Duration {
+	for class := Interactive; class <= d.class; class++ {
+		last := length
+		if class < d.class {
+			last = lengths - 1
+		}
+		for _, rows := range f.rows[class][:last+1] {
+			ahead.rows += rows
+		}
+	}
+	if total := ahead.rows + d.rows; total > f.filled { // others will fill its step
+		ahead.rows += (f.filled - total%f.filled) % f.filled
+	}
+	return f.step + max(time.Duration(ahead.rows)*f.row, time.Duration(f.lacking(&ahead, d))*f.place)
 }
 
-func (q *waitingLine) change(seq *Sequence, by int) {
-	q.line.change(by, seq.queuedRows)
-	q.classes[seq.request.Class].change(by, seq.queuedRows)
-	one := q.tenants[seq.request.Tenant]
-	if one.change(by, seq.queuedRows); one.requests == 0 {
-		delete(q.tenants, seq.request.Tenant)
-	} else {
-		q.tenants[seq.request.Tenant] = one
+// lacking is how many sequences must end before there are a place and pages for the request behind those ahead of it.
+func (f *forecast) lacking(ahead *line, d *demand) int {
+	ends := ahead.requests + 1 - f.free
+	if pages := ahead.pages + d.pages - f.pages; pages > 0 && f.returned > 0 {
+		ends = max(ends, (pages+f.returned-1)/f.returned)
 	}
+	return max(0, ends)
 }
 
-// upTo is what is in the queue of the classes up to one.
-func (q *waitingLine) upTo(c Class) (l line) {
-	for class := Interactive; class <= c; class++ {
-		l.requests += q.classes[class].requests
-		l.rows += q.classes[class].rows
+// own is how long the request's own rows take, among those who decode now.
+func (f *forecast) own(d *demand) time.Duration {
+	if d.rows > f.full {
+		return time.Duration(d.rows) * f.longRow
 	}
-	return l
-}
-
-// ahead is what is in the queue that goes before a request of the class and tenant: of the classes up to its own, but no more than what the
-// tenants that wait have together while its own has had what it asked.
-func (q *waitingLine) ahead(c Class, tenant string) (l line) {
-	l = q.upTo(c)
-	own, there := q.tenants[tenant]
-	n := len(q.tenants)
-	if !there {
-		n++
-	}
-	l.requests = min(l.requests, (own.requests+1)*n-1)
-	if own.rows < l.rows && n > 1 {
-		l.rows = min(l.rows, own.rows*n+(n-1)*l.rows/max(1, l.requests))
-	}
-	return l
-}
-
-// ttft is when so many rows of a request's prompt would be computed, with its first token.
-func (f *forecast) ttft(q *waitingLine, c Class, tenant string, rows int, long bool) time.Duration {
-	ahead := q.ahead(c, tenant)
-	for class := Interactive; class <= c; class++ {
-		ahead.rows += f.rows[class]
-	}
-	own := f.row
-	if long {
-		own = f.longRow
-	}
-	if total := ahead.rows + rows; total > f.full { // others will fill its step
-		ahead.rows += (f.full - total%f.full) % f.full
-	}
-	computing := time.Duration(ahead.rows) * f.row
-	if lacking := ahead.requests + 1 - f.free; lacking > 0 {
-		computing = max(computing, time.Duration(lacking)*f.place)
-	}
-	return f.step + computing + time.Duration(rows)*own
+	return time.Duration(d.rows) * f.row
 }
 
 // leastRetry is the shortest time that a client is told to wait: what it is told is whole seconds.
 const leastRetry = time.Second
 
 // overload refuses with the time after which it could be otherwise.
-func overload(after time.Duration, err error) error {
+func overload(after time.Duration, err error) *OverloadError {
 	return &OverloadError{RetryAfter: max(after, leastRetry), Err: err}
 }
 
@@ -128,22 +104,51 @@ func (s *Lane) taken(requests int, c Class, tenant string) error {
 	return overload(time.Duration(max(before, q.requests-most)+requests-most)*s.forecast.place, ErrQueueFull)
 }
 
-// promise is why a request of so many rows would have its first token too late, or nil. s.mu is held.
-func (s *Lane) promise(c Class, tenant string, deadline time.Time, rows int) error {
-	if deadline.IsZero() || !s.policy.with(withForecast) {
+// promise is why a request would have its first token too late, or nil: after its deadline, or, where who reads along has none, when he has waited for
+// longer than is usual. That is asked only of who finds no place or pages: while there are some a machine that is slow is waited for. s.mu is held.
+func (s *Lane) promise(d *demand) error {
+	if s.policy.without.has(withForecast) || d.deadline.IsZero() && (s.config.Wait == 0 || d.class != Interactive) {
 		return nil
 	}
 	now := s.loop.config.Now()
-	left := deadline.Sub(now)
-	if left > 0 && s.queue.requests == s.queue.classes[Background].requests && s.forecast.isStale(now) {
+	left := d.deadline.Sub(now)
+	if (d.deadline.IsZero() || left > 0) && s.queue.requests == s.queue.ofClass(Background, lengths-1).requests && s.forecast.isStale(now) {
 		return nil
 	}
-	late := s.forecast.ttft(&s.queue, c, tenant, rows, rows > s.config.StepTokens) - left
+	wait := s.foreseenWait(d)
+	if d.deadline.IsZero() {
+		all := s.queue.upTo(d.class)
+		if wait <= s.config.Wait || s.forecast.lacking(&all, d) == 0 {
+			return nil
+		}
+		return overload(wait-s.config.Wait, ErrQueueFull)
+	}
+	late := wait + s.forecast.own(d) - left
 	if late <= 0 && left > 0 {
 		return nil
 	}
-	return overload(late, ErrDeadline)
+	refusal := overload(late, ErrDeadline)
+	if least := s.leastTTFT(d.rows); left < least {
+		refusal.Least = least
+	}
+	return refusal
 }
+
+// foreseenWait is how long a request that comes now waits until its prompt is begun. s.mu is held.
+func (s *Lane) foreseenWait(d *demand) time.Duration {
+	length := lengths - 1
+	if s.policy.with(byLength) {
+		length = lengthOf(d.rows)
+	}
+	ahead := s.queue.ahead(d.class, length)
+	if s.policy.with(byTenant) {
+		ahead = s.queue.inTurn(ahead, d.tenant)
+	}
+	return s.forecast.wait(ahead, d, length)
+}
+
+// leastTTFT is what the first token of a prompt of so many rows takes if nobody else asks anything.
+func (s *Lane) leastTTFT(rows int) time.Duration { return s.predict(Shape{Prefill: rows, Outputs: 1}) }
 
 // expectedRows is how many rows of its prompt a request has to compute, by what the cache holds now.
 func (s *Lane) expectedRows(seq *Sequence) int {
@@ -182,7 +187,7 @@ func (s *Lane) Precheck(a Ask) error {
 		return err
 	}
 	rows := a.PromptTokens + int(float64(a.PromptBytes)*s.density) - s.forecast.cached
-	return s.promise(a.Class, a.Tenant, a.Deadline, max(1, rows))
+	return s.promise(&demand{class: a.Class, tenant: a.Tenant, deadline: a.Deadline, rows: max(1, rows)})
 }
 
 // Tokens a byte of text, as they were seen: the least counts, and is forgotten slowly, as a model's clients change theirs.
@@ -203,29 +208,45 @@ func (s *Lane) learnDensity(r *Request) {
 
 // foresee tells what the step being planned, with those who run, lets expect.
 func (s *Lane) foresee() {
-	f := &s.foreseen
-	base := s.next.base
+	f, base := &s.foreseen, s.next.base
 	s.costs.mu.Lock()
-	defer s.costs.mu.Unlock()
 	model := s.costs.model
-	f.step = model.Predict(s.next.shape)
-	f.full = s.config.StepTokens
-	full := base
-	full.Prefill += max(1, s.config.StepTokens-base.Decode)
-	f.row = model.Predict(full) / time.Duration(full.Prefill-base.Prefill)
-	f.longRow = f.row
+	f.step, f.full = model.Predict(s.next.shape), s.config.StepTokens
+	most := max(1, f.full-base.Decode)
+	all, long := most, most
 	if s.next.decodes && s.policy.with(withBudget) {
 		p := pace{itl: s.itl(), decodes: true, base: base}
-		all, long := p.rows(model, &s.policy.rules)
-		all, long = min(all, full.Prefill), min(long, full.Prefill)
-		part := base
-		part.Prefill += long
-		f.longRow = model.Predict(part) / time.Duration(long)
-		if all < full.Prefill {
-			f.row = f.longRow
-		}
+		all, long = p.rows(model, &s.policy.rules)
+		all, long = min(all, most), min(long, most)
 	}
+	f.filled = all
+	f.longest, f.row = model.perRow(base, all)
+	_, f.longRow = model.perRow(base, long)
+	s.costs.mu.Unlock()
+}
+
+// perRow is how long a step of the base and so many rows of prompts takes, and its part for each of them.
+func (c *Cost) perRow(base Shape, rows int) (step, row time.Duration) {
+	base.Prefill += rows
+	step = c.Predict(base)
+	return step, step / time.Duration(rows)
+}
+
+// foreseeRoom tells how many places and pages are free for newcomers, and how many pages one's end gives back: those that it has, and those that were
+// kept for it. What is kept is counted while somebody waits. It is told with each end, or who asks again when he has his answer would be refused for his own place.
+func (s *Lane) foreseeRoom() {
+	f, g := &s.foreseen, wholeGroup(s.groups)
 	f.free = max(0, s.places()-len(s.running))
+	if f.returned = 0; !s.groups[g].pool.chained { // windows and slots have as many as there are places
+		return
+	}
+	kept := 0
+	if len(s.waiting) > 0 {
+		kept = s.reserve(g)
+	}
+	pool := s.groups[g].pool
+	f.pages = max(0, pool.available()-kept)
+	f.returned = (pool.used() + kept) / max(1, len(s.running))
 }
 
 // placeMemory is what the mean time between ends keeps of what it was at each.

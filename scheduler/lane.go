@@ -17,6 +17,8 @@ import (
 type Config struct {
 	StepTokens  int // rows of a step at most: what one long prompt may delay the others by
 	QueueLength int // requests that may wait for a place
+	// Wait is how long an interactive request without a deadline may be foreseen to wait where no place or pages are free for it; 0: however long.
+	Wait time.Duration
 	// ITL is how far apart the tokens of interactive answers may come for the sake of prompts; 0: see Rules.LongStretch.
 	ITL time.Duration
 	// Without leaves characteristics out of the policy, and Rules are others than DefaultRules: for experiments.
@@ -136,7 +138,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	}
 	s.cache.watch(groups, s.policy.with(byHotness))
 	s.budget = s.mostBackground()
-	s.foreseen.full, s.class = c.StepTokens, nothing
+	s.foreseen.full, s.foreseen.filled, s.class = c.StepTokens, c.StepTokens, nothing
 	s.SetITL(c.ITL)
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
@@ -320,6 +322,7 @@ func (s *Lane) publishSnapshot() {
 		snap.PagesTotal += len(pool.pages)
 	}
 	s.foreseen.cached = s.cachedTokens()
+	s.foreseeRoom()
 	s.mu.Lock()
 	s.published, s.forecast = snap, s.foreseen
 	s.mu.Unlock()

@@ -117,9 +117,9 @@ func (g *group) holds(p *pin) int { return p.size() - g.firstPage(p.size()*engin
 func (s *Lane) compute(p *pin) {
 	p.sequence = newSequence(p.request, s.noteStop, s.loop.config.Now)
 	p.sequence.pin = p
-	p.sequence.queuedRows = len(p.request.Prompt)
+	s.asks(p.sequence, len(p.request.Prompt))
 	s.mu.Lock()
-	s.queue.change(p.sequence, 1)
+	s.queue.change(&p.sequence.demand, 1)
 	s.mu.Unlock()
 	s.welcome(p.sequence)
 }

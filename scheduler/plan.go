@@ -92,7 +92,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 	}
 	slices.SortFunc(prompts, func(a, b *Sequence) int { return a.standing.compare(&b.standing) })
 	if s.next.kind == ordinary {
-		s.foreseen.rows = [classes]int{}
+		s.foreseen.rows = [classes][lengths]int{}
 	}
 	left := s.allow(prompts, budget)
 	others := false
@@ -103,7 +103,7 @@ func (s *Lane) planPrompts(g engine.Generation, budget int) {
 		others = others || got > 0
 		seq.noteTurn(got, others)
 		if s.next.kind == ordinary {
-			s.foreseen.rows[seq.class()] += seq.pending()
+			s.foreseen.rows[seq.class()][lengthOf(seq.pending())] += seq.pending()
 		}
 	}
 }

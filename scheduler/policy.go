@@ -11,9 +11,12 @@ import (
 // This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
 //
 // Class comes first; within it the tenant that had the least, whatever others say of their requests, or who asks much could have all by asking
-// it with priority; only prompts of a quiet one beside a flood go first whatever it had (quiet.go). Of a tenant's own come age, priority, those that were sent back to the queue, deadlines that are near, the
-// shortest remaining prompt, and of equals the one that finds the longest prefix, then the one that came first. Where nobody is
-// named a tenant all are one.
+// it with priority; only prompts of a quiet one beside a flood go first whatever it had (quiet.go). Of a tenant's own come age, priority,
+// those that were sent back to the queue, the shortest remaining prompt, and of equals the one that finds the longest prefix, then the one
+// that came first. Where nobody is named a tenant all are one.
+//
+// Of prompts that are about as long the one goes first whose deadline is the next that can still be met. Deadlines do not come before length: a long
+// prompt that is saved by going before several short ones costs more deadlines than it keeps.
 //
 // Nobody starves. A sequence that was passed by AgePassings of its tenant's that came later (or, running, in AgeSteps steps in a row)
 // is passed only by older ones from then on; a tenant waits until it is the one that had the least; a class waits for its share (shares.go).
@@ -24,16 +27,17 @@ type standing struct {
 	quiet     bool // its tenant is
 	aged      bool
 	priority  int
-	returned  bool // it was sent back to the queue
-	slack     time.Duration
+	returned  bool          // it was sent back to the queue
+	slack     time.Duration // before its prompt must begin
 	counter   float64
 	places    int // of the tenant: one that was just lifted to the least counter has none
+	length    int // its prompt's order of magnitude: see Rules.LengthRatio
 	remaining int // pages of the prompt
 	prefix    int // pages
 	number    uint64
 }
 
-// far is the slack of those whose deadline does not count.
+// far is the slack of those that have no deadline, or can't keep it any more.
 const far = time.Duration(math.MaxInt64)
 
 // compare is below zero if a goes before b. No two are equal.
@@ -55,6 +59,8 @@ func (a *standing) compare(b *standing) int {
 		return b.priority - a.priority
 	case a.returned != b.returned:
 		return goesFirst(a.returned)
+	case a.length != b.length:
+		return a.length - b.length
 	case a.slack != b.slack:
 		return cmp.Compare(a.slack, b.slack)
 	case a.remaining != b.remaining:
@@ -75,8 +81,9 @@ func goesFirst(first bool) int {
 
 // policy tells standings. It is a pure object: what it needs to know it is told.
 type policy struct {
-	rules   Rules
-	without CharacteristicSet
+	rules     Rules
+	without   CharacteristicSet
+	perOctave float64 // lengths that are told apart in a doubling of the prompt's
 }
 
 func newPolicy(c *Config) policy {
@@ -84,6 +91,7 @@ func newPolicy(c *Config) policy {
 	if c.Rules != nil {
 		p.rules = *c.Rules
 	}
+	p.perOctave = 1 / math.Log2(p.rules.LengthRatio)
 	return p
 }
 
@@ -122,12 +130,13 @@ func (p *policy) standing(c *candidate, now time.Time, due bool) (s standing) {
 		s.priority = c.priority
 	}
 	if p.with(byDeadline) && !c.deadline.IsZero() {
-		if slack := c.deadline.Sub(now) - c.takes; slack >= 0 && slack < p.rules.NearSlack {
+		if slack := c.deadline.Sub(now) - c.takes; slack >= 0 {
 			s.slack = slack
 		}
 	}
 	if p.with(byLength) {
 		s.remaining = pagesTo(c.tokens)
+		s.length = int(math.Log2(float64(max(1, s.remaining))) * p.perOctave)
 	}
 	if p.with(byPrefix) {
 		s.prefix = c.prefix

@@ -79,7 +79,7 @@ func (s *Lane) lastMoment(seq *Sequence) (due time.Time) {
 	if due.IsZero() || seq.runs() || s.stats.Steps < costSettling || s.policy.without.has(withForecast) || s.foreseen.isStale(s.now) {
 		return due
 	}
-	rows := seq.queuedRows // as was promised
+	rows := seq.demand.rows // as was promised
 	if seq.looked {
 		rows = seq.pending() - seq.found*engine.PageTokens
 	}

@@ -33,12 +33,19 @@ var ErrDeadline = errors.New("the deadline passed while the request waited")
 // OverloadError refuses what can't be taken now, or could not be answered in time. It wraps ErrQueueFull or ErrDeadline.
 type OverloadError struct {
 	RetryAfter time.Duration // when it could be taken, as far as is known: at least a second
+	Least      time.Duration // that a first token of its prompt takes if nobody else asks, where the deadline leaves less; 0: it leaves as much
 	Err        error
 }
 
 func (e *OverloadError) Error() string {
+	if e.Least > 0 {
+		return fmt.Sprintf("the first token takes %d ms at least, and the deadline leaves less", e.LeastMillis())
+	}
 	return fmt.Sprintf("%v; try again in %d s", e.Err, int(math.Ceil(e.RetryAfter.Seconds())))
 }
+
+// LeastMillis is Least in whole milliseconds, a deadline of which would be enough.
+func (e *OverloadError) LeastMillis() int64 { return int64(math.Ceil(float64(e.Least) / 1e6)) }
 
 // Unwrap returns the cause.
 func (e *OverloadError) Unwrap() error { return e.Err }

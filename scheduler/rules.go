@@ -16,10 +16,10 @@ type Rules struct {
 	// AgeSteps is how many steps in a row may have rows of other prompts and none of a running sequence's; then its prompt is
 	// the first of its class. So a long one has a ninth of the steps at least, and delays a short one by one step in nine.
 	AgeSteps int
-	// NearSlack is how near the time must be at which a prompt has to begin, for its deadline to count: a step of a busy
-	// lane. Before that to be quick with the others costs it nothing, and far deadlines that go first make others late in turn;
-	// what is late already is served like any other.
-	NearSlack time.Duration
+	// LengthRatio is how many times as long a prompt is at most that counts as about as long as another, so that the nearer deadline goes first.
+	// With nearly 1 length alone decides, and prompts that are all alike are late in turn; with more long prompts that are near their deadlines
+	// go before several short ones, of which each would have kept its own.
+	LengthRatio float64
 	// InputWeight and OutputWeight are what a tenant is charged for a token: one of an answer keeps a place and a row of the step for
 	// itself, as one of a prompt does not. Prices of services differ by two to four.
 	InputWeight, OutputWeight float64
@@ -53,7 +53,7 @@ type Rules struct {
 
 // DefaultRules are those in force.
 var DefaultRules = Rules{
-	AgePassings: 16, AgeSteps: 8, NearSlack: 100 * time.Millisecond,
+	AgePassings: 16, AgeSteps: 8, LengthRatio: 2,
 	InputWeight: 1, OutputWeight: 2,
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, ShortStep: 64 * time.Millisecond, ShortRows: 128, LeastRows: 16,
@@ -88,7 +88,7 @@ var Characteristics = []struct {
 }{
 	{"class", "interactive goes before batch, within steps and on the way in", byClass},
 	{"priority", "the higher priority goes first within a class", byPriority},
-	{"deadline", "whoever must begin now goes first; who still waits at his deadline is sent away", byDeadline},
+	{"deadline", "of prompts about as long the one that must begin first goes first; who can't be in time any more is sent away", byDeadline},
 	{"fairness", "tenants have equal parts, by weight, of tokens and places, and of prompts those of one that asks little beside a flood go first", byTenant},
 	{"ageing", "who was passed often goes before all of his class", byAge},
 	{"length", "the shortest remaining prompt goes first", byLength},

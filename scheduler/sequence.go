@@ -57,15 +57,15 @@ type Sequence struct {
 	penaltyAt map[int32]int
 
 	// What the policy knows of it.
-	looked     bool // for its prefix, once
-	ended      bool
-	number     uint64   // the order in which sequences came to the lane
-	ticket     uint64   // how many would have left the queue before it, had it been first come
-	skipped    int      // steps in a row in which other prompts had rows
-	toCompute  int      // tokens of its prompt that the cache did not have when it was given a place
-	charged    int      // positions that the tenant was charged for, or had from the cache
-	queuedRows int      // what it counts among those that wait
-	standing   standing // when it was last told
+	looked    bool // for its prefix, once
+	ended     bool
+	number    uint64   // the order in which sequences came to the lane
+	ticket    uint64   // how many would have left the queue before it, had it been first come
+	skipped   int      // steps in a row in which other prompts had rows
+	toCompute int      // tokens of its prompt that the cache did not have when it was given a place
+	charged   int      // positions that the tenant was charged for, or had from the cache
+	demand    demand   // what it counts among those that wait
+	standing  standing // when it was last told
 }
 
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {

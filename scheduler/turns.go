@@ -51,10 +51,18 @@ func (l *Loop) urgencyOf(lane *Lane, now time.Time) (u urgency) {
 	if !p.with(byClass) {
 		u.class = 0
 	}
-	if slack := lane.due.Sub(now); p.with(byDeadline) && !lane.due.IsZero() && slack < p.rules.NearSlack && l.lead(lane) <= p.rules.NearSlack.Seconds() {
+	if slack, step := lane.due.Sub(now), l.longestStep(); p.with(byDeadline) && !lane.due.IsZero() && slack < step && l.lead(lane) <= step.Seconds() {
 		u.slack = slack
 	}
 	return u
+}
+
+// longestStep is what a lane waits for if it is another's turn: a deadline that leaves more is not near yet.
+func (l *Loop) longestStep() (longest time.Duration) {
+	for _, lane := range l.lanes {
+		longest = max(longest, lane.foreseen.longest)
+	}
+	return longest
 }
 
 // had is how much of the device the lane has had in its class.

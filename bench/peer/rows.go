@@ -245,6 +245,7 @@ func tenants(ctx context.Context, x *server, seed uint64) (figures, error) {
 	flood := *x
 	other := *x.client
 	other.Header = key(floodKey)
+	other.Header.Set("X-Chimera-Deadline-Ms", "3600000") // they are to wait, and not to be refused
 	flood.client = &other
 	during, end := context.WithCancel(ctx)
 	defer end()

@@ -45,11 +45,12 @@ type daemonProcess struct {
 	log          *bytes.Buffer
 }
 
-// startDaemon starts a daemon on a Unix socket and a TCP port and waits for its ready line.
+// startDaemon starts a daemon on a Unix socket and a TCP port and waits for its ready line. Nobody is refused for how long he would wait: the tests
+// want all answers, and the machine may be slow.
 func startDaemon(t *testing.T, args ...string) *daemonProcess {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.sock")
-	d := &daemonProcess{cmd: chimera(append([]string{"serve", "--socket", path, "--http", "0"}, args...)...), log: &bytes.Buffer{}}
+	d := &daemonProcess{cmd: chimera(append([]string{"serve", "--socket", path, "--http", "0", "--scheduler-wait-ms", "0"}, args...)...), log: &bytes.Buffer{}}
 	d.cmd.Stderr = d.log
 	out, err := d.cmd.StdoutPipe()
 	if err == nil {

@@ -29,7 +29,7 @@ func simulateCommand() *cobra.Command {
 	var asJSON bool
 	var schedulerITL float64
 	var without []string
-	ttft, itl := milliseconds(config.Objectives.TTFT), milliseconds(config.Objectives.ITL)
+	ttft, itl, wait := milliseconds(config.Objectives.TTFT), milliseconds(config.Objectives.ITL), milliseconds(config.Wait)
 	c := &cobra.Command{
 		Use: "simulate", Short: "Run the scheduler over a trace, on a clock that nobody waits for", Args: operands(),
 		Long: `Run the scheduler of 'chimera serve' over a trace of requests, on a device that computes nothing: steps take the time that the cost
@@ -59,13 +59,14 @@ What a step takes is by default what it takes SmolLM2-135M on two cores; --cost 
 	numberFlag(f, &config.Pages, "pages", 0, 1<<26, "pages of 16 tokens in the KV cache; 0: those of four contexts and one for each sequence")
 	numberFlag(f, &ttft, "objective-ttft-ms", 0, 1e12, "a good answer's first token comes within so many milliseconds")
 	numberFlag(f, &itl, "objective-itl-ms", 0, 1e12, "and its others so many apart, in the mean")
+	numberFlag(f, &wait, "wait-ms", 0, 1e12, "milliseconds that an interactive request may be foreseen to wait; 0: no bound")
 	numberFlag(f, &schedulerITL, "itl-ms", 0, 10_000, "milliseconds that a step may take while somebody decodes; 0: as chimera serve chooses")
 	f.StringSliceVar(&without, "without", nil, "characteristics of the policy to switch off: `name,...`")
 	f.Var((*ruleFlag)(&config.Rules), "rule", "another value of a constant of the policy, `NAME=VALUE`; docs/POLICY.md has them (may be repeated)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		config.Objectives = simulator.Objectives{TTFT: fromMilliseconds(ttft), ITL: fromMilliseconds(itl)}
-		config.ITL = fromMilliseconds(schedulerITL)
+		config.ITL, config.Wait = fromMilliseconds(schedulerITL), fromMilliseconds(wait)
 		var err error
 		if config.Without, err = scheduler.CharacteristicsOf(without...); err != nil {
 			return usageError{fmt.Errorf("--without: %w", err)}

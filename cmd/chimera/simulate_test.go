@@ -67,7 +67,7 @@ func TestSimulateRefuses(t *testing.T) {
 		{"--synthetic - --pages 0", ""},
 		{"--synthetic - --speed 0", "--speed"},
 		{"--synthetic - --step-tokens 0", "--step-tokens"},
-		{"--synthetic - --without ageing,class --rule Horizon=64 --rule NearSlack=1s --itl-ms 50", ""},
+		{"--synthetic - --without ageing,class --rule Horizon=64 --rule ShortStep=1s --itl-ms 50", ""},
 		{"--synthetic - --without agein", `--without: "agein" is no characteristic of the policy: there are class,`},
 		{"--synthetic - --rule Horizont=64", `"Horizont" is no constant of the policy: there are`},
 		{"--synthetic - --rule Horizon", "whole"},

@@ -15,7 +15,7 @@ var staleness = []mutant{
 	},
 	{
 		name: "stale-beside-one-that-finds-out", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
-		old: "s.queue.requests == s.queue.classes[Background].requests && s.forecast", new: "s.forecast",
+		old: "s.queue.requests == s.queue.ofClass(Background, lengths-1).requests && s.forecast", new: "s.forecast",
 	},
 	{
 		name: "stale-let-in-and-sent-away", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestStalePredictionsAreTried"},
@@ -23,7 +23,7 @@ var staleness = []mutant{
 	},
 	{
 		name: "deadlines-pass-other-lanes", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestDeadlinesDoNotStarveOtherLanes"},
-		old: " && l.lead(lane) <= p.rules.NearSlack.Seconds()", new: "",
+		old: " && l.lead(lane) <= step.Seconds()", new: "",
 	},
 	{
 		name: "one-count-for-all-classes", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestLanesAreOwedNothingForOtherClasses"},

@@ -91,4 +91,12 @@ var simulated = []mutant{
 		name: "goodput-without-itl", file: "scheduler/simulator/tally.go", pkg: "scheduler/simulator", tests: []string{"TestObjectives"},
 		old: "mean <= a.objectives.ITL", new: "mean >= 0",
 	},
+	{
+		name: "goodput-without-deadlines", file: "scheduler/simulator/tally.go", pkg: "scheduler/simulator", tests: []string{"TestDeadlinesAreObjectives"},
+		old: "		within = r.Deadline\n", new: "",
+	},
+	{
+		name: "deadlines-without-spread", file: "scheduler/trace/synthetic.go", pkg: "scheduler/trace", tests: []string{"TestSynthetic"},
+		old: "s.Deadline == 0 || s.DeadlineSigma == 0", new: "true",
+	},
 }

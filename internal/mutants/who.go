@@ -28,7 +28,7 @@ var who = []mutant{
 	},
 	{
 		name: "missed-deadlines-first", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder"},
-		old: "slack >= 0 && slack < p.rules.NearSlack", new: "slack < p.rules.NearSlack",
+		old: "- c.takes; slack >= 0 {", new: "- c.takes; slack < far {",
 	},
 	{
 		name: "nobody-ages", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestOrder", "TestAgeingInTheQueue", "TestALongPromptIsNeitherStarvedNorStarves"},

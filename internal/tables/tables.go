@@ -81,7 +81,27 @@ func (t *Table) Check(path string) error {
 }
 
 // first is a row's first cell.
-func first(row string) string {
-	cell, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
-	return cell
+func first(row string) string { return cells(row)[0] }
+
+func cells(row string) []string {
+	return strings.Split(strings.TrimSuffix(strings.TrimPrefix(row, "| "), " |"), " | ")
+}
+
+// Read fills in the rows that the document has, if it has them under the same head: for a table of which a part alone is made anew.
+func (t *Table) Read(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	from, to, err := place(string(text), t.Name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text[from:to])), "\n")
+	if t.Rows = nil; len(lines) > 2 && lines[0] == strings.Split(t.markdown(), "\n")[0] {
+		for _, line := range lines[2:] {
+			t.Rows = append(t.Rows, cells(line))
+		}
+	}
+	return nil
 }

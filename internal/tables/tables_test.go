@@ -3,6 +3,7 @@ package tables
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,13 @@ func TestTables(t *testing.T) {
 	text, err := os.ReadFile(path)
 	if want := "a\n\n<!-- x -->\n| n | ms |\n| --- | --- |\n| 1 | 2.5 |\n| 2 | 3 |\n<!-- /x -->\n\nb\n"; err != nil || string(text) != want {
 		t.Errorf("%q, want %q", text, want)
+	}
+	again := Table{Name: "x", Head: table.Head}
+	if err := again.Read(path); err != nil || !reflect.DeepEqual(again.Rows, table.Rows) {
+		t.Errorf("it reads %q, %v", again.Rows, err)
+	}
+	if again.Head = []string{"n", "s"}; again.Read(path) != nil || again.Rows != nil {
+		t.Errorf("rows under another head: %q", again.Rows)
 	}
 	table.Rows[0][1] = "7" // figures may differ
 	if err := table.Check(path); err != nil {

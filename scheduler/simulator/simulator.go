@@ -29,6 +29,7 @@ type Config struct {
 	Context      int                         // tokens of a request, prompt and answer, at most
 	Pages        int                         // of 16 tokens, in the pool; 0: as the daemon has them, those of four full contexts and one for each sequence
 	ITL          time.Duration               // as the setting itl_ms; 0: automatic
+	Wait         time.Duration               // as the setting wait_ms; 0: no bound
 	Rules        scheduler.Rules             // the policy's constants
 	Without      scheduler.CharacteristicSet // parts of the policy that are switched off
 	Objectives   Objectives
@@ -43,7 +44,7 @@ type Objectives struct {
 // DefaultConfig is a daemon's with its default settings, on two cores with a small model.
 func DefaultConfig() Config {
 	return Config{
-		Cost: scheduler.NewCost().State(), StepTokens: 512, MaxSequences: 32, QueueLength: 256, Context: 8192, Rules: scheduler.DefaultRules,
+		Cost: scheduler.NewCost().State(), StepTokens: 512, MaxSequences: 32, QueueLength: 256, Wait: 2 * time.Second, Context: 8192, Rules: scheduler.DefaultRules,
 		Objectives: Objectives{TTFT: 2 * time.Second, ITL: 200 * time.Millisecond}, // who reads along reads five words a second
 	}
 }
@@ -98,7 +99,7 @@ func Run(ctx context.Context, t *trace.Trace, c Config) (*Report, error) {
 	s.loop = scheduler.NewLoop(scheduler.LoopConfig{Now: s.now, Synchronous: true})
 	var err error
 	if s.lane, err = s.loop.Add(s.device, scheduler.Config{
-		StepTokens: c.StepTokens, QueueLength: c.QueueLength, ITL: c.ITL, Rules: &c.Rules, Without: c.Without,
+		StepTokens: c.StepTokens, QueueLength: c.QueueLength, ITL: c.ITL, Wait: c.Wait, Rules: &c.Rules, Without: c.Without,
 	}); err != nil {
 		return nil, err
 	}

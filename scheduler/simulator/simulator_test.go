@@ -162,6 +162,42 @@ func TestObjectives(t *testing.T) {
 	}
 }
 
+// How long who reads along waits is what the run says; where pages are short it is for them.
+func TestWaitIsBounded(t *testing.T) {
+	for _, pages := range []int{0, 40} {
+		c := plain()
+		c.Cost, c.MaxSequences, c.QueueLength, c.Context, c.Pages = scheduler.CostState{ConstantMS: 10, PrefillRowMS: 1}, 8, 1000, 400, pages
+		var list []trace.Request
+		for i := range 400 {
+			list = append(list, trace.Request{At: time.Duration(i) * 50 * time.Millisecond, Prompt: 100, Answer: 50})
+		}
+		refused := func(wait time.Duration) (int, float64) {
+			c.Wait = wait
+			r := run(t, asked(list...), c)
+			return r.Refused.Queue, r.Wait.P90
+		}
+		if n, _ := refused(0); n != 0 {
+			t.Errorf("%d pages: %d are refused without a bound", pages, n)
+		}
+		if n, p90 := refused(time.Second); n < 50 || p90 > 3000 {
+			t.Errorf("%d pages: %d are refused, and of the others nine in ten wait up to %.0f ms", pages, n, p90)
+		}
+	}
+}
+
+// A request's own deadline is its objective, whatever others have: the second one's token comes after 15 ms.
+func TestDeadlinesAreObjectives(t *testing.T) {
+	for deadline, want := range map[time.Duration]float64{0: 0.5, 14 * time.Millisecond: 0.5, 16 * time.Millisecond: 1, time.Second: 1} {
+		c := plain()
+		c.Objectives.TTFT = 12 * time.Millisecond
+		c.Without, _ = scheduler.CharacteristicsOf("admission")
+		tr := asked(trace.Request{Prompt: 10, Answer: 3}, trace.Request{At: 5 * time.Millisecond, Prompt: 12, Answer: 2, Deadline: deadline})
+		if r := run(t, tr, c); r.Goodput != want || r.Answered != 2 {
+			t.Errorf("deadline %v: %d answers, %.2f are good, want %.2f", deadline, r.Answered, r.Goodput, want)
+		}
+	}
+}
+
 // A background step gives way to who comes while it is computed.
 func TestBackgroundGivesWay(t *testing.T) {
 	c := plain()
@@ -202,13 +238,13 @@ func TestRulesAreTried(t *testing.T) {
 	if short, long := longest(1.5), longest(20); short > 20 || long < 100 {
 		t.Errorf("a long prompt lengthens steps of 10 ms to %.0f ms, and with another rule to %.0f ms", short, long)
 	}
-	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"NearSlack", "5"}, {"InputWeight", "1e99"}} {
+	for _, x := range [][2]string{{"Horizont", "5"}, {"Horizon", "x"}, {"Horizon", "1.5"}, {"Horizon", "-1"}, {"LongStretch", "NaN"}, {"ShortStep", "5"}, {"InputWeight", "1e99"}} {
 		if err := SetRule(&c.Rules, x[0], x[1]); err == nil {
 			t.Errorf("%s=%s is taken", x[0], x[1])
 		}
 	}
-	if err := errors.Join(SetRule(&c.Rules, "Horizon", "7"), SetRule(&c.Rules, "NearSlack", "20ms"), SetRule(&c.Rules, "LongStretch", "1.25")); err != nil ||
-		c.Rules.Horizon != 7 || c.Rules.NearSlack != 20*time.Millisecond || c.Rules.LongStretch != 1.25 {
+	if err := errors.Join(SetRule(&c.Rules, "Horizon", "7"), SetRule(&c.Rules, "ShortStep", "20ms"), SetRule(&c.Rules, "LongStretch", "1.25")); err != nil ||
+		c.Rules.Horizon != 7 || c.Rules.ShortStep != 20*time.Millisecond || c.Rules.LongStretch != 1.25 {
 		t.Errorf("%+v, %v", c.Rules, err)
 	}
 }
@@ -224,7 +260,7 @@ func TestFairnessIsSeen(t *testing.T) {
 		list = append(list, r)
 	}
 	c := plain()
-	c.QueueLength, c.MaxSequences = 1000, 8
+	c.QueueLength, c.MaxSequences, c.Wait = 1000, 8, 0
 	r := run(t, asked(list...), c)
 	if r.Fairness == nil || r.Fairness.Windows < 5 || r.Fairness.Jain < 0.98 || r.Fairness.MinShare < 0.9 || r.Fairness.MinShare > 1 {
 		t.Errorf("tenants in turn: %+v", r.Fairness)

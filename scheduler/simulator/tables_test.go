@@ -25,7 +25,7 @@ var loads = map[string]string{
 	"chat":      "requests=3000,rate=1.6,burst=2",
 	"mixed":     "requests=2000,rate=0.5,burst=2,prompt=250,prompt_sigma=1.5,prefixes=0,answer=80",
 	"overload":  "requests=4000,rate=17,burst=2",
-	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s",
+	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s,deadline_sigma=0.8",
 	"tenants":   "requests=3000,rate=6,burst=2,tenants=small:1/large:4",
 	"flood":     "requests=3000,rate=3,burst=2,tenants=small:1/large:9",
 	"quiet":     "requests=6000,rate=20,prefixes=0,prompt_sigma=0.3,answer=16,answer_sigma=0.3,tenants=small:1/large:59",
@@ -35,11 +35,12 @@ var loads = map[string]string{
 	"tight": "requests=1500,rate=1.4,prompt=100,prompt_sigma=0.5,answer=200,answer_sigma=0.5,prefixes=0",
 }
 
-// configOf is that of chimera serve by default; the tight load meets a pool of 150 pages.
+// configOf is that of chimera serve by default; the tight load meets a pool of 150 pages, and waits for them however long, since it is who waits
+// that its tables are about.
 func configOf(load string) Config {
 	c := DefaultConfig()
 	if load == "tight" {
-		c.Pages, c.Context = 150, 150*16
+		c.Pages, c.Context, c.Wait = 150, 150*16, 0
 	}
 	return c
 }
@@ -141,7 +142,11 @@ var sweeps = []sweep{
 	},
 	{
 		"queue-length", "overload", []float64{8, 32, 128, 256, 1024}, standard,
-		func(c *Config, v float64) { c.QueueLength = int(v) }, func(c *Config) float64 { return float64(c.QueueLength) },
+		func(c *Config, v float64) { c.QueueLength, c.Wait = int(v), 0 }, func(c *Config) float64 { return float64(c.QueueLength) },
+	},
+	{
+		"wait-ms", "overload", []float64{500, 1000, 2000, 3000, 5000, 10000, 30000, 0}, standard,
+		func(c *Config, v float64) { c.Wait = time.Duration(v * 1e6) }, func(c *Config) float64 { return c.Wait.Seconds() * 1e3 },
 	},
 	{
 		"pages", "mixed", []float64{600, 1040, 2080, 4160}, standard,
@@ -149,7 +154,7 @@ var sweeps = []sweep{
 	},
 	rule("AgePassings", "tight", standard, 1, 4, 16, 64, 1e6),
 	rule("AgeSteps", "mixed", standard, 1, 4, 8, 32, 1e6),
-	rule("NearSlack", "deadlines", standard, 0.03, 0.1, 0.25, 0.5, 1),
+	rule("LengthRatio", "deadlines", standard, 1.01, 1.5, 2, 3, 4, 8, 1e6),
 	rule("InputWeight", "tenants", ofTenant, 0.25, 0.5, 1, 2),
 	rule("OutputWeight", "tenants", ofTenant, 1, 2, 4, 8),
 	rule("BatchShare", "classes", ofClass, 3, 9, 17, 1e6),
@@ -222,57 +227,63 @@ func label(v float64, inForce bool) string {
 	return text
 }
 
-// TestPolicyTables runs the sweeps with -rewrite; without it their values are held against the document's.
+// TestPolicyTables runs the sweeps with -rewrite, one by -run 'PolicyTables/NAME$'; without it their values are held against the document's.
 func TestPolicyTables(t *testing.T) {
 	for _, s := range sweeps {
-		table := tables.Table{Name: s.name, Head: []string{s.name}}
-		for _, c := range s.shown {
-			table.Head = append(table.Head, c.name)
-		}
-		for _, v := range s.values {
-			c := configOf(s.load)
-			row := []string{label(v, v == s.now(&c))}
-			if s.set(&c, v); *rewrite {
-				row = append(row, cells(run(t, loadOf(t, s.load), c), s.shown)...)
+		t.Run(s.name, func(t *testing.T) {
+			table := tables.Table{Name: s.name, Head: []string{s.name}}
+			for _, c := range s.shown {
+				table.Head = append(table.Head, c.name)
 			}
-			table.Rows = append(table.Rows, row)
-		}
-		finish(t, &table)
+			for _, v := range s.values {
+				c := configOf(s.load)
+				row := []string{label(v, v == s.now(&c))}
+				if s.set(&c, v); *rewrite {
+					row = append(row, cells(run(t, loadOf(t, s.load), c), s.shown)...)
+				}
+				table.Rows = append(table.Rows, row)
+			}
+			finish(t, &table)
+		})
 	}
 }
 
-// Each characteristic is switched off, under a load that has all that it looks at.
+// Each characteristic is switched off, under loads that have what it looks at.
 func TestCharacteristicTable(t *testing.T) {
 	for _, load := range []string{"all", "deadlines", "quiet", "tight"} {
-		shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
-		switch load {
-		case "deadlines", "tight":
-			shown = standard
-		case "quiet":
-			shown = ofQuiet
-		}
-		table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
-		for _, c := range shown {
-			table.Head = append(table.Head, c.name)
-		}
-		names := []string{""}
-		for _, c := range scheduler.Characteristics {
-			names = append(names, c.Name)
-		}
-		for _, name := range names {
-			c := configOf(load)
-			row := []string{"nothing"}
-			if name != "" {
-				row[0] = name
-				c.Without, _ = scheduler.CharacteristicsOf(name)
-			}
-			if *rewrite {
-				row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
-			}
-			table.Rows = append(table.Rows, row)
-		}
-		finish(t, &table)
+		t.Run(load, func(t *testing.T) { characteristicTable(t, load) })
 	}
+}
+
+func characteristicTable(t *testing.T, load string) {
+	shown := columns(goodput, answers, refused, ttft, itl, again, fair[:2], byClass)
+	switch load {
+	case "deadlines", "tight":
+		shown = standard
+	case "quiet":
+		shown = ofQuiet
+	}
+	table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
+	for _, c := range shown {
+		table.Head = append(table.Head, c.name)
+	}
+	names := []string{""}
+	for _, c := range scheduler.Characteristics {
+		names = append(names, c.Name)
+	}
+	for _, name := range names {
+		c := configOf(load)
+		row := []string{"nothing"}
+		if name != "" {
+			row[0] = name
+			c.Without, _ = scheduler.CharacteristicsOf(name)
+		}
+		if *rewrite {
+			row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	finish(t, &table)
 }
 
 func cells(r *Report, shown []column) (list []string) {

@@ -144,13 +144,18 @@ func (g *group) waitsNoLonger() {
 	}
 }
 
-// good tells whether an answer has kept the objectives.
+// good tells whether an answer has kept the objectives. A request's own deadline is its objective: who allows five seconds and has a token
+// after four was served well, and who allows one was not after two.
 func (a *tally) good(r *request) bool {
 	if r.tokens == 0 { // the prompt was all
 		return true
 	}
+	within := a.objectives.TTFT
+	if r.Deadline > 0 {
+		within = r.Deadline
+	}
 	mean := r.last.Sub(r.first) / time.Duration(max(r.tokens-1, 1))
-	return r.first.Sub(epoch.Add(r.At)) <= a.objectives.TTFT && mean <= a.objectives.ITL
+	return r.first.Sub(epoch.Add(r.At)) <= within && mean <= a.objectives.ITL
 }
 
 // lasted counts a time in which nothing was admitted.

@@ -16,22 +16,23 @@ import (
 
 // Synthetic is what a made-up trace is like.
 type Synthetic struct {
-	Requests     int
-	Rate         float64 // a second
-	Burst        float64 // squared variation of the times between arrivals: 1 is Poisson, more comes in bursts, 0 in step
-	Prompt       float64 // median tokens behind the prefix
-	PromptSigma  float64 // of their logarithm
-	Answer       float64
-	AnswerSigma  float64
-	Prefixes     int     // that are shared; 0: none
-	PrefixTokens int     // of each
-	Zipf         float64 // the prefix of rank k is chosen as 1/k^Zipf
-	Alone        float64 // share of requests without a shared prefix
-	Deadline     time.Duration
-	Classes      []Weight
-	Tenants      []Weight
-	Priorities   []Weight // their names are the digits
-	Seed         uint64
+	Requests      int
+	Rate          float64 // a second
+	Burst         float64 // squared variation of the times between arrivals: 1 is Poisson, more comes in bursts, 0 in step
+	Prompt        float64 // median tokens behind the prefix
+	PromptSigma   float64 // of their logarithm
+	Answer        float64
+	AnswerSigma   float64
+	Prefixes      int           // that are shared; 0: none
+	PrefixTokens  int           // of each
+	Zipf          float64       // the prefix of rank k is chosen as 1/k^Zipf
+	Alone         float64       // share of requests without a shared prefix
+	Deadline      time.Duration // median, from a request's arrival to when its first token is due; 0: none has one
+	DeadlineSigma float64
+	Classes       []Weight
+	Tenants       []Weight
+	Priorities    []Weight // their names are the digits
+	Seed          uint64
 }
 
 // Weight is a name and its share.
@@ -67,7 +68,8 @@ var parameters = []parameter{
 	{"prefix", "tokens of each", func(s *Synthetic) any { return &s.PrefixTokens }, 0, 1e6},
 	{"zipf", "the k-th is chosen as 1/k^zipf", func(s *Synthetic) any { return &s.Zipf }, 0, 10},
 	{"alone", "share of prompts without one", func(s *Synthetic) any { return &s.Alone }, 0, 1},
-	{"deadline", "of each first token, as 30s; 0s: none", func(s *Synthetic) any { return &s.Deadline }, 0, 0},
+	{"deadline", "median time within which a first token is due, as 30s; 0s: none", func(s *Synthetic) any { return &s.Deadline }, 0, 0},
+	{"deadline_sigma", "spread of their logarithm", func(s *Synthetic) any { return &s.DeadlineSigma }, 0, 4},
 	{"classes", "as interactive:3/batch:1", func(s *Synthetic) any { return &s.Classes }, 0, 0},
 	{"tenants", "as a:1/b:9: their shares of the requests", func(s *Synthetic) any { return &s.Tenants }, 0, 0},
 	{"priorities", "as 5:9/9:1", func(s *Synthetic) any { return &s.Priorities }, 0, 0},
@@ -79,7 +81,7 @@ func SyntheticHelp() string {
 	var b strings.Builder
 	s := DefaultSynthetic()
 	for _, p := range parameters {
-		fmt.Fprintf(&b, "  %-13s %s", p.name, p.meaning)
+		fmt.Fprintf(&b, "  %-14s %s", p.name, p.meaning)
 		switch v := p.number(&s).(type) {
 		case *int:
 			fmt.Fprintf(&b, " (%d)", *v)
@@ -188,7 +190,7 @@ func (s Synthetic) Make() *Trace {
 	for i := range t.Requests {
 		r := &t.Requests[i]
 		*r = plain(time.Duration(at*1e9), length(rng, s.Prompt, s.PromptSigma), length(rng, s.Answer, s.AnswerSigma))
-		r.Deadline = s.Deadline
+		r.Deadline = s.deadline(rng)
 		at += gamma(rng, s.Burst) / s.Rate
 		if s.Prefixes > 0 && rng.Float64() >= s.Alone {
 			r.Prompt += s.PrefixTokens
@@ -205,6 +207,15 @@ func (s Synthetic) Make() *Trace {
 		}
 	}
 	return t
+}
+
+// deadline is lognormal, a millisecond to a day. Where all have the same nothing is drawn: what has no spread is the trace that it was.
+func (s *Synthetic) deadline(rng *rand.Rand) time.Duration {
+	if s.Deadline == 0 || s.DeadlineSigma == 0 {
+		return s.Deadline
+	}
+	d := float64(s.Deadline) * math.Exp(s.DeadlineSigma*rng.NormFloat64())
+	return time.Duration(max(float64(time.Millisecond), min(d, float64(24*time.Hour))))
 }
 
 // length is lognormal, at least one token.

@@ -287,8 +287,17 @@ func TestSynthetic(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
+	s.DeadlineSigma, s.Requests = 0.5, 5000
+	deadline, squared := 0.0, 0.0
+	for _, r := range s.Make().Requests {
+		off := math.Log(r.Deadline.Seconds() / 2)
+		deadline, squared = deadline+off/5000, squared+off*off/5000
+	}
+	if math.Abs(deadline) > 0.03 || math.Abs(math.Sqrt(squared)-0.5) > 0.03 {
+		t.Errorf("deadlines about 2 s, with a spread of 0.5: about %.2f s, %.2f", 2*math.Exp(deadline), math.Sqrt(squared))
+	}
 	for _, p := range parameters {
-		if !strings.Contains(SyntheticHelp(), fmt.Sprintf("  %-13s ", p.name)) {
+		if !strings.Contains(SyntheticHelp(), fmt.Sprintf("  %-14s ", p.name)) {
 			t.Errorf("the help lacks %s", p.name)
 		}
 	}
