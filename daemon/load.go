@@ -26,7 +26,7 @@ type EngineOptions struct {
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
-	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving takes
+	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving one model takes
 	HeapBytes    int64 // what the Go heap may take beside the plan; 0: too little to count
 	Progress     func(done, total int64)
 }

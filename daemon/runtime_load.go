@@ -138,7 +138,7 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		return nil, err
 	}
 	options := all.config.Engine()
-	options.Progress = l.progress
+	options.Progress, options.Contexts = l.progress, all.contexts
 	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, r, plan) }
 	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{model.NewSource(f), ctx}, room); err != nil {
 		return nil, err

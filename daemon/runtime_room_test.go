@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"testing"
@@ -237,4 +238,33 @@ func TestMemoryOfTheSettings(t *testing.T) {
 			t.Errorf("%+v, %q", h, d.loaded())
 		}
 	})
+}
+
+// Where all models have room together with smaller pools they have those, the same for all; else they take turns with whole ones.
+func TestModelsShareMemory(t *testing.T) {
+	c := fakeConfig(t, "a demand", "b", "c")
+	c.Ctx = 64 // four pages, and one for each of four sequences
+	for most, want := range map[int64]struct {
+		contexts int
+		left     string
+	}{
+		0:                  {pooledContexts, "a b c"}, // nobody knows
+		3 * (10 + 4*4 + 4): {4, "a b c"}, 3 * (10 + 3*4 + 4): {3, "a b c"}, 3*(10+3*4+4) - 1: {2, "a b c"}, 3 * (10 + 4 + 4): {1, "a b c"},
+		3*(10+4+4) - 1: {0, "c"},
+	} {
+		inBubble(t, func(t *testing.T) {
+			d := newFakeDevice()
+			d.memory, d.bytes, d.page = most, map[string]int64{"a": 10, "b": 10, "c": 10}, 1
+			all := newFakeModels(t, c)
+			all.share(d)
+			all.begin(holdDevice(d))
+			defer all.end()
+			for _, name := range []string{"a", "b", "c"} {
+				all.used(t, name)
+			}
+			if pages := all.state("c").Memory - 10; all.contexts != want.contexts || d.loaded() != want.left || pages != int64(cmp.Or(want.contexts, pooledContexts)*4+4) {
+				t.Errorf("of %d bytes: %d contexts, %q are left, %d pages", most, all.contexts, d.loaded(), pages)
+			}
+		})
+	}
 }

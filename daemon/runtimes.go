@@ -24,6 +24,7 @@ type runtimes struct {
 	promised  func() int64    // memory that is planned and not taken yet; see memoryPromised
 	pins      []pinned        // of the first model
 	ended     func(api.Ended) // is told of requests; nil: nobody asks
+	contexts  int             // of each pool; 0: as many as one model alone has; see share
 
 	mu         sync.Mutex
 	device     *heldDevice // nil: it is not open yet, and nothing is loaded

@@ -16,6 +16,8 @@ var room = []mutant{
 	aModel("passes-to-the-loss-of-the-first", "runtime_room.go", "return max(0, claimed)", "return 0", "TestLoadsPassWhatWaitsForRoom"),
 	aModel("ended-load-waits-on", "runtime_room.go", "	all.waitNoMore(r)\n	if all.busy", "	if all.busy", "TestUnloadEndsWaitingForRoom"),
 	aModel("two-are-read-at-once", "runtime_room.go", "	r.load.reads = true\n", "	<-all.reading\n", "TestRoomInTurns"),
+	aModel("pools-never-shared", "runtime_share.go", "if all.contexts = contexts; contexts", "if contexts", "TestModelsShareMemory"),
+	aModel("share-of-one-for-all", "runtime_share.go", "sum.KVBytes += plan.KVBytes", "sum.KVBytes = plan.KVBytes", "TestModelsShareMemory"),
 	aModel("memory-of-the-settings-ignored", "runtime_room.go", "	if left == 0 {", "	if true {", "TestMemoryOfTheSettings"),
 }
 
