@@ -56,7 +56,7 @@ func (all *runtimes) makeRoom(ctx context.Context, r *Runtime, plan *engine.Plan
 	}
 }
 
-// enterRoom notes that a load has room, and reads. It has none for certain where models have gone since others' claims were counted.
+// enterRoom notes that a load has room, and reads; or that nobody knows, since models have gone while others' claims were counted.
 func (all *runtimes) enterRoom(r *Runtime, counted wayOut) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()

@@ -201,9 +201,13 @@ func (a soakAnswer) add(text []byte) error {
 				TokenLogprobs []float64 `json:"token_logprobs"`
 			}
 		}
-		Error any
+		Error *struct{ Code string }
 	}
-	if err := json.Unmarshal(text, &part); err != nil || part.Error != nil {
+	err := json.Unmarshal(text, &part)
+	if err == nil && part.Error != nil && part.Error.Code == "deadline_exceeded" { // of one of several choices, when others had begun
+		return &soakRefusal{part.Error.Code}
+	}
+	if err != nil || part.Error != nil {
 		return fmt.Errorf("%w, answered %s", err, text)
 	}
 	for _, c := range part.Choices {

@@ -9,7 +9,7 @@ var room = []mutant{
 	aModel("background-evicts-what-is-wanted", "runtime_room.go", "left = max(left, r.attention())", "left = max(left, 0)", "TestBackgroundWaitsForRoom"),
 	aModel("background-models-go-last", "runtime_room.go", "lately(a)-lately(b)", "lately(b)-lately(a)", "TestBackgroundModelsGoFirst"),
 	aModel("wanted-load-stays-in-the-background", "runtimes.go", "		r.load.front = true\n", "", "TestBackgroundWaitsForRoom"),
-	aModel("background-loads-ahead", "runtime_room.go", "case front && !r.load.front, front == r.load.front && !waits:", "case !waits:", "TestBackgroundWaitsForRoom"),
+	aModel("background-loads-ahead", "runtime_room.go", "case front && !r.load.front, front == r.load.front && !waits:", "case (front || !front) && !waits:", "TestBackgroundWaitsForRoom"),
 	aModel("evicted-while-somebody-reads", "runtime_room.go", "	if r.inFront > 0 {\n		return stay\n	}\n", "", "TestBackgroundWaitsForRoom"),
 	aModel("waiting-counts-as-loading", "runtime_room.go", "	r.load.began.Store(&now)\n", "	_ = now\n", "TestBackgroundWaitsForRoom"),
 	aModel("waiting-for-room-holds-up-others", "runtime_room.go", "	if all.busy == r {\n		all.busy = nil\n		all.loadNext()\n	}\n", "", "TestLoadsPassWhatWaitsForRoom"),
