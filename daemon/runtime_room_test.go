@@ -183,11 +183,11 @@ func TestRoomInTurns(t *testing.T) {
 		d.load = func(name string) error {
 			select {
 			case reads <- true:
+				time.Sleep(time.Second)
+				<-reads
 			default:
 				t.Errorf("%s is read beside another", name)
 			}
-			time.Sleep(time.Second)
-			<-reads
 			return nil
 		}
 		all := serveFake(t, d, c)

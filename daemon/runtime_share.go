@@ -16,7 +16,7 @@ import (
 
 // share settles how many contexts the pools hold. Where not even one each would let all models stay they take turns, with whole pools.
 func (all *runtimes) share(b heldBackend) {
-	if len(all.list) == 1 {
+	if len(all.list) < 2 {
 		return
 	}
 	for contexts := pooledContexts; contexts > 0; contexts-- {
