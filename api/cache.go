@@ -15,9 +15,9 @@ import (
 // Cache is a model's prefix cache.
 type Cache interface {
 	State() CacheState
-	// Pin has a beginning of prompts computed and keeps it under a name. It returns when that is taken on: CacheState.Pins
-	// tells when it is done. An error that is none of the client's or the server's is why it can't be pinned.
-	Pin(name string, prompt []int32) error
+	// Pin has a beginning of prompts computed, for requests of that salt, and keeps it under a name until Unpin. It returns when that
+	// is taken on: CacheState.Pins tells when it is done. An error that is none of the client's or the server's is why it can't be pinned.
+	Pin(name string, prompt []int32, salt string) error
 	// Unpin's error is ErrNoPin where nothing is pinned under the name.
 	Unpin(name string) error
 }
@@ -158,9 +158,6 @@ func (s *Server) pin(c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.IsolateTenants {
-		return notPinned("users and keys are kept apart (isolate_tenants), so that nobody would find what is pinned")
-	}
 	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return err
@@ -177,7 +174,7 @@ func (s *Server) pin(c *call) error {
 	if len(ids) == 0 || len(ids) > m.MaxContext {
 		return badField("prompt", "it has %d tokens, it must have 1 to %d", len(ids), m.MaxContext)
 	}
-	if err := m.Cache.Pin(r.Name, ids); err != nil {
+	if err := m.Cache.Pin(r.Name, ids, c.salt()); err != nil {
 		return refusedPin(err)
 	}
 	return c.reply(map[string]any{"name": r.Name, "model": m.Name, "tokens": len(ids)})
@@ -188,11 +185,7 @@ func refusedPin(err error) error {
 	if h := toHTTP(err); h.Code != codeInternal {
 		return h
 	}
-	return notPinned(err.Error())
-}
-
-func notPinned(why string) error {
-	return &HTTPError{Status: 409, Type: "invalid_request_error", Param: "prompt", Code: "not_pinned", Message: why}
+	return &HTTPError{Status: 409, Type: "invalid_request_error", Param: "prompt", Code: "not_pinned", Message: err.Error()}
 }
 
 func (s *Server) unpin(c *call) error {

@@ -151,3 +151,25 @@ func TestQueueTimeIsOfAPlace(t *testing.T) {
 		}
 	}
 }
+
+// Each answer, and each part of one, names the weights that have computed it, whichever answer now; a status names those.
+func TestFingerprint(t *testing.T) {
+	for _, path := range []string{textPath, chatPath} {
+		for _, stream := range []bool{false, true} {
+			h := newBench(t, letters)
+			r := h.post(path, fmt.Sprintf(`{"stream":%t,"stream_options":%s,%s}`, stream, map[bool]string{false: "null", true: `{"include_usage":true}`}[stream], soundBodies[path]))
+			names := regexp.MustCompile(`"system_fingerprint":"([^"]*)"`).FindAllStringSubmatch(string(r.body), -1)
+			if len(names) == 0 || stream && len(names) < 3 {
+				t.Errorf("%s, stream %t: %s", path, stream, r.body)
+			}
+			for _, name := range names {
+				if name[1] != "fp_echo" {
+					t.Errorf("%s, stream %t: %s", path, stream, name[1])
+				}
+			}
+			if r := h.do("GET", "/v1/status", ""); !strings.Contains(string(r.body), `"numerics_id":"fp_test"`) {
+				t.Errorf("%s", r.body)
+			}
+		}
+	}
+}

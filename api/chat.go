@@ -247,6 +247,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 	w := c.begin(j, len(j.requests))
 	texts := make([][]byte, len(j.requests))
 	err := j.run(c.context(), func(p piece) error {
+		a.Fingerprint = j.model.Numerics(p.weights)
 		choice := &a.Choices[p.choice]
 		texts[p.choice] = append(texts[p.choice], p.text...)
 		choice.FinishReason = p.finish
@@ -272,7 +273,8 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 	withUsage, none := r.withUsage()
 	u := usage{PromptTokens: promptTokens}
 	w := c.begin(j, len(j.requests))
-	return c.start(j, func(s sse, pieces func(func(piece) error) error) error {
+	return c.start(j, func(s sse, first piece, pieces func(func(piece) error) error) error {
+		head.Fingerprint = j.model.Numerics(first.weights)
 		for i := range j.requests {
 			role := chunkChoice{Index: i, Delta: chatDelta{Role: "assistant", Content: new(string)}}
 			if err := s.send(chatChunk{envelope: head, Choices: []chunkChoice{role}, Usage: none}); err != nil {
@@ -280,6 +282,7 @@ func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
 			}
 		}
 		err := pieces(func(p piece) error {
+			head.Fingerprint = j.model.Numerics(p.weights)
 			choice := chunkChoice{Index: p.choice, FinishReason: orNull(p.finish)}
 			if p.text != "" {
 				choice.Delta.Content = &p.text

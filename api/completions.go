@@ -218,6 +218,7 @@ func (a *completion) layOut() {
 
 // add applies a piece to a choice that is empty (a stream's chunk) or grows (a whole answer).
 func (a *completion) add(choice *completionChoice, p piece) {
+	a.head.Fingerprint = a.model.Numerics(p.weights)
 	if a.r.Logprobs != nil && choice.Logprobs == nil {
 		choice.Logprobs = newLogprobs()
 	}
@@ -328,7 +329,7 @@ func (a *completion) answer() error {
 
 func (a *completion) stream() error {
 	withUsage, none := a.r.withUsage()
-	return a.call.start(a.job, func(s sse, pieces func(func(piece) error) error) error {
+	return a.call.start(a.job, func(s sse, _ piece, pieces func(func(piece) error) error) error {
 		err := pieces(func(p piece) error {
 			chunk := completionChoice{Index: p.choice}
 			a.add(&chunk, p)

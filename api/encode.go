@@ -44,13 +44,14 @@ type envelope struct {
 	Object      string `json:"object"`
 	Created     int64  `json:"created"`
 	Model       string `json:"model"`
-	Fingerprint string `json:"system_fingerprint"`
+	Fingerprint string `json:"system_fingerprint"` // of the weights that have computed it, which may be others than those that answer now
 }
 
+// envelope is that of an answer of which nothing is there yet.
 func (c *call) envelope(m *Model, prefix, object string) envelope {
 	var random [12]byte
 	rand.Read(random[:]) // never fails
-	return envelope{prefix + hex.EncodeToString(random[:]), object, c.started.Unix(), m.Name, m.NumericsID}
+	return envelope{prefix + hex.EncodeToString(random[:]), object, c.started.Unix(), m.Name, m.Numerics("")}
 }
 
 func validUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }

@@ -50,7 +50,9 @@ type piece struct {
 	finish string // "stop" or "length" with the last piece
 	cached int
 	queued time.Duration
-	err    error
+	// weights are the digest of those that have computed it.
+	weights string
+	err     error
 }
 
 // runningJob is a job under way. pieces come in order within a choice.
@@ -171,7 +173,8 @@ func (j *job) run(ctx context.Context, yield func(piece) error) error {
 }
 
 // start answers with a stream of the job's pieces. It begins with the first: what is refused in the queue has a status.
-func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) error) error) error {
+// produce is given the first piece, and all of them.
+func (c *call) start(j *job, produce func(s sse, first piece, pieces func(func(piece) error) error) error) error {
 	r, err := j.start(c.context())
 	if err != nil {
 		return err
@@ -182,7 +185,7 @@ func (c *call) start(j *job, produce func(s sse, pieces func(func(piece) error) 
 	}
 	return c.stream(func(s sse) error {
 		defer r.stop()
-		return produce(s, r.each)
+		return produce(s, *r.first, r.each)
 	})
 }
 
@@ -199,7 +202,7 @@ func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, p
 			answer++
 		}
 		p := d.piece(e)
-		p.choice, p.cached, p.queued = choice, seq.Cached(), seq.Waited()
+		p.choice, p.cached, p.queued, p.weights = choice, seq.Cached(), seq.Waited(), seq.Weights()
 		if p.empty() {
 			continue
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -281,7 +282,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	h.ready = func(context.Context) error { return nil }
 	h.model = &Model{
 		Name: "first", Created: time.Unix(1e9, 0), Tokenizer: newVocabulary(t), Template: template{render}, Engine: s,
-		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, NumericsID: "fp_test",
+		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, Numerics: func(weights string) string { return "fp_" + cmp.Or(weights, "test") },
 	}
 	h.Server = New(Config{
 		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(lanesOf(s)),

@@ -25,6 +25,7 @@ const loadingPatience = 30 * time.Second
 type Wait struct {
 	Bytes    int           // that the request holds meanwhile
 	Patience time.Duration // after which it is told to come again
+	Class    scheduler.Class
 }
 
 // Held is a model that stays loaded until Release.
@@ -45,7 +46,7 @@ func (c *call) hold(body []byte) error {
 	if !known {
 		return nil // the body is no JSON, as is told when it is decoded
 	}
-	h, err := c.server.Registry.Hold(c.context(), name, Wait{len(body), cmp.Or(c.urgency.patience, loadingPatience)})
+	h, err := c.server.Registry.Hold(c.context(), name, Wait{len(body), cmp.Or(c.urgency.patience, loadingPatience), c.urgency.class})
 	if errors.Is(err, ErrNoModel) {
 		return c.server.noModel(name)
 	}

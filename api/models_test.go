@@ -37,13 +37,14 @@ func (m *fakeModels) Unload(_ context.Context, name string) error {
 type fakeCache struct {
 	state CacheState
 	pins  map[string][]int32
+	salt  string // of the last
 	err   error
 }
 
 func (c *fakeCache) State() CacheState { return c.state }
-func (c *fakeCache) Pin(name string, prompt []int32) error {
+func (c *fakeCache) Pin(name string, prompt []int32, salt string) error {
 	if c.err == nil {
-		c.pins[name] = prompt
+		c.pins[name], c.salt = prompt, salt
 	}
 	return c.err
 }
@@ -191,9 +192,14 @@ func TestPins(t *testing.T) {
 			t.Errorf("%v: %s, %s", err, got, r.body)
 		}
 	}
-	c.err, h.IsolateTenants = nil, true
-	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 409 || !strings.Contains(r.problem().Message, "isolate_tenants") {
-		t.Errorf("kept apart: status %d: %s", r.status, r.body)
+	c.err = nil
+	for _, apart := range []bool{false, true} { // the pin is for whoever the requests of its sender are for
+		var salt string
+		h.IsolateTenants, h.model.Ended = apart, func(e Ended) { salt = e.Request.Salt }
+		h.do("POST", "/v1/cache/pins", `{"name":"x","prompt":"y"}`, "X-Api-Key", "k").into(new(any))
+		if h.do("POST", textPath, `{"prompt":"x","max_tokens":1}`, "X-Api-Key", "k"); c.salt != salt || apart != (salt != "") {
+			t.Errorf("apart %t: pinned for %q, asked by %q", apart, c.salt, salt)
+		}
 	}
 	h.model.Cache = nil
 	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 400 || r.problem().Param != "model" {

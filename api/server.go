@@ -53,8 +53,9 @@ type Model struct {
 	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int
 	MaxLogprobs int
-	NumericsID  string // system_fingerprint of every answer
-	Compute     Compute
+	// Numerics is the numerics id of what weights of a digest compute, those that answer now for "".
+	Numerics func(weights string) string
+	Compute  Compute
 }
 
 // Ended is a request to an engine that has ended.

@@ -81,7 +81,7 @@ func (s *Server) status(c *call) error {
 		a.Percent = a.loadingPercent()
 	}
 	if m, _ := s.Registry.Lookup(""); m != nil {
-		a.Model = &statusModel{m.Name, m.NumericsID, m.MaxContext, m.Compute}
+		a.Model = &statusModel{m.Name, m.Numerics(""), m.MaxContext, m.Compute}
 	}
 	if s.Memory != nil {
 		a.Memory = s.Memory()

@@ -3,21 +3,52 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
 
 	"chimera/api"
 	"chimera/scheduler"
 )
 
-// This file owns what the endpoints see of a lane's prefix cache.
+// This file owns what the endpoints see of a model's prefix cache, and the pins of it that outlive the lane whose pages they hold.
 
-// laneCache is one. What it pins is for all who share their prefixes: those without a salt.
-type laneCache struct{ lane *scheduler.Lane }
+// modelCache is one, while its model is loaded.
+type modelCache struct {
+	lane *scheduler.Lane
+	kept *keptPins
+}
+
+// keptPins are what requests have pinned in a model's cache, until they unpin it: each load of the model computes them anew.
+type keptPins struct {
+	mu   sync.Mutex // held while the lane is asked: list and lane say the same
+	list []keptPin
+}
+
+// keptPin is found by who asked for it and shares its prefixes.
+type keptPin struct {
+	name   string
+	prompt []int32
+	salt   string
+}
 
 // Pin implements api.Cache.
-func (c laneCache) Pin(name string, prompt []int32) error { return c.lane.Pin(name, prompt, "") }
+func (c modelCache) Pin(name string, prompt []int32, salt string) error {
+	c.kept.mu.Lock()
+	defer c.kept.mu.Unlock()
+	err := c.lane.Pin(name, prompt, salt)
+	if err == nil {
+		c.kept.forget(name)
+		c.kept.list = append(c.kept.list, keptPin{name, slices.Clone(prompt), salt})
+	}
+	return err
+}
 
 // Unpin implements api.Cache.
-func (c laneCache) Unpin(name string) error {
+func (c modelCache) Unpin(name string) error {
+	c.kept.mu.Lock()
+	defer c.kept.mu.Unlock()
+	c.kept.forget(name)
 	err := c.lane.Unpin(name)
 	if errors.Is(err, scheduler.ErrNoPin) {
 		return api.ErrNoPin
@@ -25,8 +56,26 @@ func (c laneCache) Unpin(name string) error {
 	return err
 }
 
+func (k *keptPins) forget(name string) {
+	k.list = slices.DeleteFunc(k.list, func(p keptPin) bool { return p.name == name })
+}
+
+// restore pins in a new lane what was pinned in the one before. What it refuses, as it does where the file is another by now, is
+// forgotten: there is nobody who could be told.
+func (k *keptPins) restore(model string, lane *scheduler.Lane) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.list = slices.DeleteFunc(k.list, func(p keptPin) bool {
+		err := lane.Pin(p.name, p.prompt, p.salt)
+		if err != nil {
+			slog.Warn("a prefix is pinned no more", "model", model, "cause", err)
+		}
+		return err != nil
+	})
+}
+
 // State implements api.Cache.
-func (c laneCache) State() api.CacheState {
+func (c modelCache) State() api.CacheState {
 	now := c.lane.Cache()
 	state := api.CacheState{
 		Lookups: now.Lookups, Hits: now.Hits, HitTokens: now.HitTokens, Evictions: now.Evictions,
@@ -48,20 +97,25 @@ func (c laneCache) State() api.CacheState {
 	return state
 }
 
-// mayPin refuses pins that nobody would find.
+// mayPin refuses pins that nobody would find: those of the settings are no user's and no key's.
 func (s *server) mayPin() error {
 	if len(s.pins) > 0 && s.isolates() {
-		return &ConfigError{fmt.Errorf("cache.pins: users and keys are kept apart, so that nobody would find what is pinned: leave it out, or set isolate_tenants = false")}
+		return &ConfigError{fmt.Errorf("cache.pins: users and keys are kept apart, so that nobody would find what is pinned for all: leave it out, or set isolate_tenants = false")}
 	}
 	return nil
 }
 
-// pinPrefixes pins what the settings name in a model's cache. ids tokenises.
-func pinPrefixes(cache api.Cache, ids func(text string) []int32, pins []pinned) error {
+// pinPrefixes pins what the settings name, for all who share their prefixes: those without a salt. ids tokenises.
+func pinPrefixes(lane pinner, ids func(text string) []int32, pins []pinned) error {
 	for _, p := range pins {
-		if err := cache.Pin(p.name, ids(p.text)); err != nil {
+		if err := lane.Pin(p.name, ids(p.text), ""); err != nil {
 			return &ConfigError{fmt.Errorf("cache.pins: %w", err)}
 		}
 	}
 	return nil
+}
+
+// pinner is what pinPrefixes needs of a lane.
+type pinner interface {
+	Pin(name string, prompt []int32, salt string) error
 }

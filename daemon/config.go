@@ -30,6 +30,7 @@ type Config struct {
 	StepTokens   int           `toml:"step_tokens"`
 	Ctx          int           `toml:"ctx"`
 	MaxSequences int           `toml:"max_sequences"`
+	Memory       int           `toml:"memory_mib"` // 0: what there is
 	MaxLogprobs  int           `toml:"max_logprobs"`
 	QueueLength  int           `toml:"queue_length"`
 	MaxBody      int           `toml:"max_body"`

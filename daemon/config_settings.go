@@ -38,6 +38,8 @@ func (c *Config) settings() []setting {
 		{key: "max_logprobs", value: number{&c.MaxLogprobs, 0, 1000}, usage: "most log-probabilities that a request may ask for"},
 		{key: "queue_length", value: number{&c.QueueLength, 1, 1 << 20},
 			usage: "most answers that may wait, of their class and higher ones; what would make it more is refused with 429, one request of more with 400"},
+		{key: "memory_mib", value: number{&c.Memory, 0, 1 << 30},
+			usage: "most MiB of the device's memory that all models take together, weights, caches and activations: for one that is shared with other programs; models that need more take turns; 0: as much as machine, control group or GPU leave"},
 		{key: "max_body", value: number{&c.MaxBody, 1 << 10, 1 << 30}, usage: "largest request body in bytes"},
 		{key: "chat_template", value: text{&c.ChatTemplate}, usage: "chat template to use instead of the model's own: NAME (well-known, or of one of the model's) or FILE"},
 		{key: "control_tokens_in_messages", value: truth{&c.ControlTokensInMessages},

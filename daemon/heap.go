@@ -43,18 +43,18 @@ type noRoomError struct {
 
 func (e *noRoomError) Error() string { return e.text }
 
-// short is how much is missing.
+// short is how much is missing of what it needs itself.
 func (e *noRoomError) short() int64 { return e.need - e.available }
 
 // fits refuses a plan that the backend's memory, or what it takes of the machine's, cannot hold beside what is promised: the heap,
-// and what is planned for other models and not taken yet.
-func fits(plan *engine.Plan, b engine.Backend, promised int64) error {
+// and what is planned for other models and not taken yet. ahead is what others are to have of the backend's before it.
+func fits(plan *engine.Plan, b engine.Backend, promised, ahead int64) error {
 	available, bound := b.Available()
 	need := plan.TotalBytes()
 	if plan.HostBytes == 0 { // the backend's memory is the machine's
 		need += promised
 	}
-	if bound != "" && need > available {
+	if bound != "" && need+ahead > available {
 		others, lower := "", "--ctx" // of a verb that takes no requests
 		if promised > 0 {
 			others, lower = fmt.Sprintf("; requests and models that are loaded %d", (need-plan.TotalBytes())>>20), "--ctx, --max-sequences or --max-body"

@@ -25,7 +25,7 @@ func TestHeapIsPlanned(t *testing.T) {
 		ok                    bool
 	}{{0, 100, 0, true}, {0, 110, 10, true}, {0, 109, 10, false}, {1, 100, 10, true}, {1, 99, 0, false}, {1, 100, 1 << 40, false}} {
 		plan := &engine.Plan{WeightBytes: 60 * mib, KVBytes: 40 * mib, HostBytes: c.host * mib}
-		err := fits(plan, roomy{bytes: c.available * mib, bound: "the test"}, c.heap*mib)
+		err := fits(plan, roomy{bytes: c.available * mib, bound: "the test"}, c.heap*mib, 0)
 		if (err == nil) != c.ok || err != nil && strings.Contains(err.Error(), "--max-body") != (c.heap > 0) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -35,10 +35,10 @@ func TestHeapIsPlanned(t *testing.T) {
 // Room that is not known refuses nothing; no room at all does.
 func TestNoRoomIsKnown(t *testing.T) {
 	plan := &engine.Plan{WeightBytes: 1}
-	if err := fits(plan, roomy{}, 0); err != nil {
+	if err := fits(plan, roomy{}, 0, 0); err != nil {
 		t.Error(err)
 	}
-	if err := fits(plan, roomy{bound: "the control group's memory.max"}, 0); err == nil {
+	if err := fits(plan, roomy{bound: "the control group's memory.max"}, 0, 0); err == nil {
 		t.Error("a plan fits into a control group that is full")
 	}
 }

@@ -26,7 +26,7 @@ type EngineOptions struct {
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
-	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving takes
+	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving one model takes
 	HeapBytes    int64 // what the Go heap may take beside the plan; 0: too little to count
 	Progress     func(done, total int64)
 }
@@ -152,7 +152,7 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	l, err := loadOn(backend, f, p, o, model.NewSource(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes) })
+	l, err := loadOn(backend, f, p, o, model.NewSource(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
@@ -192,11 +192,6 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	}
 	plan, err := backend.Plan(p, model.NewSource(f), options)
 	return plan, errors.Join(err, backend.Close())
-}
-
-// NumericsID is what the answers of the weights that are served are named by.
-func (l *Loaded) NumericsID() string {
-	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
 // Close stops the instance, gives a device of its own back and closes the file.

@@ -17,7 +17,7 @@ func idOf(t *testing.T, path, kv string) string {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.NumericsID()
+	return l.Policy.NumericsID(l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().Backend)
 }
 
 func TestNumericsID(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/engine"
 	"chimera/scheduler"
 )
 
@@ -21,14 +22,17 @@ import (
 type Runtime struct {
 	namedModel
 	settings ModelConfig
+	kept     keptPins // has a lock of its own
 
 	state   string   // api's words
 	up      *serving // nil: nothing of it is in memory
 	holds   int      // requests that hold it
+	inFront int      // those of them that are no background work
 	waiters []*waiter
 	load    *loadUnderWay // while it is loading
 	took    time.Duration // the last load; 0: there was none
 	used    time.Time     // when a request last let go of it
+	front   time.Time     // when one that is no background work did
 	served  bool          // a request has let go of it since it was loaded
 	idle    *time.Timer   // unloads it
 	failure failure
@@ -42,6 +46,8 @@ type serving struct {
 	loaded *Loaded
 	bytes  int64 // of the device's memory
 	since  time.Time
+	// closing is set before the memory is given back.
+	closing bool
 	// life ends the requests that hold the model when it goes all the same.
 	life context.Context
 	end  context.CancelCauseFunc
@@ -51,10 +57,16 @@ type serving struct {
 type waiter struct {
 	ctx   context.Context
 	bytes int
+	class scheduler.Class
 	done  chan struct{} // closed with one of
 	held  api.Held
 	err   error
 }
+
+// isForeground tells whether somebody waits for the answer.
+func isForeground(c scheduler.Class) bool { return c != scheduler.Background }
+
+func (w *waiter) isForeground() bool { return isForeground(w.class) }
 
 // failure is why a model is not loaded any more, or could not be.
 type failure struct {
@@ -87,6 +99,9 @@ type loadUnderWay struct {
 	read   atomic.Int64              // of a million parts of the weights
 	cancel context.CancelCauseFunc   // nil: as above
 	memory time.Duration             // what the load before took
+	front  bool                      // more than background work wants it
+	plan   *engine.Plan              // what it waits for room for
+	reads  bool                      // it has room, and keeps others from reading
 }
 
 const allParts = 1_000_000
@@ -115,8 +130,12 @@ func (l *loadUnderWay) rest() time.Duration {
 }
 
 // grant gives a request the model, which is ready.
-func (all *runtimes) grant(r *Runtime, ctx context.Context) api.Held {
+func (all *runtimes) grant(r *Runtime, ctx context.Context, class scheduler.Class) api.Held {
 	r.holds++
+	front := isForeground(class)
+	if front {
+		r.inFront++
+	}
 	if r.idle != nil {
 		r.idle.Stop()
 	}
@@ -126,22 +145,26 @@ func (all *runtimes) grant(r *Runtime, ctx context.Context) api.Held {
 	return api.Held{Model: up.model, Context: ctx, Release: sync.OnceFunc(func() {
 		detach()
 		cancel(nil)
-		all.release(r, up)
+		all.release(r, up, front)
 	})}
 }
 
-func (all *runtimes) release(r *Runtime, up *serving) {
+func (all *runtimes) release(r *Runtime, up *serving, front bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	r.holds--
 	r.used = time.Now()
+	if front {
+		r.inFront--
+		r.front = r.used
+	}
 	if r.state == api.StateReady {
 		if r.up == up {
 			r.served, r.failure = true, failure{}
 		}
 		all.watchIdle(r)
 	}
-	if r.holds == 0 {
+	if r.holds == 0 || front && r.inFront == 0 {
 		all.notify()
 	}
 }
@@ -168,13 +191,16 @@ func (all *runtimes) watchIdle(r *Runtime) {
 // becomeReady shows a model that has been loaded to those who wait for it. They hold it from here on, so that it does not go before
 // the first of them has run.
 func (all *runtimes) becomeReady(r *Runtime, up *serving) {
+	if r.load.front {
+		r.front = time.Now()
+	}
 	r.up, r.state, r.served, r.used, r.load, r.took = up, api.StateReady, false, up.since, nil, time.Since(up.since)
 	up.since = time.Now()
 	r.used = up.since
 	up.lane.Govern(all.governance)
 	up.lane.SetITL(all.itl)
 	for _, w := range r.takeWaiters() {
-		w.held = all.grant(r, w.ctx)
+		w.held = all.grant(r, w.ctx, w.class)
 		close(w.done)
 	}
 	all.watchIdle(r)
@@ -254,7 +280,3 @@ func withCounters(s, other scheduler.Snapshot) scheduler.Snapshot {
 	s.Aborts += other.Aborts
 	return s
 }
-
-// residence is how long the model may stay when others want its memory while it is used, or has not been yet: as long as its load
-// took, so that at least half of the time is spent on answers, and no less than least.
-func (r *Runtime) residence(least time.Duration) time.Duration { return max(r.took, least) }

@@ -81,7 +81,7 @@ func TestModelsTakeTurnsOnTheCPU(t *testing.T) {
 		h := all.held(t, name)
 		defer h.Release()
 		list, err := tokens(h, prompt)
-		return fmt.Sprint(h.Model.Name, " ", h.Model.NumericsID, " ", list, " ", err)
+		return fmt.Sprint(h.Model.Name, " ", h.Model.Numerics(""), " ", list, " ", err)
 	}
 	key := func(name string, prompt int32) string { return fmt.Sprint(name, prompt) }
 	all := serve(0)

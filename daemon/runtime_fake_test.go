@@ -26,7 +26,8 @@ import (
 // fakeDevice implements heldBackend. A model is known by its file's name.
 type fakeDevice struct {
 	memory int64                         // 0: nobody knows
-	bytes  map[string]int64              // that models take; 1 where it is not said
+	bytes  map[string]int64              // that models take beside their pages; 1 where it is not said
+	page   int64                         // bytes of a page
 	load   func(name string) error       // asked by each load, which it may hold up
 	step   func(step int) error          // of each instance
 	tune   func(in *enginetest.Instance) // each instance
@@ -34,13 +35,16 @@ type fakeDevice struct {
 
 	mu     sync.Mutex
 	used   int64
-	loads  []string // in their order
-	live   []string // that are loaded, in the order of their loads
-	made   int      // loads that came to their end
+	pages  map[string]int64 // (models) bytes of their pools
+	loads  []string         // in their order
+	live   []string         // that are loaded, in the order of their loads
+	made   int              // loads that came to their end
 	closed bool
 }
 
-func newFakeDevice() *fakeDevice { return &fakeDevice{bytes: map[string]int64{}} }
+func newFakeDevice() *fakeDevice {
+	return &fakeDevice{bytes: map[string]int64{}, pages: map[string]int64{}}
+}
 
 // nameOf is the name of the file that weights are read from: what is missing there names it.
 func nameOf(w engine.Weights) string {
@@ -64,8 +68,8 @@ func (d *fakeDevice) Available() (int64, string) {
 	return d.memory - d.used, "the test"
 }
 
-func (d *fakeDevice) Plan(_ *engine.Program, w engine.Weights, _ engine.LoadOptions) (*engine.Plan, error) {
-	return &engine.Plan{WeightBytes: d.size(nameOf(w))}, nil
+func (d *fakeDevice) Plan(_ *engine.Program, w engine.Weights, o engine.LoadOptions) (*engine.Plan, error) {
+	return &engine.Plan{WeightBytes: d.size(nameOf(w)), KVBytes: d.page * int64(o.Pages[0])}, nil
 }
 
 func (d *fakeDevice) Load(p *engine.Program, w engine.Weights, o engine.LoadOptions) (engine.Instance, error) {
@@ -94,7 +98,8 @@ func (d *fakeDevice) Load(p *engine.Program, w engine.Weights, o engine.LoadOpti
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.used += d.size(name)
+	d.pages[name] = d.page * int64(o.Pages[0])
+	d.used += d.size(name) + d.pages[name]
 	d.live = append(d.live, name)
 	d.made++
 	return &fakeInstance{in, d, name}, nil
@@ -132,7 +137,7 @@ type fakeInstance struct {
 }
 
 func (in *fakeInstance) Plan() *engine.Plan {
-	return &engine.Plan{WeightBytes: in.device.size(in.name), StagingBytes: 0}
+	return &engine.Plan{WeightBytes: in.device.size(in.name), KVBytes: in.device.pages[in.name]}
 }
 
 func (in *fakeInstance) Close() error {
@@ -143,7 +148,7 @@ func (in *fakeInstance) Close() error {
 		return fmt.Errorf("%s is closed twice", in.name)
 	}
 	in.device.live = slices.Delete(in.device.live, i, i+1)
-	in.device.used -= in.device.size(in.name)
+	in.device.used -= in.device.size(in.name) + in.device.pages[in.name]
 	return in.Instance.Close()
 }
 

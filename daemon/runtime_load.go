@@ -18,7 +18,7 @@ import (
 	"chimera/weights"
 )
 
-// This file owns bringing a model up beside those that are served, and the room that it takes.
+// This file owns bringing a model up beside those that are served.
 
 // Load implements api.Models. Who asks by hand needs not wait until a model that has failed has been left alone for long enough.
 func (all *runtimes) Load(ctx context.Context, name string) error {
@@ -34,7 +34,7 @@ func (all *runtimes) Load(ctx context.Context, name string) error {
 		all.mu.Unlock()
 		return err
 	}
-	w := all.enqueue(ctx, r, 0)
+	w := all.enqueue(ctx, r, api.Wait{})
 	all.mu.Unlock()
 	held, err := all.wait(r, w, 0)
 	if err == nil {
@@ -49,40 +49,42 @@ func (all *runtimes) want(r *Runtime) {
 	if r.state == api.StateLoading || r.up != nil {
 		return
 	}
-	r.state, r.load = api.StateLoading, &loadUnderWay{memory: r.took}
+	r.state, r.load = api.StateLoading, &loadUnderWay{memory: r.took, front: slices.ContainsFunc(r.waiters, (*waiter).isForeground)}
 	all.queue = append(all.queue, r)
 	all.loadNext()
 }
 
-// loadNext loads what was wanted first.
+// loadNext loads what was wanted first, before what background work alone wants.
 func (all *runtimes) loadNext() {
 	if all.device == nil || all.busy != nil || all.closed || len(all.queue) == 0 {
 		return
 	}
-	r := all.queue[0]
-	all.queue = all.queue[1:]
+	at := max(0, slices.IndexFunc(all.queue, func(r *Runtime) bool { return r.load.front }))
+	r := all.queue[at]
+	all.queue = slices.Delete(all.queue, at, at+1)
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r.load.cancel, all.busy = cancel, r
-	began := time.Now()
-	r.load.began.Store(&began)
+	l, began := r.load, time.Now()
+	l.cancel, all.busy = cancel, r
+	l.began.Store(&began)
 	all.work.Go(func() {
 		defer cancel(nil)
-		all.load(ctx, r, r.load, began)
+		all.load(ctx, r, l)
 	})
 }
 
 // load brings a model up, or takes note of why that failed.
-func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay, began time.Time) {
+func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay) {
 	ended := make(chan struct{})
 	go tellLoading(r.name, l.percent, loadingEvery, ended)
 	up, err := all.bringUp(ctx, r, l)
 	close(ended)
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	all.busy = nil
+	defer all.loadNext()
+	defer all.leaveRoom(r, l)
 	switch {
 	case err == nil:
-		up.since = began
+		up.since = *l.began.Load()
 		all.becomeReady(r, up)
 		all.work.Go(func() { all.watch(r, up) })
 		if ctx.Err() != nil { // in the last moment
@@ -101,9 +103,7 @@ func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay, bega
 			all.device.lose(err)
 		}
 	}
-	all.notify()
 	all.tellServing()
-	all.loadNext()
 }
 
 // watch takes note of a lane that breaks: the model has failed, alone.
@@ -138,8 +138,8 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		return nil, err
 	}
 	options := all.config.Engine()
-	options.Progress = l.progress
-	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, plan) }
+	options.Progress, options.Contexts = l.progress, all.contexts
+	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, r, plan) }
 	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{model.NewSource(f), ctx}, room); err != nil {
 		return nil, err
 	}
@@ -153,10 +153,11 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	up.life, up.end = context.WithCancelCause(context.Background())
 	all.describe(r, up)
 	if r == all.list[0] {
-		if err := pinPrefixes(up.model.Cache, up.model.PrefixIDs, all.pins); err != nil {
+		if err := pinPrefixes(up.lane, up.model.PrefixIDs, all.pins); err != nil {
 			return nil, err
 		}
 	}
+	r.kept.restore(r.name, up.lane)
 	return up, up.probe().decode(ctx, func() bool { return false })
 }
 
@@ -178,11 +179,12 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	in, m := up.loaded.Instance, up.model
 	limits, plan := in.Limits(), in.Plan()
 	_, boundBy := all.config.Engine().threads()
-	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, laneCache{up.lane}, all.ended
-	m.MaxContext, m.MaxLogprobs, m.NumericsID = limits.MaxContext, min(limits.MaxTop, limits.Vocab), up.loaded.NumericsID()
+	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
+	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(limits.MaxTop, limits.Vocab)
+	m.Numerics = up.numerics(plan.Backend)
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.NumericsID)
+		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.Numerics(""))
 	_, bound := all.device.backend.Available()
 	logGroups(plan)
 	logDeviceMemory(bound, plan)
@@ -191,6 +193,13 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	}
 	logMemory()
 	debug.FreeOSMemory() // the vocabulary's building blocks are of no use any more
+}
+
+// numerics names what weights of a digest compute, the newest for "".
+func (up *serving) numerics(backend string) func(weights string) string {
+	return func(weights string) string {
+		return up.loaded.Policy.NumericsID(cmp.Or(weights, up.lane.Weights()), backend)
+	}
 }
 
 // leavable are weights whose reading ends when nobody wants them any more.
@@ -205,75 +214,6 @@ func (w leavable) Read(name string, firstRow int, dst []byte) error {
 		return context.Cause(w.ctx)
 	}
 	return w.Weights.Read(name, firstRow, dst)
-}
-
-// makeRoom returns when a plan fits. Models are unloaded for it, those that were used the longest ago first; none is where that
-// would be in vain.
-func (all *runtimes) makeRoom(ctx context.Context, plan *engine.Plan) error {
-	for {
-		all.mu.Lock()
-		changed := all.change()
-		all.mu.Unlock()
-		full := all.fits(plan) // which asks a driver, so not under the lock
-		if full == nil {
-			return nil
-		}
-		all.mu.Lock()
-		wait, possible := all.evict(full.short())
-		all.mu.Unlock()
-		if !possible {
-			return full
-		}
-		select {
-		case <-changed:
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// fits holds a plan against what is left beside what is promised to others.
-func (all *runtimes) fits(plan *engine.Plan) *noRoomError {
-	full := (*noRoomError)(nil)
-	errors.As(fits(plan, all.device.backend, all.promised()), &full)
-	return full
-}
-
-// evict lets a model go of those whose memory is short, if one may go now; else it says when to look again. possible is false where
-// all of them would not do.
-func (all *runtimes) evict(short int64) (wait time.Duration, possible bool) {
-	var going, could int64
-	var candidates []*Runtime
-	for _, r := range all.list {
-		switch {
-		case r.up == nil:
-		case r.state != api.StateReady:
-			going += r.up.bytes
-		case !r.settings.Pin:
-			could += r.up.bytes
-			candidates = append(candidates, r)
-		}
-	}
-	wait = time.Hour // or until something changes
-	if short <= going {
-		return wait, true
-	}
-	if short > going+could {
-		return 0, false
-	}
-	slices.SortStableFunc(candidates, func(a, b *Runtime) int {
-		return cmp.Or(cmp.Compare(min(a.holds, 1), min(b.holds, 1)), a.used.Compare(b.used))
-	})
-	for _, r := range candidates {
-		left := r.residence(all.residence) - time.Since(r.up.since)
-		if left <= 0 || r.holds == 0 && r.served {
-			all.empty(r, "another model needs its memory")
-			return wait, true
-		}
-		wait = min(wait, left)
-	}
-	return wait, true
 }
 
 // loadAtStart waits for the models that are to be there from the start. It fails where a setting is wrong, the device is poisoned, or

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"chimera/api"
@@ -43,11 +44,7 @@ func (all *runtimes) unwant(ctx context.Context, r *Runtime) error {
 		l.cancel(api.Unloaded(r.name))
 		return all.until(ctx, func() bool { return r.load != l })
 	}
-	for i, queued := range all.queue {
-		if queued == r {
-			all.queue = append(all.queue[:i:i], all.queue[i+1:]...)
-		}
-	}
+	all.queue = slices.DeleteFunc(all.queue, func(queued *Runtime) bool { return queued == r })
 	r.state, r.load = api.StateConfigured, nil
 	r.refuse(api.Unloaded(r.name))
 	return nil
@@ -78,6 +75,9 @@ func (all *runtimes) dismantle(r *Runtime, up *serving) {
 	}
 	up.lane.Drain()
 	<-up.lane.Done()
+	all.mu.Lock()
+	up.closing = true
+	all.mu.Unlock()
 	err := up.loaded.Close()
 	if err != nil {
 		slog.Error("closing the model", "model", r.name, "cause", err)

@@ -14,7 +14,8 @@ import (
 
 // runtimes are all models of the settings, on one device. It is what the endpoints know as api.Registry and api.Models.
 //
-// One model is loaded at a time: two loads would share disk and cores, and both be late; and what room there is is asked by one.
+// One model is loaded at a time: two loads would share disk and cores, and both be late. Only what waits for room lets others pass; see
+// makeRoom.
 type runtimes struct {
 	config    Config
 	list      []*Runtime
@@ -23,11 +24,13 @@ type runtimes struct {
 	promised  func() int64    // memory that is planned and not taken yet; see memoryPromised
 	pins      []pinned        // of the first model
 	ended     func(api.Ended) // is told of requests; nil: nobody asks
+	contexts  int             // of each pool; 0: as many as one model alone has; see share
 
 	mu         sync.Mutex
 	device     *heldDevice // nil: it is not open yet, and nothing is loaded
 	queue      []*Runtime  // that are wanted and not being loaded yet, the first wanted first
-	busy       *Runtime    // that is being loaded
+	busy       *Runtime    // that is being loaded and does not wait for room
+	short      []*Runtime  // that are being loaded and wait for room, in the order in which they began to
 	waiting    int         // bytes that requests hold while they wait for models
 	governance scheduler.Governance
 	itl        time.Duration // that steps of all lanes may take
@@ -36,6 +39,7 @@ type runtimes struct {
 	ending     bool          // nobody is waited for any more
 	changed    chan struct{} // see change
 	work       sync.WaitGroup
+	reading    chan struct{} // (1), full while a load that has room reads its weights
 }
 
 // leastResidence is that of models which load in moments: a few requests at least are answered between two loads.
@@ -43,7 +47,7 @@ const leastResidence = 10 * time.Second
 
 // newRuntimes are the models of the settings, those that are loaded at the start in the queue.
 func newRuntimes(c Config, names []namedModel) *runtimes {
-	all := &runtimes{config: c, residence: leastResidence, drain: drainTime}
+	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1)}
 	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
 	for i, named := range names {
 		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured}
@@ -76,7 +80,7 @@ func (all *runtimes) Hold(ctx context.Context, name string, w api.Wait) (api.Hel
 		all.mu.Unlock()
 		return api.Held{}, api.ErrNoModel
 	}
-	held, in, err := all.admit(ctx, r, w.Bytes)
+	held, in, err := all.admit(ctx, r, w)
 	all.mu.Unlock()
 	if in == nil {
 		return held, err
@@ -85,22 +89,22 @@ func (all *runtimes) Hold(ctx context.Context, name string, w api.Wait) (api.Hel
 }
 
 // admit gives a request its model, refuses it, or lets it wait.
-func (all *runtimes) admit(ctx context.Context, r *Runtime, bytes int) (api.Held, *waiter, error) {
+func (all *runtimes) admit(ctx context.Context, r *Runtime, w api.Wait) (api.Held, *waiter, error) {
 	switch {
 	case all.closed:
 		return api.Held{}, nil, scheduler.ErrDraining
 	case r.state == api.StateReady:
-		return all.grant(r, ctx), nil, nil
+		return all.grant(r, ctx, w.Class), nil, nil
 	case r.state == api.StateFailed && time.Now().Before(r.failure.again):
 		return api.Held{}, nil, r.answer()
-	case len(r.waiters) >= all.config.QueueLength || all.waiting+bytes > mostWaiting*all.config.MaxBody:
+	case len(r.waiters) >= all.config.QueueLength || all.waiting+w.Bytes > mostWaiting*all.config.MaxBody:
 		rest := r.took
 		if r.load != nil {
 			rest = r.load.rest()
 		}
 		return api.Held{}, nil, api.TooManyWait(r.name, rest)
 	}
-	return api.Held{}, all.enqueue(ctx, r, bytes), nil
+	return api.Held{}, all.enqueue(ctx, r, w), nil
 }
 
 // mostWaiting is how many of the largest bodies wait for models together: half of what may be held, so that what is loaded can be
@@ -108,11 +112,15 @@ func (all *runtimes) admit(ctx context.Context, r *Runtime, bytes int) (api.Held
 const mostWaiting = 2
 
 // enqueue lets somebody wait for a model, and has it loaded.
-func (all *runtimes) enqueue(ctx context.Context, r *Runtime, bytes int) *waiter {
-	w := &waiter{ctx: ctx, bytes: bytes, done: make(chan struct{})}
+func (all *runtimes) enqueue(ctx context.Context, r *Runtime, asks api.Wait) *waiter {
+	w := &waiter{ctx: ctx, bytes: asks.Bytes, class: asks.Class, done: make(chan struct{})}
 	r.waiters = append(r.waiters, w)
-	all.waiting += bytes
+	all.waiting += w.bytes
 	all.want(r)
+	if r.load != nil && !r.load.front && w.isForeground() {
+		r.load.front = true
+		all.notify() // it may have others unloaded now
+	}
 	return w
 }
 

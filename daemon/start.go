@@ -92,6 +92,7 @@ func (s *server) serveOn(backend heldBackend) {
 	follow(s.config)
 	s.whenReloaded(follow)
 	s.onStop(s.models.end)
+	s.models.share(backend)
 	s.models.begin(s.device)
 }
 

@@ -15,8 +15,9 @@ import (
 // generation is one that is there. Its root is in the key of every page, so that generations share a page only if
 // their weights are the same.
 type generation struct {
-	id   engine.Generation
-	root pageKey
+	id     engine.Generation
+	root   pageKey
+	digest *string // of the weights, as the instance has it
 }
 
 // Replace loads other weights, which sequences that have not begun will use. It may be called beside Run, and takes long.
@@ -26,6 +27,9 @@ func (s *Lane) Replace(w engine.Weights, progress func(done, total int64)) (engi
 	return g, err
 }
 
+// Weights is the digest of the newest weights.
+func (s *Lane) Weights() string { return *s.latest.Load().digest }
+
 // renew notes new generations and retires those that nobody needs.
 func (s *Lane) renew() (err error) {
 	known := engine.Generation(0)
@@ -33,11 +37,12 @@ func (s *Lane) renew() (err error) {
 		known = s.newest().id
 	}
 	for id := known + 1; id <= s.instance.Generation(); id++ {
-		s.generations = append(s.generations, generation{id, rootOf(s.instance.Digest(id))})
+		digest := s.instance.Digest(id)
+		s.generations = append(s.generations, generation{id, rootOf(digest), &digest})
 	}
 	newest := s.newest()
 	if newest.id != known {
-		s.latest.Store(&generation{newest.id, newest.root})
+		s.latest.Store(&newest)
 		s.repin()
 	}
 	s.generations = slices.DeleteFunc(s.generations, func(g generation) bool {

@@ -142,7 +142,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s.SetITL(c.ITL)
 	s.stats.Progress = loop.config.Now()
 	s.publishSnapshot()
-	return s, nil
+	return s, s.renew()
 }
 
 // Limits returns the instance's limits.

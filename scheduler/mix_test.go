@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -68,6 +69,9 @@ func (p participant) takePart(t *testing.T, f *fixture) (cancelled bool) {
 	}
 	got, scored, last := collect(t, seq)
 	want, finish := cut(answerBy(f.limits, p.Request, weightsOf(seq.generation.id)), p.Request)
+	if by := cmp.Or(weightsOf(seq.generation.id).Text, "first"); seq.Weights() != by && last.Finish != Cancelled {
+		t.Errorf("computed by %q, not %q", by, seq.Weights())
+	}
 	switch {
 	case last.Finish == Cancelled && p.hangUp:
 		want, cancelled = want[:min(len(got), len(want))], true

@@ -46,6 +46,7 @@ type Sequence struct {
 	stopped atomic.Bool
 	cached  atomic.Int32 // prompt tokens taken from the prefix cache
 	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
+	weights atomic.Pointer[string]
 
 	// The loop's own, looked at now and then.
 	keys      []pageKey     // of the full pages of tokens, as far as needed
@@ -130,6 +131,14 @@ func (s *Sequence) Cached() int { return int(s.cached.Load()) }
 
 // Waited is how long the sequence was in the queue before it was first given a place; 0 if it was not yet.
 func (s *Sequence) Waited() time.Duration { return time.Duration(s.waited.Load()) }
+
+// Weights is the digest of the weights that compute the sequence; "" as long as it has not begun.
+func (s *Sequence) Weights() string {
+	if digest := s.weights.Load(); digest != nil {
+		return *digest
+	}
+	return ""
+}
 
 // deliver hands an event over; it never blocks, since a sequence has at most MaxTokens of them.
 func (s *Sequence) deliver(e *Event) {
@@ -239,6 +248,7 @@ func (s *Sequence) append(token int32) {
 
 // admitted notes that the sequence has a place.
 func (s *Sequence) admitted() {
+	s.weights.Store(s.generation.digest)
 	if s.waited.Load() == 0 {
 		s.waited.Store(max(1, int64(s.now().Sub(s.arrived))))
 		s.countPrompt()

@@ -40,6 +40,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// from is the log behind so many bytes.
+func (l *lockedBuffer) from(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.b.Bytes()[n:])
+}
+
 // wait waits until the log says text n times.
 func (l *lockedBuffer) wait(t *testing.T, text string, n int) {
 	t.Helper()

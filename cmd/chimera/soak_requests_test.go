@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 // soakRequest is a completion, and what it was answered when nothing else was.
 type soakRequest struct {
+	model  string
 	fields map[string]any
 	header http.Header
 	alone  soakAnswer
@@ -69,8 +71,14 @@ func newSoakRequest(random *rand.Rand, stems [][]int) soakRequest {
 	if random.IntN(3) == 0 {
 		fields["logprobs"] = random.IntN(4)
 	}
+	model := soakNames[max(0, random.IntN(2*len(soakNames)-2)-len(soakNames)+2)] // the first as often as all others
+	fields["model"] = model
 	class := []string{"interactive", "batch", "background"}[random.IntN(3)]
-	return soakRequest{fields: fields, header: http.Header{"X-Chimera-Class": {class}, "X-Chimera-Priority": {strconv.Itoa(random.IntN(10))}}}
+	header := http.Header{"X-Chimera-Class": {class}, "X-Chimera-Priority": {strconv.Itoa(random.IntN(10))}}
+	if class == "background" && model != soakSteady { // it would wait until nobody comes back to what is loaded
+		header.Set("X-Chimera-Deadline-Ms", strconv.Itoa(100+random.IntN(1000)))
+	}
+	return soakRequest{model: model, fields: fields, header: header}
 }
 
 func (r soakRequest) body(stream bool) string {
@@ -85,18 +93,21 @@ func (r soakRequest) body(stream bool) string {
 
 // soakClient asks over one of the daemon's sockets.
 type soakClient struct {
-	dial func() (net.Conn, error)
-	http *http.Client
+	dial   func() (net.Conn, error)
+	http   *http.Client
+	models *soakModels
 }
 
-func newSoakClients(p *process) (list []*soakClient) {
+// newSoakClients are one of each socket. That of the Unix socket administers.
+func newSoakClients(p *process, m *soakModels) (list []*soakClient) {
 	for _, at := range [][2]string{{"unix", p.ready.Socket}, {"tcp", *p.ready.HTTP}} {
 		dial := func() (net.Conn, error) { return net.Dial(at[0], at[1]) }
 		list = append(list, &soakClient{dial, &http.Client{
 			Timeout:   2 * time.Minute, // whatever the class, an answer comes
 			Transport: &http.Transport{MaxIdleConnsPerHost: soakClients, DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }},
-		}})
+		}, m})
 	}
+	m.admin = list[0]
 	return list
 }
 
@@ -110,8 +121,23 @@ func (c *soakClient) get(path string) (string, error) {
 	return string(text), err
 }
 
-// errRefused is an answer that a full server may give.
-var errRefused = errors.New("refused")
+// soakRefusal is an answer that a full server may give, or one whose models come and go.
+type soakRefusal struct{ code string }
+
+func (r *soakRefusal) Error() string { return "refused: " + r.code }
+
+// refusal is the code of an error that is one; "" of others.
+func refusal(status int, text []byte) string {
+	var a struct{ Error struct{ Code string } }
+	if json.Unmarshal(text, &a) != nil || !slices.Contains(soakRefusals[status], a.Error.Code) {
+		return ""
+	}
+	return a.Error.Code
+}
+
+var soakRefusals = map[int][]string{
+	429: {"queue_full", "overloaded"}, 503: {"loading", "model_unloaded", "deadline_exceeded"}, 500: {"model_failed"},
+}
 
 // ask returns the answer; a stream is read with a pause before each event.
 func (c *soakClient) ask(ctx context.Context, r soakRequest, stream bool, pause time.Duration) (a soakAnswer, err error) {
@@ -125,18 +151,18 @@ func (c *soakClient) ask(ctx context.Context, r soakRequest, stream bool, pause 
 		return nil, err
 	}
 	defer answer.Body.Close()
-	switch {
-	case answer.StatusCode == http.StatusTooManyRequests:
-		return nil, errRefused
-	case answer.StatusCode != http.StatusOK:
-		text, _ := io.ReadAll(answer.Body)
-		return nil, fmt.Errorf("status %d: %s", answer.StatusCode, text)
-	case stream:
+	if stream && answer.StatusCode == http.StatusOK {
 		return soakStream(answer.Body, pause)
 	}
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return nil, err
+	}
+	if code := refusal(answer.StatusCode, text); code != "" && (code != "model_failed" || r.model == soakFragile) {
+		return nil, &soakRefusal{code}
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d: %s", answer.StatusCode, text)
 	}
 	a = soakAnswer{}
 	return a, a.add(text)
@@ -175,9 +201,13 @@ func (a soakAnswer) add(text []byte) error {
 				TokenLogprobs []float64 `json:"token_logprobs"`
 			}
 		}
-		Error any
+		Error *struct{ Code string }
 	}
-	if err := json.Unmarshal(text, &part); err != nil || part.Error != nil {
+	err := json.Unmarshal(text, &part)
+	if err == nil && part.Error != nil && part.Error.Code == "deadline_exceeded" { // of one of several choices, when others had begun
+		return &soakRefusal{part.Error.Code}
+	}
+	if err != nil || part.Error != nil {
 		return fmt.Errorf("%w, answered %s", err, text)
 	}
 	for _, c := range part.Choices {
@@ -207,12 +237,16 @@ var soakBehaviours = []struct {
 	{"cancelled", soakCancelled},
 	{"hung up within the stream", soakHungUp},
 	{"cut off within the body", soakCutOff},
+	{"asked for what was just unloaded", soakReloaded},
+	{"gone while the model was loaded", soakLeft},
+	{"refused as the load was ended", soakUnloaded},
+	{"refused as the file was spoilt", soakSpoilt},
 }
 
 // compare holds an answer against that of the request alone.
 func (c *soakClient) compare(r soakRequest, stream bool, pause time.Duration) (bool, error) {
 	got, err := c.ask(context.Background(), r, stream, pause)
-	if errors.Is(err, errRefused) {
+	if errors.As(err, new(*soakRefusal)) {
 		return false, nil
 	}
 	if err != nil {
@@ -226,13 +260,18 @@ func (c *soakClient) compare(r soakRequest, stream bool, pause time.Duration) (b
 
 // soakCancelled goes away at any moment.
 func soakCancelled(c *soakClient, r soakRequest, random *rand.Rand) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(30_000))*time.Microsecond)
+	return c.leave(r, random, 30*time.Millisecond)
+}
+
+// leave asks and goes away within a time.
+func (c *soakClient) leave(r soakRequest, random *rand.Rand, most time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.Int64N(int64(most))))
 	defer cancel()
 	_, err := c.ask(ctx, r, random.IntN(2) == 0, 0)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return true, nil
 	}
-	if errors.Is(err, errRefused) {
+	if errors.As(err, new(*soakRefusal)) {
 		err = nil
 	}
 	return false, err // it was answered before

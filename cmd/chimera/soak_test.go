@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// This file owns the soak: one daemon under random load for as long as CHIMERA_SOAK says. Every answer that was completed must be
-// the one that the same request has alone, and nothing may grow.
+// This file owns the soak: one daemon of several models under random load for as long as CHIMERA_SOAK says. Every answer that was
+// completed must be the one that the same request has alone, and nothing may grow.
 
-// A soak goes by rounds: the round's requests are answered alone, then many clients ask them at once, then the daemon rests
-// and is looked at.
+// A soak goes by rounds: the round's requests are answered alone, then many clients ask them at once while models come and go, then the
+// daemon rests, with one model, and is looked at.
 const (
 	soakClients  = 24
 	soakRequests = 24 // of a round
@@ -38,10 +38,9 @@ func TestSoak(t *testing.T) {
 	if given, err := strconv.ParseUint(os.Getenv("CHIMERA_SOAK_SEED"), 10, 64); err == nil {
 		seed = given
 	}
-	// Few pages: four contexts for twelve answers, each of which may fill one.
-	p := startProcess(t, chimera("serve", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--http", "0", "--threads", "2", "--ctx", "128",
-		"--max-sequences", "12", "--queue-length", "24", "--step-tokens", "64", "--isolate-tenants=false", "--model", fixture(t, "llama")))
-	s := &soak{process: p, seed: seed, clients: newSoakClients(p), done: map[string]int{}}
+	models := newSoakModels(t)
+	p := models.serve(t)
+	s := &soak{process: p, seed: seed, models: models, clients: newSoakClients(p, models), done: map[string]int{}}
 	defer func() {
 		if t.Failed() {
 			t.Logf("this soak again: CHIMERA_SOAK_SEED=%d CHIMERA_SOAK=%v go test ./cmd/chimera -run Soak", seed, length)
@@ -58,9 +57,11 @@ func TestSoak(t *testing.T) {
 type soak struct {
 	process *process
 	seed    uint64
+	models  *soakModels
 	clients []*soakClient
+	read    int // bytes of the log that have been looked at
 	mu      sync.Mutex
-	done    map[string]int // what came of requests, by what was done to them
+	done    map[string]int // what came of requests, by what was done to them, and what the log says of the models
 	base    soakFigures    // the most of the rounds of warm-up
 }
 
@@ -75,9 +76,9 @@ func (s *soak) run(t *testing.T, length time.Duration) {
 	}
 	last := s.figures(t)
 	t.Logf("seed %d: %d rounds, %v; %d preemptions, at rest %d MiB, %d descriptors, %d goroutines", s.seed, round, s.done, last.preemptions, last.resident>>20, last.descriptors, last.goroutines)
-	for _, what := range soakBehaviours {
-		if s.done[what.name] == 0 {
-			t.Errorf("no request was %q: the soak has shown nothing of it", what.name)
+	for _, what := range soakKinds() {
+		if s.done[what] == 0 {
+			t.Errorf("there was no %q: the soak has shown nothing of it", what)
 		}
 	}
 	if last.preemptions == 0 {
@@ -92,7 +93,9 @@ func (s *soak) requests(t *testing.T, round uint64) []soakRequest {
 	list := make([]soakRequest, soakRequests)
 	for i := range list {
 		list[i] = newSoakRequest(random, stems)
-		answer, err := s.clients[0].ask(context.Background(), list[i], false, 0)
+		alone := list[i]
+		alone.header = http.Header{} // the answer is the same whatever its class, and it needs not wait for a model
+		answer, err := s.clients[0].ask(context.Background(), alone, false, 0)
 		if err != nil {
 			t.Fatalf("alone: %v\n%s", err, list[i].body(false))
 		}
@@ -184,9 +187,15 @@ func (f soakFigures) beyond(base soakFigures) (grown []string) {
 
 // rest waits until nothing is left of the round; what stays beyond what the first rounds left has leaked.
 func (s *soak) rest(t *testing.T, round int) {
+	if err := s.models.rest(); err != nil {
+		t.Error(err)
+	}
 	for _, c := range s.clients {
 		c.http.CloseIdleConnections()
 	}
+	text := s.process.log.from(s.read)
+	s.read += len(text)
+	s.note(text)
 	if round < soakWarmUp {
 		time.Sleep(soakSettle)
 	}

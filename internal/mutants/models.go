@@ -41,7 +41,7 @@ var models = []mutant{
 
 	// Who waits.
 	aModel("waiters-unbounded", "runtimes.go", "len(r.waiters) >= all.config.QueueLength || ", "", "TestWaitingForAModel"),
-	aModel("waiting-bytes-unbounded", "runtimes.go", " || all.waiting+bytes > mostWaiting*all.config.MaxBody", "", "TestWaitingForAModel"),
+	aModel("waiting-bytes-unbounded", "runtimes.go", " || all.waiting+w.Bytes > mostWaiting*all.config.MaxBody", "", "TestWaitingForAModel"),
 	aModel("waiting-bytes-for-ever", "runtimes.go", "	all.waiting -= w.bytes\n", "", "TestWaitingForAModel", "TestWaitingForTheModelIsSeen"),
 	aModel("who-went-waits-on", "runtimes.go", "func(other *waiter) bool { return other == w })", "func(other *waiter) bool { return false })", "TestWaitingForAModel"),
 	aModel("patience-without-end", "runtimes.go", "if patience > 0 {", "if false {", "TestWaitingForAModel"),
@@ -59,14 +59,14 @@ var models = []mutant{
 	aModel("new-lanes-ungoverned", "runtime.go", "	up.lane.Govern(all.governance)\n", "", "TestAllLanesAreGoverned"),
 
 	// Room.
-	aModel("pinned-goes", "runtime_load.go", "case !r.settings.Pin:", "default:", "TestLeastRecentlyUsedGoes"),
-	aModel("most-recently-used-goes", "runtime_load.go", "a.used.Compare(b.used)", "b.used.Compare(a.used)", "TestLeastRecentlyUsedGoes"),
-	aModel("evicts-in-vain", "runtime_load.go", "	if short > going+could {\n		return 0, false\n", "	if short > going+could {\n		all.empty(candidates[0], \"\")\n		return 0, false\n", "TestLeastRecentlyUsedGoes"),
-	aModel("thrash", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if true {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
-	aModel("busy-models-stay", "runtime_load.go", "if left <= 0 || r.holds == 0 && r.served {", "if r.holds == 0 && r.served {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
-	aModel("promises-forgotten", "runtime_load.go", "fits(plan, all.device.backend, all.promised())", "fits(plan, all.device.backend, 0)", "TestWhatIsPromisedIsNotGivenAway"),
+	aModel("pinned-goes", "runtime_room.go", "case !r.settings.Pin:", "default:", "TestLeastRecentlyUsedGoes"),
+	aModel("most-recently-used-goes", "runtime_room.go", "a.used.Compare(b.used)", "b.used.Compare(a.used)", "TestLeastRecentlyUsedGoes"),
+	aModel("evicts-in-vain", "runtime_room.go", "	if short > out.going+out.could {\n		return 0, false\n", "	if short > out.going+out.could {\n		all.empty(out.candidates[0], \"\")\n		return 0, false\n", "TestLeastRecentlyUsedGoes"),
+	aModel("thrash", "runtime_room.go", "		if left <= 0 {", "		if true {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
+	aModel("busy-models-stay", "runtime_room.go", "		if left <= 0 {", "		if r.holds == 0 && r.served {", "TestNoThrash", "TestResidenceIsAsLongAsTheLoad"),
+	aModel("promises-forgotten", "runtime_room.go", "all.promised(), ahead)", "0, ahead)", "TestWhatIsPromisedIsNotGivenAway"),
 	aModel("for-ever-is-at-once", "runtime.go", "keep == 0 || ", "", "TestModelsAreLoadedOnDemand", "TestKeepAlive"),
-	aModel("residence-is-short", "runtime.go", "return max(r.took, least) }", "return least }", "TestResidenceIsAsLongAsTheLoad"),
+	aModel("residence-is-short", "runtime_room.go", "return max(r.took, least) - ", "return least - ", "TestResidenceIsAsLongAsTheLoad"),
 
 	// The end.
 	aModel("unload-cuts-off", "runtime_unload.go", "return r.holds == 0 || all.ending })", "return true })", "TestUnload"),
