@@ -80,8 +80,8 @@ func (g *group) announceTail(t *table, seq *Sequence) {
 	}
 }
 
-// tailOf is the page that the sequence has computed a part of. Not ok: there is none, or not all before it is known.
+// tailOf is the page that the sequence has computed a part of, if there is one.
 func (g *group) tailOf(t *table, seq *Sequence) (i int, ok bool) {
 	i = seq.computed / engine.PageTokens
-	return i, g.keyed && seq.computed%engine.PageTokens > 0 && t.published == i && i >= t.base
+	return i, g.keyed && seq.computed%engine.PageTokens > 0 && i >= t.base
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -92,9 +93,10 @@ func TestHitOnAPageThatGrows(t *testing.T) {
 			for first.delivered() == 0 {
 				turn(t, loop)
 			}
-			for range 9 { // on the way the page fills, and is shared as any
-				if got := ask(t, loop, s, greedy(r.Prompt, 1)); got != 1 {
-					t.Errorf("%d tokens computed beside one that runs", got)
+			for i := range 6 { // on the way the page fills, and is shared as any
+				longer := greedy(slices.Concat(r.Prompt, prompt(i+2, 5, 0)), 1)
+				if a, b := ask(t, loop, s, longer), ask(t, loop, s, greedy(r.Prompt, 1)); a != 5 || b != 1 {
+					t.Errorf("beside one that runs %d tokens computed of a prompt with 5 more, %d of its own", a, b)
 				}
 			}
 			untilDone(t, loop, s, first, 100)
@@ -143,6 +145,16 @@ func TestTailsAreApart(t *testing.T) {
 	seq := mustSubmit(t, s, r)
 	if untilDone(t, loop, s, seq, 20); seq.Cached() != 0 {
 		t.Error("a tail of other weights was found")
+	}
+
+	d := dryOf(t, Config{}, enginetest.Full(4)) // so few lists that others' families share them
+	d.ask(t, 0, r.Prompt)
+	root := d.newest().root
+	for i := range 64 {
+		other := root.of(fmt.Sprint("tenant ", i))
+		if _, n := d.groups[0].pool.longest(&other, r.Prompt); n > 0 {
+			t.Fatalf("tenant %d finds %d tokens of another's", i, n)
+		}
 	}
 }
 

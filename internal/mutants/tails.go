@@ -50,10 +50,6 @@ var tails = []mutant{
 		old: "if pg.node != none && p.nodes[pg.node].key != c.key {", new: "if false {",
 	},
 	{
-		name: "tail-behind-what-is-unknown", file: "scheduler/tails.go", pkg: "scheduler", tests: []string{"TestPoolProperties"},
-		old: "&& t.published == i && i >= t.base", new: "&& i >= t.base",
-	},
-	{
 		name: "page-found-before-it-is-computed", file: "scheduler/families.go", pkg: "scheduler", tests: []string{"TestAnswersInAnyMix", "TestTailProperties"},
 		old: "(nd.isTail() || p.pages[nd.page].state == ready)", new: "true",
 	},
