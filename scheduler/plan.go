@@ -64,8 +64,9 @@ func (s *Lane) fill(g engine.Generation) {
 	}
 	budget -= s.planDecoding(g, budget)
 	s.advanceRest()
-	s.admit()
-	budget -= s.planFound(g, budget)
+	if s.admit() {
+		budget -= s.planFound(g, budget)
+	}
 	s.noteDecoding()
 	s.planPrompts(g, budget)
 	s.foresee()

@@ -75,7 +75,7 @@ var tails = []mutant{
 	},
 	{
 		name: "hit-waits-for-prompts", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestHitWaitsForNoPrompt"},
-		old: "	budget -= s.planFound(g, budget)\n", new: "",
+		old: "		budget -= s.planFound(g, budget)\n", new: "",
 	},
 	{
 		name: "refused-copy-goes-on", file: "scheduler/tails.go", pkg: "scheduler", tests: []string{"TestRefusedCopy"},
