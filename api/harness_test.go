@@ -130,6 +130,13 @@ func (in *echoInstance) Generation() engine.Generation   { return 1 }
 func (in *echoInstance) Digest(engine.Generation) string { return "echo" }
 func (in *echoInstance) Close() error                    { return nil }
 
+func (in *echoInstance) CopyPages(_ engine.GroupID, copies []engine.PageCopy) error {
+	for _, c := range copies {
+		in.pages[c.To] = in.pages[c.From]
+	}
+	return nil
+}
+
 func (in *echoInstance) Wait() error {
 	in.mu.Lock()
 	gate := in.gate

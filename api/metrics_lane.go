@@ -30,6 +30,7 @@ func newLaneCollector(lanes func() []LaneState) *laneCollector {
 	add(gauge, "chimera_kv_pages_cached", "KV pages that hold prefixes nobody uses at the moment.", func(s LaneState) float64 { return float64(s.PagesCached) })
 	add(gauge, "chimera_kv_pages_total", "KV pages in the pools.", func(s LaneState) float64 { return float64(s.PagesTotal) })
 	add(counter, "chimera_prefix_tokens_total", "Prompt tokens taken from the prefix cache.", func(s LaneState) float64 { return float64(s.PrefixTokens) })
+	add(counter, "chimera_kv_pages_copied_total", "KV pages copied for their beginning, which a prompt shares with another.", func(s LaneState) float64 { return float64(s.CopiedPages) })
 	add(counter, "chimera_tokens_discarded_total", "Rows computed ahead of the token that ended, stopped or preempted their sequence.", func(s LaneState) float64 { return float64(s.DiscardedTokens) })
 	add(gauge, "chimera_admission_limit", "Sequences that may run at once while a GPU's health cuts admission; 0: not cut.", func(s LaneState) float64 { return float64(s.Governance.MaxRunning) })
 	add(counter, "chimera_preemptions_total", "Sequences sent back to the queue for lack of KV pages.", func(s LaneState) float64 { return float64(s.Preemptions) })

@@ -328,9 +328,9 @@ func TestMetrics(t *testing.T) {
 	for key, want := range map[string]float64{
 		"chimera_requests_running,model=first": 0, "chimera_requests_waiting,model=first": 0, "chimera_kv_pages_used,model=first": 0,
 		"chimera_requests_total,code=200": 10, "chimera_requests_total,code=400": 3, "chimera_requests_total,code=404": 1,
-		"chimera_tokens_computed_total,model=first,phase=prefill": 20, "chimera_tokens_computed_total,model=first,phase=decode": 30,
+		"chimera_tokens_computed_total,model=first,phase=prefill": 2 + 9, "chimera_tokens_computed_total,model=first,phase=decode": 30,
 		"chimera_ttft_seconds,model=first": 10, "chimera_itl_seconds,model=first": 30, "chimera_admission_limit,model=first": 3,
-		"chimera_tokens_discarded_total,model=first": 0,
+		"chimera_tokens_discarded_total,model=first": 0, "chimera_prefix_tokens_total,model=first": 9, "chimera_kv_pages_copied_total,model=first": 9,
 	} {
 		if value, ok := got[key]; !ok || value != want {
 			t.Errorf("%s is %v (%t), want %v", key, value, ok, want)

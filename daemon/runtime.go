@@ -275,6 +275,7 @@ func withCounters(s, other scheduler.Snapshot) scheduler.Snapshot {
 	s.DecodeTokens += other.DecodeTokens
 	s.DiscardedTokens += other.DiscardedTokens
 	s.PrefixTokens += other.PrefixTokens
+	s.CopiedPages += other.CopiedPages
 	s.Steps += other.Steps
 	s.Preemptions += other.Preemptions
 	s.Aborts += other.Aborts

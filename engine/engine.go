@@ -70,7 +70,8 @@ type Instance interface {
 	// Withdraw ends the background step under way, if there is one that is not done, as one that gave way: its owner
 	// wants to leave, and it might wait for as long as others are served. It may be called beside Wait, at any time.
 	Withdraw()
-	// CopyPages copies whole pages inside a group's pool, between steps.
+	// CopyPages copies whole pages inside a group's pool, in any order: behind the steps that are under way, before those that are
+	// submitted later. Where Limits.Depth is 1 it is called between steps: what a step under way is in the way of is refused.
 	CopyPages(GroupID, []PageCopy) error
 	// Export and Import move one page's bytes (GroupLimits.PageBytes) out of and into the pool, beside steps. Until
 	// the ticket is done the buffer is the backend's, and the page is neither written by a step nor given away.

@@ -80,7 +80,7 @@ func TestKnownEndIsNotPassed(t *testing.T) {
 	}
 }
 
-// An end token costs one row, of which nothing remains: no event, no count and no page, even if the row was
+// An end token costs one row, of which nothing remains: no event, no count and no position of a page, even if the row was
 // the last of one.
 func TestEndTokenDiscardsTheRowBehindIt(t *testing.T) {
 	atEachDepth(t, func(t *testing.T, l engine.Limits) {
@@ -93,10 +93,10 @@ func TestEndTokenDiscardsTheRowBehindIt(t *testing.T) {
 			t.Errorf("finish %d after %v, want %v", last.Finish, got, right[:12])
 		}
 		longer := greedy(slices.Concat(r.Prompt, right[:12], prompt(2, 5, 0)), 5)
-		f.eventually(t, "page 0 is cached, page 1 is not", func(s Snapshot) bool { return s.PagesUsed == 0 && s.PagesCached == 1 })
+		f.eventually(t, "it has ended", func(s Snapshot) bool { return s.PagesUsed == 0 && s.PagesCached == 2 })
 		f.expect(t, longer)
 		_, _, discarded := f.account(t)
-		if s := f.Snapshot(); discarded != uint64(l.Depth-1) || s.PrefixTokens != 16 || s.DecodeTokens != 11+4 || len(seq.events) != 0 {
+		if s := f.Snapshot(); discarded != uint64(l.Depth-1) || s.PrefixTokens != 31 || s.DecodeTokens != 11+4 || len(seq.events) != 0 {
 			t.Errorf("%+v, and %d events after the last", s, len(seq.events))
 		}
 	})

@@ -47,13 +47,13 @@ func (c *cache) watch(groups []group, hotness bool) {
 }
 
 // lookUp takes note of a sequence that is given a place.
-func (s *Lane) lookUp(seq *Sequence, prefix int) {
+func (s *Lane) lookUp(seq *Sequence) {
 	c := &s.cache
-	if seq.releases > 0 || len(seq.request.Prompt) < engine.PageTokens { // such as the probe of readiness: it has no page to share
+	if seq.releases > 0 || len(seq.request.Prompt) < engine.PageTokens { // such as the probe of readiness: it has no full page
 		return
 	}
 	c.lookups++
-	if prefix > 0 {
+	if seq.computed > 0 {
 		c.hits++
 	}
 	if c.shadows == nil || !seq.isUse() {

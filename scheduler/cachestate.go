@@ -127,7 +127,7 @@ func (p *pagePool) prefixes(names map[int32]string) (list []CachedPrefix, saved 
 	}
 	worth := func(n int32) float64 {
 		nd := &p.nodes[n]
-		return float64(nd.decayed(p.now())) * float64(nd.position+1)
+		return float64(nd.decayed(p.now())) * float64(nd.position*engine.PageTokens+nd.filled)
 	}
 	slices.SortFunc(found, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(worth(b), worth(a)), slices.Compare(p.nodes[a].key[:], p.nodes[b].key[:]))
@@ -139,7 +139,7 @@ func (p *pagePool) prefixes(names map[int32]string) (list []CachedPrefix, saved 
 			own += float64(p.nodes[above].saved)
 		}
 		list = append(list, CachedPrefix{
-			Key: hex.EncodeToString(nd.key[:6]), Pin: names[n], Tokens: int(nd.position+1) * engine.PageTokens,
+			Key: hex.EncodeToString(nd.key[:6]), Pin: names[n], Tokens: int(nd.position*engine.PageTokens + nd.filled),
 			Uses: uint64(nd.uses), Decayed: float64(nd.decayed(p.now())), SavedMillis: own,
 		})
 	}

@@ -136,6 +136,9 @@ func (p *pagePool) checkIndex() error {
 		if nd.uses == 0 {
 			return fmt.Errorf("node %d was never used", n)
 		}
+		if err := p.checkContent(n); err != nil {
+			return err
+		}
 		if nd.parent != none {
 			children[nd.parent]++
 			above := &p.pages[p.nodes[nd.parent].page]
@@ -157,6 +160,30 @@ func (p *pagePool) checkIndex() error {
 		}
 	}
 	return p.checkLeaves(children, copies)
+}
+
+// checkContent wants a node to say what its key names, to be found among its family once, and to hold what a tail says it does.
+func (p *pagePool) checkContent(n int32) error {
+	nd := &p.nodes[n]
+	pg, found := &p.pages[nd.page], 0
+	for at := *p.families.of(&nd.before, nd.tokens[0]); at != none; at = p.nodes[at].siblings.older {
+		if at == n {
+			found++
+		}
+	}
+	switch {
+	case nd.filled < 1 || nd.filled > engine.PageTokens || nd.key != keyOf(nd.before, nd.tokens[:nd.filled]):
+		return fmt.Errorf("node %d: its key is not that of its %d tokens", n, nd.filled)
+	case nd.parent != none && nd.before != p.nodes[nd.parent].key:
+		return fmt.Errorf("node %d follows another prefix than its parent's", n)
+	case found != 1:
+		return fmt.Errorf("node %d is %d times in its family", n, found)
+	case nd.isTail() && nd.children > 0:
+		return fmt.Errorf("node %d is a tail, and something follows it", n)
+	case nd.isTail() && pg.state == computing && pg.owner.computed < int(nd.position*engine.PageTokens+nd.filled):
+		return fmt.Errorf("node %d: its owner has computed %d tokens", n, pg.owner.computed)
+	}
+	return nil
 }
 
 func (p *pagePool) checkLeaves(children []int32, copies int) error {

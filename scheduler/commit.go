@@ -87,6 +87,9 @@ func (s *Lane) progress(c *chunk) {
 	seq.most = max(seq.most, seq.computed)
 	for g := range s.groups {
 		s.groups[g].publish(&seq.tables[g], seq)
+		if c.sample >= 0 && seq.generated == 0 {
+			s.groups[g].announceTail(&seq.tables[g], seq)
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package scheduler
 
-import "math"
+import (
+	"math"
+
+	"chimera/engine"
+)
 
 // This file owns hotness: what a cached page is worth, and which is worth least.
 //
@@ -48,6 +52,12 @@ func (u *usage) count(now float64) {
 // rate sets the value of a content that takes so much to compute.
 func (u *usage) rate(h *heat, cost float64) {
 	u.value = u.at*h.cooling + math.Log2(float64(u.decays)*cost)
+}
+
+// ofTail is what a page with so many tokens is worth more than a full one: less than nothing, as it spares less. Where recency decides,
+// only time counts: one with half as many is as one that was used before the pool was used up once more.
+func (h *heat) ofTail(tokens int) float64 {
+	return max(1, h.cooling/h.turns) * math.Log2(float64(tokens)/engine.PageTokens)
 }
 
 // colder tells which of two nodes goes first.

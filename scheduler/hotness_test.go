@@ -246,7 +246,7 @@ func TestPoolProperties(t *testing.T) {
 				d.cache.tick(d.start.Add(time.Duration(step) * 100 * time.Millisecond))
 				switch k := r.IntN(10); {
 				case k < 3:
-					q := greedy(prompt(r.IntN(4), 16*(1+r.IntN(20))+r.IntN(2), 16*r.IntN(6)), 100)
+					q := greedy(prompt(r.IntN(4), 1+r.IntN(330), r.IntN(96)), 100)
 					q.Choice, q.ScorePrompt = r.IntN(2), r.IntN(8) == 0
 					if seq, ok := d.begin(q); ok {
 						live = append(live, seq)

@@ -38,21 +38,35 @@ func keyOf(parent pageKey, tokens []int32) pageKey {
 	for i, t := range tokens {
 		binary.LittleEndian.PutUint32(text[16+4*i:], uint32(t))
 	}
-	sum := sha256.Sum256(text[:])
+	sum := sha256.Sum256(text[:16+4*len(tokens)])
 	return pageKey(sum[:16])
 }
 
-// node is a content that a page holds or will hold.
+// content is what a page holds: tokens, and by keys all that is before them.
+type content struct {
+	key, before pageKey
+	position    int     // which page of its prefix it is
+	tokens      []int32 // as many as a page holds; of a tail fewer
+}
+
+// node is a content that a page holds or will hold. That of a tail, which is shorter than a page, is there already, and nothing
+// follows it.
 type node struct {
-	key      pageKey
-	parent   int32 // none: it begins a prefix, or the pool is not chained
-	children int32
-	page     int32
-	copies   int32 // pages in use with the same content, a list through page.next
-	position int32 // which page of its prefix it is
-	place    int32 // among the leaves, or none
+	key, before pageKey
+	parent      int32 // none: it begins a prefix, or the pool is not chained
+	children    int32
+	page        int32
+	copies      int32 // pages in use with the same content, a list through page.next
+	position    int32 // which page of its prefix it is
+	place       int32 // among the leaves, or none
+	siblings    link
+	filled      int32                    // tokens
+	tokens      [engine.PageTokens]int32 // the first `filled`
 	usage
 }
+
+// isTail tells whether the content is shorter than a page.
+func (n *node) isTail() bool { return n.filled < engine.PageTokens }
 
 // index holds a pool's nodes, one for each page at most: none is allocated after the start.
 type index struct {
@@ -60,6 +74,7 @@ type index struct {
 	byKey     map[pageKey]int32
 	nodes     []node
 	spare     []int32 // nodes that are not in use
+	families  families
 	leaves    leaves
 	heat      *heat
 	counted   uint64 // uses of all
@@ -68,7 +83,10 @@ type index struct {
 }
 
 func newIndex(n int, chained bool, h *heat) index {
-	x := index{chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), leaves: make(leaves, 0, n), heat: h, ghosts: newGhosts(n * ghostsPerPage), directory: newDirectory(n)}
+	x := index{
+		chained: chained, byKey: make(map[pageKey]int32, n), nodes: make([]node, n), families: newFamilies(n), leaves: make(leaves, 0, n), heat: h,
+		ghosts: newGhosts(n * ghostsPerPage), directory: newDirectory(n),
+	}
 	for i := n - 1; i >= 0; i-- {
 		x.spare = append(x.spare, int32(i))
 	}
@@ -82,13 +100,18 @@ func (x *index) find(k pageKey) (n int32, ok bool) {
 }
 
 // insert makes a node; what is remembered of its use from before goes on.
-func (x *index) insert(k pageKey, parent, id int32, position int, use bool) int32 {
+func (x *index) insert(c *content, parent, id int32, use bool) int32 {
 	last := len(x.spare) - 1
 	n := x.spare[last]
 	x.spare = x.spare[:last]
-	x.nodes[n] = node{key: k, parent: parent, page: id, copies: none, position: int32(position), place: none, usage: x.ghosts.recall(k)}
-	x.byKey[k] = n
-	x.directory.note(&k)
+	x.nodes[n] = node{
+		key: c.key, before: c.before, parent: parent, page: id, copies: none, position: int32(c.position), place: none, filled: int32(len(c.tokens)),
+		usage: x.ghosts.recall(c.key),
+	}
+	copy(x.nodes[n].tokens[:], c.tokens)
+	x.byKey[c.key] = n
+	x.directory.note(&c.key)
+	x.join(n)
 	if parent != none {
 		x.nodes[parent].children++
 	}
@@ -104,7 +127,9 @@ func (x *index) rate(nd *node) {
 	if x.chained {
 		cost = x.heat.again.relative(int(nd.position))
 	}
-	nd.rate(x.heat, cost)
+	if nd.rate(x.heat, cost); nd.isTail() {
+		nd.value += x.heat.ofTail(int(nd.filled))
+	}
 }
 
 // now is the time in half-lives.
@@ -126,10 +151,10 @@ func (x *index) use(n int32) {
 	}
 }
 
-// saves counts a use that spared computing the content.
-func (x *index) saves(n int32) {
+// saves counts a use that spared computing so many tokens of the content.
+func (x *index) saves(n int32, tokens int) {
 	x.use(n)
-	x.nodes[n].saved += float32(x.heat.again.page(int(x.nodes[n].position)))
+	x.nodes[n].saved += float32(x.heat.again.page(int(x.nodes[n].position)) * float64(tokens) / engine.PageTokens)
 }
 
 // remove forgets a node that nothing follows, but for its use.
@@ -138,6 +163,7 @@ func (p *pagePool) remove(n int32) {
 	p.ghosts.remember(nd.key, nd.usage)
 	delete(p.byKey, nd.key)
 	p.directory.forget(&nd.key)
+	p.quit(n)
 	parent := nd.parent
 	*nd = node{}
 	p.spare = append(p.spare, n)

@@ -43,6 +43,7 @@ type Snapshot struct {
 	DecodeTokens           uint64
 	DiscardedTokens        uint64 // computed for sequences that had ended or been preempted meanwhile; in no other count
 	PrefixTokens           uint64 // taken from the prefix cache instead
+	CopiedPages            uint64 // for their beginnings, which others had computed
 	Steps, Preemptions     uint64
 	Aborts                 uint64     // background steps that gave way, and were planned again
 	Governance             Governance // what was asked last
@@ -112,6 +113,8 @@ type Lane struct {
 	generations []generation               // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence
+	tails       []int32            // (groups) pages; see tail
+	copies      []pageCopy         // that the next step stands on
 }
 
 func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
@@ -134,7 +137,7 @@ func newLane(loop *Loop, in engine.Instance, c Config) (*Lane, error) {
 	s := &Lane{
 		loop: loop, config: c, limits: l, instance: in, steps: t, groups: groups, cache: cache, longest: longest, biases: cap(t.all[0].batch.Biases),
 		done: make(chan struct{}), costs: costs{model: NewCost()}, policy: newPolicy(&c), density: firstDensity,
-		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)), told: make([]engine.PageTable, len(groups)),
+		queue: waitingLine{tenants: map[string]line{}}, kept: make([]int, len(groups)), told: make([]engine.PageTable, len(groups)), tails: make([]int32, len(groups)),
 	}
 	s.cache.watch(groups, s.policy.with(byHotness))
 	s.budget = s.mostBackground()

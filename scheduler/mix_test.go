@@ -94,7 +94,7 @@ func (p participant) takePart(t *testing.T, f *fixture) (cancelled bool) {
 // covered is what rounds of a mix have seen.
 type covered struct {
 	steps, ahead, cancelled, aborted, retired int
-	preempted, discarded, shared              uint64
+	preempted, discarded, shared, copied      uint64
 }
 
 // shape draws what a program remembers, in pools that are sometimes hardly enough for one sequence.
@@ -154,6 +154,7 @@ func (c *covered) mix(t *testing.T, l engine.Limits, r *rand.Rand) {
 func (c *covered) count(t *testing.T, f *fixture) {
 	s := f.Snapshot()
 	c.preempted, c.discarded, c.shared = c.preempted+s.Preemptions, c.discarded+s.DiscardedTokens, c.shared+s.PrefixTokens
+	c.copied += s.CopiedPages
 	c.aborted, c.retired = c.aborted+int(s.Aborts), c.retired+len(f.instance.Retired())
 	for i, s := range f.instance.Steps() {
 		c.steps, c.ahead = c.steps+1, c.ahead+s.Ahead
@@ -182,7 +183,7 @@ func TestAnswersInAnyMix(t *testing.T) {
 			}
 		}
 		t.Logf("%d rounds: %+v", rounds, c)
-		if c.preempted == 0 || c.cancelled == 0 || c.aborted == 0 || c.retired == 0 || c.shared == 0 {
+		if c.preempted == 0 || c.cancelled == 0 || c.aborted == 0 || c.retired == 0 || c.shared == 0 || c.copied == 0 {
 			t.Error("the mix covers nothing")
 		}
 		if ahead := l.Depth > 1; ahead != (c.ahead > 0) || ahead != (c.discarded > 0) {

@@ -3,7 +3,7 @@ package scheduler
 // This file owns the page pool of a group: ids, states and reference counts, never memory.
 //
 // A page is empty; computing, by the sequence that took it; or ready, when the index (index.go) has it for its content. Only
-// ready pages are shared. One that is ready and that nobody uses is cached: it is given away when room is needed, the coldest
+// ready pages are shared; what others have of one beside is a copy (tails.go). One that is ready and that nobody uses is cached: it is given away when room is needed, the coldest
 // leaf of the index first (hotness.go).
 
 // pageState is what a page holds.
@@ -21,7 +21,11 @@ type page struct {
 	node       int32     // the index's node of its content, or none. A computing page has one if it was announced
 	next       int32     // of a node's copies, the one behind it, or none
 	owner      *Sequence // who computes it
+	counted    bool      // the owner found its beginning, which was a use already
 }
+
+// isUse tells whether what the page holds was asked for by somebody, which is counted once.
+func (pg *page) isUse() bool { return pg.owner.isUse() && !pg.counted }
 
 // none is no page and no node.
 const none = -1
@@ -106,14 +110,14 @@ func (p *pagePool) offer(n int32) {
 	}
 }
 
-// announce says that id's owner will compute the content k, which follows that of the page before (or none). If another page
-// has it, or what it follows is not the index's, nothing changes: the index hears of id when it is ready.
-func (p *pagePool) announce(id, before int32, k pageKey, position int) {
+// announce says that id's owner will compute the content, or of a tail that it goes on writing behind it. It follows that of the page
+// before (or none). If another page has it, or what it follows is not the index's, nothing changes: the index hears of id when it is ready.
+func (p *pagePool) announce(id, before int32, c *content) {
 	parent, ok := p.parent(before)
-	if _, taken := p.find(k); taken || !ok {
+	if _, taken := p.find(c.key); taken || !ok {
 		return
 	}
-	p.pages[id].node = p.insert(k, parent, id, position, p.pages[id].owner.isUse())
+	p.pages[id].node = p.insert(c, parent, id, p.pages[id].isUse())
 }
 
 // parent is the node that one behind the page before has as its parent. False: that page is not in the index.
@@ -125,21 +129,25 @@ func (p *pagePool) parent(before int32) (n int32, ok bool) {
 	return n, n != none
 }
 
-// publish says that id's content k is complete, and tells whether the index has id now: beside a page in use that has the same
+// publish says that id's content is complete, and tells whether the index has id now: beside a page in use that has the same
 // content, as its copy; in place of a cached one, or what follows id could outlive what it follows. It has not while another
 // computes the same: ask again.
-func (p *pagePool) publish(id, before int32, k pageKey, position int) bool {
+func (p *pagePool) publish(id, before int32, c *content) bool {
 	pg := &p.pages[id]
-	if pg.node == none && !p.enter(id, before, k, position) { // it was not announced
+	if pg.node != none && p.nodes[pg.node].key != c.key { // it was known by what its owner has written on behind
+		p.remove(pg.node)
+		pg.node = none
+	}
+	if pg.node == none && !p.enter(id, before, c) { // it was not announced
 		return false
 	}
 	pg.state, pg.owner = ready, nil
 	return true
 }
 
-// enter gives a page of content k its node, if it can have one now.
-func (p *pagePool) enter(id, before int32, k pageKey, position int) bool {
-	n, taken := p.find(k)
+// enter gives a page of that content its node, if it can have one now.
+func (p *pagePool) enter(id, before int32, c *content) bool {
+	n, taken := p.find(c.key)
 	if taken {
 		if p.pages[p.nodes[n].page].state == computing {
 			return false
@@ -149,7 +157,7 @@ func (p *pagePool) enter(id, before int32, k pageKey, position int) bool {
 	}
 	parent, ok := p.parent(before)
 	if ok {
-		p.pages[id].node = p.insert(k, parent, id, position, p.pages[id].owner.isUse())
+		p.pages[id].node = p.insert(c, parent, id, p.pages[id].isUse())
 	}
 	return ok
 }
@@ -166,7 +174,7 @@ func (p *pagePool) meet(n, id int32) {
 		p.clear(other)
 		nd.page = id
 	}
-	if pg.owner.isUse() {
+	if pg.isUse() {
 		p.use(n)
 	}
 }

@@ -64,7 +64,10 @@ func (s *Lane) fill(g engine.Generation) {
 	}
 	budget -= s.planDecoding(g, budget)
 	s.advanceRest()
-	s.admit()
+	if s.admit() {
+		budget -= s.planFound(g, budget)
+	}
+	s.noteDecoding()
 	s.planPrompts(g, budget)
 	s.foresee()
 }
@@ -79,7 +82,17 @@ func (s *Lane) planDecoding(g engine.Generation, budget int) (rows int) {
 			s.next.decodes = s.next.decodes || n > 0 && seq.generated > 0 && seq.class() == Interactive
 		}
 	}
-	s.noteDecoding()
+	return rows
+}
+
+// planFound gives a row to each that was let in and found all of its prompt but the last token: it takes no more than a decoding one,
+// so it waits for no prompt.
+func (s *Lane) planFound(g engine.Generation, budget int) (rows int) {
+	for _, seq := range longestWaiting(s.unplanned(g), budget) {
+		if seq.pending() == 1 {
+			rows += s.schedule(seq, 1)
+		}
+	}
 	return rows
 }
 

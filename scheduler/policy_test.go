@@ -294,7 +294,7 @@ func TestTenantsShareNoPages(t *testing.T) {
 		for i, c := range []struct {
 			tenant string
 			cached int
-		}{{"a", 0}, {"a", 96}, {"b", 0}, {"", 0}, {"b", 96}, {"", 96}, {"ab", 0}, {"a", 96}} {
+		}{{"a", 0}, {"a", 99}, {"b", 0}, {"", 0}, {"b", 99}, {"", 99}, {"ab", 0}, {"a", 99}} {
 			r := greedy(p, 3)
 			r.Salt = c.tenant
 			seq := f.submit(t, r)

@@ -26,18 +26,14 @@ func (s *Lane) owner(seq *Sequence) *Sequence {
 }
 
 // prefix is how many pages of the sequence can be shared: the most of which every group has ready what the position behind
-// them sees. The last token is always computed, since its logits are wanted; where the prompt is scored, every one is.
+// them sees; what is found behind these is copied (tails.go). The last token is always computed, since its logits are wanted; where the prompt is scored, every one is.
 // follow says that another sequence is computing what would make it more. When that one goes, whoever looks first computes the rest,
 // and others follow him.
 func (s *Lane) prefix(seq *Sequence) (pages int, follow bool) {
 	if s.owner(seq) != nil {
 		return 0, true
 	}
-	usable := len(seq.tokens) - 1
-	if seq.request.ScorePrompt {
-		usable = min(usable, seq.scored)
-	}
-	most := usable / engine.PageTokens
+	most := seq.usable() / engine.PageTokens
 	seq.found = s.sharable(seq, most, seq.found, ready)
 	coming := s.sharable(seq, most, seq.found, computing)
 	if coming > seq.found {
@@ -46,6 +42,15 @@ func (s *Lane) prefix(seq *Sequence) (pages int, follow bool) {
 		seq.lend(owner, coming, &s.policy)
 	}
 	return seq.found, coming > seq.found
+}
+
+// usable is how many tokens of the sequence need not be computed, if others have.
+func (s *Sequence) usable() int {
+	n := len(s.tokens) - 1
+	if s.request.ScorePrompt {
+		n = min(n, s.scored)
+	}
+	return n
 }
 
 // sharable is how many pages, at most so many, every group has in that state or a later one of what the position behind them sees.
@@ -149,9 +154,10 @@ func (s *Lane) fits(seq *Sequence, prefix int) bool {
 	return true
 }
 
-// take gives the sequence what its first position behind the prefix sees of it, and new pages for its tokens.
+// take gives the sequence what its first position behind the prefix sees of it, a copy of the tail behind it, and new pages for its tokens.
 func (s *Lane) take(seq *Sequence, prefix int) {
 	seq.tables = make([]table, len(s.groups))
+	tail := s.tail(seq, prefix)
 	for g := range s.groups {
 		pool, t := s.groups[g].pool, &seq.tables[g]
 		t.base, t.published = s.groups[g].firstPage(prefix*engine.PageTokens), prefix
@@ -161,16 +167,22 @@ func (s *Lane) take(seq *Sequence, prefix int) {
 			pool.share(id)
 			t.pages.Append(id)
 			if seq.isUse() {
-				pool.saves(pool.pages[id].node)
+				pool.saves(pool.pages[id].node, engine.PageTokens)
 			}
 		}
+		if tail > 0 {
+			pool.found(s.tails[g], tail, seq.isUse())
+		}
 	}
-	seq.computed = prefix * engine.PageTokens
+	seq.computed = prefix*engine.PageTokens + tail
 	seq.planned = seq.computed
 	if seq.generated == 0 {
 		seq.cached.Store(int32(seq.computed))
 	}
 	s.stats.PrefixTokens += uint64(seq.computed)
-	s.lookUp(seq, prefix)
+	s.lookUp(seq)
 	s.advance(seq) // fits has counted them
+	if tail > 0 {
+		s.copyTail(seq, prefix)
+	}
 }

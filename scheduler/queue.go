@@ -172,13 +172,12 @@ func (s *Lane) first() *Sequence {
 // admit gives waiting sequences a place and the pages of their prompt: in a group whose positions see all before them
 // all, elsewhere as many as it ever holds. So a prompt once begun is short of pages only while what it let go is still
 // seen by another that shares it, and the one that is furthest behind never is. One whose prefix is being computed by another waits for it and lets others
-// pass; one that lacks pages lets nobody pass, or large prompts would wait for ever.
-func (s *Lane) admit() {
+// pass; one that lacks pages lets nobody pass, or large prompts would wait for ever. It tells whether anybody was let in.
+func (s *Lane) admit() (entered bool) {
 	if len(s.waiting) == 0 || len(s.running) >= s.places() && s.present[Background] == 0 {
-		return
+		return false
 	}
 	s.lineUp()
-	entered := false
 	for line := s.best(); line != nil && !(s.next.kind == owed && s.runs[Background] > 0); { // of background one gets on beside others
 		seq := s.lines.all[line.from]
 		prefix, follow := s.prefix(seq)
@@ -201,6 +200,7 @@ func (s *Lane) admit() {
 	if entered {
 		s.waiting = slices.DeleteFunc(s.waiting, (*Sequence).runs)
 	}
+	return entered
 }
 
 // enter gives the sequence its pages.

@@ -158,6 +158,9 @@ func (d *dry) compute(seq *Sequence, tokens int) {
 	seq.computed, seq.planned = tokens, tokens
 	for g := range d.groups {
 		d.groups[g].publish(&seq.tables[g], seq)
+		if tokens == len(seq.request.Prompt) {
+			d.groups[g].announceTail(&seq.tables[g], seq)
+		}
 	}
 }
 

@@ -188,15 +188,29 @@ func (s *Sequence) sampling() bool { return s.request.MaxTokens > 0 }
 func (s *Sequence) key(i int) pageKey {
 	for len(s.keys) <= i {
 		n := len(s.keys)
-		var parent pageKey
-		if n > 0 {
-			parent = s.keys[n-1]
-		} else {
-			parent = s.generation.root.of(s.request.Salt)
-		}
-		s.keys = append(s.keys, keyOf(parent, s.tokens[n*engine.PageTokens:][:engine.PageTokens]))
+		s.keys = append(s.keys, keyOf(s.keyBefore(n), s.tokens[n*engine.PageTokens:][:engine.PageTokens]))
 	}
 	return s.keys[i]
+}
+
+// keyBefore is the key of all that is before page i.
+func (s *Sequence) keyBefore(i int) pageKey {
+	if i == 0 {
+		return s.generation.root.of(s.request.Salt)
+	}
+	return s.key(i - 1)
+}
+
+// content is that of the page which the position ends, or of its tail up to there. It is good as long as the tokens are.
+func (s *Sequence) content(end int) content {
+	i := (end - 1) / engine.PageTokens
+	c := content{before: s.keyBefore(i), position: i, tokens: s.tokens[i*engine.PageTokens : end]}
+	if len(c.tokens) == engine.PageTokens {
+		c.key = s.key(i)
+	} else {
+		c.key = keyOf(c.before, c.tokens)
+	}
+	return c
 }
 
 // hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt. There is room for

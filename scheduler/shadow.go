@@ -76,7 +76,8 @@ func (s *shadow) ask(seq *Sequence) {
 			if !ok {
 				break // a prompt that fills the pool
 			}
-			p.publish(id, before, seq.key(i), i)
+			c := seq.content((i + 1) * engine.PageTokens)
+			p.publish(id, before, &c)
 			s.cost += p.heat.again.relative(i)
 			before = id
 		}

@@ -108,6 +108,9 @@ func (s *Lane) prepare(kind stepKind) bool {
 func (s *Lane) submit() {
 	s.next.submitted = s.loop.config.Now()
 	s.next.predicted = s.predict(s.next.shape)
+	if s.broken = s.copyPages(); s.broken != nil {
+		return
+	}
 	if err := s.instance.Submit(s.next.batch); err != nil {
 		s.broken = fmt.Errorf("step refused: %w", err)
 		return

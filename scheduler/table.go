@@ -90,7 +90,8 @@ func (g *group) extend(t *table, seq *Sequence) bool {
 			return false
 		}
 		if g.keyed && (t.end()+1)*engine.PageTokens <= seq.known() {
-			g.pool.announce(id, t.before(t.end()), seq.key(t.end()), t.end())
+			c := seq.content((t.end() + 1) * engine.PageTokens)
+			g.pool.announce(id, t.before(t.end()), &c)
 		}
 		t.pages.Append(id)
 	}
@@ -119,15 +120,21 @@ func (g *group) need(tokens, prefix int) int {
 func (g *group) publish(t *table, seq *Sequence) {
 	for full := seq.computed / engine.PageTokens; g.keyed && t.published < full; t.published++ {
 		i := t.published
-		if i >= t.base && !g.pool.publish(t.pages.At(i-t.base), t.before(i), seq.key(i), i) {
+		if c := seq.content((i + 1) * engine.PageTokens); i >= t.base && !g.pool.publish(t.pages.At(i-t.base), t.before(i), &c) {
 			return
 		}
 	}
 }
 
-// letGo returns all pages, the last first: what follows a page is nobody's when that is.
-func (g *group) letGo(t *table) {
+// letGo returns all pages, the last first: what follows a page is nobody's when that is. What is computed of one that is not full is
+// ready then.
+func (g *group) letGo(t *table, seq *Sequence) {
+	tail, ok := g.tailOf(t, seq)
 	for i := t.pages.Len() - 1; i >= 0; i-- {
+		if ok && t.base+i == tail {
+			c := seq.content(seq.computed)
+			g.pool.publish(t.pages.At(i), t.before(tail), &c)
+		}
 		g.pool.release(t.pages.At(i))
 	}
 	*t = table{}
@@ -195,7 +202,7 @@ func (s *Lane) letGo(seq *Sequence) {
 		s.hold(seq)
 	}
 	for g := range seq.tables {
-		s.groups[g].letGo(&seq.tables[g])
+		s.groups[g].letGo(&seq.tables[g], seq)
 	}
 	seq.leave()
 }

@@ -74,10 +74,10 @@ func TestPrefixNeedsItsWindow(t *testing.T) {
 		prompt []int32
 		cached int
 	}{
-		"the whole prompt, of which the window is left": {0, long, 384},
+		"the whole prompt, of which the window is left": {0, long, 399},
 		"what follows it":                     {0, slices.Concat(long, prompt(2, 50, 0)), 400},
 		"a part, whose window was given away": {0, slices.Concat(long[:200], prompt(2, 50, 0)), 0},
-		"a part, whose window is still there": {40, slices.Concat(long[:200], prompt(2, 50, 0)), 192},
+		"a part, whose window is still there": {40, slices.Concat(long[:200], prompt(2, 50, 0)), 200},
 		"nothing of it":                       {40, prompt(3, 100, 0), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,14 +106,14 @@ func TestFollowersOfAWindow(t *testing.T) {
 			f := startGroups(t, l, config, groups...)
 			var choices []Request
 			for i := range 4 {
-				q := greedy(prompt(9, 330, 0), 6)
+				q := greedy(prompt(9, 338, 0), 6)
 				q.Sampling.Temperature, q.Choice = 1, i
 				choices = append(choices, q)
 			}
 			f.expect(t, choices...)
 			f.finish(t)
-			if s := f.Snapshot(); s.PrefillTokens != 330+3*10 {
-				t.Errorf("%d groups: %d prompt tokens computed, want %d", len(groups), s.PrefillTokens, 330+3*10)
+			if s := f.Snapshot(); s.PrefillTokens != 338+3 {
+				t.Errorf("%d groups: %d prompt tokens computed, want %d", len(groups), s.PrefillTokens, 338+3)
 			}
 		}
 	})

@@ -179,6 +179,9 @@ func (in *Instance) Wait() error {
 	withdrawn := in.pass(f.given.Background)
 	in.underWay = in.underWay[1:]
 	step, err := in.run(&f, withdrawn)
+	for _, do := range f.behind {
+		do()
+	}
 	if err != nil && !errors.Is(err, engine.ErrAborted) {
 		return in.poisoned(step, err)
 	}

@@ -201,6 +201,20 @@ func TestTransfers(t *testing.T) {
 	}
 }
 
+// A copy that is asked for while a step is under way comes behind it: it has what that step writes, and what the step writes where it goes
+// is lost.
+func TestCopiesComeBehindTheStep(t *testing.T) {
+	in, a, b := newPair(t)
+	fill(t, a, prompt[:8], 0)
+	fillOn(t, b, prompt[1:3], 0, engine.PageTable{Pages: []int32{6}})
+	succeed(t, in.Submit(a), in.Submit(b), in.CopyPages(1, []engine.PageCopy{{From: 0, To: 6}}), in.Wait(), in.Wait())
+	fillOn(t, a, prompt[8:9], 8, engine.PageTable{Pages: []int32{6}})
+	succeed(t, in.Submit(a), in.Wait())
+	if right := (Want{Prompt: prompt[:9], Tokens: 1, Biases: []engine.Bias{{Token: 1}}}).Answer(limits); a.Results[0].Token != right[0] {
+		t.Errorf("behind a page that was copied: %d, want %d", a.Results[0].Token, right[0])
+	}
+}
+
 // Sequences of one step are apart: nobody reads or writes what another writes.
 func TestSequencesOfAStepAreApart(t *testing.T) {
 	for name, second := range map[string][]int32{"both write a page": {0}, "one reads what the other writes": {3, 0, 2}} {

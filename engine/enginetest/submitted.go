@@ -16,8 +16,9 @@ const pastVocabulary = math.MaxInt32
 
 // submittedStep is a submitted step, with a copy of what was submitted.
 type submittedStep struct {
-	batch *engine.Batch
-	given engine.Batch
+	batch  *engine.Batch
+	given  engine.Batch
+	behind []func() // what was asked for after it
 }
 
 // take holds the batch: it notes what is in it and blots out the results of the step that it last held.

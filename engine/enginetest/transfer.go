@@ -3,6 +3,7 @@ package enginetest
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"chimera/engine"
 )
@@ -18,11 +19,19 @@ type pageOf struct {
 	page  int32
 }
 
-// CopyPages copies pages.
+// CopyPages copies pages, when the steps under way are computed.
 func (in *Instance) CopyPages(g engine.GroupID, copies []engine.PageCopy) error {
-	for _, c := range copies {
-		in.memory[g-1][c.To] = in.memory[g-1][c.From]
+	copies = slices.Clone(copies)
+	move := func() {
+		for _, c := range copies {
+			in.memory[g-1][c.To] = in.memory[g-1][c.From]
+		}
 	}
+	if last := len(in.underWay) - 1; last >= 0 {
+		in.underWay[last].behind = append(in.underWay[last].behind, move)
+		return nil
+	}
+	move()
 	return nil
 }
 

@@ -25,7 +25,7 @@ var cache = []mutant{
 	},
 	{
 		name: "announced-behind-what-is-unknown", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestPoolProperties"},
-		old: "if _, taken := p.find(k); taken || !ok {", new: "if _, taken := p.find(k); taken || !ok && false {",
+		old: "if _, taken := p.find(c.key); taken || !ok {", new: "if _, taken := p.find(c.key); taken || !ok && false {",
 	},
 
 	// Which are given away.
