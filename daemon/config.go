@@ -77,8 +77,9 @@ func DefaultConfig() Config {
 		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
-		// Who reads along waits two seconds for the first word, or goes: docs/POLICY.md has what other values come to.
-		Scheduler: SchedulerConfig{Wait: 2000},
+		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
+		// has what other values come to.
+		Scheduler: SchedulerConfig{Wait: 10000},
 		// No deadlines: on a slow machine the prompt alone may take any time, and who has a place is waited for.
 	}
 }

@@ -44,7 +44,7 @@ type Objectives struct {
 // DefaultConfig is a daemon's with its default settings, on two cores with a small model.
 func DefaultConfig() Config {
 	return Config{
-		Cost: scheduler.NewCost().State(), StepTokens: 512, MaxSequences: 32, QueueLength: 256, Wait: 2 * time.Second, Context: 8192, Rules: scheduler.DefaultRules,
+		Cost: scheduler.NewCost().State(), StepTokens: 512, MaxSequences: 32, QueueLength: 256, Wait: 10 * time.Second, Context: 8192, Rules: scheduler.DefaultRules,
 		Objectives: Objectives{TTFT: 2 * time.Second, ITL: 200 * time.Millisecond}, // who reads along reads five words a second
 	}
 }
