@@ -125,7 +125,8 @@ func TestPredictionsKnowPages(t *testing.T) {
 // A short prompt has the rows that short ones have beside those who decode, and not the few of long ones.
 func TestPredictionsKnowTheBudget(t *testing.T) {
 	w, lane := decoding(t, 2, Interactive, Config{})
-	for tokens, within := range map[int]time.Duration{100: 200 * time.Millisecond, 120: 250 * time.Millisecond} {
+	for i, within := range []time.Duration{200 * time.Millisecond, 250 * time.Millisecond} {
+		tokens := 100 + 20*i
 		r := greedy(prompt(tokens, tokens, 0), 1)
 		r.Deadline = w.clock.Add(within)
 		seq := w.submit(lane, r)
