@@ -1,5 +1,6 @@
 /* round_body.h owns the rounding of activations to blocks of int8. */
 
+/* two_int16 is both in the lanes of one int32: what a sum of 16 bits starts with, in every row's lane. */
 INLINE int32_t FN(two_int16)(int32_t first, int32_t second)
 {
 	return (int32_t)((uint32_t)second << 16 | (uint16_t)first);
