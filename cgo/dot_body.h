@@ -21,14 +21,14 @@ enum { FN(signed_centre) = 128, FN(largest_sum) = INT32_MAX };
 #elif defined(ISA_AVX512) || defined(ISA_AVX2)
 enum { FN(signed_centre) = 0, FN(largest_sum) = INT16_MAX };
 #else
-enum { FN(signed_centre) = 0, FN(largest_sum) = INT32_MAX };
+enum { FN(signed_centre) = 128, FN(largest_sum) = INT32_MAX };
 #endif
 
-enum { FN(mxfp4_centre) = 12 }; /* its codes stand for -12 to 12 */
+enum { FN(mxfp4_centre) = 16 }; /* its codes stand for -12 to 12, and 16 is a centre of sums of 16 bits */
 
 INLINE struct FN(bytes) FN(bytes_of)(const struct form f)
 {
-	const int highest = f.table == TABLE_MXFP4 ? 2 * FN(mxfp4_centre) : (1 << (f.low + f.high)) - 1;
+	const int highest = f.table == TABLE_MXFP4 ? 28 : (1 << (f.low + f.high)) - 1;
 	const int steps = 8 / f.halves, fit = FN(largest_sum) / (2 * 127 * highest);
 	const int run = fit >= steps ? steps : fit >= 4 ? 4 : 2;
 	if (f.table == TABLE_IQ4 || f.low == 8)
@@ -46,7 +46,7 @@ static const uint8_t FN(iq4)[16] = {
         WITH(53, FN(signed_centre)),   WITH(69, FN(signed_centre)),   WITH(89, FN(signed_centre)),
         WITH(113, FN(signed_centre)),
 };
-static const uint8_t FN(mxfp4)[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+static const uint8_t FN(mxfp4)[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
 /* through looks each byte, 0 to 15, up. */
 #if defined(ISA_AVX512)
@@ -77,7 +77,6 @@ INLINE vi FN(through)(const uint8_t *table, vi codes)
 #if defined(ISA_VNNI)
 INLINE vi FN(begin)(vi start) { return start; }
 INLINE vi FN(dot)(vi run, vi w, vi x) { return _mm512_dpbusd_epi32(run, w, x); }
-INLINE vi FN(dot_signed)(vi sum, vi w, vi x) { return sum; } /* never called: no bytes are signed */
 INLINE vi FN(widen)(vi sum, vi run) { return run; }
 #elif defined(ISA_AVX512)
 INLINE vi FN(begin)(vi start) { return vi_zero(); }
@@ -133,15 +132,6 @@ INLINE vi FN(dot)(vi run, vi w, vi x)
 		run.x[i / 4] += a[i] * b[i];
 	return run;
 }
-INLINE vi FN(dot_signed)(vi sum, vi w, vi x)
-{
-	int8_t a[4 * LANES], b[4 * LANES];
-	memcpy(a, w.x, sizeof a);
-	memcpy(b, x.x, sizeof b);
-	for (int i = 0; i < 4 * LANES; i++)
-		sum.x[i / 4] += a[i] * b[i];
-	return sum;
-}
 INLINE vi FN(widen)(vi sum, vi run) { return run; }
 #endif
 
@@ -158,3 +148,47 @@ INLINE vi FN(taken_off)(const struct acts *x, int64_t at, const int h, const int
 {
 	return centre ? vi_set1(-centre * (halves == 2 ? x->half_total[at * 2 + h] : x->total[at])) : vi_zero();
 }
+
+/* Sums of 16 bits wrap around, so it is what is left of them in the end that must fit, not the sum of codes: with codes
+ * of 5 bits less 16 and all of a block, or of 6 bits less 32 and half of one, it is 2 * 127 * 16 * 8 < 2^15 at most.
+ * What is taken off is then of each lane of 16 bits, and of these two centres (acts.start).
+ *
+ * Signed bytes w are multiplied as magnitudes of up to 128, by inputs whose bits are flipped where w < 0: ~x is -x - 1,
+ * so |w| is to be added again for each of these. Two products are 2^15 - 1 at most, and -2^15 at least: 128 is a
+ * magnitude of a negative w alone, and flipped inputs are 126 at most. */
+#if defined(ISA_VNNI) || !(defined(ISA_AVX512) || defined(ISA_AVX2))
+INLINE int FN(centre_of)(const int centre, const int halves) { return centre; }
+INLINE vi FN(start)(const struct acts *x, int64_t at, const int h, const int halves, const int centre)
+{
+	return FN(taken_off)(x, at, h, halves, centre);
+}
+/* Never called: no bytes are signed. */
+INLINE vi FN(dot_signed)(vi sum, vi w, vi x) { return sum; }
+INLINE vi FN(flip)(vi w) { return w; }
+INLINE vi FN(magnitude)(vi w) { return w; }
+INLINE vi FN(dot_flipped)(vi sum, vi magnitude, const uint8_t *flip, vi x) { return sum; }
+#else
+/* centre_of is what codes of a panel that have a centre have too much. */
+INLINE int FN(centre_of)(const int centre, const int halves) { return !centre ? 0 : halves == 2 ? 32 : 16; }
+INLINE vi FN(start)(const struct acts *x, int64_t at, const int h, const int halves, const int centre)
+{
+	return centre ? vi_set1(halves == 2 ? x->half_start[at * 2 + h] : x->start[at]) : vi_zero();
+}
+#if defined(ISA_AVX512)
+INLINE vi FN(flip)(vi w) { return _mm512_movm_epi8(_mm512_movepi8_mask(w)); }
+INLINE vi FN(magnitude)(vi w) { return _mm512_abs_epi8(w); }
+INLINE vi FN(dot_flipped)(vi sum, vi magnitude, const uint8_t *flip, vi x)
+{
+	x = vi_xor(x, vi_load((const int32_t *)flip));
+	return FN(widen)(sum, _mm512_maddubs_epi16(magnitude, x));
+}
+#else
+INLINE vi FN(flip)(vi w) { return TWOI(_mm256_cmpgt_epi8, vi_zero(), w); }
+INLINE vi FN(magnitude)(vi w) { return (vi){_mm256_abs_epi8(w.a), _mm256_abs_epi8(w.b)}; }
+INLINE vi FN(dot_flipped)(vi sum, vi magnitude, const uint8_t *flip, vi x)
+{
+	x = vi_xor(x, vi_load((const int32_t *)flip));
+	return FN(pinned)(FN(widen)(sum, TWOI(_mm256_maddubs_epi16, magnitude, x)));
+}
+#endif
+#endif

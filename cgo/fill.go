@@ -114,7 +114,7 @@ func (in *instance) fillInstance() {
 	c.vocab = C.int32_t(in.Program.Vocab)
 	c.acts = C.struct_acts{
 		q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(b.q))), d: floats(b.d), sum: floats(b.sum),
-		half_sum: floats(b.halfSum), total: ints(b.total), half_total: ints(b.halfTotal),
+		half_sum: floats(b.halfSum), total: ints(b.total), half_total: ints(b.halfTotal), start: ints(b.start), half_start: ints(b.halfStart),
 		blocks: C.int32_t(in.blocks()),
 	}
 	c.logits = floats(b.logits)

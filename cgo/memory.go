@@ -34,6 +34,8 @@ type buffers struct {
 	halfSum   []float32
 	total     []int32
 	halfTotal []int32
+	start     []int32
+	halfStart []int32
 	logits    []float32
 	scratch   unsafe.Pointer // (threads, scratchBytes)
 	wholeRow  []int32
@@ -41,7 +43,8 @@ type buffers struct {
 	angles    [][2][]float32 // per rope: cosine and sine, (MaxTokens, dim / 2)
 }
 
-func (l *lowered) blocks() int { return (l.ActCols + actBlock - 1) / actBlock }
+// blocks are those of a row, up to an odd number of cache lines: rows a power of two apart would share a few sets of L1.
+func (l *lowered) blocks() int { return ((l.ActCols+actBlock-1)/actBlock+1)/4*4 + 2 }
 
 // scratchBytes is what a worker needs at most for one chunk of any phase.
 func scratchBytes(vocab int) int64 {
@@ -58,6 +61,7 @@ func carveBuffers(c *hostmem.Carver, l *lowered, s sizes) *buffers {
 	b.q = hostmem.Take[int8](c, n*actBlock)
 	b.d, b.sum = hostmem.Take[float32](c, n), hostmem.Take[float32](c, n)
 	b.halfSum, b.total, b.halfTotal = hostmem.Take[float32](c, 2*n), hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
+	b.start, b.halfStart = hostmem.Take[int32](c, n), hostmem.Take[int32](c, 2*n)
 	b.logits = hostmem.Take[float32](c, logitRows*padded(l.Program.Vocab))
 	b.scratch = c.Bytes(int64(s.threads) * scratchBytes(l.Program.Vocab))
 	b.wholeRow = hostmem.Take[int32](c, s.MaxOutputs)

@@ -13,6 +13,8 @@ struct acts {
 	float *half_sum;     /* (T, 2 blocks): d * sum of each half of the block's q */
 	int32_t *total;      /* (T, blocks): sum of q, times which codes are too large by their centre */
 	int32_t *half_total; /* (T, 2 blocks) */
+	int32_t *start;      /* (T, blocks): two int16, -16 times the sum of q 4k and 4k + 1, and of the others */
+	int32_t *half_start; /* (T, 2 blocks): -32 times those of each half */
 	int32_t cols;        /* width of x */
 	int32_t blocks;      /* blocks per row that the arrays hold */
 };

@@ -4,14 +4,18 @@
  * the tile, the batch or the number of threads. Quantised blocks: the int8 sum is exact in int32
  * however it is formed, then acc = fma(dw*da, isum, acc) and, with a minimum, fma(mw, da*asum, acc).
  *
- * One token reads weights as they are packed, and takes them apart in registers. More tokens share the work: blocks of
- * one or two groups are unpacked into a panel, which stays in L1 while all tokens pass over it. A kernel is a tile of
- * GROUPS x TOKENS accumulators, both constants. */
+ * One token reads quantised weights as they are packed, and takes them apart in registers. More tokens share that work
+ * (panel_body.h). A kernel is a tile of GROUPS x TOKENS accumulators, both constants. */
 
-/* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
-enum { TILE_CELLS = 16 };
-
-/* ---- one token ---- */
+/* Tiles of floats by what fits the registers: 32 zmm hold 2 x 8 accumulators, 16 ymm half of it. One token takes
+ * several groups at once to hide the latency of fma. */
+#if defined(ISA_AVX512)
+enum { FN(float_tokens) = 8, FN(float_tile) = 2, FN(row_groups) = 8, FN(row_groups_int) = 4 };
+#elif defined(ISA_AVX2)
+enum { FN(float_tokens) = 4, FN(float_tile) = 1, FN(row_groups) = 4, FN(row_groups_int) = 2 };
+#else
+enum { FN(float_tokens) = 1, FN(float_tile) = 1, FN(row_groups) = 1, FN(row_groups_int) = 1 };
+#endif
 
 /* row_block adds block b to the accumulators of some groups. */
 INLINE void FN(row_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t, int b, const int groups,
@@ -79,130 +83,15 @@ INLINE void FN(row_quantised)(const struct packed *w, const struct acts *x, int 
 		v_store(out + g * GROUP, acc[g]);
 }
 
-/* ---- panels: some blocks of a group, unpacked for all tokens of a tile ---- */
-
-enum {
-	PANEL_BLOCKS = 16
-}; /* with scales and minimums 12 KiB at most, so that two panels and a tile's inputs are in L1 */
-
-/* What of a form is left when it is unpacked. */
-struct FN(shape) {
-	int halves, minimum; /* minimum: whether there are any */
-	struct FN(bytes) bytes;
-};
-
-INLINE int FN(panel_block_bytes)(const struct FN(shape) s) { return 512 + 64 * s.halves * (1 + s.minimum); }
-
-/* unpack writes blocks [b0, b1) of a group: bytes, scales [halves][16], minimums [halves][16] each. */
-INLINE void FN(unpack)(uint8_t *panel, const uint8_t *group, int b0, int b1, const struct form f,
-                       const struct FN(shape) s)
+INLINE void FN(product_row)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
+                            const int form)
 {
-	for (int b = b0; b < b1; b++, panel += FN(panel_block_bytes)(s)) {
-		const uint8_t *block = FN(block_at)(f, group, b), *shared = FN(shared_at)(f, group, b);
-		float *d = (float *)(panel + 512), *m = d + s.halves * GROUP;
-		UNROLL
-		for (int k = 0; k < 8; k++)
-			vi_store((int32_t *)(panel + k * 64),
-			         FN(load_bytes)(f, block + form_scales(f) + form_minimums(f), k));
-		UNROLL
-		for (int h = 0; h < s.halves; h++) {
-			v_store(d + h * GROUP, FN(block_scale)(f, block, shared, h));
-			if (s.minimum)
-				v_store(m + h * GROUP, FN(block_minimum)(f, block, shared, h));
-		}
-	}
+	int g = g0;
+	for (; g + FN(row_groups_int) <= g1; g += FN(row_groups_int))
+		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, FN(row_groups_int), form);
+	for (; FN(row_groups_int) > 1 && g < g1; g++)
+		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, 1, form);
 }
-
-/* panel_block adds one block of the panels to every accumulator of the tile. */
-INLINE void FN(panel_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t0, int b, const int groups,
-                            const int tokens, const struct FN(shape) s, int centre)
-{
-	const int steps = 8 / s.halves;
-	UNROLL
-	for (int h = 0; h < s.halves; h++) {
-		vi sum[TILE_CELLS];
-		UNROLL
-		for (int t = 0; t < tokens; t++) {
-			vi start = FN(taken_off)(x, (int64_t)(t0 + t) * x->blocks + b, h, s.halves, centre);
-			UNROLL
-			for (int g = 0; g < groups; g++)
-				sum[g * tokens + t] = start;
-		}
-		UNROLL
-		for (int r = 0; r < steps; r += s.bytes.run) {
-			vi run[TILE_CELLS];
-			UNROLL
-			for (int i = 0; i < groups * tokens; i++)
-				run[i] = FN(begin)(sum[i]);
-			UNROLL
-			for (int k = h * steps + r; k < h * steps + r + s.bytes.run; k++) {
-				UNROLL
-				for (int g = 0; g < groups; g++) {
-					vi bytes = vi_load((const int32_t *)(w[g] + k * 64));
-					UNROLL
-					for (int t = 0; t < tokens; t++) {
-						vi a = FN(inputs)(x, (int64_t)(t0 + t) * x->blocks + b, k);
-						if (s.bytes.is_signed)
-							sum[g * tokens + t] =
-							        FN(dot_signed)(sum[g * tokens + t], bytes, a);
-						else
-							run[g * tokens + t] = FN(dot)(run[g * tokens + t], bytes, a);
-					}
-				}
-			}
-			UNROLL
-			for (int i = 0; i < groups * tokens; i++)
-				sum[i] = s.bytes.is_signed ? sum[i] : FN(widen)(sum[i], run[i]);
-		}
-		UNROLL
-		for (int g = 0; g < groups; g++) {
-			const float *scales = (const float *)(w[g] + 512);
-			vf d = v_load(scales + h * GROUP);
-			vf m = s.minimum ? v_load(scales + (s.halves + h) * GROUP) : d;
-			UNROLL
-			for (int t = 0; t < tokens; t++) {
-				int64_t at = (int64_t)(t0 + t) * x->blocks + b;
-				vf *a = &acc[g * tokens + t];
-				*a = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g * tokens + t]), *a);
-				if (s.minimum)
-					*a = v_fma(m, v_set1(s.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), *a);
-			}
-		}
-	}
-}
-
-INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, const int tokens)
-{
-	UNROLL
-	for (int g = 0; g < groups; g++)
-		UNROLL
-	for (int t = 0; t < tokens; t++)
-		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
-}
-
-/* panel_tile goes over blocks [b0, b1) for some tokens; what came before is in out. */
-INLINE void FN(panel_tile)(const uint8_t *const *panels, const struct acts *x, int t0, int b0, int b1, float *out,
-                           int ld, const int groups, const int tokens, const struct FN(shape) s, int centre)
-{
-	const uint8_t *at[TILE_CELLS];
-	vf acc[TILE_CELLS];
-	UNROLL
-	for (int g = 0; g < groups; g++) {
-		at[g] = panels[g];
-		UNROLL
-		for (int t = 0; t < tokens; t++)
-			acc[g * tokens + t] = b0 ? v_load(out + (int64_t)t * ld + g * GROUP) : v_zero();
-	}
-	for (int b = b0; b < b1; b++) {
-		FN(panel_block)(acc, at, x, t0, b, groups, tokens, s, centre);
-		UNROLL
-		for (int g = 0; g < groups; g++)
-			at[g] += FN(panel_block_bytes)(s);
-	}
-	FN(store_tile)(acc, out, ld, groups, tokens);
-}
-
-/* ---- float products ---- */
 
 INLINE vf FN(load_weight)(const uint8_t *p, int64_t k, const int form)
 {
@@ -235,103 +124,6 @@ INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0,
 	FN(store_tile)(acc, out, ld, groups, tokens);
 }
 
-/* ---- tiles over a range ---- */
-
-/* Tile sizes by what fits the registers: 32 zmm hold 2 x 8 float or 2 x 4 quantised accumulators with
- * their sums, 16 ymm half of it. One token takes several groups at once to hide the latency of fma. */
-#if defined(ISA_AVX512)
-enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8, FN(row_groups_int) = 4 };
-#elif defined(ISA_AVX2)
-enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(row_groups) = 4, FN(row_groups_int) = 2 };
-#else
-enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1, FN(row_groups_int) = 1 };
-#endif
-
-/* panel_tiles takes tokens four at a time, then two, then the last. */
-INLINE void FN(panel_tiles)(const uint8_t *const *panels, const struct acts *x, int t0, int t1, int b0, int b1,
-                            float *out, int ld, const int groups, const struct FN(shape) s, int centre)
-{
-	int t = t0;
-	for (; t + FN(int_tokens) <= t1; t += FN(int_tokens))
-		FN(panel_tile)
-	(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, FN(int_tokens), s, centre);
-	if (FN(int_tokens) > 2 && t + 2 <= t1) {
-		FN(panel_tile)(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, 2, s, centre);
-		t += 2;
-	}
-	if (FN(int_tokens) > 1 && t < t1)
-		FN(panel_tile)(panels, x, t, b0, b1, out + (int64_t)(t - t0) * ld, ld, groups, 1, s, centre);
-}
-
-/* The shapes that forms unpack to; each is compiled once, for one group and for tile_groups. */
-#define SHAPE(name, halves, minimum, is_signed, run) \
-	static __attribute__((noinline, unused)) void FN(name)(const uint8_t *const *panels, int groups, \
-	                                                       const struct acts *x, int t0, int t1, int b0, int b1, \
-	                                                       float *out, int ld, int centre) \
-	{ \
-		const struct FN(shape) s = {halves, minimum, {is_signed, 0, run}}; \
-		if (FN(tile_groups) > 1 && groups == FN(tile_groups)) \
-			FN(panel_tiles)(panels, x, t0, t1, b0, b1, out, ld, FN(tile_groups), s, centre); \
-		else \
-			FN(panel_tiles)(panels, x, t0, t1, b0, b1, out, ld, 1, s, centre); \
-	}
-SHAPE(panel_min_run8, 1, 1, 0, 8)
-SHAPE(panel_min_run4, 1, 1, 0, 4)
-SHAPE(panel_run4, 1, 0, 0, 4)
-SHAPE(panel_halves_run4, 2, 0, 0, 4)
-SHAPE(panel_halves_run2, 2, 0, 0, 2)
-SHAPE(panel_halves_min_run4, 2, 1, 0, 4)
-SHAPE(panel_signed, 1, 0, 1, 1)
-SHAPE(panel_run8, 1, 0, 0, 8)
-
-typedef void FN(panel_fn)(const uint8_t *const *panels, int groups, const struct acts *x, int t0, int t1, int b0,
-                          int b1, float *out, int ld, int centre);
-
-INLINE FN(panel_fn) * FN(panel_of)(const struct FN(shape) s)
-{
-	if (s.bytes.is_signed)
-		return FN(panel_signed);
-	if (s.halves == 2)
-		return s.minimum          ? FN(panel_halves_min_run4)
-		       : s.bytes.run == 4 ? FN(panel_halves_run4)
-		                          : FN(panel_halves_run2);
-	if (s.minimum)
-		return s.bytes.run == 8 ? FN(panel_min_run8) : FN(panel_min_run4);
-	return s.bytes.run == 8 ? FN(panel_run8) : FN(panel_run4);
-}
-
-INLINE void FN(product_panels)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
-                               int ld, const int form)
-{
-	const struct form f = form_of(form);
-	const struct FN(shape) s = {f.halves, f.minimum != MINIMUM_NONE, FN(bytes_of)(f)};
-	_Alignas(64) uint8_t panel[FN(tile_groups)][PANEL_BLOCKS * (512 + 256)];
-	const uint8_t *panels[FN(tile_groups)];
-	int blocks = w->cols / BLOCK;
-	for (int g = g0, n; g < g1; g += n) {
-		n = g + FN(tile_groups) <= g1 ? FN(tile_groups) : 1;
-		for (int b0 = 0; b0 < blocks; b0 += PANEL_BLOCKS) {
-			int b1 = b0 + PANEL_BLOCKS < blocks ? b0 + PANEL_BLOCKS : blocks;
-			for (int i = 0; i < n; i++) {
-				FN(unpack)(panel[i], w->data + (g + i) * w->group_bytes, b0, b1, f, s);
-				panels[i] = panel[i];
-			}
-			FN(panel_of)
-			(s)(panels, n, x, t0, t1, b0, b1, out + (int64_t)(g - g0) * GROUP, ld, s.bytes.centre);
-		}
-	}
-}
-
-INLINE void FN(product_row)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
-                            const int form)
-{
-	int g = g0;
-	for (; g + FN(row_groups_int) <= g1; g += FN(row_groups_int))
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, FN(row_groups_int), form);
-	for (; FN(row_groups_int) > 1 && g < g1; g++)
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, 1, form);
-}
-
 /* float_groups runs all groups for `tokens` tokens, `groups` at a time, then one by one. */
 INLINE void FN(float_groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
                              const int groups, const int tokens, const int form)
@@ -349,7 +141,7 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 	int t = t0;
 	for (; t + FN(float_tokens) <= t1; t += FN(float_tokens))
 		FN(float_groups)
-	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), FN(float_tokens), form);
+	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(float_tile), FN(float_tokens), form);
 	for (; t < t1; t++)
 		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
 }

@@ -1,5 +1,11 @@
 /* round_body.h owns the rounding of activations to blocks of int8. */
 
+/* two_int16 is both in the lanes of one int32: what a sum of 16 bits starts with, in every row's lane. */
+INLINE int32_t FN(two_int16)(int32_t first, int32_t second)
+{
+	return (int32_t)((uint32_t)second << 16 | (uint16_t)first);
+}
+
 /* quantise_block rounds 32 values half to even; x beyond the row's end is zero. A NaN or an infinity
  * among them gives a NaN or infinite scale, which shows in the result instead of hiding. A scale below
  * the normal numbers has no finite inverse: such a block, less than 1.5e-36 all over, is zero. */
@@ -12,7 +18,13 @@ INLINE void FN(quantise_block)(const struct acts *a, int64_t at, vf low, vf high
 	/* A product that is NaN becomes the least. */
 	vi q[2] = {v_to_int(v_min(v_max(v_mul(low, inverse), least), most)),
 	           v_to_int(v_min(v_max(v_mul(high, inverse), least), most))};
-	int32_t sum[2] = {vi_total(q[0]), vi_total(q[1])};
+	int32_t pair[2][2], sum[2];
+	for (int h = 0; h < 2; h++) {
+		vi_pairs(q[h], pair[h]);
+		sum[h] = pair[h][0] + pair[h][1];
+		a->half_start[at * 2 + h] = FN(two_int16)(-32 * pair[h][0], -32 * pair[h][1]);
+	}
+	a->start[at] = FN(two_int16)(-16 * (pair[0][0] + pair[1][0]), -16 * (pair[0][1] + pair[1][1]));
 	vi_store_i8(a->q + at * BLOCK, q[0]);
 	vi_store_i8(a->q + at * BLOCK + LANES, q[1]);
 	a->d[at] = d;

@@ -9,7 +9,7 @@
 
 enum {
 	LOGIT_ROWS = 16,  /* output rows whose logits exist at a time: bounds memory at any vocabulary */
-	TILE_TOKENS = 32, /* tokens of a product tile */
+	TILE_TOKENS = 48, /* tokens of a product tile: whole tiles of 3, 4 and 8, whose inputs for a panel are 24 KiB */
 	TILE_GROUPS = 8,  /* weight groups of a product tile, at most */
 	QUERY_TOKENS = 8, /* tokens of one sequence that one attention chunk takes */
 	QUERY_HEADS = 8,  /* query heads that share a KV head and a chunk: many share one in latent attention */

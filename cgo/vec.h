@@ -5,7 +5,7 @@
  * ymm, or an array. Lane i does the same operations in the same order everywhere, so results are equal
  * to the last bit; only operations that IEEE 754 rounds correctly are offered (no rcp, no rsqrt), and
  * the only reduction whose order shows is the fixed tree of v_sum. v_highest is the largest lane, none of which may be
- * NaN; vi_total adds all lanes; vi_store_i8 takes lanes that fit a byte.
+ * NaN; vi_total adds all lanes, vi_pairs lanes 4k and 4k + 1, and the others; vi_store_i8 takes lanes that fit a byte.
  *
  * Rejected: one hand-written body per set. Three bodies drift apart; one cannot.
  */
@@ -75,6 +75,12 @@ INLINE vf v_load_bf16(const uint16_t *p)
 }
 INLINE void vi_store_i8(int8_t *p, vi a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
 INLINE int32_t vi_total(vi a) { return _mm512_reduce_add_epi32(a); }
+INLINE void vi_pairs(vi a, int32_t *sum)
+{
+	__m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
+	__m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+	_mm_storel_epi64((__m128i *)sum, _mm_hadd_epi32(four, four));
+}
 INLINE float v_highest(vf a) { return _mm512_reduce_max_ps(a) + 0.0f; }
 INLINE vi vi_load_u8(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 INLINE vf v_load_i8(const int8_t *p)
@@ -161,12 +167,17 @@ INLINE void vi_store_i8(int8_t *p, vi x)
 	__m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8); /* packing is by halves */
 	_mm_storeu_si128((__m128i *)p, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
 }
-INLINE int32_t vi_total(vi x)
+INLINE void vi_pairs(vi x, int32_t *sum)
 {
 	__m256i eight = _mm256_add_epi32(x.a, x.b);
 	__m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-	four = _mm_hadd_epi32(four, four);
-	return _mm_cvtsi128_si32(_mm_hadd_epi32(four, four));
+	_mm_storel_epi64((__m128i *)sum, _mm_hadd_epi32(four, four));
+}
+INLINE int32_t vi_total(vi x)
+{
+	int32_t sum[2];
+	vi_pairs(x, sum);
+	return sum[0] + sum[1];
 }
 INLINE float v_highest(vf x)
 {
@@ -250,6 +261,7 @@ INLINE void v_store_f16(uint16_t *p, vf a)   { EACH p[i] = float_to_half(a.x[i])
 INLINE vf v_load_bf16(const uint16_t *p)     MAP(vf, s_float((int32_t)((uint32_t)p[i] << 16)))
 INLINE void vi_store_i8(int8_t *p, vi a)     { EACH p[i] = (int8_t)a.x[i]; }
 INLINE int32_t vi_total(vi a)                { int32_t r = 0; EACH r += a.x[i]; return r; }
+INLINE void vi_pairs(vi a, int32_t *sum)     { sum[0] = sum[1] = 0; EACH sum[i / 2 % 2] += a.x[i]; }
 INLINE float v_highest(vf a)                 { float r = a.x[0]; EACH r = r > a.x[i] ? r : a.x[i]; return r + 0.0f; }
 INLINE vi vi_load_u8(const uint8_t *p)       MAP(vi, p[i])
 INLINE vf v_load_i8(const int8_t *p)         MAP(vf, (float)p[i])

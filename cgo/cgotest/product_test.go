@@ -219,6 +219,8 @@ func TestRoundingEqualsScalar(t *testing.T) {
 				same(t, what+" halves", got.halfSum, want.halfSum)
 				same(t, what+" total", got.total, want.total)
 				same(t, what+" half total", got.halfTotal, want.halfTotal)
+				same(t, what+" start", got.start, want.start)
+				same(t, what+" half start", got.halfStart, want.halfStart)
 			}
 		}
 	})

@@ -36,6 +36,7 @@ type probeActs struct {
 	q                []int8
 	d, sum, halfSum  []float32
 	total, halfTotal []int32
+	start, halfStart []int32
 }
 
 // probeRound holds x, (tokens, cols), and rounds it by k.
@@ -45,13 +46,13 @@ func probeRound(m *probeMemory, k probeISA, x []float32, tokens int) probeActs {
 	n := tokens * blocks
 	a := probeActs{
 		q: probeTake[int8](m, n*C.BLOCK), d: probeTake[float32](m, n), sum: probeTake[float32](m, n),
-		halfSum: probeTake[float32](m, 2*n), total: probeTake[int32](m, n), halfTotal: probeTake[int32](m, 2*n),
+		halfSum: probeTake[float32](m, 2*n), total: probeTake[int32](m, n), halfTotal: probeTake[int32](m, 2*n), start: probeTake[int32](m, n), halfStart: probeTake[int32](m, 2*n),
 	}
 	own := probeCopy(m, x)
 	a.c = &probeTake[C.struct_acts](m, 1)[0]
 	*a.c = C.struct_acts{
 		x: floats(own), q: (*C.int8_t)(unsafe.Pointer(unsafe.SliceData(a.q))), d: floats(a.d), sum: floats(a.sum), half_sum: floats(a.halfSum),
-		total: ints(a.total), half_total: ints(a.halfTotal),
+		total: ints(a.total), half_total: ints(a.halfTotal), start: ints(a.start), half_start: ints(a.halfStart),
 		cols: C.int32_t(cols), blocks: C.int32_t(blocks),
 	}
 	for t := range tokens {

@@ -44,7 +44,7 @@ var crowding = []mutant{
 		old: ": (1 << (f.low + f.high)) - 1;", new: ": (1 << f.low) - 1;",
 	},
 	{
-		name: "panels-forget-what-came-before", file: "cgo/product_body.h", pkg: "cgo/cgotest", tests: []string{"TestProductsEqualScalar"},
+		name: "panels-forget-what-came-before", file: "cgo/panel_body.h", pkg: "cgo/cgotest", tests: []string{"TestProductsEqualScalar"},
 		old: "b0 ? v_load(out + (int64_t)t * ld + g * GROUP) : v_zero()", new: "v_zero()",
 	},
 	{
