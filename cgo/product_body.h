@@ -8,77 +8,6 @@
  * one or two groups are unpacked into a panel, which stays in L1 while all tokens pass over it. A kernel is a tile of
  * GROUPS x TOKENS accumulators, both constants. */
 
-/* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
-enum { TILE_CELLS = 16 };
-
-/* ---- one token ---- */
-
-/* row_block adds block b to the accumulators of some groups. */
-INLINE void FN(row_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t, int b, const int groups,
-                          const struct form f)
-{
-	const struct FN(bytes) y = FN(bytes_of)(f);
-	const int steps = 8 / f.halves;
-	int64_t at = (int64_t)t * x->blocks + b;
-	UNROLL
-	for (int h = 0; h < f.halves; h++) {
-		vi sum[TILE_CELLS];
-		UNROLL
-		for (int g = 0; g < groups; g++)
-			sum[g] = FN(taken_off)(x, at, h, f.halves, y.centre);
-		UNROLL
-		for (int r = 0; r < steps; r += y.run) {
-			vi run[TILE_CELLS];
-			UNROLL
-			for (int g = 0; g < groups; g++)
-				run[g] = FN(begin)(sum[g]);
-			UNROLL
-			for (int k = h * steps + r; k < h * steps + r + y.run; k++) {
-				vi a = FN(inputs)(x, at, k);
-				UNROLL
-				for (int g = 0; g < groups; g++) {
-					const uint8_t *q = FN(block_at)(f, w[g], b) + form_scales(f) + form_minimums(f);
-					vi bytes = FN(load_bytes)(f, q, k);
-					if (y.is_signed)
-						sum[g] = FN(dot_signed)(sum[g], bytes, a);
-					else
-						run[g] = FN(dot)(run[g], bytes, a);
-				}
-			}
-			UNROLL
-			for (int g = 0; g < groups; g++)
-				sum[g] = y.is_signed ? sum[g] : FN(widen)(sum[g], run[g]);
-		}
-		UNROLL
-		for (int g = 0; g < groups; g++) {
-			const uint8_t *block = FN(block_at)(f, w[g], b), *shared = FN(shared_at)(f, w[g], b);
-			vf d = FN(block_scale)(f, block, shared, h);
-			acc[g] = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g]), acc[g]);
-			if (f.minimum)
-				acc[g] = v_fma(FN(block_minimum)(f, block, shared, h),
-				               v_set1(f.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), acc[g]);
-		}
-	}
-}
-
-INLINE void FN(row_quantised)(const struct packed *w, const struct acts *x, int g0, int t, float *out, const int groups,
-                              const int form)
-{
-	const struct form f = form_of(form);
-	const uint8_t *at[TILE_CELLS];
-	vf acc[TILE_CELLS];
-	UNROLL
-	for (int g = 0; g < groups; g++) {
-		at[g] = w->data + (g0 + g) * w->group_bytes;
-		acc[g] = v_zero();
-	}
-	for (int b = 0; b < w->cols / BLOCK; b++)
-		FN(row_block)(acc, at, x, t, b, groups, f);
-	UNROLL
-	for (int g = 0; g < groups; g++)
-		v_store(out + g * GROUP, acc[g]);
-}
-
 /* ---- panels: some blocks of a group, unpacked for all tokens of a tile ---- */
 
 enum {
@@ -106,9 +35,9 @@ INLINE void FN(unpack)(uint8_t *panel, const uint8_t *group, int b0, int b1, con
 			         FN(load_bytes)(f, block + form_scales(f) + form_minimums(f), k));
 		UNROLL
 		for (int h = 0; h < s.halves; h++) {
-			v_store(d + h * GROUP, FN(block_scale)(f, block, shared, h));
+			v_store(d + h * GROUP, FN(block_scale)(f, block, FN(shared_scale)(f, shared), h));
 			if (s.minimum)
-				v_store(m + h * GROUP, FN(block_minimum)(f, block, shared, h));
+				v_store(m + h * GROUP, FN(block_minimum)(f, block, FN(shared_minimum)(f, shared), h));
 		}
 	}
 }
@@ -171,15 +100,6 @@ INLINE void FN(panel_block)(vf *acc, const uint8_t *const *w, const struct acts 
 	}
 }
 
-INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, const int tokens)
-{
-	UNROLL
-	for (int g = 0; g < groups; g++)
-		UNROLL
-	for (int t = 0; t < tokens; t++)
-		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
-}
-
 /* panel_tile goes over blocks [b0, b1) for some tokens; what came before is in out. */
 INLINE void FN(panel_tile)(const uint8_t *const *panels, const struct acts *x, int t0, int b0, int b1, float *out,
                            int ld, const int groups, const int tokens, const struct FN(shape) s, int centre)
@@ -240,11 +160,11 @@ INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0,
 /* Tile sizes by what fits the registers: 32 zmm hold 2 x 8 float or 2 x 4 quantised accumulators with
  * their sums, 16 ymm half of it. One token takes several groups at once to hide the latency of fma. */
 #if defined(ISA_AVX512)
-enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8, FN(row_groups_int) = 4 };
+enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8 };
 #elif defined(ISA_AVX2)
-enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(row_groups) = 4, FN(row_groups_int) = 2 };
+enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(row_groups) = 4 };
 #else
-enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1, FN(row_groups_int) = 1 };
+enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1 };
 #endif
 
 /* panel_tiles takes tokens four at a time, then two, then the last. */
@@ -322,16 +242,6 @@ INLINE void FN(product_panels)(const struct packed *w, const struct acts *x, int
 	}
 }
 
-INLINE void FN(product_row)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
-                            const int form)
-{
-	int g = g0;
-	for (; g + FN(row_groups_int) <= g1; g += FN(row_groups_int))
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, FN(row_groups_int), form);
-	for (; FN(row_groups_int) > 1 && g < g1; g++)
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, 1, form);
-}
-
 /* float_groups runs all groups for `tokens` tokens, `groups` at a time, then one by one. */
 INLINE void FN(float_groups)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
                              const int groups, const int tokens, const int form)
@@ -364,8 +274,8 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out, \
 	                     int ld) \
 	{ \
-		if (t1 - t0 == 1) \
-			FN(product_row)(w, x, g0, g1, t0, out, form); \
+		if (t1 - t0 <= FN(few_tokens)(form_of(form))) \
+			FN(product_rows)(w, x, g0, g1, t0, t1, out, ld, form); \
 		else \
 			FN(product_panels)(w, x, g0, g1, t0, t1, out, ld, form); \
 	}
