@@ -4,7 +4,7 @@
  * the tile, the batch or the number of threads. Quantised blocks: the int8 sum is exact in int32
  * however it is formed, then acc = fma(dw*da, isum, acc) and, with a minimum, fma(mw, da*asum, acc).
  *
- * One token reads weights as they are packed, and takes them apart in registers. More tokens share the work: blocks of
+ * A few tokens take weights apart in registers (row_product_body.h). More tokens share the work: blocks of
  * one or two groups are unpacked into a panel, which stays in L1 while all tokens pass over it. A kernel is a tile of
  * GROUPS x TOKENS accumulators, both constants. */
 
@@ -160,11 +160,11 @@ INLINE void FN(tile_float)(const struct packed *w, const struct acts *x, int g0,
 /* Tile sizes by what fits the registers: 32 zmm hold 2 x 8 float or 2 x 4 quantised accumulators with
  * their sums, 16 ymm half of it. One token takes several groups at once to hide the latency of fma. */
 #if defined(ISA_AVX512)
-enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(row_groups) = 8 };
+enum { FN(float_tokens) = 8, FN(int_tokens) = 4, FN(tile_groups) = 2, FN(float_row_groups) = 8 };
 #elif defined(ISA_AVX2)
-enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(row_groups) = 4 };
+enum { FN(float_tokens) = 4, FN(int_tokens) = 3, FN(tile_groups) = 1, FN(float_row_groups) = 4 };
 #else
-enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(row_groups) = 1 };
+enum { FN(float_tokens) = 1, FN(int_tokens) = 1, FN(tile_groups) = 1, FN(float_row_groups) = 1 };
 #endif
 
 /* panel_tiles takes tokens four at a time, then two, then the last. */
@@ -261,7 +261,7 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 		FN(float_groups)
 	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(tile_groups), FN(float_tokens), form);
 	for (; t < t1; t++)
-		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
+		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(float_row_groups), 1, form);
 }
 
 #define PRODUCT_FLOATS(name, form) \
