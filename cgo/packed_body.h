@@ -71,3 +71,11 @@ INLINE const uint8_t *FN(shared_at)(const struct form f, const uint8_t *group, i
 {
 	return group + b / f.super * form_super(f);
 }
+
+/* ask brings weights into L1 that are read later: the processor's own prefetching ends with each page of memory. */
+INLINE void FN(ask)(const uint8_t *at, const int bytes)
+{
+	UNROLL
+	for (int i = 0; i < bytes; i += 64)
+		__builtin_prefetch(at + i);
+}

@@ -29,6 +29,7 @@ INLINE void FN(unpack)(uint8_t *panel, const uint8_t *group, int b0, int b1, con
 	for (int b = b0; b < b1; b++, panel += FN(panel_block_bytes)(s)) {
 		const uint8_t *block = FN(block_at)(f, group, b), *shared = FN(shared_at)(f, group, b);
 		float *d = (float *)(panel + 512), *m = d + s.halves * GROUP;
+		FN(ask)(block + PANEL_BLOCKS * form_block(f), form_block(f)); /* the next panel's */
 		UNROLL
 		for (int k = 0; k < 8; k++)
 			vi_store((int32_t *)(panel + k * 64),

@@ -1,8 +1,8 @@
 /* row_product_body.h owns products of few tokens, as a decoding step has them: weights are read as they are packed and
  * taken apart in registers, once for the tokens of a tile.
  *
- * A tile is GROUPS x TOKENS. Up to few_tokens that is less work than to unpack into a panel (product_body.h): a block
- * costs a tile of three tokens half of what three of one cost. */
+ * A tile is GROUPS x TOKENS. Up to few_tokens that is less work than to unpack into a panel (product_body.h): a block of
+ * Q4_1 takes two tokens 12.3 ns on a Zen 3, where a panel takes 21.3, and two of one 16. */
 
 /* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
 enum { TILE_CELLS = 16 };
@@ -89,15 +89,6 @@ INLINE void FN(row_add)(vf *acc, const vi *sum, const uint8_t *const *block, con
 	}
 }
 
-/* behind passes over `bytes` of a stream of weights, and asks for as many row_ahead further on. */
-INLINE const uint8_t *FN(behind)(const uint8_t *at, const int bytes)
-{
-	UNROLL
-	for (int i = 0; FN(row_ahead) && i < bytes; i += 64)
-		__builtin_prefetch(at + FN(row_ahead) + i);
-	return at + bytes;
-}
-
 /* row_tile is all blocks of some groups by some tokens. */
 INLINE void FN(row_tile)(const struct packed *w, const struct acts *x, int g0, int t0, float *out, int ld,
                          const int groups, const int tokens, const int form)
@@ -128,8 +119,11 @@ INLINE void FN(row_tile)(const struct packed *w, const struct acts *x, int g0, i
 				FN(row_add)(acc, sum, block, shared, x, at, h, groups, tokens, f);
 			}
 			UNROLL
-			for (int g = 0; g < groups; g++)
-				block[g] = FN(behind)(block[g], form_block(f));
+			for (int g = 0; g < groups; g++) {
+				if (FN(row_ahead))
+					FN(ask)(block[g] + FN(row_ahead), form_block(f));
+				block[g] += form_block(f);
+			}
 		}
 	}
 	FN(store_tile)(acc, out, ld, groups, tokens);
