@@ -1,8 +1,8 @@
 /* row_product_body.h owns products of few tokens, as a decoding step has them: weights are read as they are packed and
  * taken apart in registers, once for the tokens of a tile.
  *
- * A tile is GROUPS x TOKENS. Up to few_tokens that is less work than to unpack into a panel (product_body.h): a block of
- * Q4_1 takes two tokens 12.3 ns on a Zen 3, where a panel takes 21.3, and two of one 16. */
+ * A tile is GROUPS x TOKENS. Up to few_tokens that is less work than to unpack into a panel (product_body.h): a block
+ * of Q4_1 takes two tokens 12.3 ns on a Zen 3, where a panel takes 21.3, and two of one 16. */
 
 /* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
 enum { TILE_CELLS = 16 };
@@ -16,17 +16,27 @@ INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, 
 		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
 }
 
-/* Groups and tokens of a tile, at most. One group is one stream of memory, and its sums and those of three tokens stay
- * in AVX2's registers; several groups hide the latency of fma where the weights are in cache, but there nobody waits.
- * On AVX2 weights are asked for row_ahead bytes before they are read: that far is two to seven blocks, and a page's end
- * stops the processor's own prefetching. On AVX-512 none of it was measured. */
+/* Tokens of a tile, at most: the sums of three and one group fill AVX2's registers. How far ahead of their use a single
+ * stream's weights are asked for: two to seven blocks, since a page's end stops the processor's own prefetching. On
+ * AVX-512 neither was measured. */
 #if defined(ISA_AVX2)
-enum { FN(row_groups) = 1, FN(row_tokens) = 3, FN(row_ahead) = 2048 };
-#elif defined(ISA_AVX512)
-enum { FN(row_groups) = 4, FN(row_tokens) = 1, FN(row_ahead) = 0 };
+enum { FN(row_tokens) = 3, FN(row_ahead) = 2048 };
 #else
-enum { FN(row_groups) = 1, FN(row_tokens) = 1, FN(row_ahead) = 0 };
+enum { FN(row_tokens) = 1, FN(row_ahead) = 0 };
 #endif
+
+/* row_groups is how many groups a tile of so many tokens takes. Each is a stream of memory: where next to nothing is
+ * computed, as with 8 bits on AVX2, four bring more than asking ahead does. On AVX-512 four hide the latency of fma. */
+INLINE int FN(row_groups)(const struct form f, const int tokens)
+{
+#if defined(ISA_AVX512)
+	return 4;
+#elif defined(ISA_AVX2)
+	return f.low == 8 && tokens == 1 ? 4 : 1;
+#else
+	return 1;
+#endif
+}
 
 /* few_tokens is how many are computed so at most. To put two planes together is work that is worth sharing sooner. */
 INLINE int FN(few_tokens)(const struct form f) { return FN(row_tokens) == 1 || f.high ? FN(row_tokens) : 6; }
@@ -120,7 +130,7 @@ INLINE void FN(row_tile)(const struct packed *w, const struct acts *x, int g0, i
 			}
 			UNROLL
 			for (int g = 0; g < groups; g++) {
-				if (FN(row_ahead))
+				if (FN(row_ahead) && groups == 1)
 					FN(ask)(block[g] + FN(row_ahead), form_block(f));
 				block[g] += form_block(f);
 			}
@@ -133,10 +143,11 @@ INLINE void FN(row_tile)(const struct packed *w, const struct acts *x, int g0, i
 INLINE void FN(row_tiles)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out, int ld,
                           const int tokens, const int form)
 {
+	const int groups = FN(row_groups)(form_of(form), tokens);
 	int g = g0;
-	for (; g + FN(row_groups) <= g1; g += FN(row_groups))
-		FN(row_tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, FN(row_groups), tokens, form);
-	for (; FN(row_groups) > 1 && g < g1; g++)
+	for (; g + groups <= g1; g += groups)
+		FN(row_tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, groups, tokens, form);
+	for (; groups > 1 && g < g1; g++)
 		FN(row_tile)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, ld, 1, tokens, form);
 }
 
@@ -145,8 +156,9 @@ INLINE void FN(row_tiles)(const struct packed *w, const struct acts *x, int g0, 
 INLINE void FN(product_rows)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out,
                              int ld, const int form)
 {
-	for (int g = g0; g < g1; g += FN(row_groups)) {
-		int end = g + FN(row_groups) < g1 ? g + FN(row_groups) : g1;
+	const int groups = FN(row_groups)(form_of(form), t1 - t0);
+	for (int g = g0; g < g1; g += groups) {
+		int end = g + groups < g1 ? g + groups : g1;
 		for (int t = t0, n; t < t1; t += n) {
 			float *o = out + (int64_t)(t - t0) * ld + (int64_t)(g - g0) * GROUP;
 			n = t1 - t == 4 ? 2 : t1 - t;
