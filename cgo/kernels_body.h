@@ -6,6 +6,7 @@
 #include "dot_body.h"
 #include "packed_body.h"
 #include "round_body.h"
+#include "row_product_body.h"
 #include "panel_body.h"
 #include "product_body.h"
 #include "rows_body.h"

@@ -24,8 +24,19 @@ INLINE vi FN(load_bytes)(const struct form f, const uint8_t *q, const int k)
 	return w;
 }
 
-/* The scales and minimums of half h of a packed block; shared is its super-block's beginning. */
-INLINE vf FN(block_scale)(const struct form f, const uint8_t *block, const uint8_t *shared, const int h)
+/* What a super-block's blocks share, which begins at `shared`: d, and what their minimums are multiplied with. */
+INLINE vf FN(shared_scale)(const struct form f, const uint8_t *shared)
+{
+	return f.super > 1 ? v_load_f16((const uint16_t *)shared) : v_zero();
+}
+
+INLINE vf FN(shared_minimum)(const struct form f, const uint8_t *shared)
+{
+	return f.super > 1 && f.minimum ? v_neg(v_load_f16((const uint16_t *)shared + GROUP)) : v_zero();
+}
+
+/* The scales and minimums of half h of a packed block; d and least are what its super-block shares. */
+INLINE vf FN(block_scale)(const struct form f, const uint8_t *block, vf d, const int h)
 {
 	if (f.scale == SCALE_HALF)
 		return v_load_f16((const uint16_t *)block);
@@ -34,22 +45,20 @@ INLINE vf FN(block_scale)(const struct form f, const uint8_t *block, const uint8
 		vf halved = v_mul(v_float(vi_shl(e, 23)), v_set1(0.5f)); /* exact, but for e of 0 */
 		return v_select(v_lt(v_from_int(e), v_set1(1.0f)), v_set1(0x1p-128f), halved);
 	}
-	vf d = v_load_f16((const uint16_t *)shared);
 	if (f.scale == SCALE_NIBBLE)
 		return v_mul(d, v_from_int(vi_and(vi_load_u8(block + h * GROUP), vi_set1(15))));
 	return v_mul(d, v_load_i8((const int8_t *)block + h * GROUP));
 }
 
-INLINE vf FN(block_minimum)(const struct form f, const uint8_t *block, const uint8_t *shared, const int h)
+INLINE vf FN(block_minimum)(const struct form f, const uint8_t *block, vf least, const int h)
 {
 	if (f.minimum == MINIMUM_CENTRE)
 		return v_mul(v_load_f16((const uint16_t *)block), v_set1(-8.0f));
 	if (f.minimum == MINIMUM_HALF)
 		return v_load_f16((const uint16_t *)(block + form_scales(f)));
-	vf dmin = v_load_f16((const uint16_t *)shared + GROUP);
 	vi m = f.minimum == MINIMUM_BYTE ? vi_load_u8(block + form_scales(f))
 	                                 : vi_shr(vi_load_u8(block + h * GROUP), 4);
-	return v_neg(v_mul(dmin, v_from_int(m)));
+	return v_mul(least, v_from_int(m));
 }
 
 /* block_at is block b of a packed group. */
@@ -61,4 +70,12 @@ INLINE const uint8_t *FN(block_at)(const struct form f, const uint8_t *group, in
 INLINE const uint8_t *FN(shared_at)(const struct form f, const uint8_t *group, int b)
 {
 	return group + b / f.super * form_super(f);
+}
+
+/* ask brings weights into L1 that are read later: the processor's own prefetching ends with each page of memory. */
+INLINE void FN(ask)(const uint8_t *at, const int bytes)
+{
+	UNROLL
+	for (int i = 0; i < bytes; i += 64)
+		__builtin_prefetch(at + i);
 }

@@ -4,9 +4,6 @@
  * form, a panel has bytes that dot_body.h multiplies, and their scales as floats, so that few kernels do for all forms.
  */
 
-/* The accumulators of a tile, at most. An array of a size that only inlining makes constant stays in memory. */
-enum { TILE_CELLS = 16 };
-
 /* Tile sizes by what fits the registers: 32 zmm hold 2 x 4 accumulators with their sums, 16 ymm 3 x 2. */
 #if defined(ISA_AVX512)
 enum { FN(int_tokens) = 4, FN(tile_groups) = 2 };
@@ -78,12 +75,13 @@ INLINE void FN(unpack)(uint8_t *panel, const uint8_t *group, int b0, int b1, con
 	for (int b = b0; b < b1; b++, panel += FN(panel_block_bytes)(s)) {
 		const uint8_t *block = FN(block_at)(f, group, b), *shared = FN(shared_at)(f, group, b);
 		float *d = (float *)(panel + FN(panel_scales)(s)), *m = d + s.halves * GROUP;
+		FN(ask)(block + PANEL_BLOCKS * form_block(f), form_block(f)); /* the next panel's */
 		FN(unpack_bytes)(panel, block + form_scales(f) + form_minimums(f), f, s);
 		UNROLL
 		for (int h = 0; h < s.halves; h++) {
-			v_store(d + h * GROUP, FN(block_scale)(f, block, shared, h));
+			v_store(d + h * GROUP, FN(block_scale)(f, block, FN(shared_scale)(f, shared), h));
 			if (s.minimum)
-				v_store(m + h * GROUP, FN(block_minimum)(f, block, shared, h));
+				v_store(m + h * GROUP, FN(block_minimum)(f, block, FN(shared_minimum)(f, shared), h));
 		}
 	}
 }
@@ -158,15 +156,6 @@ INLINE void FN(panel_block)(vf *acc, const uint8_t *const *w, const struct acts 
 			}
 		}
 	}
-}
-
-INLINE void FN(store_tile)(const vf *acc, float *out, int ld, const int groups, const int tokens)
-{
-	UNROLL
-	for (int g = 0; g < groups; g++)
-		UNROLL
-	for (int t = 0; t < tokens; t++)
-		v_store(out + (int64_t)t * ld + g * GROUP, acc[g * tokens + t]);
 }
 
 /* panel_tile goes over blocks [b0, b1) for some tokens; what came before is in out. */

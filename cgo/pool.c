@@ -92,8 +92,8 @@ static void event_wait(struct event *e, uint32_t seen)
 
 /* meet waits for all active workers. The last one, before it releases the others, sees every chunk done that was
  * claimed; at a barrier inside the run it decides for all whether to go on. It sees the request if any worker was
- * refused a chunk for it: that worker read the flag before it arrived. */
-static void meet(struct pool *p, int inside)
+ * refused a chunk for it: that worker read the flag before it arrived. Where the run goes on, it first runs `alone`. */
+static void meet(struct pool *p, int inside, pool_fn *alone, int worker)
 {
 	uint32_t seen = atomic_load(&p->released.word);
 	int others = p->active - 1; /* read before arriving: behind the run's last barrier the next may be set up */
@@ -107,6 +107,8 @@ static void meet(struct pool *p, int inside)
 	}
 	atomic_store(&p->arrived, 0); /* all are here: nobody claims or arrives before the release */
 	atomic_store(&p->next_chunk, 0);
+	if (alone && !p->gave_way)
+		alone(p->arg, worker);
 	event_signal(&p->released);
 }
 
@@ -122,7 +124,7 @@ static void work(struct pool *p, int worker)
 	atomic_fetch_add(&p->slept, rested);
 	while (stolen > most && !atomic_compare_exchange_weak(&p->stolen, &most, stolen))
 		;
-	meet(p, 0);
+	meet(p, 0, NULL, worker);
 }
 
 static void *worker_main(void *arg)
@@ -198,9 +200,9 @@ int pool_claim(struct pool *p)
 	return atomic_fetch_add_explicit(&p->next_chunk, 1, memory_order_relaxed);
 }
 
-int pool_barrier(struct pool *p)
+int pool_barrier(struct pool *p, pool_fn *alone, int worker)
 {
-	meet(p, 1);
+	meet(p, 1, alone, worker);
 	return p->gave_way;
 }
 

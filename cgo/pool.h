@@ -27,10 +27,12 @@ int pool_claimed(const struct pool *p);
 void pool_begin_at(struct pool *p, int chunk);
 
 /* Inside a run. pool_claim hands out 0, 1, 2 ... since the last barrier, and POOL_NO_CHUNK to a run that gives way.
- * pool_barrier waits for all and tells, to all alike, whether to leave fn now: the phase may be undone. */
+ * pool_barrier waits for all and tells, to all alike, whether to leave fn now: the phase may be undone. If not, the
+ * last to arrive runs `alone`, unless it is NULL, with what the run was given and its own number, before the others go
+ * on. */
 enum { POOL_NO_CHUNK = INT32_MAX };
 int pool_claim(struct pool *p);
-int pool_barrier(struct pool *p);
+int pool_barrier(struct pool *p, pool_fn *alone, int worker);
 int pool_active(const struct pool *p);
 
 /* pool_lost is what the run before lost, in nanoseconds: the sleep of all its workers together, for want of work or for

@@ -4,94 +4,18 @@
  * the tile, the batch or the number of threads. Quantised blocks: the int8 sum is exact in int32
  * however it is formed, then acc = fma(dw*da, isum, acc) and, with a minimum, fma(mw, da*asum, acc).
  *
- * One token reads quantised weights as they are packed, and takes them apart in registers. More tokens share that work
- * (panel_body.h). A kernel is a tile of GROUPS x TOKENS accumulators, both constants. */
+ * A few tokens read quantised weights as they are packed, and take them apart in registers (row_product_body.h). More
+ * tokens share that work (panel_body.h). A kernel is a tile of GROUPS x TOKENS accumulators, both constants. */
 
 /* Tiles of floats by what fits the registers: 32 zmm hold 2 x 8 accumulators, 16 ymm half of it. One token takes
  * several groups at once to hide the latency of fma. */
 #if defined(ISA_AVX512)
-enum { FN(float_tokens) = 8, FN(float_tile) = 2, FN(row_groups) = 8, FN(row_groups_int) = 4 };
+enum { FN(float_tokens) = 8, FN(float_tile) = 2, FN(float_row_groups) = 8 };
 #elif defined(ISA_AVX2)
-enum { FN(float_tokens) = 4, FN(float_tile) = 1, FN(row_groups) = 4, FN(row_groups_int) = 2 };
+enum { FN(float_tokens) = 4, FN(float_tile) = 1, FN(float_row_groups) = 4 };
 #else
-enum { FN(float_tokens) = 1, FN(float_tile) = 1, FN(row_groups) = 1, FN(row_groups_int) = 1 };
+enum { FN(float_tokens) = 1, FN(float_tile) = 1, FN(float_row_groups) = 1 };
 #endif
-
-/* row_block adds block b to the accumulators of some groups. */
-INLINE void FN(row_block)(vf *acc, const uint8_t *const *w, const struct acts *x, int t, int b, const int groups,
-                          const struct form f)
-{
-	const struct FN(bytes) y = FN(bytes_of)(f);
-	const int steps = 8 / f.halves;
-	int64_t at = (int64_t)t * x->blocks + b;
-	UNROLL
-	for (int h = 0; h < f.halves; h++) {
-		vi sum[TILE_CELLS];
-		UNROLL
-		for (int g = 0; g < groups; g++)
-			sum[g] = FN(taken_off)(x, at, h, f.halves, y.centre);
-		UNROLL
-		for (int r = 0; r < steps; r += y.run) {
-			vi run[TILE_CELLS];
-			UNROLL
-			for (int g = 0; g < groups; g++)
-				run[g] = FN(begin)(sum[g]);
-			UNROLL
-			for (int k = h * steps + r; k < h * steps + r + y.run; k++) {
-				vi a = FN(inputs)(x, at, k);
-				UNROLL
-				for (int g = 0; g < groups; g++) {
-					const uint8_t *q = FN(block_at)(f, w[g], b) + form_scales(f) + form_minimums(f);
-					vi bytes = FN(load_bytes)(f, q, k);
-					if (y.is_signed)
-						sum[g] = FN(dot_signed)(sum[g], bytes, a);
-					else
-						run[g] = FN(dot)(run[g], bytes, a);
-				}
-			}
-			UNROLL
-			for (int g = 0; g < groups; g++)
-				sum[g] = y.is_signed ? sum[g] : FN(widen)(sum[g], run[g]);
-		}
-		UNROLL
-		for (int g = 0; g < groups; g++) {
-			const uint8_t *block = FN(block_at)(f, w[g], b), *shared = FN(shared_at)(f, w[g], b);
-			vf d = FN(block_scale)(f, block, shared, h);
-			acc[g] = v_fma(v_mul(d, v_set1(x->d[at])), v_from_int(sum[g]), acc[g]);
-			if (f.minimum)
-				acc[g] = v_fma(FN(block_minimum)(f, block, shared, h),
-				               v_set1(f.halves == 2 ? x->half_sum[at * 2 + h] : x->sum[at]), acc[g]);
-		}
-	}
-}
-
-INLINE void FN(row_quantised)(const struct packed *w, const struct acts *x, int g0, int t, float *out, const int groups,
-                              const int form)
-{
-	const struct form f = form_of(form);
-	const uint8_t *at[TILE_CELLS];
-	vf acc[TILE_CELLS];
-	UNROLL
-	for (int g = 0; g < groups; g++) {
-		at[g] = w->data + (g0 + g) * w->group_bytes;
-		acc[g] = v_zero();
-	}
-	for (int b = 0; b < w->cols / BLOCK; b++)
-		FN(row_block)(acc, at, x, t, b, groups, f);
-	UNROLL
-	for (int g = 0; g < groups; g++)
-		v_store(out + g * GROUP, acc[g]);
-}
-
-INLINE void FN(product_row)(const struct packed *w, const struct acts *x, int g0, int g1, int t, float *out,
-                            const int form)
-{
-	int g = g0;
-	for (; g + FN(row_groups_int) <= g1; g += FN(row_groups_int))
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, FN(row_groups_int), form);
-	for (; FN(row_groups_int) > 1 && g < g1; g++)
-		FN(row_quantised)(w, x, g, t, out + (int64_t)(g - g0) * GROUP, 1, form);
-}
 
 INLINE vf FN(load_weight)(const uint8_t *p, int64_t k, const int form)
 {
@@ -143,7 +67,7 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 		FN(float_groups)
 	(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(float_tile), FN(float_tokens), form);
 	for (; t < t1; t++)
-		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(row_groups), 1, form);
+		FN(float_groups)(w, x, g0, g1, t, out + (int64_t)(t - t0) * ld, ld, FN(float_row_groups), 1, form);
 }
 
 #define PRODUCT_FLOATS(name, form) \
@@ -156,8 +80,8 @@ INLINE void FN(product_floats)(const struct packed *w, const struct acts *x, int
 	static void FN(name)(const struct packed *w, const struct acts *x, int g0, int g1, int t0, int t1, float *out, \
 	                     int ld) \
 	{ \
-		if (t1 - t0 == 1) \
-			FN(product_row)(w, x, g0, g1, t0, out, form); \
+		if (t1 - t0 <= FN(few_tokens)(form_of(form))) \
+			FN(product_rows)(w, x, g0, g1, t0, t1, out, ld, form); \
 		else \
 			FN(product_panels)(w, x, g0, g1, t0, t1, out, ld, form); \
 	}

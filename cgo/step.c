@@ -1,6 +1,8 @@
 /* step.c owns the step: every worker walks the phases, claims chunks of each and meets the others at
  * its end, where a step that is to give way ends for all of them. It may go on from there: each chunk is computed once.
- */
+ *
+ * A phase of few rows is a chunk for one worker, which takes about as long as to meet. The last at a barrier runs such
+ * phases before it lets the others go: a decoding step meets five times a layer, not ten. */
 #include "step.h"
 #include <time.h>
 
@@ -15,18 +17,62 @@ struct walk {
 	struct run run;
 	const struct plan *plan;
 	struct place from, left; /* where the run begins, and where it gave way; worker 0 writes that */
+	/* Of whoever is last at a barrier; the others have read it before they arrive at the next. */
+	int32_t phase;   /* under way */
+	int64_t rows_ns; /* what the phases took that it ran alone, if anybody asks; worker 0 takes it away */
 };
+
+static int64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void run_row_chunk(const struct run *r, const struct phase *p, const struct runner *k, int chunk, int worker)
+{
+	int end = min_int((chunk + 1) * ROW_CHUNK, k->rows(r, p));
+	for (int row = chunk * ROW_CHUNK; row < end; row++)
+		k->row(r, p, row, worker);
+}
+
+/* is_shared tells whether a phase has work for several workers; one without rounds has none for anybody. */
+static int is_shared(const struct run *r, const struct phase *p, const struct runner *k)
+{
+	if (k->row)
+		return k->rows(r, p) > ROW_CHUNK;
+	return !k->rounds || k->rounds(r, p) > 0;
+}
+
+/* go_on moves on to the next phase that is shared, and runs those before it. */
+static void go_on(void *arg, int worker)
+{
+	struct walk *w = arg;
+	const struct run *r = &w->run;
+	int64_t *phase_ns = r->in->phase_ns, began = phase_ns ? now() : 0;
+	while (++w->phase < w->plan->count) {
+		const struct phase *p = &w->plan->phases[w->phase];
+		const struct runner *k = runners[p->kind];
+		if (is_shared(r, p, k))
+			return;
+		if (k->row)
+			run_row_chunk(r, p, k, 0, worker);
+		if (phase_ns) {
+			int64_t took = now() - began;
+			phase_ns[w->phase] += took;
+			w->rows_ns += took;
+			began += took;
+		}
+	}
+}
 
 /* run_rows and run_rounds run a phase from a round on and tell whether the step gives way, in which. */
 static int run_rows(const struct run *r, const struct phase *p, const struct runner *k, int worker, int *round)
 {
-	int rows = k->rows(r, p), chunk;
-	while ((chunk = pool_claim(r->in->pool)) < ceil_div(rows, ROW_CHUNK)) {
-		int end = min_int((chunk + 1) * ROW_CHUNK, rows);
-		for (int row = chunk * ROW_CHUNK; row < end; row++)
-			k->row(r, p, row, worker);
-	}
-	return pool_barrier(r->in->pool);
+	int chunks = ceil_div(k->rows(r, p), ROW_CHUNK), chunk;
+	while ((chunk = pool_claim(r->in->pool)) < chunks)
+		run_row_chunk(r, p, k, chunk, worker);
+	return pool_barrier(r->in->pool, go_on, worker);
 }
 
 static int run_rounds(const struct run *r, const struct phase *p, const struct runner *k, int worker, int *round)
@@ -36,30 +82,27 @@ static int run_rounds(const struct run *r, const struct phase *p, const struct r
 		int chunks = k->chunks(r, p, *round), chunk;
 		while ((chunk = pool_claim(r->in->pool)) < chunks)
 			k->chunk(r, p, *round, chunk, worker);
-		if (pool_barrier(r->in->pool))
+		if (pool_barrier(r->in->pool, *round == rounds - 1 ? go_on : NULL, worker))
 			return 1;
 	}
 	return 0;
 }
 
-/* lap adds the time since the last one to a phase, which ends at its barrier. */
-static void lap(int64_t *phase_ns, int64_t *last)
+/* lap adds the time since the last one to a phase, which ends at its barrier, less what others took behind it. */
+static void lap(struct walk *w, int64_t *phase_ns, int64_t *last)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-	*phase_ns += *last ? now - *last : 0;
-	*last = now;
+	int64_t at = now();
+	*phase_ns += at - *last - w->rows_ns;
+	w->rows_ns = 0;
+	*last = at;
 }
 
 static void walk(void *arg, int worker)
 {
 	struct walk *w = arg;
 	int round = w->from.round;
-	int64_t last = 0, none = 0, *phase_ns = worker == 0 ? w->run.in->phase_ns : NULL;
-	if (phase_ns)
-		lap(&none, &last);
-	for (int i = w->from.phase; i < w->plan->count; i++, round = 0) {
+	int64_t *phase_ns = worker == 0 ? w->run.in->phase_ns : NULL, last = phase_ns ? now() : 0;
+	for (int i = w->from.phase; i < w->plan->count; i = w->phase, round = 0) {
 		const struct phase *p = &w->plan->phases[i];
 		const struct runner *k = runners[p->kind];
 		if ((k->row ? run_rows : run_rounds)(&w->run, p, k, worker, &round)) {
@@ -68,7 +111,7 @@ static void walk(void *arg, int worker)
 			return;
 		}
 		if (phase_ns)
-			lap(&phase_ns[i], &last);
+			lap(w, &phase_ns[i], &last);
 	}
 }
 
@@ -96,6 +139,7 @@ int step_run(struct instance *in, const struct plan *plan, const struct batch *b
 	                         [PER_SEQUENCE] = b->sequence_count}},
 	        .plan = plan,
 	        .from = in->resume,
+	        .phase = in->resume.phase,
 	};
 	plan_batch(in, b);
 	pool_begin_at(in->pool, w.from.chunk);

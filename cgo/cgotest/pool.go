@@ -20,7 +20,7 @@ static void probe_worker(void *arg, int worker)
 	for (int phase = 0; phase < r->phases; phase++) {
 		for (int c = pool_claim(r->pool); c < r->chunks; c = pool_claim(r->pool))
 			__atomic_fetch_add(&r->counts[phase * r->chunks + c], 1, __ATOMIC_RELAXED);
-		pool_barrier(r->pool);
+		pool_barrier(r->pool, NULL, worker);
 	}
 }
 static int probe_pool(int threads, int runs, int phases, int chunks, int32_t *counts)
@@ -35,13 +35,24 @@ static int probe_pool(int threads, int runs, int phases, int chunks, int32_t *co
 	return 0;
 }
 
-// A run whose workers check, behind each barrier, that every chunk before it is done.
+// A run whose workers check, behind each barrier, that every chunk before it is done, and what the last there did alone.
 struct probe_barriers {
 	struct pool *pool;
 	int chunks, phases;
+	int alone; // times that somebody did: plain, since the barrier orders it
 	_Atomic int32_t *done; // (phases, chunks)
 	_Atomic int32_t early, walks;
 };
+static void probe_alone(void *arg, int worker)
+{
+	struct probe_barriers *r = arg;
+	if (worker < 0 || worker >= pool_active(r->pool))
+		atomic_fetch_add(&r->early, 1);
+	for (int c = 0; c < r->chunks; c++)
+		if (atomic_load(&r->done[r->alone * r->chunks + c]) != 1)
+			atomic_fetch_add(&r->early, 1);
+	r->alone++;
+}
 static void probe_walk(void *arg, int worker)
 {
 	struct probe_barriers *r = arg;
@@ -49,7 +60,9 @@ static void probe_walk(void *arg, int worker)
 		int c;
 		while ((c = pool_claim(r->pool)) < r->chunks)
 			atomic_fetch_add(&r->done[p * r->chunks + c], 1);
-		pool_barrier(r->pool);
+		pool_barrier(r->pool, probe_alone, worker);
+		if (r->alone != p + 1)
+			atomic_fetch_add(&r->early, 1);
 		for (c = 0; c < r->chunks; c++)
 			if (atomic_load(&r->done[p * r->chunks + c]) != 1)
 				atomic_fetch_add(&r->early, 1);
@@ -102,7 +115,7 @@ static void probe_way_worker(void *arg, int worker)
 		int32_t *done = r->done + p * r->chunks;
 		for (int c; (c = pool_claim(r->pool)) < r->chunks; done[c]++)
 			;
-		if (pool_barrier(r->pool)) {
+		if (pool_barrier(r->pool, NULL, worker)) {
 			if (worker == 0)
 				r->at = p;
 			atomic_fetch_add(&r->left, 1);
@@ -179,7 +192,7 @@ static void probe_off_worker(void *arg, int worker)
 	struct probe_off *r = arg;
 	if (worker == pool_active(r->pool) - 1)
 		usleep(r->off);
-	pool_barrier(r->pool);
+	pool_barrier(r->pool, NULL, worker);
 }
 static int probe_lost(int threads, useconds_t off, struct pool_loss *lost)
 {

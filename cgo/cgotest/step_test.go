@@ -217,6 +217,29 @@ func TestStepGivesTheSameBytes(t *testing.T) {
 	}
 }
 
+// A step that nobody asks for an output ends too: its head has no rounds, so nobody meets there.
+func TestStepWithoutOutputs(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		in := loadStep(t, "auto", threads, engine.F16)
+		b, err := in.NewBatch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Reset()
+		b.Generation = in.Generation()
+		_, err = b.AddSequence(stepTokens(3), 0, both(stepPages(0)))
+		if err == nil {
+			err = in.Submit(b)
+		}
+		if err == nil {
+			err = in.Wait()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A row is drawn by its position in its sequence, whatever its place in the batch: the reference draws from the logits
 // of the step. Each of the rows, seeds and choices would draw something else with another's.
 func TestDrawsAreOfThePosition(t *testing.T) {
