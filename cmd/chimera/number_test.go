@@ -29,7 +29,7 @@ var bounds = map[string][2]string{
 	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
 	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
 	"simulate --itl-ms": {"0", "10000"}, "simulate --ctx": {"2", "16777216"}, "simulate --first": {"0", "1073741824"}, "simulate --max-sequences": {"1", "4096"}, "simulate --pages": {"0", "67108864"},
-	"serve --scheduler-wait-ms": {"0", "86400000"}, "simulate --wait-ms": {"0", "1e+12"},
+	"serve --scheduler-wait-ms": {"0", "86400000"}, "serve --memory-mib": {"0", "1073741824"}, "simulate --wait-ms": {"0", "1e+12"},
 	"simulate --queue-length": {"1", "1048576"}, "simulate --step-tokens": {"1", "65536"}, "simulate --speed": {"1e-06", "1e+06"},
 	"simulate --objective-itl-ms": {"0", "1e+12"}, "simulate --objective-ttft-ms": {"0", "1e+12"},
 	"serve --max-body": {"1024", "1073741824"}, "serve --scheduler-itl-ms": {"0", "10000"}, "serve --scheduler-deadline-ms": {"0", "86400000"},
