@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -62,17 +63,50 @@ type event struct {
 	Output      string
 }
 
+// buildFlags are what tests are built with. -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be
+// tidy. -w: what debuggers read costs a second of the largest package's seven. A changed header builds all kernels: 26 s of two cores in
+// place of 63 without their optimisation, which no byte depends on. Rejected: Go without it (-N -l), a second less, but the reference's
+// tests take four times as long.
+func buildFlags(tags string) []string {
+	return []string{"-trimpath", "-vet=off", "-ldflags=-w", "-tags", tags + ",unoptimised"}
+}
+
 // run runs the tests. An error means that none was judged: they do not build, or one is skipped.
 func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verdict, error) {
-	// -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be tidy. -w: what debuggers read costs
-	// a second of the largest package's seven. A changed header builds all kernels: 26 s of two cores in place of 63 without their
-	// optimisation, which no byte depends on. Rejected: Go without it (-N -l), a second less, but the reference's tests take four times as long.
-	c := exec.CommandContext(ctx, "go", "test", "-json", "-trimpath", "-vet=off", "-ldflags=-w", "-tags", tags+",unoptimised", "-timeout", g.timeout.String(),
-		"-run", "^("+strings.Join(tests, "|")+")$", "./"+pkg)
-	c.Dir = g.dir
+	args := append([]string{"test", "-json", "-timeout", g.timeout.String(), "-run", pattern(tests)}, buildFlags(tags)...)
+	return g.judged(g.command(ctx, "", append(args, "./"+pkg)...), tests)
+}
+
+// build builds a package's tests, and tells why it can't.
+func (g goTest) build(ctx context.Context, pkg, to string) error {
+	out, err := g.command(ctx, "", append(append([]string{"test", "-c", "-o", to}, buildFlags("")...), "./"+pkg)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// runBuilt runs tests of a package that were built, with a mutant in force, or none.
+func (g goTest) runBuilt(ctx context.Context, binary, pkg, mutant string, tests []string) (verdict, error) {
+	c := g.command(ctx, pkg, "tool", "test2json", binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout", g.timeout.String(), "-test.run", pattern(tests))
+	c.Env = append(c.Env, switchVariable+"="+mutant)
+	return g.judged(c, tests)
+}
+
+func pattern(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
+
+// command is one of go's in a folder of the module.
+func (g goTest) command(ctx context.Context, folder string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "go", args...)
+	c.Dir = filepath.Join(g.dir, folder)
 	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1 -Wno-maybe-uninitialized")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
+	return c
+}
+
+// judged runs a command that prints events.
+func (g goTest) judged(c *exec.Cmd, tests []string) (verdict, error) {
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	failed := c.Run()

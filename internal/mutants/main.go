@@ -65,7 +65,7 @@ func run(ctx context.Context, root string, list []mutant, args []string, out io.
 		return exitBadList
 	}
 	defer copies.remove()
-	return judgeAll(ctx, copies, *timeout, list, out)
+	return judgeAll(ctx, root, copies, *timeout, list, out)
 }
 
 // choose picks the mutants by name; no name means all.
@@ -89,15 +89,21 @@ func choose(list []mutant, names []string) ([]mutant, error) {
 }
 
 // judgeAll runs the tests without a change, then with each, and prints what became of the mutants in the list's order.
-func judgeAll(ctx context.Context, copies trees, timeout time.Duration, list []mutant, out io.Writer) int {
+func judgeAll(ctx context.Context, root string, copies trees, timeout time.Duration, list []mutant, out io.Writer) int {
 	began := time.Now()
-	if err := (goTest{dir: copies[0].dir, timeout: timeout}).baseline(ctx, list); err != nil {
+	g := goTest{dir: copies[0].dir, timeout: timeout}
+	b, err := buildSwitched(ctx, root, g, list, out)
+	if err == nil {
+		defer b.tree.remove()
+		err = g.baseline(ctx, b.others(list))
+	}
+	if err != nil {
 		fmt.Fprintln(out, err)
 		return exitBadList
 	}
 	fmt.Fprintf(out, "%-*s %-8s %6.1fs\n", width(list), "(no mutant)", "passes", time.Since(began).Seconds())
 	survived, wrong, stopped := 0, 0, false
-	for i, answer := range copies.judge(ctx, timeout, list) {
+	for i, answer := range copies.judge(ctx, timeout, list, b) {
 		j := <-answer
 		switch {
 		case stopped: // the other copies come to rest

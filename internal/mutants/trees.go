@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// This file owns the copies side by side: one a processor, since compiling and linking a package leave most of the others idle.
+// This file owns the copies side by side: one a processor.
 
 // trees are copies of the module; each carries one mutant at a time.
 type trees []*tree
@@ -39,7 +39,7 @@ func (t trees) remove() {
 
 // judge has each copy take the next mutant that none has taken. Each mutant has an answer of its own; with ctx done the rest are
 // errors. Once all have come, the copies are sound and at rest.
-func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant) []chan judgement {
+func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant, b *built) []chan judgement {
 	answers := make([]chan judgement, len(list))
 	todo := make(chan int, len(list))
 	for i := range list {
@@ -52,7 +52,7 @@ func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant) 
 			g := goTest{dir: c.dir, timeout: timeout}
 			for i := range todo {
 				began := time.Now()
-				v, err := judge(ctx, g, c, list[i])
+				v, err := judge(ctx, g, c, b, list[i])
 				answers[i] <- judgement{v, time.Since(began), err}
 			}
 		}()
@@ -60,8 +60,11 @@ func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant) 
 	return answers
 }
 
-// judge applies m, runs its tests and takes it back.
-func judge(ctx context.Context, g goTest, c *tree, m mutant) (verdict, error) {
+// judge has m in force by its switch, or applies it and takes it back, while its tests run.
+func judge(ctx context.Context, g goTest, c *tree, b *built, m mutant) (verdict, error) {
+	if b.switches[m.name] {
+		return b.judge(ctx, g, m)
+	}
 	if ctx.Err() != nil {
 		return verdict{}, context.Cause(ctx)
 	}
