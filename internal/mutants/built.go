@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +32,9 @@ func buildSwitched(ctx context.Context, root string, g goTest, list []mutant, ou
 		return nil, err
 	}
 	g.dir = t.dir
-	for pkg, tests := range b.testsByPackage(list) {
+	byPackage := b.testsByPackage(list)
+	for _, pkg := range slices.Sorted(maps.Keys(byPackage)) {
+		tests := byPackage[pkg]
 		b.binaries[pkg] = filepath.Join(t.dir, "bin", strings.ReplaceAll(pkg, "/", "_")+".test")
 		unfit, why := b.unfit(ctx, g, pkg, tests)
 		if ctx.Err() != nil {
