@@ -105,6 +105,9 @@ func fixture(t *testing.T, name string) string {
 	return ""
 }
 
+// nameOf is what a model is called that nobody named.
+func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".gguf") }
+
 func TestOpenAIClient(t *testing.T) {
 	model, python := os.Getenv("CHIMERA_SMOLLM2"), os.Getenv("CHIMERA_PYTHON")
 	if model == "" || python == "" {

@@ -14,6 +14,9 @@ import (
 
 func TestQuantize(t *testing.T) {
 	model, out := fixture(t, "gpt2"), filepath.Join(t.TempDir(), "out.gguf")
+	if nameOf(model) != "gpt2-f32" {
+		t.Skip("the table speaks of tensors of gpt2: set CHIMERA_CONFORMANCE")
+	}
 	for _, c := range []struct {
 		args []string
 		code int

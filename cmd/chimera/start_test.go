@@ -43,7 +43,7 @@ func TestReadyLineAndModelNames(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	alone := startProcess(t, chimera("serve", "--socket", socket, "--ctx", "128", "--model", model))
-	if alone.ready.HTTP != nil || !strings.Contains(alone.line, `"http":null`) || alone.ready.Models[0] != "llama-f32" {
+	if alone.ready.HTTP != nil || !strings.Contains(alone.line, `"http":null`) || alone.ready.Models[0] != nameOf(model) {
 		t.Errorf("%s", alone.line)
 	}
 	r := runBinary(t, "", "serve", "--socket", socket, "--ctx", "128", "--model", model, "--model", "/nowhere/b.gguf=second")
@@ -77,10 +77,11 @@ func TestNotifySequence(t *testing.T) {
 		}
 		return string(b[:n])
 	}
-	c := chimera("serve", "--socket", filepath.Join(dir, "c.sock"), "--ctx", "128", "--model", fixture(t, "llama"))
+	model := fixture(t, "llama")
+	c := chimera("serve", "--socket", filepath.Join(dir, "c.sock"), "--ctx", "128", "--model", model)
 	c.Env = append(c.Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
 	p := startProcess(t, c)
-	for _, want := range []string{"STATUS=loading ", "READY=1", "STATUS=serving llama-f32"} {
+	for _, want := range []string{"STATUS=loading ", "READY=1", "STATUS=serving " + nameOf(model)} {
 		if got := next(); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
