@@ -74,40 +74,8 @@ func buildFlags(tags string) []string {
 // run runs the tests. An error means that none was judged: they do not build, or one is skipped.
 func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verdict, error) {
 	args := append([]string{"test", "-json", "-timeout", g.timeout.String(), "-run", pattern(tests)}, buildFlags(tags)...)
-	return g.judged(g.command(ctx, "", append(args, "./"+pkg)...), tests)
-}
-
-// build builds a package's tests, and tells why it can't.
-func (g goTest) build(ctx context.Context, pkg, to string) error {
-	out, err := g.command(ctx, "", append(append([]string{"test", "-c", "-o", to}, buildFlags("")...), "./"+pkg)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
-}
-
-// runBuilt runs tests of a package that were built, with a mutant in force, or none.
-func (g goTest) runBuilt(ctx context.Context, binary, pkg, mutant string, tests []string) (verdict, error) {
-	c := g.command(ctx, pkg, "tool", "test2json", binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout", g.timeout.String(), "-test.run", pattern(tests))
-	c.Env = append(c.Env, switchVariable+"="+mutant)
-	return g.judged(c, tests)
-}
-
-func pattern(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
-
-// command is one of go's in a folder of the module.
-func (g goTest) command(ctx context.Context, folder string, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, "go", args...)
-	c.Dir = filepath.Join(g.dir, folder)
-	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1 -Wno-maybe-uninitialized")
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
-	return c
-}
-
-// judged runs a command that prints events.
-func (g goTest) judged(c *exec.Cmd, tests []string) (verdict, error) {
 	var stdout, stderr bytes.Buffer
+	c := g.command(ctx, "", "go", append(args, "./"+pkg)...)
 	c.Stdout, c.Stderr = &stdout, &stderr
 	failed := c.Run()
 	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
@@ -118,6 +86,46 @@ func (g goTest) judged(c *exec.Cmd, tests []string) (verdict, error) {
 		return v, fmt.Errorf("%w\n%s", err, stderr.String())
 	}
 	return v, nil
+}
+
+// build builds a package's tests, and tells why it can't.
+func (g goTest) build(ctx context.Context, pkg, to string) error {
+	out, err := g.command(ctx, "", "go", append(append([]string{"test", "-c", "-o", to}, buildFlags("")...), "./"+pkg)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// runBuilt runs tests of a package that were built, with a mutant in force, or none. test2json reads what they printed when they have ended:
+// started by it, they and their processes would inherit that it ignores interrupts.
+func (g goTest) runBuilt(ctx context.Context, binary, pkg, mutant string, tests []string) (verdict, error) {
+	c := g.command(ctx, pkg, binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout", g.timeout.String(), "-test.run", pattern(tests))
+	c.Env = append(c.Env, switchVariable+"="+mutant)
+	var printed, events bytes.Buffer
+	c.Stdout, c.Stderr = &printed, &printed
+	failed := c.Run()
+	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
+		return verdict{}, failed
+	}
+	convert := g.command(ctx, "", "go", "tool", "test2json")
+	convert.Stdin, convert.Stdout = &printed, &events
+	if err := convert.Run(); err != nil {
+		return verdict{}, err
+	}
+	return judgeEvents(&events, tests, failed != nil)
+}
+
+func pattern(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
+
+// command is a program in a folder of the module.
+func (g goTest) command(ctx context.Context, folder, program string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, program, args...)
+	c.Dir = filepath.Join(g.dir, folder)
+	c.Env = append(os.Environ(), "CGO_CFLAGS=-O1 -Wno-maybe-uninitialized")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the test binary too
+	return c
 }
 
 // judgeEvents reads the events of one run; failed is what its exit code says.
