@@ -136,7 +136,7 @@ func refusal(status int, text []byte) string {
 }
 
 var soakRefusals = map[int][]string{
-	429: {"queue_full", "overloaded"}, 503: {"loading", "model_unloaded", "deadline_exceeded"}, 500: {"model_failed"},
+	429: {"queue_full", "overloaded", "deadline_too_short"}, 503: {"loading", "model_unloaded", "deadline_exceeded"}, 500: {"model_failed"},
 }
 
 // ask returns the answer; a stream is read with a pause before each event.
