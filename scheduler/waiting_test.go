@@ -125,14 +125,17 @@ func TestPredictionsKnowPages(t *testing.T) {
 // A short prompt has the rows that short ones have beside those who decode, and not the few of long ones.
 func TestPredictionsKnowTheBudget(t *testing.T) {
 	w, lane := decoding(t, 2, Interactive, Config{})
-	for i, within := range []time.Duration{200 * time.Millisecond, 250 * time.Millisecond} {
-		tokens := 100 + 20*i
-		r := greedy(prompt(tokens, tokens, 0), 1)
-		r.Deadline = w.clock.Add(within)
+	for i, c := range []struct {
+		tokens int
+		within time.Duration
+	}{{100, 200 * time.Millisecond}, {120, 250 * time.Millisecond}, {100, 200 * time.Millisecond}} {
+		w.turn() // what is under way, that predictions tell of, is no step of the prompt before
+		r := greedy(prompt(200+i, c.tokens, 0), 1)
+		r.Deadline = w.clock.Add(c.within)
 		seq := w.submit(lane, r)
 		w.until("its token", seq.first)
 		if at := seq.events[0].At; at.After(r.Deadline) || seq.events[0].Err != nil {
-			t.Errorf("%d tokens within %v: %v late, %v", tokens, within, at.Sub(r.Deadline), seq.events[0].Err)
+			t.Errorf("%d tokens within %v: %v late, %v", c.tokens, c.within, at.Sub(r.Deadline), seq.events[0].Err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,18 +31,16 @@ func buildSwitched(ctx context.Context, root string, g goTest, list []mutant, ou
 		return nil, err
 	}
 	g.dir = t.dir
-	byPackage := b.testsByPackage(list)
-	for _, pkg := range slices.Sorted(maps.Keys(byPackage)) {
-		tests := byPackage[pkg]
-		b.binaries[pkg] = filepath.Join(t.dir, "bin", strings.ReplaceAll(pkg, "/", "_")+".test")
-		unfit, why := b.unfit(ctx, g, pkg, tests)
+	for _, of := range grouped(slices.DeleteFunc(slices.Clone(list), func(m mutant) bool { return !b.switches[m.name] })) {
+		b.binaries[of.pkg] = filepath.Join(t.dir, "bin", strings.ReplaceAll(of.pkg, "/", "_")+".test")
+		unfit, why := b.unfit(ctx, g, of.pkg, of.tests)
 		if ctx.Err() != nil {
 			t.remove()
 			return nil, context.Cause(ctx)
 		}
 		if len(unfit) > 0 {
-			fmt.Fprintf(out, "%s: one by one, for switches do not do: %s\n%s\n", pkg, strings.Join(unfit, " "), why)
-			b.withdraw(list, pkg, unfit)
+			fmt.Fprintf(out, "%s: one by one, for switches do not do: %s\n%s\n", of.pkg, strings.Join(unfit, " "), why)
+			b.withdraw(list, of.pkg, unfit)
 		}
 	}
 	return b, nil
@@ -61,20 +58,6 @@ func (b *built) unfit(ctx context.Context, g goTest, pkg string, tests []string)
 	return v.failed, v.output
 }
 
-func (b *built) testsByPackage(list []mutant) map[string][]string {
-	tests := map[string][]string{}
-	for _, m := range list {
-		if b.switches[m.name] {
-			tests[m.pkg] = append(tests[m.pkg], m.tests...)
-		}
-	}
-	for pkg := range tests {
-		slices.Sort(tests[pkg])
-		tests[pkg] = slices.Compact(tests[pkg])
-	}
-	return tests
-}
-
 // withdraw takes the switches of the mutants that some tests are for.
 func (b *built) withdraw(list []mutant, pkg string, tests []string) {
 	for _, m := range list {
@@ -85,13 +68,8 @@ func (b *built) withdraw(list []mutant, pkg string, tests []string) {
 }
 
 // others are the mutants without a switch.
-func (b *built) others(list []mutant) (others []mutant) {
-	for _, m := range list {
-		if !b.switches[m.name] {
-			others = append(others, m)
-		}
-	}
-	return others
+func (b *built) others(list []mutant) []mutant {
+	return slices.DeleteFunc(slices.Clone(list), func(m mutant) bool { return b.switches[m.name] })
 }
 
 // judge runs the tests of a mutant that has a switch.

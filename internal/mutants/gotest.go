@@ -30,26 +30,37 @@ type verdict struct {
 	output         string // what all of them printed
 }
 
+// group is the tests of a package that some mutants are for, each once.
+type group struct {
+	pkg, tags string
+	tests     []string
+}
+
+// grouped are the groups of a list, in its order.
+func grouped(list []mutant) (groups []group) {
+	for _, m := range list {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.pkg == m.pkg && g.tags == m.tags })
+		if i < 0 {
+			i, groups = len(groups), append(groups, group{pkg: m.pkg, tags: m.tags})
+		}
+		groups[i].tests = append(groups[i].tests, m.tests...)
+	}
+	for i := range groups {
+		slices.Sort(groups[i].tests)
+		groups[i].tests = slices.Compact(groups[i].tests)
+	}
+	return groups
+}
+
 // baseline holds every test of the list to pass without a change: one that fails anyway proves nothing.
 func (g goTest) baseline(ctx context.Context, list []mutant) error {
-	type where struct{ pkg, tags string }
-	var order []where
-	tests := map[where][]string{}
-	for _, m := range list {
-		at := where{m.pkg, m.tags}
-		if tests[at] == nil {
-			order = append(order, at)
-		}
-		tests[at] = append(tests[at], m.tests...)
-	}
-	for _, at := range order {
-		slices.Sort(tests[at])
-		v, err := g.run(ctx, at.pkg, at.tags, slices.Compact(tests[at]))
+	for _, of := range grouped(list) {
+		v, err := g.run(ctx, of.pkg, of.tags, of.tests)
 		if err != nil {
 			return fmt.Errorf("without a mutant: %w", err)
 		}
 		if len(v.failed) > 0 {
-			return fmt.Errorf("without a mutant: %s: %s must pass:\n%s", at.pkg, strings.Join(v.failed, " "), v.output)
+			return fmt.Errorf("without a mutant: %s: %s must pass:\n%s", of.pkg, strings.Join(v.failed, " "), v.output)
 		}
 	}
 	return nil
@@ -65,8 +76,7 @@ type event struct {
 
 // buildFlags are what tests are built with. -trimpath: the build cache serves the next copy of the tree too. -vet=off: a mutant need not be
 // tidy. -w: what debuggers read costs a second of the largest package's seven. A changed header builds all kernels: 26 s of two cores in
-// place of 63 without their optimisation, which no byte depends on. Rejected: Go without it (-N -l), a second less, but the reference's
-// tests take four times as long.
+// place of 63 without their optimisation, which no byte depends on.
 func buildFlags(tags string) []string {
 	return []string{"-trimpath", "-vet=off", "-ldflags=-w", "-tags", tags + ",unoptimised"}
 }
@@ -77,11 +87,11 @@ func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verd
 	var stdout, stderr bytes.Buffer
 	c := g.command(ctx, "", "go", append(args, "./"+pkg)...)
 	c.Stdout, c.Stderr = &stdout, &stderr
-	failed := c.Run()
-	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
-		return verdict{}, failed
+	failed, err := ended(c)
+	if err != nil {
+		return verdict{}, err
 	}
-	v, err := judgeEvents(&stdout, tests, failed != nil)
+	v, err := judgeEvents(&stdout, tests, failed)
 	if err != nil {
 		return v, fmt.Errorf("%w\n%s", err, stderr.String())
 	}
@@ -104,16 +114,25 @@ func (g goTest) runBuilt(ctx context.Context, binary, pkg, mutant string, tests 
 	c.Env = append(c.Env, switchVariable+"="+mutant)
 	var printed, events bytes.Buffer
 	c.Stdout, c.Stderr = &printed, &printed
-	failed := c.Run()
-	if exit := (*exec.ExitError)(nil); failed != nil && !errors.As(failed, &exit) {
-		return verdict{}, failed
+	failed, err := ended(c)
+	if err != nil {
+		return verdict{}, err
 	}
 	convert := g.command(ctx, "", "go", "tool", "test2json")
 	convert.Stdin, convert.Stdout = &printed, &events
 	if err := convert.Run(); err != nil {
 		return verdict{}, err
 	}
-	return judgeEvents(&events, tests, failed != nil)
+	return judgeEvents(&events, tests, failed)
+}
+
+// ended runs a command, and tells whether it failed; an error is that it did not run.
+func ended(c *exec.Cmd) (failed bool, err error) {
+	err = c.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return true, nil
+	}
+	return false, err
 }
 
 func pattern(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }

@@ -44,31 +44,35 @@ func place(text, name string) (from, to int, err error) {
 	return from, from + to, nil
 }
 
+// in is a document, and where in it the table's rows lie.
+func (t *Table) in(path string) (text string, from, to int, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", 0, 0, err
+	}
+	if from, to, err = place(string(data), t.Name); err != nil {
+		return "", 0, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return string(data), from, to, nil
+}
+
 // Write puts the table into the document.
 func (t *Table) Write(path string) error {
-	text, err := os.ReadFile(path)
+	text, from, to, err := t.in(path)
 	if err != nil {
 		return err
 	}
-	from, to, err := place(string(text), t.Name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.WriteFile(path, []byte(string(text[:from])+t.markdown()+string(text[to:])), 0o644)
+	return os.WriteFile(path, []byte(text[:from]+t.markdown()+text[to:]), 0o644)
 }
 
 // Check tells whether the document has a table of that name, head and first column. What else is in it is not looked at: to make it may
 // take minutes.
 func (t *Table) Check(path string) error {
-	text, err := os.ReadFile(path)
+	text, from, to, err := t.in(path)
 	if err != nil {
 		return err
 	}
-	from, to, err := place(string(text), t.Name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(text[from:to])), "\n")
+	lines := strings.Split(strings.TrimSpace(text[from:to]), "\n")
 	want := strings.Split(strings.TrimSpace(t.markdown()), "\n")
 	same := len(lines) == len(want) && lines[0] == want[0]
 	for i := 2; same && i < len(want); i++ {
@@ -89,15 +93,11 @@ func cells(row string) []string {
 
 // Read fills in the rows that the document has, if it has them under the same head: for a table of which a part alone is made anew.
 func (t *Table) Read(path string) error {
-	text, err := os.ReadFile(path)
+	text, from, to, err := t.in(path)
 	if err != nil {
 		return err
 	}
-	from, to, err := place(string(text), t.Name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(text[from:to])), "\n")
+	lines := strings.Split(strings.TrimSpace(text[from:to]), "\n")
 	if t.Rows = nil; len(lines) > 2 && lines[0] == strings.Split(t.markdown(), "\n")[0] {
 		for _, line := range lines[2:] {
 			t.Rows = append(t.Rows, cells(line))
