@@ -52,13 +52,23 @@ struct matrix {
 struct activations {
 	memory<float> x, d, sum, half_sum;
 	memory<int8_t> q;
-	memory<int32_t> total, half_total;
+	memory<int32_t> total, half_total, start, half_start;
 	struct acts cpu;
 
 	activations(int rows, int cols, enum input kind)
 	    : x(rows * cols, kind), d(rows * blocks_of(cols)), sum(d), half_sum(2 * d.count), q(d.count * BLOCK),
-	      total(d.count), half_total(2 * d.count), cpu{x.at,     q.at,          d.at, sum.at,         half_sum.at,
-	                                                   total.at, half_total.at, cols, blocks_of(cols)}
+	      total(d.count), half_total(2 * d.count), start(d.count),
+	      half_start(2 * d.count), cpu{.x = x.at,
+	                                   .q = q.at,
+	                                   .d = d.at,
+	                                   .sum = sum.at,
+	                                   .half_sum = half_sum.at,
+	                                   .total = total.at,
+	                                   .half_total = half_total.at,
+	                                   .start = start.at,
+	                                   .half_start = half_start.at,
+	                                   .cols = cols,
+	                                   .blocks = blocks_of(cols)}
 	{
 		for (int t = 0; t < rows; t++)
 			kernels_scalar.product.quantise(&cpu, t, x.at + t * cols, cols);

@@ -38,7 +38,17 @@ struct rounded {
 	void round(const float *x, int rows, int width)
 	{
 		memory<int32_t> total(rows * blocks), half_total(2 * rows * blocks);
-		struct acts a = {NULL, q.at, d.at, sum.at, half_sum.at, total.at, half_total.at, width, blocks};
+		memory<int32_t> start(rows * blocks), half_start(2 * rows * blocks);
+		struct acts a = {.q = q.at,
+		                 .d = d.at,
+		                 .sum = sum.at,
+		                 .half_sum = half_sum.at,
+		                 .total = total.at,
+		                 .half_total = half_total.at,
+		                 .start = start.at,
+		                 .half_start = half_start.at,
+		                 .cols = width,
+		                 .blocks = blocks};
 		for (int t = 0; t < rows; t++)
 			kernels_scalar.product.quantise(&a, t, x + (int64_t)t * width, width);
 	}
