@@ -55,6 +55,7 @@ func (b *built) unfit(ctx context.Context, g goTest, pkg string, tests []string)
 	if err != nil {
 		return tests, err.Error()
 	}
+	g.note(pkg, v)
 	return v.failed, v.output
 }
 

@@ -20,14 +20,16 @@ import (
 // goTest runs tests of the module in dir.
 type goTest struct {
 	dir     string
-	timeout time.Duration // of one run's tests, without their building
+	timeout time.Duration            // of one run's tests at most, without their building
+	usual   map[string]time.Duration // what each test, PACKAGE.TEST, took without a mutant
 }
 
 // verdict tells which of the tests that were asked for failed. One that crashed or ran out of time has failed,
 // and so have those behind it, which never began.
 type verdict struct {
 	failed, passed []string
-	output         string // what all of them printed
+	took           map[string]time.Duration // each that ended
+	output         string                   // what all of them printed
 }
 
 // group is the tests of a package that some mutants are for, each once.
@@ -62,14 +64,37 @@ func (g goTest) baseline(ctx context.Context, list []mutant) error {
 		if len(v.failed) > 0 {
 			return fmt.Errorf("without a mutant: %s: %s must pass:\n%s", of.pkg, strings.Join(v.failed, " "), v.output)
 		}
+		g.note(of.pkg, v)
 	}
 	return nil
+}
+
+// note keeps what the tests of a package took without a mutant.
+func (g goTest) note(pkg string, v verdict) {
+	for test, took := range v.took {
+		g.usual[pkg+"."+test] = took
+	}
+}
+
+// limit is how long tests of a package may run before they count as failed: many mutants have one wait for ever. Ten times what they usually
+// take, and 20 s for what a busy machine does to short ones.
+func (g goTest) limit(pkg string, tests []string) time.Duration {
+	limit := 20 * time.Second
+	for _, test := range tests {
+		usual, known := g.usual[pkg+"."+test]
+		if !known {
+			return g.timeout
+		}
+		limit += 10 * usual
+	}
+	return min(limit, g.timeout)
 }
 
 // event is what of go test's events counts here (go doc test2json).
 type event struct {
 	Action      string
 	Test        string
+	Elapsed     float64 // seconds, when it ends
 	FailedBuild string
 	Output      string
 }
@@ -83,7 +108,7 @@ func buildFlags(tags string) []string {
 
 // run runs the tests. An error means that none was judged: they do not build, or one is skipped.
 func (g goTest) run(ctx context.Context, pkg, tags string, tests []string) (verdict, error) {
-	args := append([]string{"test", "-json", "-timeout", g.timeout.String(), "-run", pattern(tests)}, buildFlags(tags)...)
+	args := append([]string{"test", "-json", "-timeout", g.limit(pkg, tests).String(), "-run", pattern(tests)}, buildFlags(tags)...)
 	var stdout, stderr bytes.Buffer
 	c := g.command(ctx, "", "go", append(args, "./"+pkg)...)
 	c.Stdout, c.Stderr = &stdout, &stderr
@@ -110,7 +135,7 @@ func (g goTest) build(ctx context.Context, pkg, to string) error {
 // runBuilt runs tests of a package that were built, with a mutant in force, or none. test2json reads what they printed when they have ended:
 // started by it, they and their processes would inherit that it ignores interrupts.
 func (g goTest) runBuilt(ctx context.Context, binary, pkg, mutant string, tests []string) (verdict, error) {
-	c := g.command(ctx, pkg, binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout", g.timeout.String(), "-test.run", pattern(tests))
+	c := g.command(ctx, pkg, binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout", g.limit(pkg, tests).String(), "-test.run", pattern(tests))
 	c.Env = append(c.Env, switchVariable+"="+mutant)
 	var printed, events bytes.Buffer
 	c.Stdout, c.Stderr = &printed, &printed
@@ -150,6 +175,7 @@ func (g goTest) command(ctx context.Context, folder, program string, args ...str
 // judgeEvents reads the events of one run; failed is what its exit code says.
 func judgeEvents(events *bytes.Buffer, tests []string, failed bool) (v verdict, err error) {
 	ended, began := map[string]string{}, false
+	v.took = map[string]time.Duration{}
 	var text strings.Builder
 	for d := json.NewDecoder(events); d.More(); {
 		var e event
@@ -163,6 +189,7 @@ func judgeEvents(events *bytes.Buffer, tests []string, failed bool) (v verdict, 
 		}
 		if e.Action == "pass" || e.Action == "fail" || e.Action == "skip" {
 			ended[e.Test] = e.Action
+			v.took[e.Test] = time.Duration(e.Elapsed * float64(time.Second))
 		}
 	}
 	if !began {

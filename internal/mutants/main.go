@@ -42,8 +42,8 @@ func main() {
 func run(ctx context.Context, root string, list []mutant, args []string, out io.Writer) int {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(out)
-	// The slowest test of the list takes two minutes on a busy machine; a mutant may send it round in circles.
-	timeout := flags.Duration("timeout", 3*time.Minute, "how long the tests of one mutant may run before they count as failed")
+	// The slowest test of the list takes two minutes on a busy machine.
+	timeout := flags.Duration("timeout", 3*time.Minute, "how long the tests of one mutant may run at most before they count as failed; less for those that are quick without")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "usage: mutants [-timeout D] [NAME ...]")
 		flags.PrintDefaults()
@@ -91,7 +91,7 @@ func choose(list []mutant, names []string) ([]mutant, error) {
 // judgeAll runs the tests without a change, then with each, and prints what became of the mutants in the list's order.
 func judgeAll(ctx context.Context, root string, copies trees, timeout time.Duration, list []mutant, out io.Writer) int {
 	began := time.Now()
-	g := goTest{dir: copies[0].dir, timeout: timeout}
+	g := goTest{dir: copies[0].dir, timeout: timeout, usual: map[string]time.Duration{}}
 	b, err := buildSwitched(ctx, root, g, list, out)
 	if err == nil {
 		defer b.tree.remove()
@@ -103,7 +103,7 @@ func judgeAll(ctx context.Context, root string, copies trees, timeout time.Durat
 	}
 	fmt.Fprintf(out, "%-*s %-8s %6.1fs\n", width(list), "(no mutant)", "passes", time.Since(began).Seconds())
 	survived, wrong, stopped := 0, 0, false
-	for i, answer := range copies.judge(ctx, timeout, list, b) {
+	for i, answer := range copies.judge(ctx, g, list, b) {
 		j := <-answer
 		switch {
 		case stopped: // the other copies come to rest

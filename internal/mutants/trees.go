@@ -39,7 +39,7 @@ func (t trees) remove() {
 
 // judge has each copy take the next mutant that none has taken. Each mutant has an answer of its own; with ctx done the rest are
 // errors. Once all have come, the copies are sound and at rest.
-func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant, b *built) []chan judgement {
+func (t trees) judge(ctx context.Context, g goTest, list []mutant, b *built) []chan judgement {
 	answers := make([]chan judgement, len(list))
 	todo := make(chan int, len(list))
 	for i := range list {
@@ -49,7 +49,8 @@ func (t trees) judge(ctx context.Context, timeout time.Duration, list []mutant, 
 	close(todo)
 	for _, c := range t {
 		go func() {
-			g := goTest{dir: c.dir, timeout: timeout}
+			g := g
+			g.dir = c.dir
 			for i := range todo {
 				began := time.Now()
 				v, err := judge(ctx, g, c, b, list[i])
