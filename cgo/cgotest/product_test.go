@@ -156,40 +156,46 @@ func TestProductsEqualScalar(t *testing.T) {
 	})
 }
 
-// TestScalarProducts holds the scalar kernels to a sum in float64 of the format's own values and the
-// rounded activations. A product of n terms may lose n roundings of the sum of magnitudes.
+// TestScalarProducts holds the scalar kernels to a sum in float64 of the format's own values and the rounded activations. A product of n
+// terms may lose n roundings of the sum of magnitudes. One token reads weights as they are packed, more unpack them.
 func TestScalarProducts(t *testing.T) {
 	have, _ := probeISAs()
 	for _, b := range blockTypes {
-		t.Run(b.dtype.String(), func(t *testing.T) {
-			m, r := &probeMemory{}, random(uint64(b.dtype)+99)
-			defer m.free()
-			cols, rows, tokens := b.columns()[len(b.columns())-1], 37, 3
-			raw, x := b.rawMatrix(r, rows, cols, false), inputs[0].make(r, tokens*cols)
-			got := runProduct(m, have[0], b, raw, rows, x, tokens, false)
-			rounded := seenActivations(m, have[0], b, x, tokens)
-			w, worst := make([]float32, cols), 0.0
-			for row := range rows {
-				if err := weights.Dequantize(b.dtype, raw[row*len(raw)/rows:(row+1)*len(raw)/rows], w); err != nil {
-					t.Fatal(err)
+		for _, tokens := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s of %d", b.dtype, tokens), func(t *testing.T) {
+				worst := scalarError(t, have[0], b, tokens)
+				if worst > 3e-6 || worst == 0 {
+					t.Errorf("relative error %g, allowed is 3e-6, and none at all would mean that nothing was compared", worst)
 				}
-				for token := range tokens {
-					sum, magnitude := 0.0, 0.0
-					for i := range cols {
-						p := float64(w[i]) * rounded[token*cols+i]
-						sum, magnitude = sum+p, magnitude+math.Abs(p)
-					}
-					// Formats with a minimum take it apart: d*q and m may be far larger than their sum.
-					diff := math.Abs(float64(got[token*((rows+15)/16*16+3)+row])-sum) / magnitude
-					worst = max(worst, diff)
-				}
-			}
-			if worst > 3e-6 || worst == 0 {
-				t.Errorf("relative error %g, allowed is 3e-6, and none at all would mean that nothing was compared", worst)
-			}
-			t.Logf("largest error %.1e of the sum of magnitudes", worst)
-		})
+				t.Logf("largest error %.1e of the sum of magnitudes", worst)
+			})
+		}
 	}
+}
+
+// scalarError is the largest error of some tokens' products, as a share of their terms' sum of magnitudes.
+func scalarError(t *testing.T, k probeISA, b blockType, tokens int) (worst float64) {
+	m, r := &probeMemory{}, random(uint64(b.dtype)+99)
+	defer m.free()
+	cols, rows := b.columns()[len(b.columns())-1], 37
+	raw, x := b.rawMatrix(r, rows, cols, false), inputs[0].make(r, tokens*cols)
+	got := runProduct(m, k, b, raw, rows, x, tokens, false)
+	rounded, w := seenActivations(m, k, b, x, tokens), make([]float32, cols)
+	for row := range rows {
+		if err := weights.Dequantize(b.dtype, raw[row*len(raw)/rows:(row+1)*len(raw)/rows], w); err != nil {
+			t.Fatal(err)
+		}
+		for token := range tokens {
+			sum, magnitude := 0.0, 0.0
+			for i := range cols {
+				p := float64(w[i]) * rounded[token*cols+i]
+				sum, magnitude = sum+p, magnitude+math.Abs(p)
+			}
+			// Formats with a minimum take it apart: d*q and m may be far larger than their sum.
+			worst = max(worst, math.Abs(float64(got[token*((rows+15)/16*16+3)+row])-sum)/magnitude)
+		}
+	}
+	return worst
 }
 
 // seenActivations are the values that a product with this type sees.
