@@ -195,7 +195,7 @@ func TestScalarAttention(t *testing.T) {
 					for d, want := range c.exactAttention(token, head) {
 						diff := math.Abs(float64(out[(token*a.heads+head)*a.ValueWidth+d]) - want)
 						worst = max(worst, diff)
-						if diff > tolerance[kv] {
+						if !(diff <= tolerance[kv]) {
 							t.Fatalf("%v KV, %v: token %d, head %d, element %d differs by %g", kv, a, token, head, d, diff)
 						}
 					}

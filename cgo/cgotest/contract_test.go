@@ -166,7 +166,7 @@ func TestRoundingHidesNothing(t *testing.T) {
 			x := fill(32, func(i int) float32 { return size * float32(i-16) / 16 })
 			a := probeRound(m, k, x, 1)
 			for i, v := range x {
-				if diff := math.Abs(float64(v) - float64(a.d[0])*float64(a.q[i])); diff > 1.5e-36 && diff > float64(a.d[0])*0.51 {
+				if diff := math.Abs(float64(v) - float64(a.d[0])*float64(a.q[i])); !(diff <= max(1.5e-36, float64(a.d[0])*0.51)) {
 					t.Errorf("%s: %g becomes %d times %g", k.name, v, a.q[i], a.d[0])
 				}
 				if a.d[0] < 0x1p-126 && a.q[i] != 0 {

@@ -123,7 +123,7 @@ func TestLogitPassesAgainstGo(t *testing.T) {
 		for _, v := range x {
 			sum += math.Exp(float64(low(v)) - float64(peak))
 		}
-		if got := float64(k.sumExp(x, peak)); math.Abs(got-sum) > 1e-6*sum {
+		if got := float64(k.sumExp(x, peak)); !(math.Abs(got-sum) <= 1e-6*sum) {
 			t.Fatalf("the sum of %d exponentials is %g, not %g", len(x), got, sum)
 		}
 	}

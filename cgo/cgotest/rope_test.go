@@ -40,13 +40,13 @@ func TestRopeTables(t *testing.T) {
 		for _, position := range []int{0, 1, 2, 255, 4096, 131071} {
 			frequency, cosine, sine := probeRope(m, c.rope, c.factors, position)
 			for i, f := range frequency {
-				if want := ropeFrequency(c.rope, c.factors, i); math.Abs(float64(f)/want-1) > 1.0/(1<<23) {
+				if want := ropeFrequency(c.rope, c.factors, i); !(math.Abs(float64(f)/want-1) <= 1.0/(1<<23)) {
 					t.Fatalf("%s: frequency %d is %v, not %v", name, i, f, want)
 				}
 				// The angle is a float product by definition; from there on the error is one rounding each.
 				s, co := math.Sincos(float64(float32(position) * f))
 				s, co = s*c.rope.Magnitude, co*c.rope.Magnitude
-				if math.Abs(float64(sine[i])-s) > 3e-7 || math.Abs(float64(cosine[i])-co) > 3e-7 {
+				if !(math.Abs(float64(sine[i])-s) <= 3e-7) || !(math.Abs(float64(cosine[i])-co) <= 3e-7) {
 					t.Fatalf("%s: position %d, pair %d: %v %v, not %v %v", name, position, i, cosine[i], sine[i], co, s)
 				}
 			}

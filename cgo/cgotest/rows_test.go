@@ -72,7 +72,7 @@ func TestScalarNorm(t *testing.T) {
 			}
 			for i := range x {
 				want := (float64(x[i])-mean)/math.Sqrt(square+1e-5)*float64(gamma[i]) + float64(beta[i])
-				if diff := math.Abs(float64(out[i]) - want); diff > 2e-5*(1+math.Abs(want)) {
+				if diff := math.Abs(float64(out[i]) - want); !(diff <= 2e-5*(1+math.Abs(want))) {
 					t.Errorf("kind %d of %d: element %d is %v, want %v", kind, n, i, out[i], want)
 				}
 			}
@@ -102,7 +102,7 @@ func TestScalarRope(t *testing.T) {
 			a, b := pair(i)
 			s, c := math.Sincos(float64(i + 1))
 			wantA, wantB := float64(x[a])*c-float64(x[b])*s, float64(x[a])*s+float64(x[b])*c
-			if math.Abs(float64(out[a])-wantA) > 1e-6 || math.Abs(float64(out[b])-wantB) > 1e-6 {
+			if !(math.Abs(float64(out[a])-wantA) <= 1e-6) || !(math.Abs(float64(out[b])-wantB) <= 1e-6) {
 				t.Errorf("style %d, pair %d: %v %v, want %v %v", style, i, out[a], out[b], wantA, wantB)
 			}
 		}

@@ -196,7 +196,7 @@ func TestGreedyAndScores(t *testing.T) {
 				rank++
 			}
 		}
-		if math.Abs(float64(got.LogSumExp)-math.Log(sum)) > 1e-5 || int(got.Rank) != rank || got.Logit != logits[got.Token] || got.TargetLogit != logits[vocab/2] {
+		if !(math.Abs(float64(got.LogSumExp)-math.Log(sum)) <= 1e-5) || int(got.Rank) != rank || got.Logit != logits[got.Token] || got.TargetLogit != logits[vocab/2] {
 			t.Errorf("vocabulary of %d: %+v, want log-sum-exp %v and rank %d", vocab, got, math.Log(sum), rank)
 		}
 		order := slices.Clone(logits)

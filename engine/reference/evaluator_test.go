@@ -89,7 +89,7 @@ func TestLinears(t *testing.T) {
 		wantRows(t, what, r.values[2], [][]float64{c.want})
 	}
 	for a, want := range map[engine.Activation]float64{engine.Identity: 1.5, engine.SiLU: 1.226361714, engine.GELUTanh: 1.399571577, engine.GELU: 1.399789198} {
-		if got := activate(a, 1.5); math.Abs(got-want) > 1e-9 {
+		if got := activate(a, 1.5); !(math.Abs(got-want) <= 1e-9) {
 			t.Errorf("activation %d of 1.5: %.9f, want %.9f", a, got, want)
 		}
 	}
@@ -113,7 +113,7 @@ func TestRoundedActivations(t *testing.T) {
 	}
 	r = on(engine.Policy{}, nil)
 	long := append(slices.Repeat([]float64{1.27}, block), 12.7) // a block of its own has its own scale
-	if got := r.activations(long); math.Abs(got[0]-1.27) > 1e-7 || math.Abs(got[block]-12.7) > 1e-6 {
+	if got := r.activations(long); !(math.Abs(got[0]-1.27) <= 1e-7) || !(math.Abs(got[block]-12.7) <= 1e-6) {
 		t.Errorf("%v", got)
 	}
 	if got := r.activations([]float64{0, 0}); got[0] != 0 || got[1] != 0 {
@@ -233,7 +233,7 @@ func TestRope(t *testing.T) {
 		"YaRN scales slow pairs":   {yarn, nil, 3, math.Pow(10, -0.75) / 4},
 		"YaRN mixes those between": {yarn, nil, 1, math.Pow(10, -0.25) * (0.5 + 0.5/4)},
 	} {
-		if got := frequency(&c.rope, c.factors, c.pair); math.Abs(got-c.want) > 1e-15 {
+		if got := frequency(&c.rope, c.factors, c.pair); !(math.Abs(got-c.want) <= 1e-15) {
 			t.Errorf("%s: %v, want %v", what, got, c.want)
 		}
 	}
@@ -271,7 +271,7 @@ func TestChoose(t *testing.T) {
 	}
 	total := mass([]candidate{{0, 1}, {1, math.Exp(-1)}, {2, math.Exp(-2)}, {3, math.Exp(-3)}})
 	for i, n := range counts {
-		if want := 2000 * math.Exp(spread[i]) / total; math.Abs(float64(n)-want) > 4*math.Sqrt(want) {
+		if want := 2000 * math.Exp(spread[i]) / total; !(math.Abs(float64(n)-want) <= 4*math.Sqrt(want)) {
 			t.Errorf("token %d was drawn %d times, want about %.0f", i, n, want)
 		}
 	}
