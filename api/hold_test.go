@@ -103,11 +103,11 @@ func TestStreamsHoldTheirModel(t *testing.T) {
 		}
 	})
 	h.post(textPath, `{"prompt":"x","max_tokens":200,"stream":true}`)
-	if n.held() != 0 {
-		t.Error("it is held when all is read")
-	}
 	release()
 	<-n.released
+	if n.held() != 0 {
+		t.Error("it is held when all was written")
+	}
 	h, n = newHolding(t)
 	h.Registry = n
 	h.answer(func([]int32) int32 {
@@ -119,7 +119,8 @@ func TestStreamsHoldTheirModel(t *testing.T) {
 	h.post(textPath, `{"prompt":"x"}`)
 	<-n.released
 	h.model.Tokenizer = nil // which nobody expects
-	if r := h.post(textPath, `{"prompt":"x"}`); r.status != 500 || n.held() != 0 {
+	r := h.post(textPath, `{"prompt":"x"}`)
+	if <-n.released; r.status != 500 || n.held() != 0 {
 		t.Errorf("a panic: status %d, %d held", r.status, n.held())
 	}
 }
