@@ -114,8 +114,10 @@ PEER_GIVEN = @[ -n "$(PEER)" ] || { echo '$@: PEER=folder with the binaries of l
 bench: build model ## speed on the model; PEER=folder with llama-bench and llama-server sets them beside (ROUNDS=3)
 	$(PEERS) -model $(SMOLLM2) -rows engine,unique-1,unique-8
 
+# A variable of their own: within or, commas would part them.
+SERVE_ROWS = unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server and llama-bench (ROUNDS=3, ROWS=list of some)
-	$(PEERS) -model $(SMOLLM2) -rows $(or $(ROWS),unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models)
+	$(PEERS) -model $(SMOLLM2) -rows $(or $(ROWS),$(SERVE_ROWS))
 
 bench-models: model ## make the files of bench-peer: each type of weights, written by llama-quantize in PEER=folder (3.2 GB, cached)
 	$(PEER_GIVEN)
