@@ -80,7 +80,7 @@ test-conformance: tools-check ## the conformance and golden folders (CHIMERA_CON
 	go test -count=1 -v -run 'Conformance|Golden|Fixtures' ./daemon ./tokenizer ./chat/... ./weights
 
 race: tools-check ## the tests of concurrent packages under the race detector
-	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine ./cgo
+	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine ./store ./cgo
 	go test -race -short -timeout 20m -run 'Neighbours|Beside|Undisturbed' ./cgo/cgotest
 
 asan: tools-check ## the C code under the address and undefined-behaviour sanitizers

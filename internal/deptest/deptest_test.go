@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"bench/peer":          {"bench", "client"},
 	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":             {},
+	"store":               {},
 	"paths":               {},
 	"socket":              {"paths"},
 	"api":                 {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows

@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// This file owns the table of costs: what serving took, summed over stretches of time.
+
+// Cost is what one tenant's requests to one model took in a stretch of time. Rows of one stretch add up to the whole, and those of stretches
+// that follow each other to a longer one.
+//
+// Rejected: one row a tenant and month that grows. It would be written in place every minute, and damage would lose a month.
+type Cost struct {
+	Numbered
+	From, Until  time.Time // kept to the microsecond
+	Model        string
+	Tenant       Tenant
+	Requests     int64
+	PromptTokens int64
+	AnswerTokens int64
+	CoreSeconds  float64 // of CPU cores; NaN if nobody counted
+	GPUSeconds   float64 // of GPUs; NaN if nobody counted
+}
+
+func (*Cost) table() Table { return Costs }
+func (*Cost) size() int    { return rowBytes }
+
+func (r *Cost) columns() []column {
+	return []column{
+		{"began", &r.From}, {"ended", &r.Until}, {"model", &r.Model}, {"tenant", &r.Tenant}, {"requests", &r.Requests},
+		{"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens}, {"core_seconds", &r.CoreSeconds}, {"gpu_seconds", &r.GPUSeconds},
+	}
+}
+
+// AddCost has a cost written within a second. It never waits: see [Store] for what the error means.
+func (s *Store) AddCost(r Cost) error {
+	if err := checkNames(Costs, "model", r.Model); err != nil {
+		return err
+	}
+	return s.queue.add(&r)
+}
+
+// Costs reads the costs of stretches that ended in a span, the oldest first: see [Store] for errors.
+func (s *Store) Costs(ctx context.Context, span Span) iter.Seq2[Cost, error] {
+	return within[Cost](ctx, s, span)
+}

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// This file owns the table of receipts: how each answer came about.
+
+// Receipt is what was spent on an answer and what decided how it reads, so that it can be computed again and be judged. There is one an
+// answer: a second one is refused when it is written.
+type Receipt struct {
+	Numbered
+	Time          time.Time // of the answer's end, kept to the microsecond
+	Answer        ID
+	Tenant        Tenant
+	Model         string
+	Numerics      string // the numerics id
+	Sampling      Sampling
+	PromptTokens  int64
+	CachedTokens  int64 // of the prompt's, those that a cache had
+	AnswerTokens  int64
+	Queue         time.Duration // from the request's arrival to its first step
+	Prefill       time.Duration // to the first token
+	Decode        time.Duration // to the last
+	Tier          string
+	EscalatedFrom string  // the tier whose answer was not good enough; empty if it was the first
+	CacheLevel    string  // where the answer's beginning came from; empty if it was computed
+	CoreSeconds   float64 // of CPU cores; NaN if nobody counted
+	Sampled       bool    // it was drawn for the control group; not stored: it decides whether texts are (Samples)
+	Prompt, Text  *string // what was asked and answered; nil where privacy forbids to keep them
+}
+
+// Sampling is how tokens were drawn, as the client asked for it.
+type Sampling struct {
+	Temperature, TopP, MinP                              float64
+	TopK                                                 int64
+	PresencePenalty, FrequencyPenalty, RepetitionPenalty float64
+	Seed                                                 uint64
+}
+
+func (*Receipt) table() Table { return Receipts }
+func (r *Receipt) size() int  { return rowBytes + lengthOf(r.Prompt) + lengthOf(r.Text) }
+
+func (r *Receipt) columns() []column {
+	return []column{
+		{"time", &r.Time}, {"answer", &r.Answer}, {"tenant", &r.Tenant}, {"model", &r.Model}, {"numerics", &r.Numerics},
+		{"temperature", &r.Sampling.Temperature}, {"top_p", &r.Sampling.TopP}, {"min_p", &r.Sampling.MinP}, {"top_k", &r.Sampling.TopK},
+		{"presence_penalty", &r.Sampling.PresencePenalty}, {"frequency_penalty", &r.Sampling.FrequencyPenalty},
+		{"repetition_penalty", &r.Sampling.RepetitionPenalty}, {"seed", &r.Sampling.Seed},
+		{"prompt_tokens", &r.PromptTokens}, {"cached_tokens", &r.CachedTokens}, {"answer_tokens", &r.AnswerTokens},
+		{"queue", &r.Queue}, {"prefill", &r.Prefill}, {"decode", &r.Decode},
+		{"tier", &r.Tier}, {"escalated_from", &r.EscalatedFrom}, {"cache_level", &r.CacheLevel}, {"core_seconds", &r.CoreSeconds},
+		{"prompt_text", &r.Prompt}, {"answer_text", &r.Text},
+	}
+}
+
+// AddReceipt has a receipt written within a second. It never waits: see [Store] for what the error means.
+func (s *Store) AddReceipt(r Receipt) error {
+	if err := checkAnswer(Receipts, r.Answer); err != nil {
+		return err
+	}
+	err := checkNames(Receipts, "model", r.Model, "numerics", r.Numerics, "tier", r.Tier, "escalated_from", r.EscalatedFrom, "cache_level", r.CacheLevel)
+	if err != nil {
+		return err
+	}
+	if !s.privacy.keepsTexts(r.Sampled) {
+		r.Prompt, r.Text = nil, nil
+	}
+	if err := checkLength(Receipts, "prompt_text", lengthOf(r.Prompt), maxText); err != nil {
+		return err
+	}
+	if err := checkLength(Receipts, "answer_text", lengthOf(r.Text), maxText); err != nil {
+		return err
+	}
+	return s.queue.add(&r)
+}
+
+// Receipts reads the receipts of a span, the oldest first: see [Store] for errors.
+func (s *Store) Receipts(ctx context.Context, span Span) iter.Seq2[Receipt, error] {
+	return within[Receipt](ctx, s, span)
+}
+
+// Receipt reads that of one answer. The error is [ErrNone] if there is none.
+func (s *Store) Receipt(ctx context.Context, answer ID) (Receipt, error) {
+	for r, err := range selected[Receipt](ctx, s, "WHERE answer = ?", answer[:]) {
+		return r, err
+	}
+	return Receipt{}, ErrNone
+}

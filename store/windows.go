@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// This file owns the table of windows: what was measured of serving in a stretch of time.
+
+// Window is a stretch of serving: of one model, one tenant and one class. Rows of different tenants and classes add up to the whole.
+type Window struct {
+	Numbered
+	From, Until  time.Time // kept to the microsecond; Until is when it was measured
+	Model        string
+	Tenant       Tenant
+	Class        string // of scheduling: interactive, batch or background
+	Requests     int64  // completed and not cancelled
+	TTFT         Latency
+	ITL          Latency
+	QPSMean      float64 // requests completed a second
+	QPSPeak      float64 // the same in the best ten seconds; NaN if the window is shorter
+	PromptTokens int64
+	AnswerTokens int64
+}
+
+// Latency is how a time was distributed.
+type Latency struct{ Mean, P50, P95, P99 time.Duration }
+
+func (*Window) table() Table { return Windows }
+func (*Window) size() int    { return rowBytes }
+
+func (r *Window) columns() []column {
+	return []column{
+		{"began", &r.From}, {"ended", &r.Until}, {"model", &r.Model}, {"tenant", &r.Tenant}, {"class", &r.Class}, {"requests", &r.Requests},
+		{"ttft_mean", &r.TTFT.Mean}, {"ttft_p50", &r.TTFT.P50}, {"ttft_p95", &r.TTFT.P95}, {"ttft_p99", &r.TTFT.P99},
+		{"itl_mean", &r.ITL.Mean}, {"itl_p50", &r.ITL.P50}, {"itl_p95", &r.ITL.P95}, {"itl_p99", &r.ITL.P99},
+		{"qps_mean", &r.QPSMean}, {"qps_peak", &r.QPSPeak}, {"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens},
+	}
+}
+
+// AddWindow has a window written within a second. It never waits: see [Store] for what the error means.
+func (s *Store) AddWindow(r Window) error {
+	if err := checkNames(Windows, "model", r.Model, "class", r.Class); err != nil {
+		return err
+	}
+	return s.queue.add(&r)
+}
+
+// Windows reads the windows that ended in a span, the oldest first: see [Store] for errors.
+func (s *Store) Windows(ctx context.Context, span Span) iter.Seq2[Window, error] {
+	return within[Window](ctx, s, span)
+}
