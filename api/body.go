@@ -99,8 +99,10 @@ func decodeJSON(raw []byte, v any) error {
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
 	switch {
-	case err == nil:
+	case err == nil && jsontext.Value(raw).Kind() == '{':
 		return nil
+	case err == nil: // null, which leaves every type as it is
+		return badJSON(nil, "the body must be a JSON object")
 	case errors.As(err, &fraction):
 		return badField(fieldOf(fraction.at), "it must be an integer, not %s", fraction.value)
 	case errors.As(err, &syntactic):

@@ -23,6 +23,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(byte(i), `{"prompt":[[1,2],[null]],"messages":[{"role":"tool","content":[{"type":"text","text":"\ud83d\ude42"}],"tool_calls":[{}]}],"tokens":[255,256]}`)
 		f.Add(byte(i), strings.Repeat("[", 200))
 		f.Add(byte(i), "{\"\xff\":1}")
+		f.Add(byte(i), "null")
 	}
 	h := newBench(f, letters)
 	h.Registry = names{[]string{"first"}, h.model}

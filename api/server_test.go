@@ -32,6 +32,8 @@ func TestBadJSON(t *testing.T) {
 		"two values":        {`{"prompt":"x"}{}`, "after top-level value"},
 		"no object":         {`[1]`, "must be a JSON object"},
 		"string":            {`"x"`, "must be a JSON object"},
+		"null":              {`null`, "must be a JSON object"},
+		"null in blanks":    {" null\n", "must be a JSON object"},
 		"form":              {`prompt=x&max_tokens=2`, "not valid JSON"},
 		"single quotes":     {`{'prompt':'x'}`, "not valid JSON"},
 		"NaN":               {`{"prompt":"x","temperature":NaN}`, "not valid JSON"},

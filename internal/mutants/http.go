@@ -84,6 +84,10 @@ var edge = []mutant{
 		old: "len(raw) < c.Request.Header.ContentLength()", new: "false",
 	},
 	{
+		name: "null-is-an-object", file: "api/body.go", pkg: "api", tests: []string{"TestBadJSON"},
+		old: "err == nil && jsontext.Value(raw).Kind() == '{'", new: "err == nil",
+	},
+	{
 		name: "bodies-of-the-gone-are-bad", file: "api/body.go", pkg: "api", tests: []string{"TestBodiesThatDoNotCome"},
 		old: "err := c.context().Err(); err != nil", new: "err := c.context().Err(); false",
 	},
