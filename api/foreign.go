@@ -62,7 +62,7 @@ var foreignFields = map[string]foreign{
 	"thinking_forced_open": unsupported, "enable_thinking": noneBut("chat_template_kwargs"), "parse_tool_calls": changesNone,
 	"id_slot": changesNone, "cache_prompt": changesNone, "n_cache_reuse": changesNone, "timings_per_token": changesNone,
 	"return_progress": changesNone, "response_fields": changesNone, "n_cmpl": insteadOf("n", "1"), "reasoning_in_content": unsupported,
-	"generation_prompt": insteadOf("messages"), "reasoning_budget_tokens": onlyDefault("-1"), "reasoning_budget_message": unsupported,
+	"generation_prompt": insteadOf("messages"), "reasoning_budget_tokens": onlyDefault("-1"), "thinking_budget_tokens": onlyDefault("-1"), "reasoning_budget_message": unsupported,
 	"multimodal_data": unsupported, "speculative.n_max": changesNone, "speculative.n_min": changesNone, "speculative.p_min": changesNone,
 	"backend_sampling": changesNone, "penalty_prompt": unsupported,
 
