@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 20 {
+	if met != 21 {
 		t.Errorf("%d verbs", met)
 	}
 }

@@ -103,7 +103,7 @@ func rootCommand() *cobra.Command {
 	}{
 		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), loadCommand(), unloadCommand(), cacheCommand(), gpuCommand(), benchCommand()}},
 		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), quantizeCommand()}},
-		{"plan", "What needs neither:", []*cobra.Command{simulateCommand()}},
+		{"plan", "What needs neither:", []*cobra.Command{simulateCommand(), scoreCommand()}},
 		{"about", "About this program:", []*cobra.Command{versionCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})

@@ -18,7 +18,7 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":         {"client", "bench", "daemon", "paths", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"cmd/chimera":         {"client", "bench", "daemon", "paths", "quality/score", "scheduler", "scheduler/simulator", "scheduler/trace"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"systemd":             {},
 	"store":               {},
 	"paths":               {},
+	"quality/score":       {},
+	"quality/stats":       {},
 	"socket":              {"paths"},
 	"api":                 {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
 	"gpu":                 {},
