@@ -82,6 +82,13 @@ var foreignFields = map[string]foreign{
 	"return_dict_in_generate": unsupported, "output_scores": insteadOf("logprobs"), "output_logits": unsupported, "output_attentions": unsupported,
 	"output_hidden_states": unsupported, "use_cache": changesNone, "low_memory": changesNone, "generation_config": unsupported,
 
+	// TensorRT-LLM
+	"beam_width": onlyDefault("1"), "beam_search_diversity_rate": onlyDefault("0"), "end_id": insteadOf("stop"), "pad_id": changesNone,
+	"text_input": insteadOf("prompt"), "decoder_text_input": unsupported, "embedding_bias_words": insteadOf("logit_bias"),
+	"embedding_bias_weights": insteadOf("logit_bias"), "prompt_embedding_table": unsupported, "prompt_vocab_size": changesNone,
+	"exclude_input_in_output": onlyExactly("true"), "return_log_probs": insteadOf("logprobs"), "return_context_logits": unsupported,
+	"return_generation_logits": unsupported, "use_draft_logits": changesNone, "lora_task_id": unsupported, "lora_request": unsupported,
+
 	// Ollama
 	"options": unsupported, "format": insteadOf("response_format"), "system": insteadOf("messages"), "template": unsupported,
 	"raw": unsupported, "images": unsupported, "think": noneBut("chat_template_kwargs"), "num_predict": insteadOf("max_tokens", "-1"), "num_ctx": unsupported,

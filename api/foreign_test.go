@@ -88,6 +88,7 @@ func TestForeignFieldsThatWereReported(t *testing.T) {
 		{both, "stop_sequence", `["a"]`}, {both, "stopping_strings", `["a"]`}, {both, "stop_strings", `["a"]`}, {both, "stop_words", `["a"]`},
 		{both, "cfg_scale", "1.5"}, {both, "token_healing", "true"}, {both, "num_beams", "4"}, {both, "num_return_sequences", "2"},
 		{both, "eos_token_id", "5"}, {both, "suppress_tokens", "[5]"}, {both, "sampler_seed", "7"}, {both, "rep_pen_range", "512"},
+		{both, "beam_width", "4"}, {both, "end_id", "5"}, {both, "exclude_input_in_output", "false"}, {both, "embedding_bias_words", `["a"]`},
 		{both, "n_cmpl", "2"}, {both, "thinking_budget_tokens", "0"}, {both, "continue_", "true"}, {both, "chat_template_str", `"x"`}, {both, "extra_body", `{"stop_token_ids":[1]}`},
 		{chatPath + " /apply-template", "documents", `[{"text":"x"}]`}, {"/apply-template", "chat_template", `"ZZ"`},
 		{"/apply-template", "enable_thinking", "true"}, {"/tokenize", "add_special_tokens", "true"}, {"/tokenize", "prompt", `"x"`},

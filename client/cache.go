@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-
-	"github.com/go-json-experiment/json"
 )
 
 // This file owns what cache shows: the hottest prefixes of each model's cache.
@@ -45,17 +43,12 @@ type Caches struct {
 
 // Cache asks the daemon and returns its answer byte for byte.
 func (c *Client) Cache(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
-	defer cancel()
-	return c.get(ctx, "/v1/cache")
+	return fetch(ctx, c, "/v1/cache", ParseCaches)
 }
 
 // ParseCaches reads an answer of GET /v1/cache.
-func ParseCaches(text []byte) (c Caches, err error) {
-	if err := json.Unmarshal(text, &c); err != nil {
-		return c, fmt.Errorf("the server's caches: %w", err)
-	}
-	return c, nil
+func ParseCaches(text []byte) (Caches, error) {
+	return parseAnswer[Caches](text, "caches", '[')
 }
 
 // Print writes a line and a table for each cache, the hottest prefix first.

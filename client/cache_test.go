@@ -58,7 +58,9 @@ func TestLoadAndUnload(t *testing.T) {
 		if strings.Contains(r.URL.Path, "bad") {
 			w.WriteHeader(500)
 			io.WriteString(w, `{"error":{"message":"cut short"}}`)
+			return
 		}
+		io.WriteString(w, `{"name":"a","state":"ready"}`)
 	})
 	ctx := context.Background()
 	if err := c.Load(ctx, "a/b c?"); err != nil {

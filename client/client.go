@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,27 +77,24 @@ func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, e
 	return c.do(req)
 }
 
-// get returns a whole answer.
-func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+// get returns the answer's body, which the caller closes.
+func (c *Client) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return io.ReadAll(body)
+	return c.do(req)
 }
 
 func (c *Client) do(req *http.Request) (io.ReadCloser, error) {
 	for name, values := range c.Header {
 		req.Header[name] = values
 	}
-	answer, err := c.http.Do(req)
+	connected := false
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }}
+	answer, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(err, connected)
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
@@ -124,18 +122,25 @@ func statusError(answer *http.Response) *StatusError {
 	return e
 }
 
-// explain says what to do about a daemon that is not there.
-func (c *Client) explain(err error) error {
+// closedIdle is what net/http says, in an error that it does not export, of a connection closed before it was asked over.
+const closedIdle = "server closed idle connection"
+
+// explain says what to do about a daemon that is not there. Who was connected to, and neither kept silent nor hung up, has
+// sent what net/http can't read.
+func (c *Client) explain(err error, connected bool) error {
 	var untrusted trustError
+	var network net.Error
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), strings.Contains(err.Error(), closedIdle):
 		return fmt.Errorf("%s closed the connection before it answered: its log may say why", c.address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("you may not connect to %s: ask to be added to the group that owns it", c.address)
 	case errors.As(err, &untrusted):
 		return untrusted
+	case connected && !errors.Is(err, context.Canceled) && !(errors.As(err, &network) && network.Timeout()):
+		return c.notChimera("it is no HTTP")
 	}
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/go-json-experiment/json"
 )
 
 // This file owns what gpu shows: the daemon's view of the machine's GPUs, as a table.
@@ -44,17 +42,12 @@ type GPU struct {
 
 // GPU asks the daemon and returns its answer byte for byte.
 func (c *Client) GPU(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
-	defer cancel()
-	return c.get(ctx, "/v1/gpu")
+	return fetch(ctx, c, "/v1/gpu", ParseGPUs)
 }
 
 // ParseGPUs reads an answer of GET /v1/gpu.
-func ParseGPUs(text []byte) (g GPUs, err error) {
-	if err := json.Unmarshal(text, &g); err != nil {
-		return g, fmt.Errorf("the list of GPUs: %w", err)
-	}
-	return g, nil
+func ParseGPUs(text []byte) (GPUs, error) {
+	return parseAnswer[GPUs](text, "devices", '[')
 }
 
 // Print writes one line a GPU, with a dash for what it does not have.

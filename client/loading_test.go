@@ -166,7 +166,7 @@ func TestLoadingFigures(t *testing.T) {
 	}
 	for text, want := range map[string]time.Duration{"3": 3 * time.Second, "-1": 0, "soon": 0, "Wed, 21 Oct 2026 07:28:00 GMT": 0, "99999999999": 0} {
 		after = text
-		_, err := c.get(context.Background(), "/v1/models")
+		err := c.Load(context.Background(), "m")
 		var refused *StatusError
 		if !errors.As(err, &refused) || refused.retryAfter != want {
 			t.Errorf("%s: %+v", text, refused)

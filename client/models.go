@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"io"
 	"net/url"
 )
 
@@ -21,7 +20,6 @@ func (c *Client) change(ctx context.Context, name, verb string) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	_, err = io.Copy(io.Discard, body)
+	_, err = readWhole(c, body, func(text []byte) (Model, error) { return parseAnswer[Model](text, "state", '"') })
 	return err
 }

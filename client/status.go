@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // This file owns what ps shows: models, load and memory.
@@ -96,19 +94,14 @@ type Status struct {
 // statusTime bounds the question: a daemon answers it without computing.
 const statusTime = 10 * time.Second
 
-// Status asks the daemon and returns its answer byte for byte. A server without /v1/status is no daemon of ours: an error.
+// Status asks the daemon and returns its answer byte for byte. Of a server that is no daemon of ours it is an error.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
-	defer cancel()
-	return c.get(ctx, "/v1/status")
+	return fetch(ctx, c, "/v1/status", ParseStatus)
 }
 
 // ParseStatus reads an answer of GET /v1/status.
-func ParseStatus(text []byte) (s Status, err error) {
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("the server's status: %w", err)
-	}
-	return s, nil
+func ParseStatus(text []byte) (Status, error) {
+	return parseAnswer[Status](text, "state", '"')
 }
 
 // Print writes the models as a table, and a line for each other thing there is to say.

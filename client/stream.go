@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -90,8 +89,8 @@ func (c *Client) Chat(ctx context.Context, messages []Message, o Options, yield 
 	}, yield)
 }
 
-// stream reads an answer. One with a finish_reason is whole, with or without [DONE]: not every server
-// sends it.
+// stream reads an answer. One with a finish_reason is whole, with or without [DONE], which not every server sends; one
+// without is not, whatever the server says behind it.
 func (c *Client) stream(ctx context.Context, path string, request any, yield func(string)) (s Stats, err error) {
 	began := time.Now()
 	body, err := c.whenLoaded(ctx, func() (io.ReadCloser, error) {
@@ -105,8 +104,8 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 	pieces := 0
 	err = events(body, func(data []byte) error {
 		var k chunk
-		if err := json.Unmarshal(data, &k); err != nil {
-			return fmt.Errorf("the server sent an event that is no JSON: %w", err)
+		if err := decode(data, &k); err != nil {
+			return c.notChimera(fmt.Errorf("of an event, %w", err))
 		}
 		if k.Error != nil {
 			return errors.New(k.Error.Message)
@@ -133,8 +132,11 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 	if s.Tokens == 0 {
 		s.Tokens = pieces
 	}
-	if errors.Is(err, errBrokeOff) && s.Finish != "" {
+	switch {
+	case errors.Is(err, errBrokeOff) && s.Finish != "":
 		err = nil
+	case err == nil && s.Finish == "":
+		err = errUnfinished
 	}
 	return s, err
 }
@@ -144,6 +146,9 @@ const maxEvent = 16 << 20
 
 // errBrokeOff ends an answer that the server did not.
 var errBrokeOff = errors.New("the answer broke off: the server closed the connection")
+
+// errUnfinished is an answer of which [DONE] says that it is the end, and nothing says why.
+var errUnfinished = errors.New("the answer broke off: the server says [DONE], but sent no finish_reason")
 
 // events calls f with the data of each server-sent event up to [DONE]. Lines may end in LF or CR LF, an
 // event's data may have several lines; comments and other fields say nothing to us.

@@ -47,7 +47,14 @@ var streams = []struct {
 	{"no [DONE] but a finish_reason", event(hel) + event(stop), "Hel", 1, "stop", ""},
 	{"nulls", event(`{"choices":[{"delta":{"content":null},"finish_reason":null}],"usage":null}`) + event(stop) + event("[DONE]"), "", 0, "stop", ""},
 	{"an error event", event(hel) + event(`{"error":{"message":"out of pages","code":500}}`) + event("[DONE]"), "Hel", 1, "", "out of pages"},
-	{"no JSON", event(hel) + event("{broken"), "Hel", 1, "", "no JSON"},
+	{"no JSON", event(hel) + event("{broken"), "Hel", 1, "", "no Chimera's: of an event, it is no JSON"},
+	{"a list", event(hel) + event("[]"), "Hel", 1, "", "of an event, it is a list, not an object"},
+	{"another shape", event(`{"choices":[{"delta":"x"}]}`), "", 0, "", "of an event, /choices/0/delta can't be a string"},
+	{"null and [DONE]", event("null") + event("[DONE]"), "", 0, "", "broke off: the server says [DONE]"},
+	{"null choices and [DONE]", event(`{"choices":null}`) + event(`{"choices":[null]}`) + event("[DONE]"), "", 0, "", "broke off: the server says [DONE]"},
+	{"[DONE] alone", event("[DONE]"), "", 0, "", "broke off: the server says [DONE]"},
+	{"text, [DONE] and no finish_reason", event(hel) + event(used) + event("[DONE]"), "Hel", 7, "", "broke off: the server says [DONE]"},
+	{"an empty finish_reason", event(`{"choices":[{"text":"Hi","finish_reason":""}]}`) + event("[DONE]"), "Hi", 1, "", "broke off: the server says [DONE]"},
 	{"dies between events", event(hel), "Hel", 1, "", "broke off"},
 	{"dies within an event", event(hel) + "data: {\"choi", "Hel", 1, "", "broke off"},
 	{"says nothing", "", "", 0, "", "broke off"},
@@ -118,7 +125,7 @@ func TestRequests(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		path, body = r.URL.Path, string(b)
-		io.WriteString(w, event("[DONE]"))
+		io.WriteString(w, event(stop)+event("[DONE]"))
 	})
 	n, temperature, seed := 5, 0.0, jsontext.Value("18446744073709551615")
 	for _, r := range []struct {

@@ -132,6 +132,7 @@ func TestExitCodes(t *testing.T) {
 		{"bench engine", 2, `"model" not set`}, {"bench engine --model " + none, 3, "no such file"}, {"bench engine --model " + bad, 3, bad}, {"bench engine --model x --rounds 0", 2, "--rounds"},
 		{"bench engine --model x --rows 8,+4", 2, `--rows: "+4": use R or R+P`}, {"bench engine --model x --rows 8+0", 2, `--rows: "8+0"`}, {"bench engine --model x --rows 0", 2, "--rows"}, {"bench engine --model x --rows 9999999999999999999", 2, "--rows"}, {"bench engine --model x --rows 16384+1", 2, "--rows"},
 		{"bench engine --model x --mix 8,128,64", 2, "--mix \"8,128,64\": use serve:"}, {"bench engine --model x --mix serve:0,1,1", 2, "--mix"}, {"bench engine --model x --mix serve:8,128", 2, "--mix"}, {"bench engine --model x --mix serve:8,128,x", 2, "--mix"}, {"bench engine --model x --mix serve:16384,128,1", 2, "--mix"},
+		{"run x --server=", 2, "--server is empty"}, {"chat --server=", 2, "--server is empty"}, {"ps --server=", 2, "--server is empty"}, {"gpu --server=", 2, "--server is empty"}, {"bench --server=", 2, "--server is empty"},
 		{"ps --server 127.0.0.1:1", 1, "no daemon answers at"}, {"gpu --server " + nobody, 1, "no daemon answers at " + nobody}, {"gpu --local", 0, ""}, {"gpu --local --json", 0, ""},
 		{"gpu --local --server x", 2, "[local server]"}, {"gpu extra", 2, "extra"}, {"version extra", 2, "extra"},
 	} {
@@ -272,7 +273,9 @@ func fakeServer(t *testing.T) *httptest.Server {
 		case "/v1/models/a/b c/load", "/v1/models/echo/unload":
 			if r.Method != "POST" || !strings.Contains("/v1/models/a%2Fb%20c/load /v1/models/echo/unload", r.URL.EscapedPath()) {
 				http.Error(w, "bad", 400)
+				return
 			}
+			io.WriteString(w, `{"name":"echo","state":"ready"}`)
 		case "/v1/models/other/load":
 			w.WriteHeader(403)
 			io.WriteString(w, `{"error":{"message":"for root alone"}}`)

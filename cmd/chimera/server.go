@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +27,9 @@ func server(c *cobra.Command, flag string) (*client.Client, error) {
 	}
 	if value := os.Getenv(serverVariable); value != "" && !c.Flags().Changed("server") {
 		flag = value
+	}
+	if strings.TrimSpace(flag) == "" {
+		return nil, usageError{errors.New("--server is empty: name a socket's path, PORT, HOST:PORT or URL, or leave it out")}
 	}
 	return client.New(flag), nil
 }
