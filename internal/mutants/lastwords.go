@@ -14,4 +14,28 @@ var lastWords = []mutant{
 		name: "every-key-has-a-scheme", file: "api/call.go", pkg: "api", tests: []string{"TestTenantsOfOneKey"},
 		old: "ok && name == fasthttp.HeaderAuthorization {", new: "ok {",
 	},
+	{
+		name: "second-signal-waits-for-answers", file: "daemon/start.go", pkg: "daemon", tests: []string{"TestSecondSignalLeavesTheLastWord"},
+		old: "cut(errAskedTwice)", new: "_ = cut",
+	},
+	{
+		name: "second-signal-is-no-failure", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestSecondSignalLeavesTheLastWord"},
+		old: "cmp.Or(s.gpus.last(err), s.inHurry())", new: "cmp.Or(s.gpus.last(err))",
+	},
+	{
+		name: "second-signal-leaves-no-last-word", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
+		old: "case <-time.After(lastWordTime):", new: "default:",
+	},
+	{
+		name: "second-signal-kills-nothing-that-hangs", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
+		old: "		kill()\n", new: "",
+	},
+	{
+		name: "what-has-ended-is-killed", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestWhatHasEndedIsNotKilled"},
+		old: "	case <-ended:\n", new: "",
+	},
+	{
+		name: "one-ask-counts-twice", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
+		old: "for time.Since(s.asked) < oneAsk {", new: "for false {",
+	},
 }
