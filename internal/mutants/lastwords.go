@@ -38,4 +38,16 @@ var lastWords = []mutant{
 		name: "one-ask-counts-twice", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
 		old: "for time.Since(s.asked) < oneAsk {", new: "for false {",
 	},
+	{
+		name: "too-large-bodies-wait", file: "socket/early.go", pkg: "socket", tests: []string{"TestPromisedTooMuchIsRefusedAtOnce"},
+		old: "			h.SetContentLength(0)\n", new: "",
+	},
+	{
+		name: "too-large-bodies-asked-for", file: "socket/early.go", pkg: "socket", tests: []string{"TestPromisedTooMuchIsRefusedAtOnce"},
+		old: "			h.Del(fasthttp.HeaderExpect)\n", new: "",
+	},
+	{
+		name: "requests-read-from-bodies", file: "socket/early.go", pkg: "socket", tests: []string{"TestPromisedTooMuchIsRefusedAtOnce"},
+		old: "		ctx.SetConnectionClose()\n", new: "",
+	},
 }
