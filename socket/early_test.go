@@ -24,7 +24,11 @@ func TestPromisedTooMuchIsRefusedAtOnce(t *testing.T) {
 				conn := f.dial(t, network)
 				handled, began := f.handled.Load(), time.Now()
 				send(t, conn, "POST /unread HTTP/1.1\r\nHost: x\r\n"+c.head+"content-length: 1048577\r\n\r\n"+c.sent)
-				a := answer(t, bufio.NewReader(conn))
+				r := bufio.NewReader(conn)
+				if first, err := r.Peek(len("HTTP/1.1 413")); string(first) != "HTTP/1.1 413" { // answer passes over a 100
+					t.Errorf("%s: %q %v", network, first, err)
+				}
+				a := answer(t, r)
 				if a.StatusCode() != 413 || !a.ConnectionClose() || time.Since(began) > time.Second {
 					t.Errorf("%s: status %d, closed %t, after %v", network, a.StatusCode(), a.ConnectionClose(), time.Since(began))
 				}
