@@ -66,7 +66,8 @@ func (c *call) context() context.Context {
 }
 
 // salt is whom a request's pages may be shared with: nobody learns from cached_tokens, or from the time that a prompt takes,
-// what another asked. Over TCP an API key stands for somebody, and all that have none for one.
+// what another asked. Over TCP an API key stands for somebody, and all that have none for one. A key is the same however its
+// scheme is written (RFC 9110, section 11.1: without regard to case), as it is for the tenants.
 func (c *call) salt() string {
 	if !c.server.IsolateTenants {
 		return ""
@@ -76,9 +77,21 @@ func (c *call) salt() string {
 		who = fmt.Sprintf("uid %d", c.peer.UID)
 	}
 	for _, name := range keyHeaders {
-		who += fmt.Sprintf(" %q", c.Request.Header.PeekAll(name))
+		values := c.Request.Header.PeekAll(name)
+		for i, value := range values {
+			if token, ok := bearer(string(value)); ok && name == fasthttp.HeaderAuthorization {
+				values[i] = []byte("Bearer " + token)
+			}
+		}
+		who += fmt.Sprintf(" %q", values)
 	}
 	return who
+}
+
+// bearer is the token of an Authorization line of that scheme (RFC 6750, section 2.1).
+func bearer(line string) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(line, " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
 // keyHeaders are where clients send their key: OpenAI's, Anthropic's and Azure's.
@@ -89,8 +102,8 @@ func (c *call) key() string {
 	for _, name := range keyHeaders {
 		value := string(c.Request.Header.Peek(name))
 		if name == fasthttp.HeaderAuthorization {
-			scheme, token, _ := strings.Cut(value, " ")
-			if !strings.EqualFold(scheme, "Bearer") {
+			token, ok := bearer(value)
+			if !ok {
 				continue
 			}
 			value = token

@@ -71,6 +71,38 @@ func TestTenants(t *testing.T) {
 	}
 }
 
+// A key is one tenant's however its scheme is written; what is another key, scheme or line is another's.
+func TestTenantsOfOneKey(t *testing.T) {
+	h := newBench(t, letters)
+	h.IsolateTenants = true
+	engine := &asked{Engine: h.model.Engine}
+	h.model.Engine = engine
+	tenant := func(name, value string) string {
+		h.from(Peer{}, Sites{})
+		engine.tenants = nil
+		if r := h.do("POST", textPath, "{"+soundBodies[textPath]+"}", name, value); r.status != 200 || len(engine.tenants) != 1 {
+			t.Fatalf("%s: %s: status %d, tenants %q: %s", name, value, r.status, engine.tenants, r.body)
+		}
+		return engine.tenants[0]
+	}
+	want := tenant("Authorization", "Bearer aB")
+	for _, same := range []string{"bearer aB", "BEARER aB", "Bearer  aB"} {
+		if got := tenant("Authorization", same); got != want {
+			t.Errorf("%q: %q, want %q", same, got, want)
+		}
+	}
+	for _, other := range [][2]string{
+		{"Authorization", "Bearer ab"}, {"Authorization", "Basic aB"}, {"Authorization", "aB"}, {"Authorization", "Bearer"}, {"X-Api-Key", "aB"}, {"X-Api-Key", "Bearer aB"},
+	} {
+		if got := tenant(other[0], other[1]); got == want {
+			t.Errorf("%q shares %q", other, got)
+		}
+	}
+	if tenant("X-Api-Key", "bearer aB") == tenant("X-Api-Key", "Bearer aB") {
+		t.Error("a key of another line has no scheme")
+	}
+}
+
 // A client's own name for its request is kept if it can stand in a log line and a header.
 func TestRequestIDs(t *testing.T) {
 	h := newBench(t, letters)

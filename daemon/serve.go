@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ type server struct {
 	tcp       net.Addr
 	unix      string           // path of the Unix socket, as clients reach it
 	terminate <-chan os.Signal // SIGTERM and SIGINT
-	asked     int              // how many of those have been taken
+	asked     time.Time        // when the first of those was taken
+	hurried   chan struct{}    // closed when there was a second; of the end
 	stops     []func()         // in the order of starting
 }
 
@@ -63,15 +65,18 @@ func Serve(ctx context.Context, c Config, reload func() (Config, error), out, lo
 }
 
 // end stops what runs. Whatever began it, a signal or a fault, the way out is the same: requests go on for drainTime, a
-// GPU's verdict may cut them off, a second signal ends the process at once, and so does a stop that hangs.
+// GPU's verdict or a second signal cuts them off, and what hangs then ends with the process.
 func (s *server) end(cause error) error {
-	go killWhenAskedTwice(s.terminate, s.asked, func() { os.Exit(max(1, ExitCode(s.gpus.last(cause)))) })
+	s.hurried = make(chan struct{})
+	ended := make(chan struct{})
+	defer close(ended)
+	go s.hearSecond(ended, func() { os.Exit(max(1, ExitCode(s.gpus.last(cause)))) })
 	err := s.gpus.why(cause)
 	s.gpus.leaveNow()
 	stopped := lastResort(err, os.Exit)
 	s.stop()
 	stopped()
-	return s.gpus.last(err)
+	return cmp.Or(s.gpus.last(err), s.inHurry())
 }
 
 // run starts the parts and lives until there is a reason to end.
@@ -151,18 +156,8 @@ func (s *server) wait(ctx context.Context, hangup <-chan os.Signal) error {
 			s.reloadConfig()
 		case sig := <-s.terminate:
 			slog.Info("stopping", "signal", sig.String())
-			s.asked++
+			s.asked = time.Now()
 			return nil
 		}
 	}
-}
-
-// killWhenAskedTwice ends the process at once when the administrator has asked twice, of which so many times already. Who
-// asks once while the daemon drains for its GPU's sake gets what is under way.
-func killWhenAskedTwice(terminate <-chan os.Signal, asked int, kill func()) {
-	for ; asked < 1; asked++ {
-		slog.Info("stopping already: a second signal ends it at once", "signal", (<-terminate).String())
-	}
-	slog.Error("killed while draining", "signal", (<-terminate).String())
-	kill()
 }

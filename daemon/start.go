@@ -109,7 +109,7 @@ func (s *server) unlessTerminated(part func() error) error {
 		return err
 	case sig := <-s.terminate:
 		slog.Info("stopped while loading", "signal", sig.String())
-		s.asked++
+		s.asked = time.Now()
 		return errTerminated
 	}
 }
@@ -136,14 +136,23 @@ func (s *server) startHTTP() (err error) {
 	return nil
 }
 
-// shutdownHTTP lets requests end for drainTime: nothing new is admitted, what holds a model goes on.
+// shutdownHTTP lets requests end for drainTime, or until the administrator asks again: nothing new is admitted, what holds a model
+// goes on.
 func (s *server) shutdownHTTP() {
 	systemd.Stopping()
 	if s.models.refuseAll() {
 		slog.Info("draining", "at_most", drainTime.String())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	limit, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	ctx, cut := context.WithCancelCause(limit)
+	go func() {
+		select {
+		case <-s.hurried:
+			cut(errAskedTwice)
+		case <-ctx.Done():
+		}
+	}()
 	if err := s.http.Shutdown(ctx); err != nil {
 		slog.Warn("requests were cut off", "cause", err)
 	}

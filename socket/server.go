@@ -45,8 +45,10 @@ var ErrHead = errors.New("bad request head")
 type Config struct {
 	Handler fasthttp.RequestHandler // one that answers HTTP/1.0 with a stream gives its length: chunks are none of it
 	// Refuse answers requests that reach no handler, with the status and the reason.
-	Refuse  func(ctx *fasthttp.RequestCtx, status int, reason string)
-	MaxBody int // bytes that are buffered at most; handlers read larger bodies as a stream, with their own limit
+	Refuse func(ctx *fasthttp.RequestCtx, status int, reason string)
+	// MaxBody is how many bytes are buffered at most. Of a body that promises more the handler gets nothing but its length in the head; one
+	// of unknown length it reads as a stream, with its own limit.
+	MaxBody int
 	// Stopped is why the contexts of requests end that Shutdown cuts off (context.Cause). That of a request whose client went
 	// is context.Canceled.
 	Stopped error
@@ -76,7 +78,7 @@ func newServer(c Config, l limits) (*Server, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s.ctx, s.cut = ctx, func() { cancel(c.Stopped) }
 	s.http = &fasthttp.Server{
-		Handler: s.guard(c), ErrorHandler: refusal(c), Name: "chimera",
+		Handler: s.guard(c), ErrorHandler: refusal(c), HeaderReceived: leaveUnread(c.MaxBody), Name: "chimera",
 		StreamRequestBody: true, ReduceMemoryUsage: true, DisablePreParseMultipartForm: true,
 		MaxRequestBodySize: c.MaxBody, ReadBufferSize: headBytes, ReadTimeout: l.read, IdleTimeout: l.idle,
 		Concurrency: l.connections, MaxIdleWorkerDuration: idleWorker, CloseOnShutdown: true, Logger: quiet{},
@@ -100,6 +102,7 @@ func (s *Server) guard(c Config) fasthttp.RequestHandler {
 			ctx.SetConnectionClose() // where the next request begins can't be known
 			return
 		}
+		showUnread(ctx)
 		ctx.SetUserValue(serverKey, s)
 		c.Handler(ctx)
 	}

@@ -219,14 +219,38 @@ func contextFixture(t *testing.T) string {
 	return ""
 }
 
-// The second SIGTERM ends the daemon at once, with a failure.
-func TestSecondTerminateKills(t *testing.T) {
-	p := startProcess(t, chimera("serve", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--threads", "1", "--ctx", "8192", "--model", contextFixture(t)))
-	longStream(t, p, 8000)
+// The second SIGTERM ends the daemon at once, with a failure. What runs has its last word before; what comes at once behind the first
+// is no second.
+func TestSecondTerminateCutsOff(t *testing.T) {
+	p := startProcess(t, chimera("serve", "--socket", filepath.Join(t.TempDir(), "c.sock"), "--http", "0", "--threads", "1", "--ctx", "8192", "--model", contextFixture(t)))
+	stream, _ := longStream(t, p, 8000)
+	whole := make(chan string, 1)
+	go func() {
+		code, text := p.status(t, `{"prompt":[1,2,3],"max_tokens":8000,"ignore_eos":true}`)
+		whole <- fmt.Sprint(code, " ", text)
+	}()
+	time.Sleep(200 * time.Millisecond) // until it runs, too
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.log.wait(t, "msg=draining", 1)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	time.Sleep(1200 * time.Millisecond)
+	if strings.Contains(p.log.String(), "killed while draining") {
+		t.Error("two signals within a moment are taken for two")
+	}
 	began := time.Now()
 	p.cmd.Process.Signal(syscall.SIGTERM)
+	last := ""
+	for stream.Scan() {
+		if strings.HasPrefix(stream.Text(), "data: ") {
+			last = stream.Text()
+		}
+	}
+	if !strings.Contains(last, "shutting_down") {
+		t.Errorf("the stream's last event: %q", last)
+	}
+	if w := <-whole; !strings.HasPrefix(w, "503 ") || !strings.Contains(w, "shutting_down") {
+		t.Errorf("the whole answer: %q", w)
+	}
 	if code := p.exit(t); code != 1 || time.Since(began) > 5*time.Second || !strings.Contains(p.log.String(), "killed while draining") {
 		t.Errorf("exit %d after %v\n%s", code, time.Since(began), p.log)
 	}

@@ -34,8 +34,8 @@ var gpuList = []mutant{
 		old: "c.leaving = true\n\tif c.order != nil", new: "c.leaving = true\n\tif false && c.order != nil",
 	},
 	{
-		name: "second-signal-unheard", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
-		old: "for ; asked < 1; asked++ {", new: "for ; asked < 2; asked++ {",
+		name: "second-signal-unheard", file: "daemon/signal.go", pkg: "daemon", tests: []string{"TestAskedTwice"},
+		old: "	close(s.hurried)\n", new: "",
 	},
 	{
 		name: "last-resort-for-gpus-alone", file: "daemon/gpu.go", pkg: "daemon", tests: []string{"TestLastResort"},
