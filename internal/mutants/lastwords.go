@@ -15,7 +15,7 @@ var lastWords = []mutant{
 		old: "ok && name == fasthttp.HeaderAuthorization {", new: "ok {",
 	},
 	{
-		name: "second-signal-waits-for-answers", file: "daemon/start.go", pkg: "daemon", tests: []string{"TestSecondSignalLeavesTheLastWord"},
+		name: "second-signal-waits-for-answers", file: "daemon/start.go", pkg: "cmd/chimera", tests: []string{"TestSecondTerminateCutsOff"},
 		old: "cut(errAskedTwice)", new: "_ = cut",
 	},
 	{
