@@ -15,10 +15,6 @@ var lastWords = []mutant{
 		old: "ok && name == fasthttp.HeaderAuthorization {", new: "ok {",
 	},
 	{
-		name: "second-signal-waits-for-answers", file: "daemon/start.go", pkg: "cmd/chimera", tests: []string{"TestSecondTerminateCutsOff"},
-		old: "cut(errAskedTwice)", new: "_ = cut",
-	},
-	{
 		name: "second-signal-is-no-failure", file: "daemon/serve.go", pkg: "daemon", tests: []string{"TestSecondSignalLeavesTheLastWord"},
 		old: "cmp.Or(s.gpus.last(err), s.inHurry())", new: "cmp.Or(s.gpus.last(err))",
 	},
