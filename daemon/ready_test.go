@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,11 +40,10 @@ func gated(t *testing.T) (p probe, gate chan struct{}, stop context.CancelFunc) 
 // ask submits n requests, and waits until the loop has taken as many as it runs at a time.
 func (p probe) ask(t *testing.T, n int) {
 	t.Helper()
-	for range n {
-		_, err := p.loop.Submit(context.Background(), scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 60, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
-		if err != nil {
-			t.Fatal(err)
-		}
+	// At once: a step that began with the first alone would wait for its gate.
+	r := scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 60, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}
+	if _, err := p.loop.SubmitGroup(context.Background(), slices.Repeat([]scheduler.Request{r}, n)); err != nil {
+		t.Fatal(err)
 	}
 	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Running < min(n, 2); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

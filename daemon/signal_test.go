@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,14 +21,14 @@ func TestAskedTwice(t *testing.T) {
 	for _, asked := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			slog.SetDefault(slog.New(slog.DiscardHandler))
-			terminate, killed := make(chan os.Signal, 2), false
+			terminate, killed := make(chan os.Signal, 2), atomic.Bool{}
 			s := &server{terminate: terminate, hurried: make(chan struct{})}
 			if asked {
 				s.asked = time.Now()
 			} else {
 				time.Sleep(time.Minute)
 			}
-			go s.hearSecond(nil, func() { killed = true })
+			go s.hearSecond(nil, func() { killed.Store(true) })
 			ask := func() {
 				terminate <- syscall.SIGTERM
 				synctest.Wait()
@@ -43,11 +44,11 @@ func TestAskedTwice(t *testing.T) {
 				t.Error("what came at once behind the first is taken for a second")
 			}
 			time.Sleep(time.Millisecond)
-			if ask(); !errors.Is(s.inHurry(), errAskedTwice) || killed {
-				t.Errorf("after the second: %v, killed at once: %t", s.inHurry(), killed)
+			if ask(); !errors.Is(s.inHurry(), errAskedTwice) || killed.Load() {
+				t.Errorf("after the second: %v, killed at once: %t", s.inHurry(), killed.Load())
 			}
 			time.Sleep(lastWordTime)
-			if synctest.Wait(); !killed {
+			if synctest.Wait(); !killed.Load() {
 				t.Error("what hangs is not killed")
 			}
 		})

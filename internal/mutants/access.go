@@ -79,7 +79,7 @@ var access = []mutant{
 	},
 	{
 		name: "basic-is-a-key", file: "api/call.go", pkg: "api", tests: []string{"TestKeys"},
-		old: "!strings.EqualFold(scheme, \"Bearer\")", new: "scheme == \"\"",
+		old: "			if !ok {\n", new: "			if !ok && token == \"\" {\n",
 	},
 	{
 		name: "tenant-untold", file: "api/generate.go", pkg: "api", tests: []string{"TestUrgencyHeaders"},

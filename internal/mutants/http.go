@@ -163,7 +163,7 @@ var edge = []mutant{
 	},
 	{
 		name: "one-tenant-for-all-keys", file: "api/call.go", pkg: "api", tests: []string{"TestTenants"},
-		old: "		who += fmt.Sprintf(\" %q\", c.Request.Header.PeekAll(name))\n", new: "		_ = name\n",
+		old: "		who += fmt.Sprintf(\" %q\", values)\n", new: "		_ = name\n",
 	},
 	{
 		name: "squatted-folder", file: "paths/trust.go", pkg: "paths", tests: []string{"TestCheckSocket"},
