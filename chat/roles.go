@@ -76,7 +76,10 @@ func (t *Template) renderAll(vars *jinja.Dict, messages []*jinja.Dict) (jinja.Re
 	if rendered.Text == "" {
 		return rendered, &TemplateError{errors.New("it renders nothing for this conversation")}
 	}
-	return rendered, t.checkKept(vars, messages, strange, rendered)
+	if err := t.checkKept(vars, messages, strange, rendered); err != nil {
+		return rendered, err
+	}
+	return rendered, t.checkAnswers(vars, messages, strange, rendered.Text)
 }
 
 // renderRoles also tells which messages became the user's.
