@@ -195,6 +195,22 @@ func written(t *testing.T) (path string, raw []byte, rows []row) {
 	return path, raw, rows
 }
 
+// A table that is gone, or lacks a column, is damage like any other.
+func TestTablesThatAreNotThere(t *testing.T) {
+	for name, change := range map[string]string{"a table": "DROP TABLE scores", "a column": "ALTER TABLE receipts DROP COLUMN escalated_from"} {
+		t.Run(name, func(t *testing.T) {
+			path, _, _ := written(t)
+			db := connect(path)
+			_, err := db.Exec(change)
+			must(t, errors.Join(err, db.Close()))
+			var d *DamagedError
+			if _, err := Open(path, Options{Log: quiet}); !errors.As(err, &d) || d.Path != path {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // A file that is cut off anywhere is an error that names it.
 func TestTruncatedAnywhere(t *testing.T) {
 	_, raw, _ := written(t)

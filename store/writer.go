@@ -88,9 +88,11 @@ func (w *writer) learnAll(ctx context.Context) error {
 // learn prepares what a table's rows are written with.
 func (w *writer) learn(ctx context.Context, r record) (err error) {
 	t := r.table()
-	if w.inserts[t], err = w.c.PrepareContext(ctx, insertion(r)); err != nil {
+	insert, err := w.c.PrepareContext(ctx, insertion(r))
+	if err != nil {
 		return err
 	}
+	w.inserts[t] = insert
 	// Both are asked, since neither has a checksum: a number that is too small would have all rows refused.
 	last := fmt.Sprintf("SELECT max(coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = '%[1]s'), 0), coalesce((SELECT max(id) FROM %[1]s), 0))", t)
 	var n int64
