@@ -169,7 +169,10 @@ func soakSpoilt(c *soakClient, r soakRequest, random *rand.Rand) (done bool, err
 	}
 	defer m.spoil.Unlock()
 	defer func() {
-		err = errors.Join(err, os.WriteFile(m.files[soakFragile], m.whole, 0o600), m.change(soakFragile, "load"))
+		err = errors.Join(err, os.WriteFile(m.files[soakFragile], m.whole, 0o600))
+		if m.change(soakFragile, "load") != nil { // it may have joined a load that a request began before the file was whole
+			err = errors.Join(err, m.change(soakFragile, "load"))
+		}
 	}()
 	err = os.Truncate(m.files[soakFragile], random.Int64N(int64(len(m.whole)-100)))
 	if err = errors.Join(err, m.change(soakFragile, "unload")); err != nil {
