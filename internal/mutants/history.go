@@ -116,4 +116,8 @@ var history = []mutant{
 		name: "history-through-a-link", file: "store/place.go", pkg: "store", tests: []string{"TestPlacesThatAreRefused"},
 		old: "unix.O_NOFOLLOW|", new: "",
 	},
+	{
+		name: "tables-that-are-gone-are-no-damage", file: "store/writer.go", pkg: "store", tests: []string{"TestTablesThatAreNotThere"},
+		old: "			return &DamagedError{w.store.path, err}\n", new: "			return err\n",
+	},
 }
