@@ -83,9 +83,16 @@ race: tools-check ## the tests of concurrent packages under the race detector
 	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine ./store ./cgo
 	go test -race -short -timeout 20m -run 'Neighbours|Beside|Undisturbed' ./cgo/cgotest
 
-asan: tools-check ## the C code under the address and undefined-behaviour sanitizers
-	CGO_CFLAGS="-g -O1 -Wno-maybe-uninitialized -fno-var-tracking-assignments -fno-omit-frame-pointer" go test -tags unoptimised -asan -timeout 60m ./cgo/...
-	CGO_CFLAGS="-g -O1 -Wno-maybe-uninitialized -fno-var-tracking-assignments -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -tags unoptimised -timeout 60m ./cgo/...
+# Two runs that know nothing of each other, so that make -j2 takes half the time: the slowest tests are on one thread.
+asan: asan-address asan-undefined ## the C code under the address and undefined-behaviour sanitizers (-j2: both at once)
+
+SANITIZED = -g -O1 -Wno-maybe-uninitialized -fno-var-tracking-assignments
+
+asan-address: tools-check
+	CGO_CFLAGS="$(SANITIZED) -fno-omit-frame-pointer" go test -tags unoptimised -asan -timeout 60m ./cgo/...
+
+asan-undefined: tools-check
+	CGO_CFLAGS="$(SANITIZED) -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" go test -tags unoptimised -timeout 60m ./cgo/...
 
 fuzz: tools-check ## each fuzz target for FUZZTIME
 	@grep -o '^func Fuzz[A-Za-z0-9]*' */*_test.go */*/*_test.go | while IFS=: read -r file name; do \
@@ -141,4 +148,4 @@ policy-tables: ## the tables of docs/POLICY.md anew, by the simulator
 clean: ## remove what was built
 	rm -rf bin $(VENV) $(TOOLS)
 
-.PHONY: soak bench-serve bench-models bench-peer help tools-check build model demo deps test test-conformance race asan fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
+.PHONY: soak bench-serve bench-models bench-peer help tools-check build model demo deps test test-conformance race asan asan-address asan-undefined fuzz mutants lint bench policy-tables clean cuda cuda-kernels cuda-env test-cuda race-cuda asan-cuda lint-cuda gpu-check
