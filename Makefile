@@ -122,7 +122,7 @@ bench: build model ## speed on the model; PEER=folder with llama-bench and llama
 	$(PEERS) -model $(SMOLLM2) -rows engine,unique-1,unique-8
 
 # A variable of their own: within or, commas would part them.
-SERVE_ROWS = unique-8,unique-32,repeated-8,repeated-32,shared,long,overload,tenants,models
+SERVE_ROWS = unique-8,unique-32,repeated-8,repeated-32,started-8,started-32,shared,long,overload,tenants,models
 bench-serve: build model ## serving under load, beside PEER=folder with llama-server and llama-bench (ROUNDS=3, ROWS=list of some)
 	$(PEERS) -model $(SMOLLM2) -rows $(or $(ROWS),$(SERVE_ROWS))
 

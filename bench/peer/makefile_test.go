@@ -12,7 +12,7 @@ import (
 func TestMakefileNamesRows(t *testing.T) {
 	for target, want := range map[string][]string{
 		"bench":       {"engine", "unique-1", "unique-8"},
-		"bench-serve": {"unique-8", "unique-32", "repeated-8", "repeated-32", "shared", "long", "overload", "tenants", "models"},
+		"bench-serve": {"unique-8", "unique-32", "repeated-8", "repeated-32", "started-8", "started-32", "shared", "long", "overload", "tenants", "models"},
 	} {
 		out, err := exec.Command("make", "-C", "../..", "-n", target).CombinedOutput()
 		if err != nil {

@@ -53,7 +53,7 @@ var rows = []row{
 	{name: "engine", about: "engine alone", steps: steps{prompt: 512, generate: answerTokens}},
 	batch(8), batch(32),
 	{name: "prompt-4096", about: "engine alone", steps: steps{prompt: 4096}},
-	unique(1), unique(8), unique(32), repeated(8), repeated(32),
+	unique(1), unique(8), unique(32), repeated(8), repeated(32), started(8), started(32),
 	{name: "shared", about: "512 shared words and 32 of the user, idle", clients: 1, context: 1024, measure: shared},
 	{name: "long", about: "8 clients beside prompts of 4,000 words", alone: true, measure: long}, // half an hour of the peer
 	{name: "overload", about: "arrivals at 10x the capacity", alone: true, measure: overload},
@@ -85,14 +85,31 @@ func unique(clients int) row {
 func repeated(clients int) row {
 	return row{name: fmt.Sprintf("repeated-%d", clients), about: plural(clients) + ", 3 prompts in turn", clients: clients, context: shortContext,
 		measure: func(ctx context.Context, x *server, seed uint64) (figures, error) {
-			l := x.standard(clients, seed)
-			l.Repeat = 3
-			r, err := x.run(ctx, l)
-			if err != nil {
-				return nil, err
-			}
-			return seen(r), nil
+			return x.repeat(ctx, x.standard(clients, seed))
 		}}
+}
+
+// startedWaves are enough that the first prompt of each client is less than the slowest twentieth of the requests.
+const startedWaves = 25
+
+// started counts from a server's first request on: each prompt has to be computed, once or as often as there are places for it.
+func started(clients int) row {
+	return row{name: fmt.Sprintf("started-%d", clients), about: plural(clients) + ", 3 prompts in turn, from the start on", clients: clients, context: shortContext,
+		measure: func(ctx context.Context, x *server, seed uint64) (figures, error) {
+			l := x.standard(clients, seed)
+			l.Requests, l.WarmUp = clients*startedWaves, 0
+			return x.repeat(ctx, l)
+		}}
+}
+
+// repeat sends a load whose prompts are three, in turn.
+func (x *server) repeat(ctx context.Context, l bench.Load) (figures, error) {
+	l.Repeat = 3
+	r, err := x.run(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return seen(r), nil
 }
 
 func plural(clients int) string {
