@@ -14,6 +14,7 @@ type Compute struct {
 	Backend        string `json:"backend"`
 	ISA            string `json:"isa,omitempty"`
 	KVType         string `json:"kv_type"`
+	Tier           string `json:"tier,omitempty"` // what the weights were made into; source: as their file has them
 	Threads        int    `json:"threads"`
 	ThreadsBoundBy string `json:"threads_bound_by"` // the machine, affinity, the control group's quota or the setting
 }

@@ -85,7 +85,7 @@ func (p *packing) run(g *gate, threads int) error {
 				if i >= len(p.Pieces) {
 					return
 				}
-				if err := g.run(func() error { return p.chunk(i, g.serving()) }); err != nil {
+				if err := p.piece(i, g); err != nil {
 					next.Store(int64(len(p.Pieces)))
 					errs <- err
 					return
@@ -98,14 +98,32 @@ func (p *packing) run(g *gate, threads int) error {
 	return <-errs
 }
 
-// chunk reads piece i and packs it, beside steps or alone.
-func (p *packing) chunk(i int, besideSteps bool) error {
+// piece reads piece i and packs it, in one chunk; where reading computes, in as many as it takes.
+func (p *packing) piece(i int, g *gate) error {
 	buffer := <-p.staging
 	defer func() { p.staging <- buffer }()
-	rows, err := p.Read(i, buffer)
+	if !p.Computes(i) {
+		return g.run(func() error {
+			rows, err := p.Read(i, buffer)
+			if err != nil {
+				return err
+			}
+			p.put(i, rows, g.serving())
+			return nil
+		})
+	}
+	rows, err := p.ReadParts(i, buffer, g.run)
 	if err != nil {
 		return err
 	}
+	return g.run(func() error {
+		p.put(i, rows, g.serving())
+		return nil
+	})
+}
+
+// put packs the rows of piece i, beside steps or alone.
+func (p *packing) put(i int, rows []byte, besideSteps bool) {
 	piece := p.Pieces[i]
 	if besideSteps {
 		p.touch(piece)
@@ -114,7 +132,7 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 	source, rowBytes := (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(rows))), C.int64_t(t.RowBytes)
 	if to.plain == nil {
 		C.pack_groups(&to.matrix, source, rowBytes, C.int(piece.First/group), C.int(padded(piece.Rows)/group))
-		return nil
+		return
 	}
 	from, end := p.Part(piece.Weight)
 	values := make([]float32, t.Cols)
@@ -122,7 +140,6 @@ func (p *packing) chunk(i int, besideSteps bool) error {
 		C.plain_row(C.uint32_t(t.Type), (*C.uint8_t)(unsafe.Pointer(&rows[row*t.RowBytes])), C.int(t.Cols), floats(values))
 		copy(to.plain[(piece.First+row)*(end-from):], values[from:end])
 	}
-	return nil
 }
 
 // touch has the memory given that a piece is packed into. Plain weights are too small to matter.

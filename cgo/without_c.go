@@ -46,3 +46,6 @@ func (*Backend) Close() error { return nil }
 
 // HasISA returns false.
 func HasISA(string) bool { return false }
+
+// Quantise returns an error.
+func Quantise([]byte, engine.DType, []float32, int, []float32) error { return errWithoutC }

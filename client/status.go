@@ -70,6 +70,7 @@ type Status struct {
 	Model   *struct {
 		NumericsID     string `json:"numerics_id"`
 		Backend        string `json:"backend"`
+		Tier           string `json:"tier"`
 		Threads        int    `json:"threads"`
 		ThreadsBoundBy string `json:"threads_bound_by"`
 	} `json:"model"`
@@ -117,7 +118,11 @@ func (s Status) Print(out io.Writer) error {
 	}
 	fmt.Fprintf(w, ", up for %v\n", seconds(s.Uptime))
 	if m := s.Model; m != nil {
-		fmt.Fprintf(w, "%s, %d threads (%s), numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), VisibleLine(m.NumericsID))
+		tier := ""
+		if m.Tier != "" && m.Tier != "source" {
+			tier = ", tier " + VisibleLine(m.Tier)
+		}
+		fmt.Fprintf(w, "%s, %d threads (%s)%s, numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), tier, VisibleLine(m.NumericsID))
 	}
 	fmt.Fprintf(w, "%d running, %d waiting, %d of %d KV pages in use, %d cached\n", s.Requests.Running, s.Requests.Waiting, s.Pages.Used, s.Pages.Total, s.Pages.Cached)
 	if s.Requests.Limit > 0 {

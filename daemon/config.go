@@ -25,6 +25,7 @@ type Config struct {
 	HTTP         string        `toml:"http"`
 	Threads      int           `toml:"threads"`
 	KVType       string        `toml:"kv_type"`
+	Tier         string        `toml:"tier"`
 	ISA          string        `toml:"isa"`
 	Device       string        `toml:"device"`
 	StepTokens   int           `toml:"step_tokens"`
@@ -67,14 +68,15 @@ type CacheConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Socket:       paths.Socket(),
-		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
-		ISA:          "auto",  // the best that the machine has
-		Device:       "auto",  // the first GPU that can be used, in a build for GPUs
-		StepTokens:   512,     // one long prompt delays the others' next token by one such step
-		MaxSequences: 32,      // decoding gains little from larger batches on a CPU
-		MaxLogprobs:  20,      // OpenAI's limit
-		QueueLength:  256,     // their memory, and of those who wait for the end; who reads along is refused sooner: see Wait
-		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
+		KVType:       "f16",      // half of f32's memory, and its rounding is far below that of quantised weights
+		Tier:         sourceTier, // what a model loses is for its user to choose
+		ISA:          "auto",     // the best that the machine has
+		Device:       "auto",     // the first GPU that can be used, in a build for GPUs
+		StepTokens:   512,        // one long prompt delays the others' next token by one such step
+		MaxSequences: 32,         // decoding gains little from larger batches on a CPU
+		MaxLogprobs:  20,         // OpenAI's limit
+		QueueLength:  256,        // their memory, and of those who wait for the end; who reads along is refused sooner: see Wait
+		MaxBody:      8 << 20,    // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
 		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
@@ -202,7 +204,7 @@ func (c *Config) check() error {
 // Engine are the settings that concern loading.
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
-		Threads: c.Threads, KVType: c.KVType, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
+		Threads: c.Threads, KVType: c.KVType, Tier: c.Tier, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
 		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
 	}
 }

@@ -78,6 +78,8 @@ func (c *Config) engineSettings() []setting {
 	return []setting{
 		{key: "threads", value: number{&c.Threads, 0, 1024}, usage: "compute threads; 0: one per physical core that affinity and the control group's CPU quota leave"},
 		{key: "kv_type", value: choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, usage: "type of the KV cache: f32, f16 or q8_0"},
+		{key: "tier", value: choice{&c.Tier, tierNames()},
+			usage: "quantisation tier that the weights are made into while they are loaded: source (as the file has them), f16, q8_0, q6_k, q5_k, q4_k, q3_k or q2_k; tensors that have no more bits than that stay as they are"},
 		{key: "isa", value: choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, usage: "instruction set: auto, scalar, avx2 or avx512"},
 		{key: "device", value: device{&c.Device},
 			usage: "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, or the CPU where there is none"},

@@ -20,6 +20,7 @@ import (
 type EngineOptions struct {
 	Threads      int
 	KVType       string
+	Tier         string // one of tierNames; "": the source's
 	ISA          string
 	Device       string // auto, cpu or cuda:N
 	Context      int    // 0: what the model was trained for, at most defaultContext
@@ -152,7 +153,7 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	l, err := loadOn(backend, f, p, o, model.NewSource(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
+	l, err := loadOn(backend, f, p, o, o.weights(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
@@ -190,7 +191,7 @@ func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, er
 	if err != nil {
 		return nil, err
 	}
-	plan, err := backend.Plan(p, model.NewSource(f), options)
+	plan, err := backend.Plan(p, o.weights(f), options)
 	return plan, errors.Join(err, backend.Close())
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 
 	"chimera/engine"
-	"chimera/model"
 	"chimera/tokenizer"
 	"chimera/weights"
 )
@@ -194,7 +193,7 @@ type QuantizeRequest struct {
 
 // conversion reads the names of types.
 func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
-	c = weights.Conversion{Notice: r.Notice, Progress: r.Progress}
+	c = weights.Conversion{Search: search, Notice: r.Notice, Progress: r.Progress}
 	if c.Target, err = weights.ParseTarget(r.Type); err != nil {
 		return c, &ConfigError{err}
 	}
@@ -208,6 +207,9 @@ func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
 	return c, nil
 }
 
+// QuantizeTypes lists what QuantizeRequest.Type may be, for people.
+func QuantizeTypes() string { return weights.TargetNames() }
+
 // Quantize rewrites a model file. When ctx ends nothing of the new file is left.
 func Quantize(ctx context.Context, r QuantizeRequest) error {
 	c, err := r.conversion()
@@ -218,8 +220,7 @@ func Quantize(ctx context.Context, r QuantizeRequest) error {
 	if err != nil {
 		return err
 	}
-	architecture, _, _ := f.Metadata().String("general.architecture") // a file without one has the roles of all
-	c.Keeps = func(name string) bool { return model.Keeps(architecture, name) }
+	c.Recipe = recipe(f, c.Target)
 	err = writeFile(ctx, r.Out, f, func(w io.Writer) error { return weights.Convert(w, f, c) })
 	if errors.Is(err, weights.ErrMalformed) {
 		err = fmt.Errorf("%w: %w", err, engine.ErrModelFile) // not finite, or lost since it was opened

@@ -12,7 +12,6 @@ import (
 	"chimera/api"
 	"chimera/cores"
 	"chimera/engine"
-	"chimera/model"
 	"chimera/scheduler"
 	"chimera/systemd"
 	"chimera/weights"
@@ -140,7 +139,7 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	options := all.config.Engine()
 	options.Progress, options.Contexts = l.progress, all.contexts
 	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, r, plan) }
-	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{model.NewSource(f), ctx}, room); err != nil {
+	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{options.weights(f), ctx}, room); err != nil {
 		return nil, err
 	}
 	up.bytes = servingBytes(up.loaded.Instance.Plan())
@@ -182,9 +181,9 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
 	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(limits.MaxTop, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)
-	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
+	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Tier: all.config.Tier, Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "ctx", limits.MaxContext, "numerics", m.Numerics(""))
+		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "tier", m.Compute.Tier, "ctx", limits.MaxContext, "numerics", m.Numerics(""))
 	_, bound := all.device.backend.Available()
 	logGroups(plan)
 	logDeviceMemory(bound, plan)

@@ -145,4 +145,6 @@ type Tensor struct {
 	Rows     int // ne1 x ne2 x ne3 of the file, 1 for a vector
 	Cols     int // ne0 of the file
 	RowBytes int
+	// PartRows is how many rows a read should ask for at most, where reading computes them: about a millisecond's. 0: any.
+	PartRows int
 }

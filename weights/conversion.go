@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,8 +13,8 @@ import (
 
 // Conversion is what is asked of Convert.
 type Conversion struct {
-	Target   Type                     // of matrices
-	Keeps    func(name string) bool   // tensors whose role keeps them as they are; but F32, where nothing is lost, is for all
+	Recipe
+	Search   Search                   // for types that need one
 	Choices  []Choice                 // by name, before all else; the first that matches counts
 	Notice   func(text string)        // each tensor that can't be what was asked for
 	Progress func(done, total uint64) // values, after each tensor; or nil
@@ -26,7 +27,16 @@ type Choice struct {
 }
 
 // targets are the types that Convert writes.
-var targets = []Type{F32, F16, Q8_0}
+var targets = []Type{F32, F16, Q8_0, Q6_K, Q5_K, Q4_K, Q3_K, Q2_K, Q5_1, Q5_0, Q4_0}
+
+// TargetNames lists the types that Convert writes, for people.
+func TargetNames() string {
+	var names []string
+	for _, t := range targets {
+		names = append(names, strings.ToLower(t.String()))
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
 
 // ParseTarget reads the name of a type that Convert writes.
 func ParseTarget(name string) (Type, error) {
@@ -35,7 +45,7 @@ func ParseTarget(name string) (Type, error) {
 			return t, nil
 		}
 	}
-	return 0, fmt.Errorf("type %q: files can be written as f32, f16 or q8_0", name)
+	return 0, fmt.Errorf("type %q: files can be written as %s", name, TargetNames())
 }
 
 // ParseChoice reads PATTERN=TYPE, where the pattern is a regular expression.
@@ -105,50 +115,55 @@ func (c *Conversion) choose(src *File, t Tensor, used []bool) (Type, error) {
 		}
 		return choice.Type, nil
 	}
-	switch {
-	case !readable:
-		return t.Type, nil // integers and the like are copied
-	case len(t.Shape) < 2 || c.Target == F32:
-		return F32, nil
-	case c.Keeps != nil && c.Keeps(t.Name):
-		return t.Type, nil
-	}
 	return c.fitting(src, t)
 }
 
-// fitting is the target, or the first type after it that holds the tensor.
+// fitting is the recipe's type, or the first after it that holds the tensor.
 func (c *Conversion) fitting(src *File, t Tensor) (Type, error) {
-	if t.Type == c.Target {
-		return t.Type, nil
+	to, reason := c.Type(t.Name, t.Type, t.Shape)
+	if to != t.Type && to != F32 {
+		largest, err := src.largest(t)
+		if err != nil {
+			return 0, err
+		}
+		if why := unfit(t, to, largest); why != "" {
+			to, reason = wider(t, largest), cmp.Or(reason, why)
+		}
 	}
-	largest, err := src.largest(t)
-	if err != nil {
-		return 0, err
-	}
-	reason := unfit(t, c.Target, largest)
-	if reason == "" {
-		return c.Target, nil
-	}
-	to := F32
-	switch {
-	case unfit(t, F16, largest) == "":
-		to = F16
-	case t.Type == BF16:
-		to = BF16
-	}
-	if c.Notice != nil {
-		c.Notice(fmt.Sprintf("tensor %s is written as %s, not %s: %s", printable(t.Name), to, c.Target, reason))
+	if reason != "" && c.Notice != nil {
+		c.Notice(fmt.Sprintf("tensor %s is written as %s, not %s: %s", printable(t.Name), to, c.wanted(t.Name), reason))
 	}
 	return to, nil
+}
+
+// wider is a float type that holds a tensor which others don't.
+func wider(t Tensor, largest float32) Type {
+	switch {
+	case unfit(t, F16, largest) == "":
+		return F16
+	case t.Type == BF16:
+		return BF16
+	}
+	return F32
 }
 
 // A half's range: the largest, and the least that has all its bits.
 const largestHalf, leastHalf = 65504, 0x1p-14
 
-// leastScale is the smallest scale of Q8_0's largest block with which its rounding to a half errs less than that of the
-// values: 127 x 2^-25 against half a scale. Smaller blocks beside it may lose all their values, which are as small as the
-// largest block's rounding.
-const leastScale = 0x1p-17
+// bounds are the largest and the least that the largest value of a tensor may be. Where a block's scale is a half alone, its
+// rounding must err less than that of the values: by 2^-25 times the largest code, against half a scale. Where integers
+// multiply it, these are chosen for the half as it is, and one that is not zero will do. Blocks beside the largest may lose
+// all their values, which are as small as its rounding.
+type bounds struct{ most, least float32 }
+
+const quantum = 0x1p-24 // a half's least above zero
+
+var boundsOf = map[Type]bounds{
+	F16: {largestHalf, leastHalf}, Q8_0: {largestHalf * 127, 127 * 128 * quantum},
+	Q4_0: {largestHalf * 7, 8 * 8 * quantum}, Q5_0: {largestHalf * 15, 16 * 16 * quantum}, Q5_1: {largestHalf, 31 * 32 * quantum},
+	Q2_K: {largestHalf * 15, 3 * 15 * quantum}, Q3_K: {largestHalf * 3 * 31, 4 * 32 * quantum}, Q4_K: {largestHalf * 63, 15 * 63 * quantum},
+	Q5_K: {largestHalf * 63, 31 * 63 * quantum}, Q6_K: {largestHalf * 31 * 127, 32 * 128 * quantum},
+}
 
 // unfit says why a tensor of that largest value can't be of a type, or nothing if it can.
 func unfit(t Tensor, to Type, largest float32) (reason string) {
@@ -159,9 +174,9 @@ func unfit(t Tensor, to Type, largest float32) (reason string) {
 	if to == t.Type || to == F32 {
 		return ""
 	}
-	most, least, of := float32(largestHalf), float32(leastHalf), "values"
-	if to == Q8_0 {
-		most, least, of = most*127, leastScale*127, "blocks"
+	of, most, least := "values", boundsOf[to].most, boundsOf[to].least
+	if values > 1 {
+		of = "blocks"
 	}
 	switch {
 	case largest > most:

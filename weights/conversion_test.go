@@ -71,7 +71,7 @@ func TestFallbacks(t *testing.T) {
 		src := tensorsFile(t, matrix("blk.0.x.weight", c.from, c.cols, c.largest))
 		src.Metadata().Set("general.file_type", Value{Type: Uint32, Any: uint64(99)})
 		src.Metadata().Set("general.quantization_version", Value{Type: Uint32, Any: uint64(1)})
-		out, notices := convert(t, src, Conversion{Target: c.target})
+		out, notices := convert(t, src, Conversion{Recipe: Recipe{Target: c.target}})
 		got := out.Tensors()[0]
 		if told := strings.Join(notices, "\n"); got.Type != c.want || (told != "") != (c.reason != "") || !strings.Contains(told, c.reason) {
 			t.Errorf("%s: %s of %g as %s became %s, told %q", c.name, c.from, c.largest, c.target, got.Type, told)
@@ -123,12 +123,12 @@ func TestChoices(t *testing.T) {
 		{"integers", F16, []Choice{choice("^ids", F32)}, [6]Type{}, "tensor ids.weight can't be F32: it is I32"},
 	} {
 		if c.err != "" {
-			if err := Convert(io.Discard, src, Conversion{Target: c.target, Keeps: keeps, Choices: c.choices}); err == nil || !strings.Contains(err.Error(), c.err) {
+			if err := Convert(io.Discard, src, Conversion{Recipe: Recipe{Target: c.target, Keeps: keeps}, Choices: c.choices}); err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			continue
 		}
-		out, _ := convert(t, src, Conversion{Target: c.target, Keeps: keeps, Choices: c.choices})
+		out, _ := convert(t, src, Conversion{Recipe: Recipe{Target: c.target, Keeps: keeps}, Choices: c.choices})
 		for i, x := range out.Tensors() {
 			if x.Type != c.want[i] {
 				t.Errorf("%s, %s: %s is %s, want %s", c.name, c.target, x.Name, x.Type, c.want[i])
@@ -143,7 +143,7 @@ func TestConvertRefusesNotFinite(t *testing.T) {
 	for _, at := range []Type{F32, F16, Q8_0} {
 		for _, shape := range [][]uint64{{2}, {1, 2}} {
 			src := tensorsFile(t, OutTensor{Name: "x", Type: F32, Shape: shape, Write: copyOf(inf)})
-			err := Convert(io.Discard, src, Conversion{Target: at, Keeps: func(string) bool { return at == F16 }})
+			err := Convert(io.Discard, src, Conversion{Recipe: Recipe{Target: at, Keeps: func(string) bool { return at == F16 }}})
 			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "tensor x: value") || strings.Count(err.Error(), "tensor x") != 1 {
 				t.Errorf("%s %v: %v", at, shape, err)
 			}

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // This file owns rewriting a whole file with its tensors in other types; conversion.go says which.
@@ -24,7 +26,7 @@ func Convert(w io.Writer, src *File, c Conversion) error {
 	for i, t := range src.tensors {
 		total += t.Values()
 		tensors = append(tensors, OutTensor{Name: t.Name, Type: types[i], Shape: t.Shape, Write: func(w io.Writer) error {
-			err := convertTensor(w, src, t, types[i])
+			err := c.tensor(w, src, t, types[i])
 			done += t.Values()
 			if c.Progress != nil {
 				c.Progress(done, total)
@@ -84,7 +86,7 @@ func describeTypes(m *Metadata, tensors []Tensor, types []Type) {
 	}
 }
 
-func convertTensor(w io.Writer, src *File, t Tensor, to Type) error {
+func (c *Conversion) tensor(w io.Writer, src *File, t Tensor, to Type) error {
 	var values []float32
 	var out []byte
 	return src.finitePieces(t, func(rows []byte) error {
@@ -96,10 +98,37 @@ func convertTensor(w io.Writer, src *File, t Tensor, to Type) error {
 		if err := Dequantize(t.Type, rows, values); err != nil {
 			return err
 		}
-		out = Quantize(to, values, out[:0])
+		bytes := len(values) / int(t.Shape[0]) * int(Tensor{Type: to, Shape: t.Shape}.RowBytes())
+		out = slices.Grow(out[:0], bytes)[:bytes]
+		if err := c.quantize(out, to, values, int(t.Shape[0])); err != nil {
+			return err
+		}
 		_, err := w.Write(out)
 		return err
 	})
+}
+
+// quantize shares rows out among the processors: a search takes a hundred times as long as reading what it is for.
+func (c *Conversion) quantize(dst []byte, to Type, src []float32, columns int) error {
+	rows := len(src) / columns
+	each := (rows + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	rowBytes := len(dst) / rows
+	errs := make(chan error, rows)
+	var group sync.WaitGroup
+	for first := 0; first < rows; first += each {
+		last := min(first+each, rows)
+		group.Go(func() {
+			errs <- c.Search.Quantize(dst[first*rowBytes:last*rowBytes], to, src[first*columns:last*columns], columns)
+		})
+	}
+	group.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // values is room for those of whole rows, in the memory of what is used no more.

@@ -97,7 +97,7 @@ func TestConvertKeepsMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	for target, fileType := range map[Type]uint64{F32: 0, F16: 1, Q8_0: 7} {
-		out, _ := convert(t, src, Conversion{Target: target})
+		out, _ := convert(t, src, Conversion{Recipe: Recipe{Target: target}})
 		for _, key := range src.Metadata().Keys() {
 			want, _ := src.Metadata().Get(key)
 			if got, _ := out.Metadata().Get(key); !reflect.DeepEqual(got, want) {
@@ -135,7 +135,7 @@ func TestConvertConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, _ := convert(t, src, Conversion{Target: c.target})
+		out, _ := convert(t, src, Conversion{Recipe: Recipe{Target: c.target}})
 		compared := 0
 		for _, w := range want.Tensors() {
 			got, ok := out.Tensor(w.Name)
@@ -164,7 +164,7 @@ func TestParseTarget(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	for _, name := range []string{"", "q4_0", "bf16"} {
+	for _, name := range []string{"", "q4_1", "bf16"} {
 		if _, err := ParseTarget(name); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -182,7 +182,7 @@ func TestConvertOfAShrunkFile(t *testing.T) {
 	if err := os.Truncate(path, int64(len(sample(3)))-80); err != nil {
 		t.Fatal(err)
 	}
-	if err := Convert(io.Discard, src, Conversion{Target: F32}); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "shrank") {
+	if err := Convert(io.Discard, src, Conversion{Recipe: Recipe{Target: F32}}); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "shrank") {
 		t.Error(err)
 	}
 }

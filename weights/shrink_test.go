@@ -47,8 +47,8 @@ func TestShrunkenFile(t *testing.T) {
 			t.Errorf("row %d: %v", first, err)
 		}
 	}
-	shrank("copying", convertTensor(new(bytes.Buffer), f, a, F32))
-	shrank("converting", convertTensor(new(bytes.Buffer), f, a, F16))
+	shrank("copying", new(Conversion).tensor(new(bytes.Buffer), f, a, F32))
+	shrank("converting", new(Conversion).tensor(new(bytes.Buffer), f, a, F16))
 }
 
 // TestShrunkenHeader: a header that the file loses while it is parsed gives an error.

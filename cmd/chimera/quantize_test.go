@@ -26,7 +26,7 @@ func TestQuantize(t *testing.T) {
 		{[]string{"--type", "q8_0"}, 0, "", map[string]string{"position_embd.weight": "F32", "blk.0.ffn_up.weight": "Q8_0", "blk.0.ffn_up.bias": "F32"}},
 		{[]string{"--type", "q8_0", "--tensor-type", "ffn_up=f16", "--tensor-type", "^position_embd=f16"}, 0, "",
 			map[string]string{"position_embd.weight": "F16", "blk.0.ffn_up.weight": "F16", "blk.0.ffn_down.weight": "Q8_0"}},
-		{[]string{"--type", "q4_0"}, 2, "q4_0", nil},
+		{[]string{"--type", "q4_1"}, 2, "q4_1", nil},
 		{[]string{"--type", "f16", "--tensor-type", "ffn_up"}, 2, "PATTERN=TYPE", nil},
 		{[]string{"--type", "f16", "--tensor-type", "fnf_up=f16"}, 1, `"fnf_up" finds no tensor`, nil},
 	} {

@@ -46,13 +46,29 @@ func (l *Lowered) NewReader(w engine.Weights, progress func(done, total int64)) 
 
 // Read reads piece i into dst, which is as large or larger, and returns its bytes.
 func (r *Reader) Read(i int, dst []byte) ([]byte, error) {
+	return r.ReadParts(i, dst, func(part func() error) error { return part() })
+}
+
+// Computes tells whether piece i is not there to be read but takes computing: for ten or a hundred times as long.
+func (r *Reader) Computes(i int) bool { return r.Tensor(r.Pieces[i].Weight).PartRows > 0 }
+
+// ReadParts is Read by calls of run, each with a part that takes about a millisecond: between them who reads may give way.
+func (r *Reader) ReadParts(i int, dst []byte, run func(part func() error) error) ([]byte, error) {
 	if i+aheadPieces < len(r.Pieces) {
 		r.ahead(i + aheadPieces)
 	}
 	name, row := r.at(i)
 	dst = dst[:r.bytes(r.Pieces[i])]
-	if err := r.weights.Read(name, row, dst); err != nil {
-		return nil, err
+	t := r.Tensor(r.Pieces[i].Weight)
+	each := len(dst)
+	if t.PartRows > 0 {
+		each = t.PartRows * t.RowBytes
+	}
+	for at := 0; at < len(dst); at += each {
+		part := dst[at:min(at+each, len(dst))]
+		if err := run(func() error { return r.weights.Read(name, row+at/t.RowBytes, part) }); err != nil {
+			return nil, err
+		}
 	}
 	r.sums[i] = sha256.Sum256(dst)
 	r.report(len(dst))

@@ -23,12 +23,13 @@ var allowed = map[string][]string{
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "quality/tier", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
 	"systemd":             {},
 	"store":               {},
 	"paths":               {},
 	"quality/score":       {},
 	"quality/stats":       {},
+	"quality/tier":        {"engine", "weights"},
 	"socket":              {"paths"},
 	"api":                 {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
 	"gpu":                 {},

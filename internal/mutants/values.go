@@ -47,7 +47,7 @@ var values = []mutant{
 	},
 	{
 		name: "fallback-untold", file: "weights/conversion.go", pkg: "weights", tests: []string{"TestFallbacks"},
-		old: "if c.Notice != nil {", new: "if false {",
+		old: "if reason != \"\" && c.Notice != nil {", new: "if false {",
 	},
 	{
 		name: "file-type-of-the-last", file: "weights/convert.go", pkg: "weights", tests: []string{"TestDescribeTypes"},

@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"strings"
+
+	"chimera/cgo"
+	"chimera/engine"
+	"chimera/model"
+	"chimera/quality/tier"
+	"chimera/weights"
+)
+
+// This file owns the tier that a model is loaded at: how the setting becomes weights.
+
+// sourceTier is the setting for a model as its file has it.
+const sourceTier = "source"
+
+// tierNames are what the setting may be, the finest first.
+func tierNames() []string {
+	names := []string{sourceTier}
+	for _, t := range weights.Tiers() {
+		names = append(names, strings.ToLower(t.String()))
+	}
+	return names
+}
+
+// search is the CPU's, whatever computes with the result: a tier has one set of bytes.
+func search(dst []byte, t weights.Type, src []float32, columns int, importance []float32) error {
+	return cgo.Quantise(dst, engine.DType(t), src, columns, importance)
+}
+
+// recipe is that of a uniform tier of a file.
+func recipe(f *weights.File, target weights.Type) weights.Recipe {
+	architecture, _, _ := f.Metadata().String("general.architecture") // a file without one has the roles of all
+	return model.Recipe(architecture, target)
+}
+
+// weights are a file's tensors at the tier that was asked for.
+func (o EngineOptions) weights(f *weights.File) engine.Weights {
+	source := model.NewSource(f)
+	for _, t := range weights.Tiers() {
+		if strings.EqualFold(t.String(), o.Tier) {
+			return tier.New(source, recipe(f, t), search)
+		}
+	}
+	return source
+}
