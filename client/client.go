@@ -62,6 +62,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Message)
 }
 
+// RetryAfter is when the server would be asked again; 0 where it does not say.
+func (e *StatusError) RetryAfter() time.Duration { return e.retryAfter }
+
 // post sends v and returns the answer's body, which the caller closes.
 func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, error) {
 	body, err := json.Marshal(v)
@@ -132,7 +135,7 @@ func (c *Client) explain(err error, connected bool) error {
 	var network net.Error
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another with --server", ErrNoDaemon, c.address)
+		return fmt.Errorf("%w at %s: start one with 'chimera serve --model FILE', or name another's address", ErrNoDaemon, c.address)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), strings.Contains(err.Error(), closedIdle):
 		return fmt.Errorf("%s closed the connection before it answered: its log may say why", c.address)
 	case errors.Is(err, syscall.EACCES):

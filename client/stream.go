@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ type Stats struct {
 	PromptTokens int // by the server's count, 0 where it sends none
 	Tokens       int // of the answer: by the server's count, or pieces of text where it sends none
 	Finish       string
+	Model        string // as the server calls it
+	Fingerprint  string // what it says of how it computes: a Chimera's numerics id
 }
 
 // TokensPerSecond is the speed after the first token.
@@ -65,7 +68,9 @@ func (s Stats) String() string {
 }
 
 type chunk struct {
-	Choices []struct {
+	Model       string `json:"model"`
+	Fingerprint string `json:"system_fingerprint"`
+	Choices     []struct {
 		Delta struct {
 			Content string `json:"content"`
 		} `json:"delta"`
@@ -123,6 +128,7 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 				s.Finish = *choice.FinishReason
 			}
 		}
+		s.Model, s.Fingerprint = cmp.Or(k.Model, s.Model), cmp.Or(k.Fingerprint, s.Fingerprint)
 		if k.Usage != nil {
 			s.PromptTokens, s.Tokens = k.Usage.PromptTokens, k.Usage.CompletionTokens
 		}

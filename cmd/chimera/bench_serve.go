@@ -51,7 +51,7 @@ func generateLoad(c *cobra.Command) {
 		if !c.Flags().Changed("warm-up") && l.Rate == 0 {
 			l.WarmUp = l.Clients
 		}
-		d, err := server(c, *address)
+		d, err := server(c, "server", *address)
 		if err != nil {
 			return err
 		}

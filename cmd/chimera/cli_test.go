@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 21 {
+	if met != 22 {
 		t.Errorf("%d verbs", met)
 	}
 }

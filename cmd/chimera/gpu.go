@@ -60,7 +60,7 @@ knows no events before it. A machine or build without GPUs says so on standard e
 func gpuState(ctx context.Context, c *cobra.Command, address string, local bool) ([]byte, error) {
 	named := c.Flags().Changed("server") || os.Getenv(serverVariable) != ""
 	if !local {
-		d, err := server(c, address)
+		d, err := server(c, "server", address)
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func modelVerb(ask func(d *client.Client, ctx context.Context, name string) erro
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		d, err := server(c, *address)
+		d, err := server(c, "server", *address)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -20,16 +20,16 @@ func serverFlag(c *cobra.Command) *string {
 	return c.Flags().String("server", daemon.DefaultConfig().Socket, "`address` of the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
 }
 
-// server is the client for the daemon that the flag, or else the environment, names.
-func server(c *cobra.Command, flag string) (*client.Client, error) {
+// server is the client for the daemon that the flag of a name, with such a value, or else the environment names.
+func server(c *cobra.Command, name, flag string) (*client.Client, error) {
 	if err := daemon.CheckVariables(os.Environ(), []string{serverVariable}); err != nil {
 		return nil, usageError{err}
 	}
-	if value := os.Getenv(serverVariable); value != "" && !c.Flags().Changed("server") {
+	if value := os.Getenv(serverVariable); value != "" && !c.Flags().Changed(name) {
 		flag = value
 	}
 	if strings.TrimSpace(flag) == "" {
-		return nil, usageError{errors.New("--server is empty: name a socket's path, PORT, HOST:PORT or URL, or leave it out")}
+		return nil, usageError{fmt.Errorf("--%s is empty: name a socket's path, PORT, HOST:PORT or URL, or leave it out", name)}
 	}
 	return client.New(flag), nil
 }

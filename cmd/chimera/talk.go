@@ -64,10 +64,15 @@ func (t *talkFlags) options(c *cobra.Command) client.Options {
 
 // client waits for a daemon that loads, with a line of progress where standard error is a terminal.
 func (t *talkFlags) client(c *cobra.Command) (*client.Client, error) {
-	d, err := server(c, *t.server)
-	if err != nil {
-		return nil, err
+	d, err := server(c, "server", *t.server)
+	if err == nil {
+		waitForLoading(c, d)
 	}
+	return d, err
+}
+
+// waitForLoading has a client wait for a daemon that loads, as long as its user may see it wait.
+func waitForLoading(c *cobra.Command, d *client.Client) {
 	d.Loading.Limit = pipePatience
 	if screen, ok := rawStream(c.ErrOrStderr()).(io.Writer); ok && isTerminal(screen) {
 		d.Loading = client.Patience{
@@ -76,7 +81,6 @@ func (t *talkFlags) client(c *cobra.Command) (*client.Client, error) {
 			Done:   func() { fmt.Fprint(screen, eraseLine) },
 		}
 	}
-	return d, nil
 }
 
 // eraseLine goes back to the line's beginning and clears it.

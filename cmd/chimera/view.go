@@ -20,7 +20,7 @@ func view[T interface{ Print(io.Writer) error }](c *cobra.Command, fetch func(*c
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		d, err := server(c, *address)
+		d, err := server(c, "server", *address)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":         {"client", "bench", "daemon", "paths", "quality/score", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"cmd/chimera":         {"client", "client/answerer", "bench", "daemon", "paths", "quality/eval", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
@@ -27,9 +27,13 @@ var allowed = map[string][]string{
 	"systemd":             {},
 	"store":               {},
 	"paths":               {},
+	"client/answerer":     {"client", "quality/eval", "quality/suite"},
+	"quality/eval":        {"quality/score", "quality/stats", "quality/suite"},
 	"quality/score":       {},
 	"quality/stats":       {},
 	"quality/tier":        {"engine", "weights"},
+	"quality/suite":       {},
+	"quality/suites":      {"quality/suite"},
 	"socket":              {"paths"},
 	"api":                 {"scheduler", "tokenizer", "engine", "gpu"}, // gpu: the types of what it shows
 	"gpu":                 {},

@@ -110,7 +110,7 @@ var scores = []mutant{
 	},
 	{
 		name: "calibration-bins-cancel-out", file: "quality/score/calibration.go", pkg: "quality/score", tests: []string{"TestCalibrationError"},
-		old: "sum += math.Abs(g)", new: "sum += g",
+		old: "gaps += math.Abs(gap)", new: "gaps += gap",
 	},
 	{
 		name: "acc-norm-by-bytes", file: "quality/score/choices.go", pkg: "quality/score", tests: []string{"TestChoose"},

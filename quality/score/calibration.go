@@ -18,22 +18,38 @@ func CalibrationError(confidence []float64, right []bool) (float64, error) {
 	if len(confidence) == 0 || len(confidence) != len(right) {
 		return 0, fmt.Errorf("%d confidences and %d outcomes: there must be as many, one at least", len(confidence), len(right))
 	}
-	var gap [calibrationBins]float64 // sum of outcomes less confidences
+	var sum []float64
 	for i, c := range confidence {
-		if !(c >= 0 && c <= 1) {
-			return 0, fmt.Errorf("confidence %d is %v: it must lie between 0 and 1", i, c)
+		counts, err := CalibrationCounts(c, right[i])
+		if err != nil {
+			return 0, fmt.Errorf("confidence %d is %w", i, err)
 		}
-		bin := max(0, int(math.Ceil(c*calibrationBins))-1)
-		gap[bin] -= c
-		if right[i] {
-			gap[bin]++
-		}
+		sum = added(sum, counts)
 	}
-	sum := 0.0
-	for _, g := range gap {
-		sum += math.Abs(g)
+	return CalibrationScore(sum), nil
+}
+
+// CalibrationCounts are one answer's part in the error, to be added up: by bin the outcome less the confidence, then 1.
+func CalibrationCounts(confidence float64, right bool) ([]float64, error) {
+	if !(confidence >= 0 && confidence <= 1) {
+		return nil, fmt.Errorf("%v: it must lie between 0 and 1", confidence)
 	}
-	return sum / float64(len(confidence)), nil
+	counts := make([]float64, calibrationBins+1)
+	bin := max(0, int(math.Ceil(confidence*calibrationBins))-1)
+	counts[bin], counts[calibrationBins] = -confidence, 1
+	if right {
+		counts[bin]++
+	}
+	return counts, nil
+}
+
+// CalibrationScore is the error of all answers whose counts were added.
+func CalibrationScore(sum []float64) float64 {
+	gaps := 0.0
+	for _, gap := range sum[:calibrationBins] {
+		gaps += math.Abs(gap)
+	}
+	return gaps / sum[calibrationBins]
 }
 
 // Relevance is the cosine of the angle between two vectors, such as embeddings of a question and an answer: 1 for the same direction, 0

@@ -24,7 +24,7 @@ func Bootstrap[K comparable](rows [][]float64, request []K, score Score, r Resam
 	if err != nil {
 		return Interval{}, err
 	}
-	return percentiles(len(c), r, c.once(), func(times []int) float64 { return score(c.sum(times)) })
+	return percentiles([]int{len(c)}, r, func(times []int) float64 { return score(c.sum(times)) })
 }
 
 // PairedBootstrap is the interval of score(a) - score(b), of two systems' answers to the same segments: the same requests are drawn for both
@@ -34,27 +34,55 @@ func PairedBootstrap[K comparable](a, b [][]float64, request []K, score Score, r
 	if err != nil {
 		return Interval{}, err
 	}
-	return percentiles(len(ca), r, ca.once(), func(times []int) float64 { return score(ca.sum(times)) - score(cb.sum(times)) })
+	return percentiles([]int{len(ca)}, r, func(times []int) float64 { return score(ca.sum(times)) - score(cb.sum(times)) })
 }
 
-// percentiles draws n clusters out of n, with replacement, for each replicate.
-func percentiles(n int, r Resampling, once []int, figure func(times []int) float64) (Interval, error) {
+// PairedGap is the interval of a difference of differences: score(a) - score(b) on the requests of tuning, less the same on those of sealed. A and b are two
+// systems that answered both. The halves are drawn each for itself, in pairs within each, since they have no request in common.
+func PairedGap[K comparable](tuningA, tuningB, sealedA, sealedB [][]float64, tuning, sealed []K, score Score, r Resampling) (Interval, error) {
+	ta, tb, err := newPair(tuningA, tuningB, tuning)
+	if err != nil {
+		return Interval{}, fmt.Errorf("tuning half: %w", err)
+	}
+	sa, sb, err := newPair(sealedA, sealedB, sealed)
+	if err != nil {
+		return Interval{}, fmt.Errorf("sealed half: %w", err)
+	}
+	difference := func(a, b clusters, times []int) float64 { return score(a.sum(times)) - score(b.sum(times)) }
+	return percentiles([]int{len(ta), len(sa)}, r, func(times []int) float64 {
+		return difference(ta, tb, times[:len(ta)]) - difference(sa, sb, times[len(ta):])
+	})
+}
+
+// percentiles draws for each replicate n clusters out of n, with replacement, of each stratum of n.
+func percentiles(strata []int, r Resampling, figure func(times []int) float64) (Interval, error) {
 	count, err := r.count()
 	if err != nil {
 		return Interval{}, err
 	}
+	all := 0
+	for _, n := range strata {
+		all += n
+	}
 	replicates := make([]float64, count)
-	times := make([]int, n)
+	times := make([]int, all)
 	for i := range replicates {
 		clear(times)
-		for d, j := newDraws(r.Seed, i), 0; j < n; j++ {
-			times[d.below(n)]++
+		draw, from := newDraws(r.Seed, i), 0
+		for _, n := range strata {
+			for range n {
+				times[from+draw.below(n)]++
+			}
+			from += n
 		}
 		replicates[i] = figure(times)
 	}
 	slices.Sort(replicates)
+	for i := range times {
+		times[i] = 1
+	}
 	const tail = (1 - confidence) / 2
-	return Interval{Estimate: figure(once), Low: quantile(replicates, tail), High: quantile(replicates, 1-tail)}, nil
+	return Interval{Estimate: figure(times), Low: quantile(replicates, tail), High: quantile(replicates, 1-tail)}, nil
 }
 
 func (r Resampling) count() (int, error) {

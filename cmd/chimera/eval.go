@@ -1,0 +1,334 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"chimera/client"
+	"chimera/client/answerer"
+	"chimera/daemon"
+	"chimera/paths"
+	"chimera/quality/eval"
+	"chimera/quality/suite"
+	"chimera/quality/suites"
+)
+
+// This file owns the verb eval.
+
+// mostClients is how many requests at a time a server may be asked: the queues of most hold no more.
+const mostClients = 1024
+
+// evalFlags are what eval may be told.
+type evalFlags struct {
+	suite, sealed, model, url, file, baseline string
+	clients, maxTokens                        int
+	header                                    http.Header
+	asJSON                                    bool
+	config                                    *daemon.Config
+	engine                                    []string // flags that concern --file alone
+}
+
+func evalCommand() *cobra.Command {
+	o := evalFlags{
+		clients:   8,   // on a CPU more gains little, and each server's queue bears so many
+		maxTokens: 512, // a page: what goes on longer has gone astray
+		header:    http.Header{},
+	}
+	c := &cobra.Command{
+		Use: "eval --suite FILE [--model NAME | --file GGUF | --url URL]", Short: "Measure how good a model's answers are", Args: operands(),
+		Long: `Have a model answer a suite of requests, and score the answers: BLEU and chrF of translations, exact match and F1 of short answers,
+accuracy and calibration of choices, ROUGE-L of texts, and properties of answers to edge cases, each with its 95 % interval, over all items, by
+tag and by half. docs/EVAL.md has the form of a suite. Three come with the program: qa, edge and nuance.
+
+A model of the running daemon answers, or one at a URL with OpenAI's endpoints, or a model file, for which no daemon is needed. Answers are
+greedy. A choice is the likeliest continuation of its question; where a server tells no likelihoods the letter that it answers, and the report says so.
+
+A run that is ended, or fails, goes on where it was when the same command is given again. With --baseline each metric is compared item by item
+with an earlier report; one that is worse by its whole interval makes the exit code 1. So does an item that got no answer.`,
+		Example: `  chimera eval --suite edge --file model.gguf
+  chimera eval --suite suite.jsonl --model small --json > before.json
+  chimera eval --suite dev.jsonl --sealed test.jsonl --url http://127.0.0.1:8000 --baseline before.json`,
+	}
+	o.bind(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := o.check(c.Flags()); err != nil {
+			return usageError{err}
+		}
+		s, err := openSuite(o.suite, o.sealed)
+		if err != nil {
+			return err
+		}
+		b, err := openBaseline(o.baseline)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := interruptible(c)
+		defer cancel()
+		a, stop, err := o.answerer(ctx, c)
+		if err != nil {
+			return err
+		}
+		r, err := eval.Begin(ctx, s, a, o.maxTokens, o.clients)
+		if err == nil && b != nil {
+			err = b.Fits(r)
+		}
+		if err == nil {
+			err = o.run(ctx, c, r, b)
+		}
+		return errors.Join(err, stop())
+	}
+	return c
+}
+
+func (o *evalFlags) bind(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.suite, "suite", "", "`file` of the suite, an item a line, or one that comes with the program: "+strings.Join(suites.Names(), ", "))
+	f.StringVar(&o.sealed, "sealed", "", "`file` of the suite's sealed half, where it is one of its own; --suite is the tuning half then")
+	f.StringVar(&o.model, "model", "", "`name` of the model at the daemon or --url; empty: the server's default")
+	f.StringVar(&o.url, "url", daemon.DefaultConfig().Socket, "`address` of who answers: a daemon's Unix socket, PORT, HOST:PORT or URL, with or without /v1 (environment "+serverVariable+")")
+	f.StringVar(&o.file, "file", "", "model `file`, or name of a cached model, which is loaded for this")
+	f.StringVar(&o.baseline, "baseline", "", "`file` that --json gave, to compare with")
+	numberFlag(f, &o.clients, "clients", 1, mostClients, "requests at a time")
+	numberFlag(f, &o.maxTokens, "max-tokens", 1, mostTokens, "longest answer in tokens")
+	f.Var((*headerFlag)(&o.header), "header", "field that each request has, as 'authorization: Bearer KEY' (may be repeated)")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, with each answer")
+	_ = c.MarkFlagRequired("suite")
+	c.MarkFlagsMutuallyExclusive("file", "model")
+	c.MarkFlagsMutuallyExclusive("file", "url")
+	engine := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config := daemon.DefaultConfig()
+	daemon.EngineFlags(engine, &config)
+	engine.VisitAll(func(flag *pflag.Flag) {
+		flag.Usage = "with --file, " + flag.Usage
+		o.engine = append(o.engine, flag.Name)
+	})
+	f.AddFlagSet(engine)
+	o.config = &config
+}
+
+// check refuses settings of an engine that computes elsewhere.
+func (o *evalFlags) check(f *pflag.FlagSet) error {
+	for _, name := range o.engine {
+		if o.file == "" && f.Changed(name) {
+			return fmt.Errorf("--%s concerns a model that is loaded with --file: a server has its own", name)
+		}
+	}
+	if o.file != "" && f.Changed("header") {
+		return errors.New("--header is for a server: there is none with --file")
+	}
+	return nil
+}
+
+func openSuite(name, sealed string) (*suite.Suite, error) {
+	s, err := readSuite(name)
+	if err != nil || sealed == "" {
+		return s, err
+	}
+	other, err := readSuite(sealed)
+	if err != nil {
+		return nil, err
+	}
+	return suite.Join(s, other)
+}
+
+// readSuite reads a file, or makes the suite of that name where there is none.
+func readSuite(name string) (*suite.Suite, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if s, problem := suites.Named(name); s != nil || problem != nil {
+			return s, problem
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return suite.Read(name, f)
+}
+
+// openBaseline is nil where there is none.
+func openBaseline(name string) (*eval.Baseline, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return eval.ReadBaseline(name, f)
+}
+
+// answerer is who answers, and what ends it.
+func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (eval.Answerer, func() error, error) {
+	if o.file != "" {
+		at, stop, err := daemon.ServePrivately(ctx, *o.config, o.file, logStream(c.ErrOrStderr()))
+		if err != nil {
+			return nil, nil, err
+		}
+		d := client.New(at)
+		d.Header = o.fields()
+		return &answerer.Server{Client: d}, stop, nil
+	}
+	at := o.url
+	if strings.Contains(at, "://") {
+		at = strings.TrimSuffix(strings.TrimSuffix(at, "/"), "/v1") // as what OpenAI's clients call the base URL
+	}
+	d, err := server(c, "url", at)
+	if err != nil {
+		return nil, nil, err
+	}
+	waitForLoading(c, d)
+	d.Header = o.fields()
+	return &answerer.Server{Client: d, Model: o.model}, func() error { return nil }, nil
+}
+
+// fields are the head's of each request. Nobody waits for one answer, so whoever asks the same daemon for his own comes first.
+func (o *evalFlags) fields() http.Header {
+	all := http.Header{"X-Chimera-Class": {"batch"}}
+	for name, values := range o.header {
+		all[name] = values
+	}
+	return all
+}
+
+// run asks, prints and judges. The journal stays until the report is written.
+func (o *evalFlags) run(ctx context.Context, c *cobra.Command, r *eval.Run, b *eval.Baseline) error {
+	j, err := openJournal(c, r)
+	if err != nil {
+		return err
+	}
+	set, wait := bar(c.ErrOrStderr(), "eval")
+	r.Progress = func(done, total int) { set(uint64(done), uint64(total)) }
+	outcomes, err := r.Outcomes(ctx, j)
+	wait()
+	if err != nil {
+		return errors.Join(err, leave(c, j))
+	}
+	report, err := r.Report(outcomes)
+	if err == nil && b != nil {
+		err = r.Compare(report, b)
+	}
+	if err == nil {
+		err = o.print(c.OutOrStdout(), report)
+	}
+	if err != nil {
+		return errors.Join(err, leave(c, j))
+	}
+	if j != nil {
+		err = j.Remove()
+	}
+	return errors.Join(verdict(report), err)
+}
+
+// openJournal is nil where there is no place for one.
+func openJournal(c *cobra.Command, r *eval.Run) (*eval.Journal, error) {
+	state := paths.State()
+	if state == "" {
+		fmt.Fprintln(c.ErrOrStderr(), "chimera: a run that is ended begins anew: neither XDG_STATE_HOME nor HOME says where to keep its answers")
+		return nil, nil
+	}
+	key := r.Key()
+	return eval.OpenJournal(filepath.Join(state, "eval", key+".jsonl"), key)
+}
+
+// leave closes the journal of a run that has not come to its end, and says what becomes of it.
+func leave(c *cobra.Command, j *eval.Journal) error {
+	if j == nil {
+		return nil
+	}
+	fmt.Fprintln(c.ErrOrStderr(), "chimera: the answers so far are kept: give the same command again to go on from here")
+	return j.Close()
+}
+
+// verdict is why the exit code is 1, a line each.
+func verdict(r *eval.Report) error {
+	var reasons []error
+	if at := slices.IndexFunc(r.Items, func(o eval.Outcome) bool { return o.Failed != "" }); at >= 0 {
+		reasons = append(reasons, fmt.Errorf("%d of %d items got no answer, the first of them %s: %s", r.Failed, r.N, r.Items[at].ID, r.Items[at].Failed))
+	}
+	if r.Baseline != nil {
+		for _, name := range r.Baseline.Worse {
+			d := r.Baseline.Difference[name]
+			reasons = append(reasons, fmt.Errorf("%s is worse than the baseline by %.*f (%.*f to %.*f)", name, decimals(name), d.Estimate, decimals(name), d.Low, decimals(name), d.High))
+		}
+	}
+	return errors.Join(reasons...)
+}
+
+// print writes the report: as JSON, or what matters of it.
+func (o *evalFlags) print(w io.Writer, r *eval.Report) error {
+	if o.asJSON {
+		return printJSON(w, r)
+	}
+	fmt.Fprintf(w, "suite %s (%.12s), %d items, answered by %s\n\n", r.Suite, r.Digest, r.N, strings.TrimSpace(r.Who.Model+" "+r.Who.Numerics))
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "metric\titems\tn\tscore\t95 % interval\t")
+	for _, name := range r.Scores.Names() {
+		for _, part := range []struct {
+			items string
+			eval.Scores
+		}{{"all", r.Scores}, {string(suite.Tuning), r.ByHalf[suite.Tuning]}, {string(suite.Sealed), r.ByHalf[suite.Sealed]}} {
+			if s, has := part.Scores[name]; has {
+				fmt.Fprintf(t, "%s\t%s\t%d\t%.*f\t%s\t\n", name, part.items, s.N, decimals(name), s.Value, interval(name, s.Low, s.High))
+			}
+		}
+	}
+	if r.Baseline != nil {
+		printComparison(t, r)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printNotes(w, r)
+}
+
+// printComparison adds what is different from the baseline, and how much of that the tuning half alone has.
+func printComparison(w io.Writer, r *eval.Report) {
+	fmt.Fprintln(w, "\t\t\t\t\t\nless baseline\titems\t\tdifference\t95 % interval\t")
+	for _, name := range r.Scores.Names() {
+		if d, has := r.Baseline.Difference[name]; has {
+			fmt.Fprintf(w, "%s\tall\t\t%+.*f\t%s\t\n", name, decimals(name), d.Estimate, interval(name, &d.Low, &d.High))
+		}
+		if g, has := r.Baseline.Gap[name]; has {
+			fmt.Fprintf(w, "%s\ttuning - sealed\t\t%+.*f\t%s\t\n", name, decimals(name), g.Estimate, interval(name, &g.Low, &g.High))
+		}
+	}
+}
+
+func printNotes(w io.Writer, r *eval.Report) (err error) {
+	if r.Settings.Choices == eval.ByLetter {
+		_, err = fmt.Fprintln(w, "\nchoices by the letter that was answered: the server tells no log-probabilities of a prompt")
+	}
+	if r.Truncated > 0 {
+		_, err = fmt.Fprintf(w, "\n%d answers were cut off, at --max-tokens or the context's end\n", r.Truncated)
+	}
+	return err
+}
+
+// decimals are as published scores have them.
+func decimals(metric string) int {
+	if metric == "bleu" || metric == "chrf" {
+		return 2
+	}
+	return 4
+}
+
+func interval(metric string, low, high *float64) string {
+	if low == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.*f to %.*f", decimals(metric), *low, decimals(metric), *high)
+}

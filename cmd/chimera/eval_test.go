@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"chimera/quality/eval"
+)
+
+// This file owns tests of the verb eval: the same figures from a file and from a daemon, runs that are killed, baselines, refusals.
+
+// evalHome gives the binary a folder for journals that is the test's own.
+func evalHome(t *testing.T) (journals string) {
+	dir := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("XDG_STATE_HOME", dir)
+	return filepath.Join(dir, "chimera", "eval")
+}
+
+func evaluated(t *testing.T, args ...string) (r eval.Report, text string) {
+	t.Helper()
+	got := runBinary(t, "", append([]string{"eval", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(got.out), &r); err != nil || got.code != 0 {
+		t.Fatalf("%v: exit %d, %s, %v", args, got.code, got.errors, err)
+	}
+	return r, got.out
+}
+
+// TestEvalTranslation is the fixture's published scores, of the model that a verb loads and of one that a daemon serves to several
+// clients at once; as the reference has them, with K and V in f32.
+func TestEvalTranslation(t *testing.T) {
+	dir := goldenDir(t, "CHIMERA_MT", "mt")
+	if testing.Short() {
+		t.Skip("it translates 2,000 lines")
+	}
+	evalHome(t)
+	model, lines := filepath.Join(dir, "gguf", "f32.gguf"), filepath.Join(dir, "suite", "test.jsonl")
+	own, _ := evaluated(t, "--suite", lines, "--file", model, "--kv-type", "f32")
+	d := startDaemon(t, "--model", model, "--kv-type", "f32")
+	served, _ := evaluated(t, "--suite", lines, "--url", d.http+"/v1", "--clients", "16")
+	for name, r := range map[string]eval.Report{"of the file": own, "served": served} {
+		bleu, chrf := r.Scores["bleu"], r.Scores["chrf"]
+		if got := fmt.Sprintf("%.4f %.2f", bleu.Value, chrf.Value); got != "28.1257 52.81" || bleu.N != 1000 || r.N != 1000 || r.Failed != 0 {
+			t.Errorf("%s: BLEU and chrF %s over %d", name, got, bleu.N)
+		}
+		if !(*bleu.Low > 25 && *bleu.Low < 27 && *bleu.High > 29.5 && *bleu.High < 31.5) { // the fixture has 25.85 to 30.61
+			t.Errorf("%s: the interval is %v to %v", name, *bleu.Low, *bleu.High)
+		}
+		if short, edge := r.ByTag["short"]["bleu"], r.ByTag["edge"]["bleu"]; fmt.Sprintf("%.2f", short.Value) != "29.65" || short.N != 424 || edge.N != 215 {
+			t.Errorf("%s: short lines %+v, edge cases %+v", name, short, edge)
+		}
+	}
+	if own.Digest != served.Digest || own.Who != served.Who || fmt.Sprint(own.Items) != fmt.Sprint(served.Items) {
+		t.Errorf("alone and in batches the answers differ: %+v and %+v", own.Who, served.Who)
+	}
+}
+
+// TestEvalKilled kills a run again and again, by SIGKILL; in the end the report is the one of a run that nobody ended.
+func TestEvalKilled(t *testing.T) {
+	dir := goldenDir(t, "CHIMERA_MT", "mt")
+	journals := evalHome(t)
+	all, err := os.ReadFile(filepath.Join(dir, "suite", "dev.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := file(t, string(bytes.Join(bytes.SplitAfter(all, []byte("\n"))[:120], nil)))
+	d := startDaemon(t, "--model", filepath.Join(dir, "gguf", "f32.gguf"))
+	args := []string{"--suite", lines, "--url", d.socket, "--clients", "3"}
+	_, want := evaluated(t, args...)
+	if left, _ := os.ReadDir(journals); len(left) != 0 {
+		t.Errorf("%d journals are left of a run that ended well", len(left))
+	}
+	for kill := range 3 {
+		c := chimera(append([]string{"eval", "--json"}, args...)...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForJournal(t, journals, 1000*(kill+1))
+		c.Process.Kill()
+		c.Wait()
+	}
+	if _, got := evaluated(t, args...); got != want {
+		t.Error("another report after three kills")
+	}
+}
+
+// waitForJournal waits until a run has written so many bytes, or has ended.
+func waitForJournal(t *testing.T, journals string, size int) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		names, _ := filepath.Glob(filepath.Join(journals, "*.jsonl"))
+		if len(names) == 1 {
+			if info, err := os.Stat(names[0]); err == nil && info.Size() >= int64(size) {
+				return
+			}
+		}
+	}
+	t.Fatal("the journal does not grow")
+}
+
+// TestEvalChoices holds the likelihoods of choices, which come over HTTP, to logits that come without it.
+func TestEvalChoices(t *testing.T) {
+	model := filepath.Join(goldenDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
+	evalHome(t)
+	question, choices := "Type of message", []string{"Nachrichtentyp", "größer als"}
+	lines := file(t, fmt.Sprintf(`{"id":"a","input":"%s\n","kind":"choice","choices":["%s","%s"],"answer":0}`, question, choices[0], choices[1]))
+	r, text := evaluated(t, "--suite", lines, "--file", model, "--kv-type", "f32")
+	if r.Settings.Choices != eval.ByLikelihood || len(r.Items[0].Likelihoods) != 2 {
+		t.Fatal(text)
+	}
+	for n, choice := range choices {
+		want := likelihoodByLogits(t, model, question, question+" "+choice)
+		if got := r.Items[0].Likelihoods[n]; !(math.Abs(got-want) <= 1e-3) {
+			t.Errorf("%q: %v, by its logits %v", choice, got, want)
+		}
+	}
+}
+
+// likelihoodByLogits is what the verbs tokenize and logits make of a text's log-probability behind its beginning.
+func likelihoodByLogits(t *testing.T, model, behind, whole string) (sum float64) {
+	t.Helper()
+	var ids [2][]int
+	got := runBinary(t, fmt.Sprintf("%q\n%q\n", behind, whole), "tokenize", "--model", model, "--add-special")
+	for n, line := range strings.Split(strings.TrimSpace(got.out), "\n") {
+		if err := json.Unmarshal([]byte(line), &ids[n]); err != nil {
+			t.Fatal(got, err)
+		}
+	}
+	first, list := len(ids[0]), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids[1])), ","), "[]")
+	if !slices.Equal(ids[0], ids[1][:first]) {
+		t.Fatalf("%v does not begin as %v", ids[1], ids[0])
+	}
+	out := filepath.Join(t.TempDir(), "rows")
+	if got := runBinary(t, "", "logits", "--model", model, "--ids", list, "--positions", "all", "--kv-type", "f32", "--out", out); got.code != 0 {
+		t.Fatal(got)
+	}
+	bytes, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocabulary := len(bytes) / 4 / len(ids[1])
+	at := func(position, id int) float64 {
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(bytes[4*(position*vocabulary+id):])))
+	}
+	for position := first - 1; position+1 < len(ids[1]); position++ {
+		partition := 0.0
+		for id := range vocabulary {
+			partition += math.Exp(at(position, id))
+		}
+		sum += at(position, ids[1][position+1]) - math.Log(partition)
+	}
+	return sum
+}
+
+// scripted is a server that answers each question with its last word; slow ones wait until the test ends.
+func scripted(t *testing.T, answered *atomic.Int64) string {
+	ended := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Messages []struct{ Content string } }
+		if json.NewDecoder(r.Body).Decode(&body) != nil || r.URL.Path != "/v1/chat/completions" {
+			http.NotFound(w, r)
+			return
+		}
+		words := strings.Fields(body.Messages[0].Content)
+		switch last := words[len(words)-1]; last {
+		case "slow":
+			select {
+			case <-ended:
+			case <-r.Context().Done():
+			}
+		case "long":
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":{"message":"the prompt is too long"}}`)
+		default:
+			answered.Add(1)
+			fmt.Fprintf(w, "data: {\"model\":\"script\",\"choices\":[{\"delta\":{\"content\":%q},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", last)
+		}
+	}))
+	t.Cleanup(func() { close(ended); s.Close() })
+	return s.URL
+}
+
+// Ctrl+C ends a run at once, with the code of an interruption, and says how it goes on.
+func TestEvalInterrupted(t *testing.T) {
+	evalHome(t)
+	var answered atomic.Int64
+	url := scripted(t, &answered)
+	lines := file(t, `{"id":"a","input":"say Paris","kind":"qa","answer":"Paris"}`+"\n"+`{"id":"b","input":"be slow","kind":"qa","answer":"x"}`)
+	var errs bytes.Buffer
+	c := chimera("eval", "--suite", lines, "--url", url, "--clients", "1")
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for answered.Load() < 2 { // one of them is who it is
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // until it has been written down
+	c.Process.Signal(syscall.SIGINT)
+	c.Wait()
+	if got := errs.String(); c.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(got, "give the same command again") || !strings.Contains(got, "interrupted") {
+		t.Errorf("exit %d: %s", c.ProcessState.ExitCode(), got)
+	}
+}
+
+func TestEvalBaseline(t *testing.T) {
+	evalHome(t)
+	var answered atomic.Int64
+	url := scripted(t, &answered)
+	questions := func(right string) string {
+		var b strings.Builder
+		for i := range 12 {
+			fmt.Fprintf(&b, `{"id":"%d","input":"say w%d","kind":"qa","answer":"%s%d"}`+"\n", i, i, right, i)
+		}
+		fmt.Fprintf(&b, `{"id":"c","input":"A or B","kind":"choice","choices":["x","y"],"answer":"y"}`+"\n")
+		return file(t, b.String())
+	}
+	lines := questions("w")
+	r, text := evaluated(t, "--suite", lines, "--url", url)
+	if r.Scores["exact"].Value != 1 || r.Who.Model != "script" || r.Settings.Choices != eval.ByLetter || len(r.Items) != 13 || r.ByTag == nil {
+		t.Errorf("%s", text)
+	}
+	before := file(t, text)
+	if got := runBinary(t, "", "eval", "--suite", lines, "--url", url, "--baseline", before); got.code != 0 || !strings.Contains(got.out, "less baseline") || !strings.Contains(got.out, "exact") || !strings.Contains(got.out, "choices by the letter") {
+		t.Errorf("%+v", got)
+	}
+	better := strings.ReplaceAll(text, `"text": "w`, `"text": "v`)
+	if got := runBinary(t, "", "eval", "--suite", lines, "--url", url, "--baseline", file(t, better)); got.code != 0 || got.errors != "" {
+		t.Errorf("better than the baseline: %+v", got)
+	}
+	// The same suite, where the server's answers are wrong and the baseline's were right.
+	wrong := questions("v")
+	_, text = evaluated(t, "--suite", wrong, "--url", url)
+	right := strings.ReplaceAll(text, `"text": "w`, `"text": "v`)
+	got := runBinary(t, "", "eval", "--suite", wrong, "--url", url, "--baseline", file(t, right))
+	if got.code != exitFailed || !strings.Contains(got.errors, "exact is worse than the baseline by -1.0000 (-1.0000 to -1.0000)\nf1 is worse") || !strings.Contains(got.out, "exact") {
+		t.Errorf("worse than the baseline: %+v", got)
+	}
+	if got := runBinary(t, "", "eval", "--suite", wrong, "--url", url, "--baseline", before); got.code != exitFailed || !strings.Contains(got.errors, "baseline: it is of a suite with digest") || got.out != "" {
+		t.Errorf("another suite's baseline: %+v", got)
+	}
+	if r, _ := evaluated(t, "--suite", "qa", "--url", url); r.Suite != "qa" || r.N != 96 || r.Scores["exact"].N != 96 {
+		t.Errorf("the suite qa: %s with %d items, %+v", r.Suite, r.N, r.Scores)
+	}
+	long := file(t, `{"id":"a","input":"too long","kind":"qa","answer":"x"}`+"\n"+`{"id":"b","input":"say y","kind":"qa","answer":"y"}`)
+	got = runBinary(t, "", "eval", "--suite", long, "--url", url)
+	if got.code != exitFailed || !strings.Contains(got.errors, "1 of 2 items got no answer, the first of them a: ") || !strings.Contains(got.out, "0.5000") {
+		t.Errorf("an item that is refused: %+v", got)
+	}
+}
+
+func TestEvalRefuses(t *testing.T) {
+	evalHome(t)
+	lines := file(t, `{"id":"a","input":"say Paris","kind":"qa","answer":"Paris"}`)
+	nobody := filepath.Join(t.TempDir(), "no.sock")
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"", exitUsage, `required flag(s) "suite" not set`},
+		{"--suite x --file m --model n", exitUsage, "if any flags in the group [file model] are set none of the others can be"},
+		{"--suite x --file m --url n", exitUsage, "if any flags in the group [file url]"},
+		{"--suite x --threads 2", exitUsage, "--threads concerns a model that is loaded with --file"},
+		{"--suite x --file m --header a:b", exitUsage, "--header is for a server"},
+		{"--suite x --clients 0", exitUsage, "use a number between 1 and 1024"},
+		{"--suite x --url=", exitFailed, "x: no such file"},
+		{"--suite " + lines + " --url=", exitUsage, "--url is empty"},
+		{"--suite " + lines + " --sealed " + lines, exitFailed, `both have an item "a"`},
+		{"--suite " + lines + " --url " + nobody, exitFailed, "no daemon answers"},
+		{"--suite " + lines + " --file /nowhere/m.gguf", exitModel, "/nowhere/m.gguf: there is no such file"},
+		{"--suite " + lines + " --baseline " + lines, exitFailed, "it is no report of 'chimera eval --json'"},
+		{"--suite " + file(t, "{}") + " --url " + nobody, exitFailed, "given:1: id: it is missing"},
+	} {
+		r := runBinary(t, "", append([]string{"eval"}, strings.Fields(c.args)...)...)
+		if r.code != c.code || !strings.Contains(r.errors, c.want) || r.out != "" {
+			t.Errorf("%s: %+v, want %d and %q", c.args, r, c.code, c.want)
+		}
+	}
+}
