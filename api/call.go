@@ -34,7 +34,10 @@ type call struct {
 	counted int64 // bytes of the body, see count
 	model   Held  // see hold
 	urgency urgency
-	figures figures
+	// generates tells that an answer was asked for, as is known with urgency.
+	generates bool
+	answer    AnswerID // of what is answered
+	figures   figures
 }
 
 // figures are what the log says of an answer that was computed.
@@ -45,6 +48,8 @@ type figures struct {
 	tokens       int // generated
 	queued       time.Duration
 	ttft         time.Duration
+	itl          []time.Duration // between tokens
+	work         *Work           // nil: nothing was computed, or it is not done
 }
 
 func (s *Server) newCall(ctx *fasthttp.RequestCtx) *call {
@@ -156,6 +161,11 @@ func requestID(given string) string {
 	return "req-" + hex.EncodeToString(random[:])
 }
 
+// numericsHeader is what has computed an answer, as system_fingerprint says it in the body.
+const numericsHeader = "X-Chimera-Numerics"
+
+func (c *call) headNumerics(id string) { c.Response.Header.Set(numericsHeader, id) }
+
 func (c *call) headRequestID() { c.Response.Header.Set(requestIDHeader, c.id) }
 
 // logFailure logs what is the server's own fault: what it refuses on purpose has no cause.
@@ -170,7 +180,7 @@ func (c *call) finishWhenWritten() {
 	status := c.Response.StatusCode()
 	written := func(err error) {
 		if err != nil && status < 400 {
-			status = statusClientGone
+			status = StatusClientGone
 		}
 		c.finish(status)
 	}
@@ -184,6 +194,7 @@ func (c *call) finishWhenWritten() {
 // finish logs and counts, once per request.
 func (c *call) finish(status int) {
 	c.server.Metrics.requests(status)
+	c.tellAnswered(status)
 	level := slog.LevelInfo
 	if c.probe {
 		level = slog.LevelDebug

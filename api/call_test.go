@@ -165,7 +165,7 @@ func TestRefusals(t *testing.T) {
 	if !strings.HasPrefix(id, "req-") || !strings.Contains(log.String(), "level=DEBUG msg=refused id="+id+" status=408") {
 		t.Errorf("id %q, the log: %s", id, log)
 	}
-	h.Refuse(ctx, statusClientGone, "the client went before its request was whole")
+	h.Refuse(ctx, StatusClientGone, "the client went before its request was whole")
 	if p := (reply{t: t, body: ctx.Response.Body()}).problem(); p.Type != "client_gone" || !strings.Contains(log.String(), "status=499") {
 		t.Errorf("%+v, the log: %s", p, log)
 	}

@@ -236,7 +236,7 @@ func (j *job) chatTokens(tokens []token) []chatToken {
 }
 
 func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
-	a := chatAnswer{envelope: c.envelope(j.model, "chatcmpl-", "chat.completion"), Choices: make([]chatChoice, len(j.requests))}
+	a := chatAnswer{envelope: c.envelope(j.model, chatPrefix, "chat.completion"), Choices: make([]chatChoice, len(j.requests))}
 	u := usage{PromptTokens: promptTokens}
 	for i := range a.Choices {
 		a.Choices[i] = chatChoice{Index: i, Message: chatMessage{Role: "assistant"}}
@@ -265,11 +265,12 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 		a.Choices[i].Message.Content = string(text)
 	}
 	a.Usage = u.total()
+	c.headNumerics(a.Fingerprint)
 	return c.reply(a)
 }
 
 func (r *chatRequest) answerStream(c *call, j *job, promptTokens int) error {
-	head := c.envelope(j.model, "chatcmpl-", "chat.completion.chunk")
+	head := c.envelope(j.model, chatPrefix, "chat.completion.chunk")
 	withUsage, none := r.withUsage()
 	u := usage{PromptTokens: promptTokens}
 	w := c.begin(j, len(j.requests))

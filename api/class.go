@@ -89,7 +89,7 @@ func (c *call) readUrgency() error {
 		u.patience = c.server.Deadline(u.class)
 	}
 	u.tenant = c.tenant()
-	c.urgency = u
+	c.urgency, c.generates = u, true
 	return nil
 }
 

@@ -118,7 +118,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 	}
 	a := &completion{
 		job: r.generation.job(m, stops),
-		r:   r, call: c, head: c.envelope(m, "cmpl-", "text_completion"), prompts: list,
+		r:   r, call: c, head: c.envelope(m, textPrefix, "text_completion"), prompts: list,
 	}
 	if len(list) > 1 {
 		a.manyBy = "prompt"
@@ -324,6 +324,7 @@ func (a *completion) answer() error {
 	if err != nil {
 		return err
 	}
+	a.call.headNumerics(a.head.Fingerprint)
 	return a.call.reply(completionAnswer{envelope: a.head, Choices: a.choices, Usage: a.usage.total()})
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 
@@ -44,14 +43,13 @@ type envelope struct {
 	Object      string `json:"object"`
 	Created     int64  `json:"created"`
 	Model       string `json:"model"`
-	Fingerprint string `json:"system_fingerprint"` // of the weights that have computed it, which may be others than those that answer now
+	Fingerprint string `json:"system_fingerprint"` // the numerics id of the weights that have computed it, which may be others than those that answer now
 }
 
 // envelope is that of an answer of which nothing is there yet.
 func (c *call) envelope(m *Model, prefix, object string) envelope {
-	var random [12]byte
-	rand.Read(random[:]) // never fails
-	return envelope{prefix + hex.EncodeToString(random[:]), object, c.started.Unix(), m.Name, m.Numerics("")}
+	rand.Read(c.answer[:]) // never fails
+	return envelope{prefix + c.answer.String(), object, c.started.Unix(), m.Name, m.Numerics("")}
 }
 
 func validUTF8(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }

@@ -52,8 +52,8 @@ func badField(field, format string, args ...any) *HTTPError {
 	}
 }
 
-// statusClientGone is what nginx logs for a client that hung up; nobody receives it.
-const statusClientGone = 499
+// StatusClientGone is what nginx logs for a client that hung up; nobody receives it.
+const StatusClientGone = 499
 
 // errClientGone is in the chain of errors of a client that does not take its answer.
 var errClientGone = errors.New("the client went")
@@ -78,7 +78,7 @@ func toHTTP(err error) *HTTPError {
 	case errors.As(err, &notFinite):
 		return &HTTPError{Status: 500, Type: "server_error", Code: "not_finite", Message: notFinite.Error(), Cause: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, errClientGone):
-		return &HTTPError{Status: statusClientGone, Type: "client_gone", Message: "the client hung up"}
+		return &HTTPError{Status: StatusClientGone, Type: "client_gone", Message: "the client hung up"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &HTTPError{Status: 408, Type: "invalid_request_error", Code: "bad_request", Message: "the request took too long to arrive"}
 	case errors.As(err, &overload):

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -21,6 +22,10 @@ type job struct {
 	stopInAnswer bool // what ended the answer is a part of it: the stop string, and the end token in log-probabilities
 	tokenIDs     bool // tokens are written as token_id:N
 	special      bool // special tokens are written out
+	id           AnswerID
+	work         []work // what becomes of each request
+	done         func(*Work)
+	keepsTexts   bool
 }
 
 // job is one without requests, as the fields that both endpoints have say.
@@ -70,6 +75,10 @@ type runningJob struct {
 // must be stopped.
 func (j *job) start(ctx context.Context) (*runningJob, error) {
 	r := &runningJob{job: j, arrived: time.Now(), pieces: make(chan piece)}
+	j.work = make([]work, len(j.requests))
+	for i := range j.work {
+		j.work[i] = work{digest: sha256.New(), keepsText: j.keepsTexts}
+	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
 	if err != nil {
@@ -135,10 +144,13 @@ func (r *runningJob) await() error {
 	}
 }
 
-// stop ends what still runs: the sequences' context is done.
+// stop ends what still runs: the sequences' context is done. It tells whoever began the job what was computed.
 func (r *runningJob) stop() {
 	r.cancel()
 	r.follows.Wait()
+	if r.job.done != nil {
+		r.job.done(r.finished())
+	}
 }
 
 // each calls yield with every piece, on the caller's goroutine, until all choices have ended or an
@@ -183,6 +195,7 @@ func (c *call) start(j *job, produce func(s sse, first piece, pieces func(func(p
 		r.stop()
 		return err
 	}
+	c.headNumerics(j.model.Numerics(r.first.weights))
 	return c.stream(func(s sse) error {
 		defer r.stop()
 		return produce(s, *r.first, r.each)
@@ -192,16 +205,17 @@ func (c *call) start(j *job, produce func(s sse, first piece, pieces func(func(p
 // follow turns one sequence's events into pieces until it ends or the request is over. It tells how many tokens the answer had, and
 // why it has no more, if not because it is whole.
 func (j *job) follow(ctx context.Context, choice int, seq *scheduler.Sequence, pieces chan<- piece) (answer int, err error) {
+	w := &j.work[choice]
+	defer func() { w.CPU, w.Device = seq.Spent() }()
 	d := decoder{job: j, least: j.requests[choice].MinTokens, stream: j.model.Tokenizer.NewContinuation(j.special), stop: stopMatcher{stops: j.stops, include: j.stopInAnswer}}
 	for {
 		e, err := seq.Next(ctx)
 		if err != nil {
 			return answer, err
 		}
-		if e.HasToken && !e.Prompt {
-			answer++
-		}
 		p := d.piece(e)
+		w.note(&e, &p, seq)
+		answer = w.Tokens
 		p.choice, p.cached, p.queued, p.weights = choice, seq.Cached(), seq.Waited(), seq.Weights()
 		if p.empty() {
 			continue
@@ -232,6 +246,8 @@ type watch struct {
 // begin says in whose name a job is computed, and what the log is to say of it. choices are those of a prompt.
 func (c *call) begin(j *job, choices int) watch {
 	c.figures.model = j.model.Name
+	j.id, j.keepsTexts = c.answer, c.server.KeepsTexts
+	j.done = func(w *Work) { c.figures.work = w }
 	for i := range j.requests {
 		r := &j.requests[i]
 		r.Salt, r.Tenant = c.salt(), c.urgency.tenant
@@ -259,6 +275,7 @@ func (w *watch) note(p piece) {
 		w.call.server.Metrics.ttft.WithLabelValues(f.model).Observe(f.ttft.Seconds())
 	}
 	if last := w.last[p.choice]; !last.IsZero() {
+		f.itl = append(f.itl, now.Sub(last))
 		w.call.server.Metrics.itl.WithLabelValues(f.model).Observe(now.Sub(last).Seconds())
 	}
 	w.last[p.choice] = now

@@ -46,7 +46,12 @@ func (c *call) hold(body []byte) error {
 	if !known {
 		return nil // the body is no JSON, as is told when it is decoded
 	}
-	h, err := c.server.Registry.Hold(c.context(), name, Wait{len(body), cmp.Or(c.urgency.patience, loadingPatience), c.urgency.class})
+	return c.holdModel(name, len(body))
+}
+
+// holdModel is hold for a model that is named elsewhere than in a body, of which so many bytes are held meanwhile.
+func (c *call) holdModel(name string, bytes int) error {
+	h, err := c.server.Registry.Hold(c.context(), name, Wait{bytes, cmp.Or(c.urgency.patience, loadingPatience), c.urgency.class})
 	if errors.Is(err, ErrNoModel) {
 		return c.server.noModel(name)
 	}

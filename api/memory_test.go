@@ -94,7 +94,7 @@ func TestTokenisingIsBounded(t *testing.T) {
 	hangUp()
 	h.client = gone
 	large := `{"content":"` + strings.Repeat("x", 2*smallText) + `"}`
-	if r := h.post("/tokenize", large); r.status != statusClientGone {
+	if r := h.post("/tokenize", large); r.status != StatusClientGone {
 		t.Errorf("without room, and the client gone: status %d: %.200s", r.status, r.body)
 	}
 	patient, cancel := context.WithTimeout(t.Context(), 5*time.Second)

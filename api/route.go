@@ -49,6 +49,9 @@ func (s *Server) route(c *call) (route, bool) {
 		name, err := url.PathUnescape(escaped)
 		return route{method: "GET", handler: func(c *call) error { return s.model(c, name) }}, err == nil && name != ""
 	}
+	if id, isReceipt := strings.CutPrefix(c.path, receiptsPrefix); isReceipt && s.History != nil {
+		return s.receiptRoute(id), id != ""
+	}
 	r, ok := s.routes[c.path]
 	return r, ok
 }

@@ -124,7 +124,13 @@ type Config struct {
 	Deadline func(scheduler.Class) time.Duration
 	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see salt.
 	IsolateTenants bool
-	MaxBody        int // bytes
+	// Answered is told of each request for an answer when it has ended; it must not wait. nil: nobody asks.
+	Answered func(Answered)
+	// KeepsTexts has it told what was answered, too.
+	KeepsTexts bool
+	// History is what is remembered; nil: the paths that need it do not exist.
+	History History
+	MaxBody int // bytes
 }
 
 // Server holds the handlers.
@@ -166,6 +172,7 @@ func New(c Config) *Server {
 		"/v1/status":           {method: "GET", handler: s.status},
 		"/v1/cache":            {method: "GET", handler: s.cache},
 		"/v1/cache/pins":       {method: "POST", handler: s.pin, remove: s.unpin},
+		"/v1/replay":           {method: "POST", handler: s.replay},
 		"/tokenize":            {method: "POST", handler: s.tokenize},
 		"/detokenize":          {method: "POST", handler: s.detokenize},
 		"/apply-template":      {method: "POST", handler: s.applyTemplate},
@@ -176,6 +183,12 @@ func New(c Config) *Server {
 	if c.GPUs != nil {
 		s.routes["/v1/gpu"] = route{method: "GET", handler: s.gpus}
 		c.Metrics.registry.MustRegister(gpuCollector{c.GPUs})
+	}
+	if c.History != nil {
+		s.routes["/v1/forget"] = route{method: "POST", handler: s.forget}
+		s.routes["/v1/feedback"] = route{method: "POST", handler: s.feedback}
+		s.routes["/v1/quality"] = route{method: "GET", handler: s.quality}
+		c.Metrics.registry.MustRegister(newHistoryCollector(c.History.State))
 	}
 	if c.Memory != nil {
 		c.Metrics.registerMemory(c.Memory)
@@ -204,7 +217,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 func (s *Server) Refuse(ctx *fasthttp.RequestCtx, status int, reason string) {
 	c := &call{RequestCtx: ctx, id: requestID("")}
 	h := &HTTPError{Status: status, Type: "invalid_request_error", Message: reason, Code: "bad_request"}
-	if status == statusClientGone {
+	if status == StatusClientGone {
 		h = toHTTP(errClientGone)
 	}
 	writeError(ctx, h)

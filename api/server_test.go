@@ -245,7 +245,7 @@ func TestHealth(t *testing.T) {
 	gone, hangUp := context.WithCancel(context.Background())
 	hangUp()
 	h.client = gone
-	if r := h.do("GET", "/health/ready", ""); r.status != statusClientGone {
+	if r := h.do("GET", "/health/ready", ""); r.status != StatusClientGone {
 		t.Errorf("a client that asked and left: status %d", r.status)
 	}
 	h.client = context.Background()
@@ -356,7 +356,7 @@ func TestHangUp(t *testing.T) {
 		release := h.gateOpen(3, hangUp)
 		r := h.post(textPath, fmt.Sprintf(`{"prompt":"x","max_tokens":250,"n":4,"stream":%t}`, stream))
 		release()
-		if !stream && r.status != statusClientGone || stream && strings.Contains(string(r.body), "[DONE]") {
+		if !stream && r.status != StatusClientGone || stream && strings.Contains(string(r.body), "[DONE]") {
 			t.Errorf("stream %t: status %d: %.300s", stream, r.status, r.body)
 		}
 		h.until(func() bool { s := h.scheduler.Snapshot(); return s.Running+s.Waiting+s.PagesUsed == 0 })

@@ -32,6 +32,7 @@ type (
 		Pages    statusPages   `json:"kv_pages"`
 		Memory   []MemoryUse   `json:"memory"`
 		GPUs     []statusGPU   `json:"gpus"`
+		History  *HistoryState `json:"history,omitzero"`
 	}
 	statusModel struct {
 		ID         string `json:"id"`
@@ -91,6 +92,9 @@ func (s *Server) status(c *call) error {
 		for _, d := range s.GPUs.State().Devices {
 			a.GPUs = append(a.GPUs, statusGPU{d.Index, d.Name, d.Bus, d.Verdict})
 		}
+	}
+	if s.History != nil {
+		a.History = new(s.History.State())
 	}
 	return c.reply(a)
 }

@@ -89,7 +89,11 @@ type Status struct {
 		Purpose string `json:"purpose"`
 		Mapped  int64  `json:"mapped_bytes"`
 	} `json:"memory"`
-	GPUs []GPU `json:"gpus"`
+	GPUs    []GPU `json:"gpus"`
+	History struct {
+		State   string `json:"state"`
+		Problem string `json:"problem"`
+	} `json:"history"`
 }
 
 // statusTime bounds the question: a daemon answers it without computing.
@@ -132,6 +136,9 @@ func (s Status) Print(out io.Writer) error {
 		if m.Mapped > 0 {
 			fmt.Fprintf(w, "memory for %s: %d MiB\n", VisibleLine(m.Purpose), m.Mapped>>20)
 		}
+	}
+	if h := s.History; h.Problem != "" {
+		fmt.Fprintf(w, "the history is %s: %s\n", VisibleLine(h.State), VisibleLine(h.Problem))
 	}
 	for _, g := range s.GPUs {
 		fmt.Fprintf(w, "GPU %d %s (%s): %s\n", g.Index, VisibleLine(g.Name), VisibleLine(g.Bus), VisibleLine(g.words()))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -13,6 +14,7 @@ import (
 	"chimera/api"
 	"chimera/paths"
 	"chimera/socket"
+	"chimera/store"
 )
 
 // This file owns the settings: one field each, which flags, environment, TOML file and help share.
@@ -44,10 +46,13 @@ type Config struct {
 	AllowedHosts            []string `toml:"allowed_hosts"`
 	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.
-	IsolateTenants *bool           `toml:"isolate_tenants"`
-	Tenant         []TenantConfig  `toml:"tenant"`
-	Scheduler      SchedulerConfig `toml:"scheduler"`
-	Cache          CacheConfig     `toml:"cache"`
+	IsolateTenants *bool            `toml:"isolate_tenants"`
+	Tenant         []TenantConfig   `toml:"tenant"`
+	Scheduler      SchedulerConfig  `toml:"scheduler"`
+	Cache          CacheConfig      `toml:"cache"`
+	History        HistoryConfig    `toml:"history"`
+	Privacy        PrivacyConfig    `toml:"privacy"`
+	Objectives     ObjectivesConfig `toml:"objectives"`
 }
 
 // SchedulerConfig says who waits for whom; in milliseconds.
@@ -62,6 +67,24 @@ type SchedulerConfig struct {
 type CacheConfig struct {
 	HalfLife Duration `toml:"half_life"` // 0: it follows the uses
 	Pins     []string `toml:"pins"`      // FILE or FILE=NAME
+}
+
+// HistoryConfig says where measurements and receipts are kept.
+type HistoryConfig struct {
+	File string `toml:"file"` // "": nowhere
+}
+
+// PrivacyConfig says what is kept of users.
+type PrivacyConfig struct {
+	Store     string   `toml:"store"`
+	Retention Duration `toml:"retention"`
+}
+
+// ObjectivesConfig is what is wanted of serving; 0 asks nothing.
+type ObjectivesConfig struct {
+	QPS     float64 `toml:"qps"`
+	TTFT    int     `toml:"ttft_ms"`
+	TTFTP95 int     `toml:"ttft_p95_ms"`
 }
 
 // DefaultConfig returns the defaults; each has its reason.
@@ -82,6 +105,9 @@ func DefaultConfig() Config {
 		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
 		// has what other values come to.
 		Scheduler: SchedulerConfig{Wait: 10000},
+		History:   HistoryConfig{File: historyFile()},
+		// Who says nothing has agreed to nothing. What a person asks about an answer, he asks within a month.
+		Privacy: PrivacyConfig{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},
 		// No deadlines: on a slow machine the prompt alone may take any time, and who has a place is waited for.
 	}
 }

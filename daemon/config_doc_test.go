@@ -31,7 +31,8 @@ A key ` + "`a.b`" + ` is ` + "`b`" + ` in the table ` + "`[a]`" + `; tables stan
 | --- | --- | --- | --- | --- | --- |
 `
 
-const configTables = "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock` or, without that, lies in a folder of the user's own in `$TMPDIR`. " +
+const configTables = "\nFor a user other than root the default socket is `$XDG_RUNTIME_DIR/chimera.sock` or, without that, lies in a folder of the user's own in `$TMPDIR`, and the history is " +
+	"`$STATE_DIRECTORY/history.db`, `$XDG_STATE_HOME/chimera/history.db` or `~/.local/state/chimera/history.db`, the first whose folder is named. " +
 	"`CHIMERA_MODEL` separates several models by commas; a path that is there may hold commas and = all the same.\n\n" +
 	"## Tables of which there may be several\n\nThey stand in the file alone.\n"
 
@@ -77,7 +78,8 @@ func (s setting) shown() bool {
 
 func configDocument() string {
 	c := DefaultConfig()
-	c.Socket = "/run/chimera/chimera.sock" // root's; a user's lies in XDG_RUNTIME_DIR
+	c.Socket = "/run/chimera/chimera.sock"         // root's; a user's lies in XDG_RUNTIME_DIR
+	c.History.File = "/var/lib/chimera/history.db" // of the service
 	list := c.settings()
 	slices.SortStableFunc(list, func(a, b setting) int {
 		return cmp.Or(cmp.Compare(strings.Count(a.key, "."), strings.Count(b.key, ".")), strings.Compare(a.key, b.key))
@@ -146,6 +148,7 @@ func TestConfigDocumentIsRead(t *testing.T) {
 	c, err := resolve(t, example)
 	want := DefaultConfig()
 	want.Model, want.Socket = started(short("/var/lib/chimera/model.gguf=small")), "/run/chimera/chimera.sock"
+	want.History.File = "/var/lib/chimera/history.db"
 	want.AllowedHosts, want.CORSOrigins = []string{}, []string{}
 	want.Cache.Pins = []string{"/etc/chimera/support.txt=support"}
 	want.Tenant = []TenantConfig{{Name: "evening", UIDs: []uint32{1001, 1002}, Keys: []string{strings.Repeat("0", 64)}, Weight: 1}}

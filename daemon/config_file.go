@@ -99,6 +99,6 @@ func plain(err *toml.DecodeError, key string) string {
 
 // forms are how values are written, by the type that the TOML library ends its error with.
 var forms = map[string]string{
-	"bool": "true or false", "int": "a whole number", "uint32": "a whole number from 0 on", "string": "a text in quotes",
+	"bool": "true or false", "int": "a whole number", "float64": "a number", "uint32": "a whole number from 0 on", "string": "a text in quotes",
 	"[]string": "a list of texts, [\"...\"]", "[]uint32": "a list of whole numbers, [...]",
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"chimera/measure"
 	"chimera/scheduler"
 	"chimera/systemd"
 )
@@ -88,15 +89,19 @@ func (c *Config) liveKeys() (list []string) {
 
 // inForce are the live settings as requests are held against them.
 type inForce struct {
-	tenants   *tenants
-	deadlines map[scheduler.Class]time.Duration
+	tenants    *tenants
+	weights    map[string]float64 // of the tenants, by name
+	deadlines  map[scheduler.Class]time.Duration
+	objectives measure.Objectives
 }
 
 func (c *Config) inForce() *inForce {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	return &inForce{newTenants(c.Tenant), map[scheduler.Class]time.Duration{
-		scheduler.Interactive: ms(c.Scheduler.Deadline), scheduler.Batch: ms(c.Scheduler.BatchDeadline),
-	}}
+	return &inForce{
+		tenants: newTenants(c.Tenant), weights: c.weights(),
+		deadlines:  map[scheduler.Class]time.Duration{scheduler.Interactive: ms(c.Scheduler.Deadline), scheduler.Batch: ms(c.Scheduler.BatchDeadline)},
+		objectives: measure.Objectives{QPS: c.Objectives.QPS, TTFT: ms(c.Objectives.TTFT), TTFTP95: ms(c.Objectives.TTFTP95)},
+	}
 }
 
 // whenReloaded has f called with the settings that are in force after a reload: the live ones are new, the others as before.

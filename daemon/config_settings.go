@@ -3,10 +3,12 @@ package daemon
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"chimera/api"
+	"chimera/store"
 )
 
 // This file owns the table of the settings that are one value: from it come flags, environment, --help, the checks of the
@@ -67,8 +69,23 @@ func (c *Config) settings() []setting {
 			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
 			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
+		{key: "history.file", value: text{&c.History.File},
+			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
+		{key: "privacy.store", value: choice{&c.Privacy.Store, []string{string(store.None), string(store.Samples), string(store.All)}},
+			usage: "texts of users that the history keeps: none, samples (of the control group, and corrections) or all prompts and answers"},
+		{key: "privacy.retention", value: duration{&c.Privacy.Retention, time.Hour, maxRetention},
+			usage: "how long receipts and ratings are kept, with the texts that they have"},
+		{key: "objectives.qps", value: decimal{&c.Objectives.QPS, 0, 1e6}, live: true,
+			usage: "requests that each model should complete a second: a minute in which it were fewer and others were refused or waited has missed it; 0: no objective"},
+		{key: "objectives.ttft_ms", value: number{&c.Objectives.TTFT, 0, maxDeadline}, live: true,
+			usage: "milliseconds that interactive requests should wait for their first token, in the mean of a minute; 0: no objective"},
+		{key: "objectives.ttft_p95_ms", value: number{&c.Objectives.TTFTP95, 0, maxDeadline}, live: true,
+			usage: "the same for all but the slowest twentieth of a minute's interactive requests"},
 	}...)
 }
+
+// maxRetention is ten years: what is kept for longer is kept for ever.
+const maxRetention = 10 * 365 * 24 * time.Hour
 
 // maxDeadline is in milliseconds.
 const maxDeadline = int(api.MaxDeadline / 1e6)

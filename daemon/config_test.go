@@ -67,7 +67,7 @@ func TestEverySettingHasItsTwins(t *testing.T) {
 			t.Errorf("%s has no flag", s.key)
 		}
 	}
-	for _, table := range []string{"scheduler", "cache"} {
+	for _, table := range []string{"scheduler", "cache", "history", "privacy", "objectives"} {
 		documented[table] = true
 	}
 	for _, table := range c.tables() {

@@ -189,6 +189,27 @@ func (n number) Set(text string) error {
 	return nil
 }
 
+// decimal is a setting between two bounds that need not be whole.
+type decimal struct {
+	value     *float64
+	low, high float64
+}
+
+func (d decimal) String() string { return strconv.FormatFloat(*d.value, 'g', -1, 64) }
+
+// Type is what --help calls the value.
+func (d decimal) Type() string { return "float" }
+
+// Set implements pflag.Value.
+func (d decimal) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= d.low && v <= d.high) {
+		return fmt.Errorf("use a number between %v and %v", d.low, d.high)
+	}
+	*d.value = v
+	return nil
+}
+
 // choice is a setting that is one of a few words.
 type choice struct {
 	value *string

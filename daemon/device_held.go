@@ -24,7 +24,7 @@ type heldDevice struct {
 
 // holdDevice starts the loop of a backend that is open.
 func holdDevice(b heldBackend) *heldDevice {
-	d := &heldDevice{backend: b, loop: scheduler.NewLoop(scheduler.LoopConfig{}), ended: make(chan struct{})}
+	d := &heldDevice{backend: b, loop: scheduler.NewLoop(scheduler.LoopConfig{CPU: processCPU}), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
 	go func() {

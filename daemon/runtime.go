@@ -10,6 +10,7 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
+	"chimera/measure"
 	"chimera/scheduler"
 )
 
@@ -37,6 +38,8 @@ type Runtime struct {
 	idle    *time.Timer   // unloads it
 	failure failure
 	past    scheduler.Snapshot // what its lanes counted that are no more
+	// pastSpent is what those were charged; see spent.
+	pastSpent map[measure.Key]measure.Charge
 }
 
 // serving is what a loaded model is made of.

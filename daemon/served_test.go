@@ -61,6 +61,7 @@ func loadingServer(t *testing.T) (s *server, answered chan *http.Response) {
 	c := fakeConfig(t, "m")
 	s = &server{config: c, models: newFakeModels(t, c), listeners: []net.Listener{l}} // whose device does not come
 	s.gpus = newGPUController(gpu.Open, func() {})
+	s.remembersNothing()
 	if err := s.startHTTP(); err != nil {
 		t.Fatal(err)
 	}

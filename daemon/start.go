@@ -23,6 +23,8 @@ func (s *server) nameModels() error {
 	if s.pins, err = s.config.readPins(); err != nil {
 		return &ConfigError{err}
 	}
+	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
+	s.inForce.Store(s.config.inForce())
 	s.models = newRuntimes(s.config, names)
 	s.models.pins = s.pins
 	return checkOpens(names, s.config.Engine())
@@ -116,14 +118,15 @@ func (s *server) unlessTerminated(part func() error) error {
 
 // startHTTP answers from here on: of models that are not there yet, that they are loading.
 func (s *server) startHTTP() (err error) {
-	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
-	s.inForce.Store(s.config.inForce())
+	metrics := api.NewMetrics(s.models.Lanes)
+	metrics.CountCores(s.models.coreSeconds)
 	handlers := api.New(api.Config{
-		Registry: s.models, Models: s.models, Metrics: api.NewMetrics(s.models.Lanes),
+		Registry: s.models, Models: s.models, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
-		Tenant:         func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
-		Deadline:       func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
+		Tenant:   func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
+		Deadline: func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
+		Answered: s.answered, KeepsTexts: s.history.keepsTexts, History: s.history,
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

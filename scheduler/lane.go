@@ -61,6 +61,7 @@ type Lane struct {
 	longest  int // tokens of a sequence, prompt and answer, at most
 	biases   int // that a step holds
 	done     chan struct{}
+	accounts accounts
 
 	mu         sync.Mutex
 	incoming   []*Sequence
@@ -87,6 +88,7 @@ type Lane struct {
 	plans   uint64 // so far, the one under way among them
 	broken  error  // why it can't go on
 	costs   costs
+	alone   []float64 // see takeAlone
 	now     time.Time // of the step being planned
 
 	arrived uint64       // sequences so far

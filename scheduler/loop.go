@@ -16,6 +16,8 @@ import (
 type LoopConfig struct {
 	// Now is the clock: time.Now where it is nil. A simulator has one of its own.
 	Now func() time.Time
+	// CPU is the CPU time that the process has taken so far, all cores together; nil: no step's is known.
+	CPU func() time.Duration
 	// Synchronous waits for background steps as for all others, so that nothing happens beside Turn. It is for backends whose steps
 	// take no time.
 	Synchronous bool
@@ -33,6 +35,7 @@ var ErrLoopEnded = errors.New("the loop has ended")
 type Loop struct {
 	config LoopConfig
 	wakeup chan struct{}
+	meter  meter
 
 	mu      sync.Mutex
 	joining []*Lane // that Run has not seen yet
@@ -54,7 +57,7 @@ func NewLoop(c LoopConfig) *Loop {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Loop{config: c, wakeup: make(chan struct{}, 1), finished: make(chan error, 1)}
+	return &Loop{config: c, wakeup: make(chan struct{}, 1), finished: make(chan error, 1), meter: meter{cpu: c.CPU, now: c.Now}}
 }
 
 // Add gives an instance a lane, which the loop runs from its next turn on. It may be called at any time by any goroutine.
@@ -212,8 +215,12 @@ func (l *Loop) completeBackground(err error) {
 	lane.complete(err)
 }
 
+// anyUnderWay tells whether a step is.
+func (l *Loop) anyUnderWay() bool { return len(l.underWay) > 0 || l.behind != nil }
+
 // submit submits the step that the lane has prepared. It returns false if the lane is broken by that.
 func (l *Loop) submit(lane *Lane) bool {
+	l.meter.begin()
 	lane.submit()
 	if lane.next.kind != givesWay {
 		lane.next.class = lane.class
@@ -264,5 +271,6 @@ func (l *Loop) end(lane *Lane, refusal error, last Event) {
 	}
 	l.underWay = slices.DeleteFunc(l.underWay, func(other *Lane) bool { return other == lane })
 	lane.settle()
+	l.meter.rest(l.anyUnderWay())
 	lane.finish()
 }

@@ -18,6 +18,7 @@ func (s *Lane) welcome(seq *Sequence) {
 	c := seq.request.Class
 	s.arrived++
 	seq.number, seq.tenant = s.arrived, s.loop.tenants.enter(seq.request.Tenant)
+	seq.account = s.accounts.of(payer{seq.request.Tenant, c})
 	seq.ticket = seq.tenant.left[c] + uint64(seq.tenant.inLine[c])
 	seq.tenant.inLine[c]++
 	s.present[c]++

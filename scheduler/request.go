@@ -60,6 +60,9 @@ const (
 	Background               // nobody waits: its steps give way to all others, within the step
 )
 
+// String is the word for it.
+func (c Class) String() string { return [...]string{"interactive", "batch", "background"}[c] }
+
 // DefaultPriority is that of a request which says nothing.
 const DefaultPriority = 5
 

@@ -29,6 +29,7 @@ type Sequence struct {
 	most       int        // positions that were computed, before it was sent back the last time or since
 	generation generation // whose weights compute it: the newest until it begins
 	tenant     *tenant    // whose counter it is charged to
+	account    *account   // what it takes of the device goes there
 	loan       loan
 	asks       engine.Asked // of a sampled row
 	penalties  []engine.Penalty
@@ -47,6 +48,7 @@ type Sequence struct {
 	cached  atomic.Int32 // prompt tokens taken from the prefix cache
 	waited  atomic.Int64 // nanoseconds until it was first admitted; 0: it was not yet
 	weights atomic.Pointer[string]
+	spent   account // its part of what its payer's has
 
 	// The loop's own, looked at now and then.
 	keys      []pageKey     // of the full pages of tokens, as far as needed

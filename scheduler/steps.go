@@ -121,6 +121,7 @@ func (s *Lane) submit() {
 // complete takes note that the oldest step is done, or why it is not.
 func (s *Lane) complete(err error) {
 	done := s.steps.takeOldest()
+	s.charge(done)
 	switch {
 	case done.kind == givesWay && errors.Is(err, engine.ErrAborted):
 		s.undo(done)

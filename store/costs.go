@@ -20,8 +20,13 @@ type Cost struct {
 	Requests     int64
 	PromptTokens int64
 	AnswerTokens int64
-	CoreSeconds  float64 // of CPU cores; NaN if nobody counted
+	CoreSeconds  float64 // of CPU cores, in steps; NaN if nobody counted
 	GPUSeconds   float64 // of GPUs; NaN if nobody counted
+	Class        string  // of scheduling
+	Tier         string
+	// OverheadSeconds are of CPU cores, too: the part of what the process took besides steps that was laid to this row; NaN if nobody
+	// counted. With CoreSeconds it adds up over all rows to the process's CPU time.
+	OverheadSeconds float64
 }
 
 func (*Cost) table() Table { return Costs }
@@ -31,12 +36,13 @@ func (r *Cost) columns() []column {
 	return []column{
 		{"began", &r.From}, {"ended", &r.Until}, {"model", &r.Model}, {"tenant", &r.Tenant}, {"requests", &r.Requests},
 		{"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens}, {"core_seconds", &r.CoreSeconds}, {"gpu_seconds", &r.GPUSeconds},
+		{"class", &r.Class}, {"tier", &r.Tier}, {"overhead_seconds", &r.OverheadSeconds},
 	}
 }
 
 // AddCost has a cost written within a second. It never waits: see [Store] for what the error means.
 func (s *Store) AddCost(r Cost) error {
-	if err := checkNames(Costs, "model", r.Model); err != nil {
+	if err := checkNames(Costs, "model", r.Model, "class", r.Class, "tier", r.Tier); err != nil {
 		return err
 	}
 	return s.queue.add(&r)

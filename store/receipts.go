@@ -27,10 +27,33 @@ type Receipt struct {
 	Tier          string
 	EscalatedFrom string  // the tier whose answer was not good enough; empty if it was the first
 	CacheLevel    string  // where the answer's beginning came from; empty if it was computed
-	CoreSeconds   float64 // of CPU cores; NaN if nobody counted
+	CoreSeconds   float64 // of CPU cores, in steps alone; NaN if nobody counted
 	Sampled       bool    // it was drawn for the control group; not stored: it decides whether texts are (Samples)
-	Prompt, Text  *string // what was asked and answered; nil where privacy forbids to keep them
+	// Prompt is what was asked: a JSON list of prompts, each a list of token ids, since no text tells which of its control tokens the chat
+	// template wrote. Text is what was answered: a JSON list of texts. nil where privacy forbids to keep them.
+	Prompt, Text *string
+	Class        string        // of scheduling
+	Answers      int64         // that the client was given under this name: one for each prompt and choice. Tokens and costs are of all
+	Outcome      AnswerOutcome // of the first answer that did not end well, or of the last
+	MinTokens    int64         // that the answer was to have at least
+	IgnoresEnd   int64         // 1: end tokens were ordinary
+	Biases       int64         // tokens that the client made likelier or less likely; which is not kept
+	// TokensDigest is SHA-256, in hexadecimal: of an answer's token ids, four bytes each, the lowest first, and of those digests one after
+	// the other.
+	TokensDigest string
+	GPUSeconds   float64 // of a GPU, in steps alone; NaN if nobody counted
 }
+
+// AnswerOutcome is how an answer ended.
+type AnswerOutcome string
+
+// The outcomes.
+const (
+	Stopped   AnswerOutcome = "stop"      // by an end token or a stop string
+	Lengthy   AnswerOutcome = "length"    // it had as many tokens as were asked for, or as the context holds
+	Cancelled AnswerOutcome = "cancelled" // its client went
+	Failed    AnswerOutcome = "failed"    // the server could not go on
+)
 
 // Sampling is how tokens were drawn, as the client asked for it.
 type Sampling struct {
@@ -53,6 +76,8 @@ func (r *Receipt) columns() []column {
 		{"queue", &r.Queue}, {"prefill", &r.Prefill}, {"decode", &r.Decode},
 		{"tier", &r.Tier}, {"escalated_from", &r.EscalatedFrom}, {"cache_level", &r.CacheLevel}, {"core_seconds", &r.CoreSeconds},
 		{"prompt_text", &r.Prompt}, {"answer_text", &r.Text},
+		{"class", &r.Class}, {"answers", &r.Answers}, {"outcome", (*string)(&r.Outcome)}, {"min_tokens", &r.MinTokens}, {"ignores_end", &r.IgnoresEnd},
+		{"biases", &r.Biases}, {"tokens_digest", &r.TokensDigest}, {"gpu_seconds", &r.GPUSeconds},
 	}
 }
 
@@ -61,7 +86,8 @@ func (s *Store) AddReceipt(r Receipt) error {
 	if err := checkAnswer(Receipts, r.Answer); err != nil {
 		return err
 	}
-	err := checkNames(Receipts, "model", r.Model, "numerics", r.Numerics, "tier", r.Tier, "escalated_from", r.EscalatedFrom, "cache_level", r.CacheLevel)
+	err := checkNames(Receipts, "model", r.Model, "numerics", r.Numerics, "tier", r.Tier, "escalated_from", r.EscalatedFrom, "cache_level", r.CacheLevel,
+		"class", r.Class, "outcome", string(r.Outcome), "tokens_digest", r.TokensDigest)
 	if err != nil {
 		return err
 	}

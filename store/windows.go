@@ -22,6 +22,11 @@ type Window struct {
 	QPSPeak      float64 // the same in the best ten seconds; NaN if the window is shorter
 	PromptTokens int64
 	AnswerTokens int64
+	Refused      int64   // requests that were not taken, or sent away from the queue
+	Failed       int64   // that ended by the server's fault
+	Cancelled    int64   // whose client went
+	Queue        Latency // of those that had a place
+	Missed       string  // names of the objectives that the model missed in this stretch, over all its tenants, joined by commas
 }
 
 // Latency is how a time was distributed.
@@ -36,12 +41,14 @@ func (r *Window) columns() []column {
 		{"ttft_mean", &r.TTFT.Mean}, {"ttft_p50", &r.TTFT.P50}, {"ttft_p95", &r.TTFT.P95}, {"ttft_p99", &r.TTFT.P99},
 		{"itl_mean", &r.ITL.Mean}, {"itl_p50", &r.ITL.P50}, {"itl_p95", &r.ITL.P95}, {"itl_p99", &r.ITL.P99},
 		{"qps_mean", &r.QPSMean}, {"qps_peak", &r.QPSPeak}, {"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens},
+		{"refused", &r.Refused}, {"failed", &r.Failed}, {"cancelled", &r.Cancelled},
+		{"queue_mean", &r.Queue.Mean}, {"queue_p50", &r.Queue.P50}, {"queue_p95", &r.Queue.P95}, {"queue_p99", &r.Queue.P99}, {"missed", &r.Missed},
 	}
 }
 
 // AddWindow has a window written within a second. It never waits: see [Store] for what the error means.
 func (s *Store) AddWindow(r Window) error {
-	if err := checkNames(Windows, "model", r.Model, "class", r.Class); err != nil {
+	if err := checkNames(Windows, "model", r.Model, "class", r.Class, "missed", r.Missed); err != nil {
 		return err
 	}
 	return s.queue.add(&r)

@@ -29,7 +29,19 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(withoutHome(m.Run))
+}
+
+// withoutHome keeps what daemons and chats remember out of the user's own folder.
+func withoutHome(run func() int) int {
+	folder, err := os.MkdirTemp("", "chimera-state")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder)
+	os.Setenv("XDG_STATE_HOME", folder)
+	os.Unsetenv("STATE_DIRECTORY")
+	return run()
 }
 
 // chimera is the binary with these arguments.
@@ -50,7 +62,7 @@ type daemonProcess struct {
 func startDaemon(t *testing.T, args ...string) *daemonProcess {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.sock")
-	d := &daemonProcess{cmd: chimera(append([]string{"serve", "--socket", path, "--http", "0", "--scheduler-wait-ms", "0"}, args...)...), log: &bytes.Buffer{}}
+	d := &daemonProcess{cmd: chimera(append([]string{"serve", "--socket", path, "--http", "0", "--scheduler-wait-ms", "0", "--history-file", filepath.Join(filepath.Dir(path), "history", "h.db")}, args...)...), log: &bytes.Buffer{}}
 	d.cmd.Stderr = d.log
 	out, err := d.cmd.StdoutPipe()
 	if err == nil {

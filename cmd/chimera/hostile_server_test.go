@@ -44,6 +44,12 @@ func hostileServer(t *testing.T) string {
 				"requests":{"admission_limit":1,"admission_reason":%[1]s},"memory":[{"purpose":%[1]s,"mapped_bytes":9999999}],"gpus":[{"name":%[1]s,"bus":%[1]s}]}`, quoted("m\n"+obeyed))
 		case r.URL.Path == "/v1/cache":
 			fmt.Fprintf(w, `{"caches":[{"model":%[1]s,"groups":[{"group":%[1]s}],"pins":[{"name":%[1]s}],"prefixes":[{"name":%[1]s,"key":%[1]s}]}]}`, quoted("m\n"+obeyed))
+		case r.URL.Path == "/v1/quality":
+			fmt.Fprintf(w, `{"windows":[{"model":%[1]s,"tenant":%[1]s,"class":%[1]s,"missed":[%[1]s]}],"correlations":[{"measure":%[1]s,"problem":%[1]s}]}`, quoted("m\n"+obeyed))
+		case strings.HasPrefix(r.URL.Path, "/v1/receipts/"):
+			fmt.Fprintf(w, `{"id":%[1]s,"tokens_digest":"","model":%[1]s,"numerics":%[1]s,"tenant":%[1]s,"class":%[1]s,"outcome":%[1]s,"tier":%[1]s,"cache_level":%[1]s,"escalated_from":%[1]s}`, quoted("m\n"+obeyed))
+		case r.URL.Path == "/v1/replay":
+			fmt.Fprintf(w, `{"equal":%t,"tokens_digest":"","numerics":%s}`, strings.Contains(string(body), "same"), quoted("m\n"+obeyed))
 		case strings.HasSuffix(r.URL.Path, "/load"):
 			w.WriteHeader(500)
 			fmt.Fprintf(w, `{"error":{"message":%s}}`, quoted(obeyed))
@@ -95,6 +101,10 @@ func TestTerminalsAreNotGivenControls(t *testing.T) {
 		{"ps --server " + server, 0, "-     m^J" + shownInstead + ": m^J" + shownInstead + "\r\n"},
 		{"cache --server " + server, 0, "pin m^J" + shownInstead + " is being computed\r\n"},
 		{"cache --server " + server, 0, "\r\nm^J" + shownInstead + "  m^J" + shownInstead + "  0 "},
+		{"quality --server " + server, 0, "m^J" + shownInstead + "  m^J" + shownInstead + "  m^J" + shownInstead + "  0 "},
+		{"explain x --server " + server, 0, "tenant       m^J" + shownInstead + ", class m^J" + shownInstead + "\r\n"},
+		{"replay same --server " + server, 0, "numerics m^J" + shownInstead + "\r\n"},
+		{"replay x --server " + server, 1, "which are m^J" + shownInstead + " here"},
 		{"load x --server " + server, 1, "500: " + shownInstead},
 		{"ps --json --server " + server, 0, `\u001b]0;owned`},
 		{"gpu --server " + server, 0, "degrade: " + shownInstead},

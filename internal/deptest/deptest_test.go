@@ -23,9 +23,10 @@ var allowed = map[string][]string{
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "quality/tier", "scheduler", "scheduler/trace", "socket", "systemd", "tokenizer", "weights"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/stats", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights"},
 	"systemd":             {},
 	"store":               {},
+	"measure":             {"store"},
 	"paths":               {},
 	"client/answerer":     {"client", "quality/eval", "quality/suite"},
 	"quality/eval":        {"quality/score", "quality/stats", "quality/suite"},

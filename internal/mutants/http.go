@@ -49,7 +49,7 @@ var edge = []mutant{
 	},
 	{
 		name: "untaken-answers-are-successes", file: "api/call.go", pkg: "api", tests: []string{"TestAnswersThatAreNotTaken"},
-		old: "status = statusClientGone", new: "_ = statusClientGone",
+		old: "status = StatusClientGone", new: "_ = StatusClientGone",
 	},
 	{
 		name: "untaken-errors-are-the-clients", file: "api/call.go", pkg: "api", tests: []string{"TestAnswersThatAreNotTaken"},

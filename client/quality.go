@@ -1,0 +1,98 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// This file owns what quality shows: the last minutes of serving, and how ratings go with what was measured.
+
+// Quality is an answer of GET /v1/quality.
+type Quality struct {
+	Windows []struct {
+		Until     time.Time `json:"until"`
+		Model     string    `json:"model"`
+		Tenant    string    `json:"tenant"`
+		Class     string    `json:"class"`
+		Requests  int64     `json:"requests"`
+		Refused   int64     `json:"refused"`
+		Failed    int64     `json:"failed"`
+		Cancelled int64     `json:"cancelled"`
+		QPS       float64   `json:"qps"`
+		Tokens    int64     `json:"answer_tokens"`
+		TTFT      latency   `json:"ttft_ms"`
+		ITL       latency   `json:"itl_ms"`
+		Queue     latency   `json:"queue_ms"`
+		Missed    []string  `json:"missed"`
+	} `json:"windows"`
+	Ratings      int `json:"ratings"`
+	Correlations []struct {
+		Measure  string   `json:"measure"`
+		N        int      `json:"n"`
+		Pearson  *float64 `json:"pearson"`
+		Spearman *float64 `json:"spearman"`
+		Kendall  *float64 `json:"kendall_tau_b"`
+		Problem  string   `json:"problem"`
+	} `json:"correlations"`
+}
+
+// latency is in milliseconds.
+type latency struct {
+	Mean float64 `json:"mean"`
+	P95  float64 `json:"p95"`
+}
+
+// Quality asks the daemon and returns its answer byte for byte.
+func (c *Client) Quality(ctx context.Context) ([]byte, error) {
+	return fetch(ctx, c, "/v1/quality", ParseQuality)
+}
+
+// ParseQuality reads an answer of GET /v1/quality.
+func ParseQuality(text []byte) (Quality, error) {
+	return parseAnswer[Quality](text, "windows", '[')
+}
+
+// Print writes a table of the windows, the oldest first, and one of the correlations.
+func (q Quality) Print(out io.Writer) error {
+	if len(q.Windows) == 0 {
+		fmt.Fprintln(out, "no window of the last hour: a minute is shown when it is over, and had a request")
+	} else if err := q.printWindows(out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%d ratings of the last 30 days\n", q.Ratings)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "RATING AND\tN\tPEARSON\tSPEARMAN\tKENDALL\t")
+	for _, c := range q.Correlations {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", VisibleLine(c.Measure), c.N, coefficient(c.Pearson), coefficient(c.Spearman), coefficient(c.Kendall), VisibleLine(c.Problem))
+	}
+	return w.Flush()
+}
+
+func (q Quality) printWindows(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "UNTIL\tMODEL\tTENANT\tCLASS\tDONE\tREFUSED\tFAILED\tCANCELLED\tQPS\tTOKENS\tTTFT MS\tP95\tITL MS\tP95\tQUEUE MS\tMISSED")
+	for _, m := range q.Windows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%.2f\t%d\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%s\n", m.Until.Local().Format("15:04:05"), dashed(m.Model), dashed(m.Tenant),
+			VisibleLine(m.Class), m.Requests, m.Refused, m.Failed, m.Cancelled, m.QPS, m.Tokens, m.TTFT.Mean, m.TTFT.P95, m.ITL.Mean, m.ITL.P95, m.Queue.Mean, dashed(strings.Join(m.Missed, " ")))
+	}
+	return w.Flush()
+}
+
+// dashed is a name, or a dash for none.
+func dashed(name string) string {
+	if name == "" {
+		return "-"
+	}
+	return VisibleLine(name)
+}
+
+func coefficient(r *float64) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", *r)
+}

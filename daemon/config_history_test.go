@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// This file owns tests of the settings of history, privacy and objectives.
+
+func TestHistorySettings(t *testing.T) {
+	c := mustResolve(t, "[history]\nfile = \"/x/h.db\"\n[privacy]\nstore = \"all\"\nretention = \"48h\"\n[objectives]\nqps = 0.5\nttft_ms = 200\nttft_p95_ms = 900\n")
+	if c.History.File != "/x/h.db" || c.Privacy.Store != "all" || c.Privacy.Retention.Duration != 48*time.Hour {
+		t.Errorf("%+v %+v", c.History, c.Privacy)
+	}
+	if o := c.inForce().objectives; o.QPS != 0.5 || o.TTFT != 200*time.Millisecond || o.TTFTP95 != 900*time.Millisecond {
+		t.Errorf("%+v", o)
+	}
+	if c := mustResolve(t, "[objectives]\nqps = 2\n[history]\nfile = \"\"\n"); c.Objectives.QPS != 2 || c.History.File != "" {
+		t.Errorf("%+v %+v", c.Objectives, c.History)
+	}
+	for file, want := range map[string]string{
+		"[privacy]\nstore = \"some\"":     "c.toml:2:1: privacy.store: some: use none, samples or all",
+		"[privacy]\nretention = \"1s\"":   "privacy.retention: 1s: use a time between 1h and 87600h",
+		"[objectives]\nqps = -1.0":        "objectives.qps: -1: use a number between 0 and 1e+06",
+		"[objectives]\nqps = nan":         "objectives.qps: NaN: use a number between",
+		"[objectives]\nqps = \"many\"":    "objectives.qps: a TOML string does not suit it: write a number",
+		"[objectives]\nttft_ms = -1":      "objectives.ttft_ms",
+		"[objectives]\nttft_ms = 1.5":     "objectives.ttft_ms",
+		"[objectives]\nbleu = 20":         "unknown key objectives.bleu",
+		"[privacy]\nretention = \"long\"": "privacy.retention",
+	} {
+		if _, err := resolve(t, file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", file, err, want)
+		}
+	}
+}

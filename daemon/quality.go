@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"chimera/api"
+	"chimera/store"
+)
+
+// This file owns what GET /v1/quality shows of the history.
+
+// shownWindows is how far back GET /v1/quality looks.
+const shownWindows = time.Hour
+
+// Quality implements api.History.
+func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err error) {
+	ctx, cancel, err := h.written(ctx)
+	defer cancel()
+	if h.store == nil {
+		return q, err
+	}
+	for w, err := range h.store.Windows(ctx, store.Span{From: time.Now().Add(-shownWindows)}) {
+		if err != nil {
+			return q, err
+		}
+		if a.Administers || w.Tenant == h.store.Tenant(a.Tenant) {
+			q.Windows = append(q.Windows, h.window(w))
+		}
+	}
+	ratings, receipts, err := h.rated(ctx, a)
+	q.Ratings, q.Correlations = len(ratings), correlations(ratings, receipts)
+	return q, err
+}
+
+// window is one as clients see it.
+func (h *history) window(w store.Window) api.QualityWindow {
+	latency := func(l store.Latency) api.QualityLatency {
+		return api.QualityLatency{Mean: ms(l.Mean), P50: ms(l.P50), P95: ms(l.P95), P99: ms(l.P99)}
+	}
+	shown := api.QualityWindow{
+		From: w.From, Until: w.Until, Model: w.Model, Tenant: h.named(w.Tenant), Class: w.Class, Requests: w.Requests, Refused: w.Refused,
+		Failed: w.Failed, Cancelled: w.Cancelled, QPS: w.QPSMean, Peak: known(w.QPSPeak), PromptTokens: w.PromptTokens, AnswerTokens: w.AnswerTokens,
+		TTFT: latency(w.TTFT), ITL: latency(w.ITL), Queue: latency(w.Queue),
+	}
+	if w.Missed != "" {
+		shown.Missed = strings.Split(w.Missed, ",")
+	}
+	return shown
+}
