@@ -44,7 +44,7 @@ for the answer's tenant, and for root and the daemon's user over the Unix socket
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		d, err := server(c, *address)
+		d, err := server(c, "server", *address)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ another machine too: there --receipt gives what explain --json said on the first
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		d, err := server(c, *address)
+		d, err := server(c, "server", *address)
 		if err != nil {
 			return err
 		}
