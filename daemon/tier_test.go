@@ -33,8 +33,8 @@ func digestAt(t *testing.T, path, tier string) (digest string, bytes int64) {
 	return l.Instance.Digest(l.Instance.Generation()), l.Instance.Plan().WeightBytes
 }
 
-// written is a file with a model's tensors in another type, but those that choices name.
-func written(t *testing.T, from, name string, choices ...string) string {
+// quantised is a file with a model's tensors in another type, but those that choices name.
+func quantised(t *testing.T, from, name string, choices ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.gguf")
 	if err := Quantize(context.Background(), QuantizeRequest{In: from, Out: out, Type: name, Tensors: choices}); err != nil {
@@ -59,7 +59,7 @@ func TestTierIsItsFile(t *testing.T) {
 				t.Errorf("%s: %s made twice is %s and %s", model, tier, digest, again)
 			}
 			if tier != sourceTier {
-				if file, _ := digestAt(t, written(t, model, tier), sourceTier); file != digest {
+				if file, _ := digestAt(t, quantised(t, model, tier), sourceTier); file != digest {
 					t.Errorf("%s: %s is %s, its file %s", model, tier, digest, file)
 				}
 			}
@@ -79,7 +79,7 @@ func TestTierIsItsFile(t *testing.T) {
 
 // TestTierAboveItsSource: nothing is made of a model that has fewer bits already.
 func TestTierAboveItsSource(t *testing.T) {
-	model := written(t, filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf"), "q4_0")
+	model := quantised(t, filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf"), "q4_0")
 	want, _ := digestAt(t, model, sourceTier)
 	for _, tier := range []string{"f16", "q8_0", "q6_k", "q4_k"} {
 		if got, _ := digestAt(t, model, tier); got != want {
@@ -323,7 +323,7 @@ func TestTierTable(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			file := model
 			if m.tier != sourceTier {
-				file = written(t, model, m.tier, m.choices...)
+				file = quantised(t, model, m.tier, m.choices...)
 			}
 			row = append(append([]string{m.name}, measured(t, file, lines, full)...), m.published)
 			t.Log(row)
@@ -344,7 +344,7 @@ func measured(t *testing.T, file string, lines []translation, full [][]float32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone, _ := divergence(t, written(t, file, "f32"), sourceTier, lines, full)
+	alone, _ := divergence(t, quantised(t, file, "f32"), sourceTier, lines, full)
 	served, same := divergence(t, file, sourceTier, lines, full)
 	row := []string{fmt.Sprintf("%.2f", float64(info.Size())/1e6), fmt.Sprintf("%.5f", max(alone, 0)), fmt.Sprintf("%.5f", max(served, 0)), fmt.Sprintf("%.1f", 100*same)}
 	texts := greedyTexts(t, file, sourceTier, lines)
