@@ -27,6 +27,7 @@ func ServePrivately(ctx context.Context, c Config, model string, log io.Writer) 
 		return "", nil, err
 	}
 	c.Model, c.Socket, c.HTTP = []ModelConfig{{Path: model, Load: LoadAtStart}}, filepath.Join(folder, "socket"), ""
+	c.History.File = "" // what a verb asks is nobody's history
 	terminate := make(chan os.Signal, 1)
 	defer context.AfterFunc(ctx, func() { terminate <- syscall.SIGTERM })()
 	s := &server{config: c, terminate: terminate}
@@ -35,7 +36,9 @@ func ServePrivately(ctx context.Context, c Config, model string, log io.Writer) 
 		s.stop()
 		return os.RemoveAll(folder)
 	}
-	for _, start := range []func() error{s.nameModels, s.listenPrivately, s.watchGPUs, s.startHTTP, s.openDevice, s.loadModels, s.checkGPUs} {
+	for _, start := range []func() error{
+		s.nameModels, s.openHistory, s.startMeasuring, s.listenPrivately, s.watchGPUs, s.startHTTP, s.openDevice, s.loadModels, s.checkGPUs,
+	} {
 		switch err := start(); {
 		case errors.Is(err, errTerminated):
 			return "", nil, errors.Join(context.Cause(ctx), stop())
