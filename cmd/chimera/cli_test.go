@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 22 {
+	if met != 26 {
 		t.Errorf("%d verbs", met)
 	}
 }
