@@ -130,6 +130,8 @@ type Config struct {
 	KeepsTexts bool
 	// History is what is remembered; nil: the paths that need it do not exist.
 	History History
+	// Reports makes reports of what is remembered; nil: the path does not exist.
+	Reports Reporter
 	MaxBody int // bytes
 }
 
@@ -189,6 +191,9 @@ func New(c Config) *Server {
 		s.routes["/v1/feedback"] = route{method: "POST", handler: s.feedback}
 		s.routes["/v1/quality"] = route{method: "GET", handler: s.quality}
 		c.Metrics.registry.MustRegister(newHistoryCollector(c.History.State))
+	}
+	if c.Reports != nil {
+		s.routes["/v1/report"] = route{method: "GET", handler: s.report}
 	}
 	if c.Memory != nil {
 		c.Metrics.registerMemory(c.Memory)

@@ -82,9 +82,12 @@ type PrivacyConfig struct {
 
 // ObjectivesConfig is what is wanted of serving; 0 asks nothing.
 type ObjectivesConfig struct {
-	QPS     float64 `toml:"qps"`
-	TTFT    int     `toml:"ttft_ms"`
-	TTFTP95 int     `toml:"ttft_p95_ms"`
+	QPS       float64 `toml:"qps"`
+	TTFT      int     `toml:"ttft_ms"`
+	TTFTP95   int     `toml:"ttft_p95_ms"`
+	BLEU      float64 `toml:"bleu"`
+	Agreement float64 `toml:"agreement"`
+	Accuracy  float64 `toml:"accuracy"`
 }
 
 // DefaultConfig returns the defaults; each has its reason.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chimera/quality/report"
 )
 
 // This file owns tests of the settings of history, privacy and objectives.
@@ -14,6 +16,10 @@ func TestHistorySettings(t *testing.T) {
 		t.Errorf("%+v %+v", c.History, c.Privacy)
 	}
 	if o := c.inForce().objectives; o.QPS != 0.5 || o.TTFT != 200*time.Millisecond || o.TTFTP95 != 900*time.Millisecond {
+		t.Errorf("%+v", o)
+	}
+	c = mustResolve(t, "[objectives]\nqps = 2\nttft_ms = 3\nttft_p95_ms = 4\nbleu = 28.5\nagreement = 0.95\naccuracy = 0.5\n")
+	if o := c.inForce().wanted; o != (report.Objectives{QPS: 2, TTFT: 3, TTFTP95: 4, BLEU: 28.5, Agreement: 0.95, Accuracy: 0.5}) {
 		t.Errorf("%+v", o)
 	}
 	if c := mustResolve(t, "[objectives]\nqps = 2\n[history]\nfile = \"\"\n"); c.Objectives.QPS != 2 || c.History.File != "" {
@@ -27,7 +33,8 @@ func TestHistorySettings(t *testing.T) {
 		"[objectives]\nqps = \"many\"":    "objectives.qps: a TOML string does not suit it: write a number",
 		"[objectives]\nttft_ms = -1":      "objectives.ttft_ms",
 		"[objectives]\nttft_ms = 1.5":     "objectives.ttft_ms",
-		"[objectives]\nbleu = 20":         "unknown key objectives.bleu",
+		"[objectives]\nbleu = 120.0":      "objectives.bleu: 120: use a number between 0 and 100",
+		"[objectives]\nrouge = 20":        "unknown key objectives.rouge",
 		"[privacy]\nretention = \"long\"": "privacy.retention",
 	} {
 		if _, err := resolve(t, file); err == nil || !strings.Contains(err.Error(), want) {

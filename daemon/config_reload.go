@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chimera/measure"
+	"chimera/quality/report"
 	"chimera/scheduler"
 	"chimera/systemd"
 )
@@ -93,6 +94,7 @@ type inForce struct {
 	weights    map[string]float64 // of the tenants, by name
 	deadlines  map[scheduler.Class]time.Duration
 	objectives measure.Objectives
+	wanted     report.Objectives // the same as reports hold them against figures, and those of quality
 }
 
 func (c *Config) inForce() *inForce {
@@ -101,6 +103,10 @@ func (c *Config) inForce() *inForce {
 		tenants: newTenants(c.Tenant), weights: c.weights(),
 		deadlines:  map[scheduler.Class]time.Duration{scheduler.Interactive: ms(c.Scheduler.Deadline), scheduler.Batch: ms(c.Scheduler.BatchDeadline)},
 		objectives: measure.Objectives{QPS: c.Objectives.QPS, TTFT: ms(c.Objectives.TTFT), TTFTP95: ms(c.Objectives.TTFTP95)},
+		wanted: report.Objectives{
+			QPS: c.Objectives.QPS, TTFT: float64(c.Objectives.TTFT), TTFTP95: float64(c.Objectives.TTFTP95),
+			BLEU: c.Objectives.BLEU, Agreement: c.Objectives.Agreement, Accuracy: c.Objectives.Accuracy,
+		},
 	}
 }
 

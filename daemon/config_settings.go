@@ -81,6 +81,12 @@ func (c *Config) settings() []setting {
 			usage: "milliseconds that interactive requests should wait for their first token, in the mean of a minute; 0: no objective"},
 		{key: "objectives.ttft_p95_ms", value: number{&c.Objectives.TTFTP95, 0, maxDeadline}, live: true,
 			usage: "the same for all but the slowest twentieth of a minute's interactive requests"},
+		{key: "objectives.bleu", value: decimal{&c.Objectives.BLEU, 0, 100}, live: true,
+			usage: "BLEU that each model should have on suites of translations, 0 to 100, as the report (docs/REPORT.md) holds against scores; 0: no objective"},
+		{key: "objectives.agreement", value: decimal{&c.Objectives.Agreement, 0, 1}, live: true,
+			usage: "share of tokens in which each model should agree with the control, 0 to 1; 0: no objective"},
+		{key: "objectives.accuracy", value: decimal{&c.Objectives.Accuracy, 0, 1}, live: true,
+			usage: "share of choices that each model should get right, 0 to 1; 0: no objective"},
 	}...)
 }
 

@@ -51,6 +51,7 @@ func (s *server) openHistory() error {
 		Privacy: privacy,
 		Retention: map[store.Table]time.Duration{
 			store.Receipts: kept, store.Ratings: kept, store.Windows: measurementsKept, store.Costs: measurementsKept,
+			store.Experiments: measurementsKept,
 		},
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ var measurements = []measurement{
 const noScores = "no scores yet: nothing has judged single answers"
 
 // rated are the newest ratings that who asks may know of, with their answers' receipts.
-func (h *history) rated(ctx context.Context, a api.Asker) (ratings []float64, receipts []store.Receipt, err error) {
+func (h *history) rated(ctx context.Context, a api.Asker) (ratings []store.Rating, receipts []store.Receipt, err error) {
 	var newest []store.Rating
 	for r, err := range h.store.Ratings(ctx, store.Span{From: time.Now().Add(-ratingsSince)}) {
 		if err != nil {
@@ -82,7 +82,7 @@ func (h *history) rated(ctx context.Context, a api.Asker) (ratings []float64, re
 	for _, r := range newest {
 		receipt, err := h.find(ctx, api.AnswerID(r.Answer), a)
 		if err == nil {
-			ratings, receipts = append(ratings, float64(r.Rating)), append(receipts, receipt)
+			ratings, receipts = append(ratings, r), append(receipts, receipt)
 		} else if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
@@ -91,17 +91,22 @@ func (h *history) rated(ctx context.Context, a api.Asker) (ratings []float64, re
 }
 
 // correlations are how each measurement goes with the ratings.
-func correlations(ratings []float64, receipts []store.Receipt) (list []api.QualityCorrelation) {
+func correlations(ratings []store.Rating, receipts []store.Receipt) (list []api.QualityCorrelation) {
 	for _, m := range measurements {
-		var x, y []float64
-		for i := range receipts {
-			if value, known := m.of(&receipts[i]); known {
-				x, y = append(x, value), append(y, ratings[i])
-			}
-		}
+		x, y, _ := m.pairs(ratings, receipts)
 		list = append(list, correlation(m.name, x, y))
 	}
 	return append(list, api.QualityCorrelation{Measure: "score", Problem: noScores})
+}
+
+// pairs are the measurement and the rating of each answer that has both, and the ratings' rows.
+func (m *measurement) pairs(ratings []store.Rating, receipts []store.Receipt) (x, y []float64, rows []int64) {
+	for i := range receipts {
+		if value, known := m.of(&receipts[i]); known {
+			x, y, rows = append(x, value), append(y, float64(ratings[i].Rating)), append(rows, ratings[i].Row)
+		}
+	}
+	return x, y, rows
 }
 
 // correlation is the three coefficients, or why there are none.

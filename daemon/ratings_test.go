@@ -138,7 +138,7 @@ func TestCorrelationThatIsNotDefined(t *testing.T) {
 	}
 	// An answer of one token has no time between two, and counts for the others.
 	rs := []store.Receipt{{AnswerTokens: 1, Answers: 1, Prefill: time.Second}, {AnswerTokens: 5, Answers: 1, Decode: 4 * time.Second}, {Outcome: store.Cancelled}}
-	got := correlations([]float64{1, 2, 3}, rs)
+	got := correlations([]store.Rating{{Rating: 1}, {Rating: 2}, {Rating: 3}}, rs)
 	if text := fmt.Sprint(got[0].N, got[1].N, got[2].N); text != "2 1 3" {
 		t.Errorf("%s answers have the three measurements", text)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/quality/report"
 	"chimera/scheduler"
 	"chimera/socket"
 	"chimera/systemd"
@@ -127,6 +128,7 @@ func (s *server) startHTTP() (err error) {
 		Tenant:   func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
 		Deadline: func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		Answered: s.answered, KeepsTexts: s.history.keepsTexts, History: s.history,
+		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

@@ -133,7 +133,8 @@ func everything(s *Store) (rows []row, errs []error) {
 	rows, errs = collect(rows, errs, s.Decisions(ctx, all))
 	rows, errs = collect(rows, errs, s.Ratings(ctx, all))
 	rows, errs = collect(rows, errs, s.Receipts(ctx, all))
-	return collect(rows, errs, s.Costs(ctx, all))
+	rows, errs = collect(rows, errs, s.Costs(ctx, all))
+	return collect(rows, errs, s.Experiments(ctx, all))
 }
 
 // add adds a row by the public method of its table. A decision is decided.
@@ -154,6 +155,8 @@ func add(s *Store, r record) error {
 		return s.AddReceipt(*r)
 	case *Cost:
 		return s.AddCost(*r)
+	case *Experiment:
+		return s.AddExperiment(*r)
 	}
 	return errors.New("no such table")
 }

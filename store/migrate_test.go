@@ -39,6 +39,9 @@ func TestEarlierVersions(t *testing.T) {
 		got, errs := everything(s)
 		var want []row
 		for _, r := range example(s) {
+			if _, later := r.(*Experiment); later && schema < 3 {
+				continue
+			}
 			asOf(schema, r)
 			*r.number() = 1
 			want = append(want, rowOf(r))
@@ -47,7 +50,7 @@ func TestEarlierVersions(t *testing.T) {
 			t.Errorf("schema %d: %v\n%v, want\n%v", schema, errs, got, want)
 		}
 		v, err := s.Verify(context.Background())
-		if err != nil || len(v.Damaged)+len(v.Faults) > 0 || v.Rows != int64(len(kinds))+1 {
+		if err != nil || len(v.Damaged)+len(v.Faults) > 0 || v.Rows != int64(len(want))+1 {
 			t.Errorf("schema %d: %+v %v", schema, v, err)
 		}
 		must(t, s.Close())

@@ -89,6 +89,8 @@ func (m *model) draw(r record) {
 		r.Sampled = rapid.Bool().Draw(t, "sampled")
 	case *Decision:
 		r.Settled = time.Time{}
+	case *Experiment:
+		r.Kind = rapid.SampledFrom([]ExperimentKind{SettingTried, CauseRestored}).Draw(t, "kind")
 	}
 }
 

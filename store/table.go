@@ -16,13 +16,14 @@ type Table string
 
 // The tables, each with the file of its name.
 const (
-	Scores    Table = "scores"
-	Windows   Table = "windows"
-	Alarms    Table = "alarms"
-	Decisions Table = "decisions"
-	Ratings   Table = "ratings"
-	Receipts  Table = "receipts"
-	Costs     Table = "costs"
+	Scores      Table = "scores"
+	Windows     Table = "windows"
+	Alarms      Table = "alarms"
+	Decisions   Table = "decisions"
+	Ratings     Table = "ratings"
+	Receipts    Table = "receipts"
+	Costs       Table = "costs"
+	Experiments Table = "experiments"
 )
 
 // record is a row of any table. Its columns are in the order of the encoding, which never changes: a migration adds at the end.
@@ -59,6 +60,7 @@ var kinds = []kind{
 	{name: Ratings, time: "time", answer: true, tenant: true, texts: []string{"correction"}, empty: func() record { return &Rating{} }},
 	{name: Receipts, time: "time", answer: true, tenant: true, texts: []string{"prompt_text", "answer_text"}, empty: func() record { return &Receipt{} }},
 	{name: Costs, time: "ended", tenant: true, empty: func() record { return &Cost{} }},
+	{name: Experiments, time: "time", empty: func() record { return &Experiment{} }},
 }
 
 // allRecords is an empty row of each table, also of the one that is no history.

@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 26 {
+	if met != 27 {
 		t.Errorf("%d verbs", met)
 	}
 }
@@ -126,7 +126,7 @@ func TestExitCodes(t *testing.T) {
 		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
 		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
-		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"explain", 2, "ID is missing"}, {"replay x --prompt-file " + none, 1, "no such file"}, {"replay x --receipt " + toml, 1, toml + " is no receipt"}, {"forget a b", 2, "one operand too many"}, {"quality --server " + nobody, 1, "start one with"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
+		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"explain", 2, "ID is missing"}, {"replay x --prompt-file " + none, 1, "no such file"}, {"replay x --receipt " + toml, 1, toml + " is no receipt"}, {"forget a b", 2, "one operand too many"}, {"quality --server " + nobody, 1, "start one with"}, {"report --server " + nobody, 1, "start one with"}, {"report --out x.pdf", 2, "must end in .html, .md or .json"}, {"report --fail-on x", 2, "the one word that it takes is missed"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
 		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --server " + nobody, 1, "start one with"}, {"bench --clients 0", 2, "--clients"}, {"bench serve --clients 0", 2, "--clients"}, {"bench serve --rate NaN", 2, "--rate"},
 		{"bench srve", 2, "did you mean 'chimera bench serve'?"}, {"bench serve --header x", 2, "--header"}, {"bench serve --header a b:c", 2, ""}, {"bench serve --repeat -1", 2, "--repeat"},
 		{"bench engine", 2, `"model" not set`}, {"bench engine --model " + none, 3, "no such file"}, {"bench engine --model " + bad, 3, bad}, {"bench engine --model x --rounds 0", 2, "--rounds"},
@@ -272,6 +272,8 @@ func fakeServer(t *testing.T) *httptest.Server {
 			io.WriteString(w, `{"caches":[{"model":"echo","lookups":8,"hits":6,"prefixes":[{"name":"n","key":"0a","tokens":32,"uses":2,"hotness":1.5,"saved_seconds":0.25}]}]}`)
 		case "/v1/quality":
 			io.WriteString(w, `{"windows":[{"until":"2027-01-02T03:04:05Z","model":"echo","tenant":"day","class":"batch","requests":7,"refused":2,"qps":0.5,"ttft_ms":{"mean":12,"p95":34},"missed":["qps","ttft_ms"]}],"ratings":31,"correlations":[{"measure":"ttft_ms","n":31,"pearson":0.25},{"measure":"score","problem":"no scores yet"}]}`)
+		case "/v1/report":
+			fmt.Fprintf(w, `{"scope":%q,"executive_summary":[{"model":"echo","missed":["qps"],"statements":[{"topic":"Throughput","status":"missed","text":"It completed 2 queries a second."}]}],"optimisation_recommendations":[{"model":"echo"}],"risks":[]}`, r.URL.RawQuery)
 		case "/v1/receipts/cmpl-1":
 			io.WriteString(w, `{"id":"1","tokens_digest":"0a","model":"echo","outcome":"stop","queue_ms":1.25,"core_seconds":0.5,"ratings":[4]}`)
 		case "/v1/forget":
@@ -326,6 +328,7 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"quality"}, "qps ttft_ms\n\n31 ratings of the last 30 days\n", ""},
 		{"", []string{"quality"}, "ttft_ms     31  0.250    -         -        \n", ""},
 		{"", []string{"quality", "--json"}, `"pearson": 0.25`, ""},
+		{"", []string{"report"}, "| Throughput | missed | It completed 2 queries a second. |  |\n", ""},
 		{"", []string{"explain", "cmpl-1"}, "cost         0.5 core seconds, - GPU seconds\n", ""},
 		{"", []string{"explain", "cmpl-1", "--json"}, `"queue_ms": 1.25`, ""},
 		{"", []string{"forget", "cmpl-1"}, "19 rows forgotten\n", ""}, {"", []string{"forget", "--tenant", "day"}, "16 rows forgotten\n", ""},

@@ -34,7 +34,8 @@ var bounds = map[string][2]string{
 	"simulate --objective-itl-ms": {"0", "1e+12"}, "simulate --objective-ttft-ms": {"0", "1e+12"},
 	"serve --max-body": {"1024", "1073741824"}, "serve --scheduler-itl-ms": {"0", "10000"}, "serve --scheduler-deadline-ms": {"0", "86400000"},
 	"serve --scheduler-batch-deadline-ms": {"0", "86400000"},
-	"serve --objectives-qps": {"0", "1e+06"}, "serve --objectives-ttft-ms": {"0", "86400000"}, "serve --objectives-ttft-p95-ms": {"0", "86400000"},
+	"serve --objectives-qps":              {"0", "1e+06"}, "serve --objectives-ttft-ms": {"0", "86400000"}, "serve --objectives-ttft-p95-ms": {"0", "86400000"},
+	"serve --objectives-bleu": {"0", "100"}, "serve --objectives-agreement": {"0", "1"}, "serve --objectives-accuracy": {"0", "1"},
 	"eval --clients": {"1", "1024"}, "eval --max-tokens": {"1", "16777216"}, "eval --threads": {"0", "1024"}, "eval --ctx": {"0", "16777216"},
 }
 

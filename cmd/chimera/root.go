@@ -60,13 +60,13 @@ func run(args []string, stdin io.Reader, rawOut, rawErr io.Writer) int {
 	if failed := stdout.close("standard output"); err == nil || errors.Is(err, stdout.failed) {
 		err = failed
 	}
-	code := report(stderr, c, err)
+	code := complain(stderr, c, err)
 	_ = stderr.close("standard error") // there is nowhere to say it
 	return code
 }
 
-// report says what went wrong and what to do, and returns the exit code.
-func report(stderr io.Writer, c *cobra.Command, err error) int {
+// complain says what went wrong and what to do, and returns the exit code.
+func complain(stderr io.Writer, c *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -101,7 +101,7 @@ func rootCommand() *cobra.Command {
 		id, title string
 		verbs     []*cobra.Command
 	}{
-		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), loadCommand(), unloadCommand(), cacheCommand(), qualityCommand(), explainCommand(), replayCommand(), forgetCommand(), gpuCommand(), benchCommand(), evalCommand()}},
+		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), loadCommand(), unloadCommand(), cacheCommand(), qualityCommand(), reportCommand(), explainCommand(), replayCommand(), forgetCommand(), gpuCommand(), benchCommand(), evalCommand()}},
 		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), quantizeCommand()}},
 		{"plan", "What needs neither:", []*cobra.Command{simulateCommand(), scoreCommand()}},
 		{"about", "About this program:", []*cobra.Command{versionCommand()}},

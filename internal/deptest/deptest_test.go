@@ -18,18 +18,19 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":         {"client", "client/answerer", "bench", "daemon", "paths", "quality/eval", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"cmd/chimera":         {"client", "client/answerer", "bench", "daemon", "paths", "quality/eval", "quality/report", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/stats", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/report", "quality/stats", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights"},
 	"systemd":             {},
 	"store":               {},
 	"measure":             {"store"},
 	"paths":               {},
 	"client/answerer":     {"client", "quality/eval", "quality/suite"},
 	"quality/eval":        {"quality/score", "quality/stats", "quality/suite"},
+	"quality/report":      {"store"},
 	"quality/score":       {},
 	"quality/stats":       {},
 	"quality/tier":        {"engine", "weights"},

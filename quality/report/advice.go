@@ -1,0 +1,232 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chimera/store"
+)
+
+// This file owns the Optimisation Recommendations: what each change was measured to do, and whether it is worth it.
+
+// Advice is what a model's serving could gain.
+type Advice struct {
+	Model string           `json:"model"`
+	Items []Recommendation `json:"recommendations"` // those to follow first
+	Front []Point          `json:"pareto"`          // what is served, and each change
+	Cause Cause            `json:"root_cause"`
+}
+
+// Verdict is what is said of a change.
+type Verdict string
+
+// The verdicts.
+const (
+	Recommended Verdict = "recommended"
+	Traded      Verdict = "a trade" // it is better and worse, and the objectives do not ask for that
+	Dominated   Verdict = "dominated"
+	NoEffect    Verdict = "no effect" // that chance would not have
+	Harmful     Verdict = "harmful"
+	Incomplete  Verdict = "incomplete" // not all three of throughput, latency and quality were measured
+	NotTried    Verdict = "not measured yet"
+)
+
+// The measures of experiments that are no scores.
+const (
+	qpsMeasure  = "qps"
+	ttftMeasure = "ttft_ms"
+)
+
+// verdicts are all, in the order in which people want to read them.
+var verdicts = []Verdict{Recommended, Traded, NoEffect, Dominated, Harmful, Incomplete, NotTried}
+
+// Recommendation is one change with what it was measured to do on this machine.
+type Recommendation struct {
+	Factor  string    `json:"factor"`
+	Off     string    `json:"off"` // as it is
+	On      string    `json:"on"`  // as it could be
+	Verdict Verdict   `json:"verdict"`
+	Text    string    `json:"text"`
+	Effects []Figure  `json:"effects"`
+	Time    time.Time `json:"time"` // of the experiment; zero where there was none
+}
+
+// trial is the newest experiment on one change.
+type trial struct {
+	factor, off, on string
+	time            time.Time
+	method          string
+	n               int64
+	measures        map[string]*store.Experiment
+}
+
+// advice makes a model's recommendations, and the table that they are judged by.
+func (m *modelInput) advice(s serving, c Cause, missed []string) Advice {
+	a := Advice{Model: m.name, Items: []Recommendation{}, Cause: c}
+	trials := m.trials()
+	quality := m.qualityMeasure(trials)
+	a.Front = m.front(s, trials, quality)
+	for i, t := range trials {
+		a.Items = append(a.Items, m.judge(t, quality, a.Front[i+1], missed))
+	}
+	for _, known := range changes {
+		tried := func(t *trial) bool { return t.factor == known.factor }
+		if !slices.ContainsFunc(trials, tried) {
+			a.Items = append(a.Items, Recommendation{Factor: known.factor, Verdict: NotTried, Effects: []Figure{},
+				Text: fmt.Sprintf("What %s would change is not measured yet: %s.", known.factor, known.how)})
+		}
+	}
+	rank := func(r Recommendation) int { return slices.Index(verdicts, r.Verdict) }
+	slices.SortStableFunc(a.Items, func(x, y Recommendation) int { return rank(x) - rank(y) })
+	return a
+}
+
+// changes are those that a daemon can make, and how to find out what one does.
+var changes = []struct{ factor, how string }{
+	{"batching", "run chimera bench serve against a daemon as it is and one with another --step-tokens or --max-sequences"},
+	{"cache hotness", "run chimera bench serve against a daemon as it is and one with another --cache-half-life"},
+	{"tier", "run chimera bench serve, and chimera eval with --baseline, against a daemon as it is and one with --tier q8_0"},
+	{"KV type", "run chimera bench serve, and chimera eval with --baseline, against a daemon as it is and one with another --kv-type"},
+	{"huge or pinned memory", "run chimera bench memory"},
+}
+
+// trials are the newest experiment on each change, in the order of their factors.
+func (m *modelInput) trials() (list []*trial) {
+	for i := range m.Experiments {
+		e := &m.Experiments[i]
+		if e.Kind != store.SettingTried {
+			continue
+		}
+		at := slices.IndexFunc(list, func(t *trial) bool { return t.factor == e.Factor && t.on == e.On })
+		if at < 0 {
+			list = append(list, &trial{factor: e.Factor, on: e.On})
+			at = len(list) - 1
+		}
+		t := list[at]
+		if !t.time.Equal(e.Time) {
+			t.measures = map[string]*store.Experiment{}
+		}
+		t.off, t.time, t.method, t.n = e.Off, e.Time, e.Method, e.N
+		t.measures[e.Measure] = e
+	}
+	slices.SortStableFunc(list, func(a, b *trial) int { return strings.Compare(a.factor+"\x00"+a.on, b.factor+"\x00"+b.on) })
+	return list
+}
+
+// qualityMeasure is the metric that changes are compared by: the first of those that people know that a trial has, else any; where no trial has
+// one, what is served is shown by one that a suite has.
+func (m *modelInput) qualityMeasure(trials []*trial) string {
+	var names []string
+	for _, t := range trials {
+		for name := range t.measures {
+			if name != qpsMeasure && name != ttftMeasure {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		for i := range m.Scores {
+			names = append(names, m.Scores[i].Metric)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range []string{"bleu", "chrf", "agreement", "acc"} {
+		if slices.Contains(names, name) {
+			return name
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// change is what an experiment changed as a figure: of throughput in percent, of all else in its unit.
+func change(e *store.Experiment) Figure {
+	f := Figure{Name: e.Factor + "." + e.Measure, Unit: metricOf(e.Measure).unit, N: e.N, Of: "pairs", From: e.Time, Until: e.Time, Method: e.Method,
+		Label: metricOf(e.Measure).label, Sources: rowsOf(store.Experiments, []int64{e.Row})}
+	by := 1.0
+	switch e.Measure {
+	case qpsMeasure:
+		f.Label, f.Unit, by = "throughput", percent, 100/e.Before
+	case ttftMeasure:
+		f.Label, f.Unit = "time to the first token", millis
+	}
+	return f.set((e.After-e.Before)*by, "the experiment gave no number").between(e.Low*by, e.High*by)
+}
+
+// words of a change: "throughput +8 % (95 % interval 6 % to 10 %)". A change of quality also says how much that is of what there was.
+func changeInWords(e *store.Experiment, f Figure) string {
+	if f.Value == nil {
+		return f.Label + " missing"
+	}
+	text := f.Label + " " + signed(*f.Value, f.Unit)
+	if e.Measure != qpsMeasure && e.Measure != ttftMeasure && e.Before > 0 && e.After != e.Before {
+		text += ", " + signed(100*(e.After-e.Before)/e.Before, percent)
+	}
+	if f.Low != nil {
+		text += " (95 % interval " + f.Interval() + ")"
+	}
+	return text
+}
+
+// judge says whether a change is worth it.
+func (m *modelInput) judge(t *trial, quality string, at Point, missed []string) Recommendation {
+	r := Recommendation{Factor: t.factor, Off: t.off, On: t.on, Effects: []Figure{}, Time: t.time}
+	var effects []string
+	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
+		if e := t.measures[name]; e != nil {
+			f := change(e)
+			r.Effects = append(r.Effects, f)
+			effects = append(effects, changeInWords(e, f))
+		}
+	}
+	var why string
+	r.Verdict, why = m.verdict(t, quality, at, missed)
+	begin := fmt.Sprintf("Leave %s at %s, and not %s", t.factor, t.off, t.on)
+	if r.Verdict == Recommended {
+		begin = fmt.Sprintf("Change %s from %s to %s", t.factor, t.off, t.on)
+	}
+	r.Text = fmt.Sprintf("%s (%s). Measured %s over %s by %s: %s.", begin, why, age(t.time, m.Made), counted(t.n, "pair", "pairs"), t.method, strings.Join(effects, "; "))
+	return r
+}
+
+// verdict is the rule. A change that makes something worse is recommended only where the objectives ask for it: what gets better is missed now, and
+// what gets worse is wanted to some degree that it still has.
+func (m *modelInput) verdict(t *trial, quality string, at Point, missed []string) (Verdict, string) {
+	better, worse := t.surely(quality)
+	switch {
+	case at.Unplaced != "":
+		return Incomplete, at.Unplaced
+	case len(worse) > 0 && len(better) == 0:
+		return Harmful, listed(worse) + " would be worse"
+	case !at.OnFront:
+		return Dominated, at.DominatedBy + " is at least as good in each respect"
+	case len(better) == 0:
+		return NoEffect, "no effect that chance would not have"
+	case len(worse) == 0:
+		return Recommended, listed(better) + " better, nothing worse"
+	case m.wanted(better, missed) && m.affordable(worse, at):
+		return Recommended, listed(better) + " better, which an objective misses, and " + listed(worse) + " worse but within its objective"
+	}
+	return Traded, listed(better) + " better, " + listed(worse) + " worse: the objectives do not ask for that"
+}
+
+// surely are the measures whose whole interval is better, and worse.
+func (t *trial) surely(quality string) (better, worse []string) {
+	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
+		if e := t.measures[name]; e != nil {
+			_, low, high := gain(e)
+			label := change(e).Label
+			switch {
+			case low > 0:
+				better = append(better, label)
+			case high < 0:
+				worse = append(worse, label)
+			}
+		}
+	}
+	return better, worse
+}

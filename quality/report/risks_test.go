@@ -1,0 +1,158 @@
+package report
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chimera/store"
+)
+
+// This file owns tests of risks and of what is read for a report.
+
+// halves are runs of both halves, of a tier and of the control.
+func halves(tierTuning, tierSealed float64) []store.Score {
+	return []store.Score{
+		scoreOf("m", "s", "bleu", "tuning", "q4_k", tierTuning, 0.5, 500), scoreOf("m", "s", "bleu", "sealed", "q4_k", tierSealed, 0.5, 500),
+		scoreOf("m", "s", "bleu", "tuning", "source", 30, 0.5, 500), scoreOf("m", "s", "bleu", "sealed", "source", 29, 0.5, 500),
+	}
+}
+
+// pair is a tier's run and the control's.
+func pair(tier, source float64) []store.Score {
+	return []store.Score{scoreOf("m", "s", "bleu", "", "q4_k", tier, 0.5, 500), scoreOf("m", "s", "bleu", "", "source", source, 0.5, 500)}
+}
+
+func decided(state store.DecisionState) []store.Decision {
+	return []store.Decision{{Time: noon.Add(-time.Hour), Model: "m", From: "source", To: "q4_k", Reason: "it is faster.", State: state}}
+}
+
+func costPair(first, second float64) []store.Cost {
+	return []store.Cost{costsOf("m", noon.Add(-20*time.Hour), first), costsOf("m", noon.Add(-time.Hour), second)}
+}
+
+func TestRisks(t *testing.T) {
+	applied := decided(store.Applied)
+	old := pair(30, 30)
+	for i := range old {
+		old[i].Time = noon.Add(-8 * 24 * time.Hour)
+	}
+	for name, c := range map[string]struct {
+		risk     string
+		f        fixture
+		priority Priority
+		status   RiskStatus
+		want     string
+	}{
+		"a gap":               {"overfitting", fixture{scores: halves(32, 29), decisions: applied}, High, Open, "gap is 2.0 (95 % interval 1.0 to 3.0, 2,000 items)"},
+		"a gap within chance": {"overfitting", fixture{scores: halves(30.5, 29), decisions: applied}, Medium, Watch, "gap is 0.5 "},
+		"no gap":              {"overfitting", fixture{scores: halves(29, 29), decisions: applied}, Low, Clear, "gap is −1.0"},
+		"no halves":           {"overfitting", fixture{scores: pair(30, 30), decisions: applied}, Medium, Unwatched, "missing"},
+		"a loss":              {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied}, Medium, Watch, "BLEU on s, q4_k less the control, is −2.0"},
+		"a loss that matters": {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied, objectives: Objectives{BLEU: 29}}, High, Open, "is −2.0"},
+		"no loss":             {"degradation by quantisation", fixture{scores: pair(29.8, 30), decisions: applied}, Low, Clear, "no more than chance"},
+		"the source":          {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Reverted)}, Low, Clear, "1 step between tiers was decided (0 applied, 1 reverted"},
+		"a step under way":    {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Begun)}, Medium, Watch, "1 under way), the last from source to q4_k 60 minutes ago: it is faster."},
+		"no control":          {"degradation by quantisation", fixture{scores: pair(28, 30)[:1], decisions: applied}, Medium, Unwatched, "missing"},
+		"dearer by far":       {"compute cost", fixture{costs: costPair(10, 13)}, High, Open, "changed by +30 %, from 1.1 to 1.43"},
+		"dearer":              {"compute cost", fixture{costs: costPair(10, 12)}, Medium, Watch, "+20 %"},
+		"as dear":             {"compute cost", fixture{costs: costPair(10, 10.5)}, Low, Clear, "1,000 tokens cost 1.13 core-seconds, of 20,000 tokens counted"},
+		"half of it":          {"compute cost", fixture{costs: costPair(10, 10)[:1]}, Low, Watch, "half of the period has too few of them"},
+		"an idle half":        {"compute cost", fixture{costs: append(costPair(10, 13)[:1], costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13), costsOf("m", noon.Add(-time.Hour), 13))}, Low, Watch, "too few"},
+		"no cost":             {"compute cost", fixture{costs: []store.Cost{costsOf("m", noon, math.NaN())}}, Medium, Unwatched, "missing"},
+		"covered":             {"coverage", fixture{scores: pair(30, 30), decisions: applied}, Low, Clear, "500 items of 1 suite, last 3 hours ago"},
+		"covered long ago":    {"coverage", fixture{scores: old, decisions: applied}, Medium, Watch, "8 days ago"},
+		"another tier's":      {"coverage", fixture{scores: pair(30, 30)[1:], decisions: applied}, High, Unwatched, "on tier q4_k"},
+		"an alarm":            {"drift", fixture{alarms: []store.Alarm{{Time: noon.Add(-time.Hour), Model: "m", Series: "agreement", Detector: "cusum"}}}, High, Open, "1 alarm was raised, the last 60 minutes ago: agreement, by cusum."},
+		"no alarm":            {"drift", fixture{scores: pair(30, 30)}, Low, Clear, "No alarm"},
+		"unwatched":           {"drift", fixture{}, Medium, Unwatched, "not watched"},
+		"no damage":           {"damage of the history", fixture{}, Low, Clear, "0 damaged rows"},
+		"damage":              {"damage of the history", fixture{health: Health{Damaged: 1}}, High, Open, "1 damaged row was"},
+		"a full disk":         {"damage of the history", fixture{health: Health{Problem: "disk full", Since: noon}}, High, Open, "since 2027-03-02 12:00: disk full"},
+		"dropped":             {"dropped samples", fixture{health: Health{Dropped: 3}}, Medium, Watch, "3 measurements were dropped and 0 refused"},
+		"refused":             {"dropped samples", fixture{health: Health{Refused: 3}}, Medium, Watch, "0 measurements were dropped and 3 refused"},
+		"none dropped":        {"dropped samples", fixture{}, Low, Clear, "0 measurements"},
+	} {
+		f := c.f
+		f.models = []string{"m"}
+		r := Make(f.input(t))
+		risk := r.Risks[slices.IndexFunc(r.Risks, func(r Risk) bool { return r.Name == c.risk })]
+		if risk.Priority != c.priority || risk.Status != c.status || !strings.Contains(risk.Text, c.want) || risk.Mitigation == "" || len(risk.Figures) == 0 {
+			t.Errorf("%s: %s, %s: %s", name, risk.Priority, risk.Status, risk.Text)
+		}
+		if !slices.IsSortedFunc(r.Risks, func(a, b Risk) int { return b.Priority.rank() - a.Priority.rank() }) {
+			t.Errorf("%s: the highest are not first", name)
+		}
+	}
+}
+
+// A tenant's report has its own requests alone; damaged rows are left out and named; a model that is not configured any more is there.
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h", "history.db")
+	s, err := store.Open(path, store.Options{Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	defer s.Close()
+	day, night := s.Tenant("day"), s.Tenant("night")
+	for i, who := range []store.Tenant{day, night, day} {
+		w := minutes("gone", 1, noon.Add(-time.Duration(3-i)*time.Hour), store.Window{Requests: int64(10 + i), QPSMean: 1})[0]
+		w.Tenant = who
+		must(t, s.AddWindow(w))
+		c := costsOf("gone", w.Until, 1)
+		c.Tenant = who
+		must(t, s.AddCost(c))
+	}
+	must(t, s.Flush(context.Background()))
+	read := func(who *store.Tenant) Input {
+		in := Input{Made: noon, From: noon.Add(-24 * time.Hour), Until: noon}
+		must(t, in.Read(context.Background(), s, who, 0))
+		return in
+	}
+	if in := read(nil); len(in.Windows) != 3 || len(in.Costs) != 3 || in.Earlier != nil {
+		t.Errorf("all: %d windows, %d costs", len(in.Windows), len(in.Costs))
+	}
+	in := read(&day)
+	if len(in.Windows) != 2 || len(in.Costs) != 2 || in.Windows[1].Requests != 12 {
+		t.Errorf("day's: %+v", in.Windows)
+	}
+	if r := Make(in); len(r.Summaries) != 1 || r.Summaries[0].Model != "gone" {
+		t.Errorf("%+v", r.Summaries)
+	}
+	none := Input{Made: noon, From: noon.Add(-2 * time.Hour), Until: noon}
+	must(t, none.Read(context.Background(), s, nil, 90*time.Minute))
+	if len(none.Windows) != 2 || len(none.Earlier.Windows) != 1 || none.Earlier.Windows[0].Requests != 10 {
+		t.Errorf("two periods: %d and %d", len(none.Windows), len(none.Earlier.Windows))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := in.Read(ctx, s, nil, 0); err == nil {
+		t.Error("it was read for nobody")
+	}
+	damaged := func(yield func(store.Window, error) bool) {
+		_ = yield(store.Window{}, &store.DamagedRowError{Table: store.Windows, Row: 7, Why: "its checksum is another's"}) && yield(store.Window{Requests: 1}, nil)
+	}
+	rows, err := readWindows(&in, damaged)
+	if err != nil || len(rows) != 1 || len(in.Problems) != 1 || !strings.Contains(in.Problems[0], "row 7 of windows") {
+		t.Errorf("%v %v %v", rows, err, in.Problems)
+	}
+	r := Make(in)
+	if risk := r.Risks[slices.IndexFunc(r.Risks, func(r Risk) bool { return r.Name == "damage of the history" })]; risk.Priority != High {
+		t.Errorf("%+v", risk)
+	}
+	endless := func(yield func(store.Window, error) bool) {
+		for yield(store.Window{}, nil) {
+		}
+	}
+	if _, err := readWindows(&in, endless); err == nil || !strings.Contains(err.Error(), "250000 rows of windows: choose a later since") {
+		t.Error(err)
+	}
+}
+
+// readWindows reads windows from any iterator.
+func readWindows(in *Input, rows func(func(store.Window, error) bool)) ([]store.Window, error) {
+	return read(in, store.Windows, rows, nil)
+}
