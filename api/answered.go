@@ -56,6 +56,7 @@ type Answered struct {
 type Work struct {
 	ID       AnswerID // zero: its answer has no name
 	Numerics string
+	Tier     string              // that the answers were computed at
 	Requests []scheduler.Request // one for each prompt and choice
 	Answers  []AnswerWork        // as many
 	Came     time.Time           // to the queue
@@ -120,7 +121,7 @@ func (w *work) finished() AnswerWork {
 // finished is what was computed, when all sequences of the job have ended.
 func (r *runningJob) finished() *Work {
 	j := r.job
-	w := &Work{ID: j.id, Requests: j.requests, Came: r.arrived, Numerics: j.model.Numerics(j.work[0].weights)}
+	w := &Work{ID: j.id, Requests: j.requests, Came: r.arrived, Numerics: j.model.Numerics(j.work[0].weights), Tier: j.model.Tier(j.work[0].weights)}
 	for i := range j.work {
 		w.Answers = append(w.Answers, j.work[i].finished())
 	}

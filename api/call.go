@@ -161,10 +161,17 @@ func requestID(given string) string {
 	return "req-" + hex.EncodeToString(random[:])
 }
 
-// numericsHeader is what has computed an answer, as system_fingerprint says it in the body.
-const numericsHeader = "X-Chimera-Numerics"
+// What has computed an answer: its numerics id, as system_fingerprint says it in the body, and the model's quantisation tier.
+const (
+	numericsHeader = "X-Chimera-Numerics"
+	tierHeader     = "X-Chimera-Tier"
+)
 
-func (c *call) headNumerics(id string) { c.Response.Header.Set(numericsHeader, id) }
+// headComputed says what weights of a digest have computed the answer.
+func (c *call) headComputed(m *Model, weights string) {
+	c.Response.Header.Set(numericsHeader, m.Numerics(weights))
+	c.Response.Header.Set(tierHeader, m.Tier(weights))
+}
 
 func (c *call) headRequestID() { c.Response.Header.Set(requestIDHeader, c.id) }
 

@@ -265,7 +265,7 @@ func (r *chatRequest) answer(c *call, j *job, promptTokens int) error {
 		a.Choices[i].Message.Content = string(text)
 	}
 	a.Usage = u.total()
-	c.headNumerics(a.Fingerprint)
+	c.headComputed(j.model, j.work[0].weights)
 	return c.reply(a)
 }
 

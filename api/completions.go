@@ -324,7 +324,7 @@ func (a *completion) answer() error {
 	if err != nil {
 		return err
 	}
-	a.call.headNumerics(a.head.Fingerprint)
+	a.call.headComputed(a.model, a.work[0].weights)
 	return a.call.reply(completionAnswer{envelope: a.head, Choices: a.choices, Usage: a.usage.total()})
 }
 

@@ -195,7 +195,7 @@ func (c *call) start(j *job, produce func(s sse, first piece, pieces func(func(p
 		r.stop()
 		return err
 	}
-	c.headNumerics(j.model.Numerics(r.first.weights))
+	c.headComputed(j.model, r.first.weights)
 	return c.stream(func(s sse) error {
 		defer r.stop()
 		return produce(s, *r.first, r.each)

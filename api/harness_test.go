@@ -289,7 +289,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	h.ready = func(context.Context) error { return nil }
 	h.model = &Model{
 		Name: "first", Created: time.Unix(1e9, 0), Tokenizer: newVocabulary(t), Template: template{render}, Engine: s,
-		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, Numerics: func(weights string) string { return "fp_" + cmp.Or(weights, "test") },
+		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, Numerics: func(weights string) string { return "fp_" + cmp.Or(weights, "test") }, Tier: func(weights string) string { return "tier_" + cmp.Or(weights, "test") },
 	}
 	h.Server = New(Config{
 		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(lanesOf(s)),

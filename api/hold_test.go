@@ -218,7 +218,7 @@ func (h *bench) status() (s status) {
 
 func TestStatus(t *testing.T) {
 	h := newBench(t, letters)
-	h.model.Compute = Compute{Backend: "cpu", KVType: "f16", Tier: "q4_k", Threads: 3, ThreadsBoundBy: "the control group's CPU quota"}
+	h.model.Compute = Compute{Backend: "cpu", KVType: "f16", Threads: 3, ThreadsBoundBy: "the control group's CPU quota"}
 	h.Memory = func() []MemoryUse { return []MemoryUse{{Purpose: "weights", Mapped: 7, Locked: 5}} }
 	h.GPUs = cards{twoCards()}
 	h.complete(`"prompt":[120,121],"max_tokens":4,"ignore_eos":true`)
@@ -227,7 +227,7 @@ func TestStatus(t *testing.T) {
 	if s.State != "serving" || s.Percent != nil || s.Uptime == nil || len(s.Models) != 2 || !s.Models[0].Loaded || s.Models[1].Loaded {
 		t.Errorf("%+v", s)
 	}
-	if m := s.Model; m == nil || m.ID != "first" || m.NumericsID != "fp_test" || m.MaxContext != benchContext || m.Backend != "cpu" || m.KVType != "f16" || m.Tier != "q4_k" ||
+	if m := s.Model; m == nil || m.ID != "first" || m.NumericsID != "fp_test" || m.MaxContext != benchContext || m.Backend != "cpu" || m.KVType != "f16" || m.Tier != "tier_test" ||
 		m.Threads != 3 || m.ThreadsBoundBy != "the control group's CPU quota" {
 		t.Errorf("model: %+v", s.Model)
 	}

@@ -200,7 +200,7 @@ func (then *Receipt) compare(c *call, j *job) error {
 		return err
 	}
 	now := c.figures.work
-	c.headNumerics(now.Numerics)
+	c.headComputed(j.model, j.work[0].weights)
 	digest := now.TokensDigest()
 	return c.reply(Replay{
 		Equal: digest == then.TokensDigest, Tokens: now.Answers[0].Tokens, TokensDigest: digest, Numerics: now.Numerics, SameNumerics: now.Numerics == then.Numerics,

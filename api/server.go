@@ -55,7 +55,9 @@ type Model struct {
 	MaxLogprobs int
 	// Numerics is the numerics id of what weights of a digest compute, those that answer now for "".
 	Numerics func(weights string) string
-	Compute  Compute
+	// Tier is the quantisation tier of weights of a digest, of those that answer now for "".
+	Tier    func(weights string) string
+	Compute Compute
 }
 
 // Ended is a request to an engine that has ended.
@@ -105,6 +107,8 @@ type Config struct {
 	Written func(ctx *fasthttp.RequestCtx, f func(error))
 	// Models loads and unloads; nil: nothing does, and the paths do not exist.
 	Models Models
+	// Tiers knows the models' quantisation tiers; nil: /v1/tiers does not exist.
+	Tiers Tiers
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
@@ -149,6 +153,7 @@ type handler func(*call) error
 type route struct {
 	method  string
 	handler handler
+	post    handler // POST of a path that can be got; nil: it takes none
 	remove  handler // DELETE of the same path; nil: it takes none
 	probe   bool    // asked every few seconds by machines: its log line is for debugging
 }
@@ -156,6 +161,8 @@ type route struct {
 // methods are all that a path takes: the head of what can be got can be had alone.
 func (r route) methods() []string {
 	switch {
+	case r.post != nil:
+		return []string{"GET", "HEAD", "POST"}
 	case r.method == "GET":
 		return []string{"GET", "HEAD"}
 	case r.remove != nil:
@@ -181,6 +188,10 @@ func New(c Config) *Server {
 		"/health/live":         {method: "GET", handler: s.live, probe: true},
 		"/health/ready":        {method: "GET", handler: s.ready, probe: true},
 		"/metrics":             {method: "GET", handler: s.metrics, probe: true},
+	}
+	if c.Tiers != nil {
+		s.routes["/v1/tiers"] = route{method: "GET", handler: s.tiers, post: s.setTier}
+		c.Metrics.registry.MustRegister(newTierCollector(c.Tiers))
 	}
 	if c.GPUs != nil {
 		s.routes["/v1/gpu"] = route{method: "GET", handler: s.gpus}
@@ -259,8 +270,11 @@ func (s *Server) dispatch(c *call) (err error) {
 	if err := c.checkEncoding(); err != nil {
 		return err
 	}
-	if c.method == "DELETE" {
+	switch {
+	case c.method == "DELETE":
 		return r.remove(c)
+	case c.method == "POST" && r.post != nil:
+		return r.post(c)
 	}
 	return r.handler(c)
 }

@@ -14,7 +14,6 @@ type Compute struct {
 	Backend        string `json:"backend"`
 	ISA            string `json:"isa,omitempty"`
 	KVType         string `json:"kv_type"`
-	Tier           string `json:"tier,omitempty"` // what the weights were made into; source: as their file has them
 	Threads        int    `json:"threads"`
 	ThreadsBoundBy string `json:"threads_bound_by"` // the machine, affinity, the control group's quota or the setting
 }
@@ -39,6 +38,7 @@ type (
 		NumericsID string `json:"numerics_id"`
 		MaxContext int    `json:"max_model_len"`
 		Compute
+		Tier string `json:"tier"` // of answers that begin now; source: as the model's file has it
 	}
 	// statusEntry is a model as /v1/models shows it, and how it is doing.
 	statusEntry struct {
@@ -83,7 +83,7 @@ func (s *Server) status(c *call) error {
 		a.Percent = a.loadingPercent()
 	}
 	if m, _ := s.Registry.Lookup(""); m != nil {
-		a.Model = &statusModel{m.Name, m.Numerics(""), m.MaxContext, m.Compute}
+		a.Model = &statusModel{m.Name, m.Numerics(""), m.MaxContext, m.Compute, m.Tier("")}
 	}
 	if s.Memory != nil {
 		a.Memory = s.Memory()

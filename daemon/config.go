@@ -27,7 +27,6 @@ type Config struct {
 	HTTP         string        `toml:"http"`
 	Threads      int           `toml:"threads"`
 	KVType       string        `toml:"kv_type"`
-	Tier         string        `toml:"tier"`
 	ISA          string        `toml:"isa"`
 	Device       string        `toml:"device"`
 	StepTokens   int           `toml:"step_tokens"`
@@ -50,6 +49,8 @@ type Config struct {
 	Tenant         []TenantConfig   `toml:"tenant"`
 	Scheduler      SchedulerConfig  `toml:"scheduler"`
 	Cache          CacheConfig      `toml:"cache"`
+	Tiers          TiersConfig      `toml:"tiers"`
+	Quality        QualityConfig    `toml:"quality"`
 	History        HistoryConfig    `toml:"history"`
 	Privacy        PrivacyConfig    `toml:"privacy"`
 	Objectives     ObjectivesConfig `toml:"objectives"`
@@ -94,20 +95,21 @@ type ObjectivesConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Socket:       paths.Socket(),
-		KVType:       "f16",      // half of f32's memory, and its rounding is far below that of quantised weights
-		Tier:         sourceTier, // what a model loses is for its user to choose
-		ISA:          "auto",     // the best that the machine has
-		Device:       "auto",     // the first GPU that can be used, in a build for GPUs
-		StepTokens:   512,        // one long prompt delays the others' next token by one such step
-		MaxSequences: 32,         // decoding gains little from larger batches on a CPU
-		MaxLogprobs:  20,         // OpenAI's limit
-		QueueLength:  256,        // their memory, and of those who wait for the end; who reads along is refused sooner: see Wait
-		MaxBody:      8 << 20,    // a conversation of the longest contexts, as JSON
+		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
+		ISA:          "auto",  // the best that the machine has
+		Device:       "auto",  // the first GPU that can be used, in a build for GPUs
+		StepTokens:   512,     // one long prompt delays the others' next token by one such step
+		MaxSequences: 32,      // decoding gains little from larger batches on a CPU
+		MaxLogprobs:  20,      // OpenAI's limit
+		QueueLength:  256,     // their memory, and of those who wait for the end; who reads along is refused sooner: see Wait
+		MaxBody:      8 << 20, // a conversation of the longest contexts, as JSON
 		LogLevel:     "info",
 		LogFormat:    "text", // people read it first
 		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
 		// has what other values come to.
 		Scheduler: SchedulerConfig{Wait: 10000},
+		Tiers:     TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1}, // a point is what two runs of people's judgement differ by
+		Quality:   QualityConfig{Interval: Duration{time.Hour}},                  // a suite takes minutes of a small machine's idle time
 		History:   HistoryConfig{File: historyFile()},
 		// Who says nothing has agreed to nothing. What a person asks about an answer, he asks within a month.
 		Privacy: PrivacyConfig{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},
@@ -227,13 +229,13 @@ func (c *Config) check() error {
 			return &wrong{"http", err}
 		}
 	}
-	return cmp.Or(c.checkModels(), c.checkTenants(), c.checkPins())
+	return cmp.Or(c.checkModels(), c.checkTenants(), c.checkPins(), c.Tiers.check(&c.Quality))
 }
 
 // Engine are the settings that concern loading.
 func (c *Config) Engine() EngineOptions {
 	return EngineOptions{
-		Threads: c.Threads, KVType: c.KVType, Tier: c.Tier, ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
+		Threads: c.Threads, KVType: c.KVType, Tier: c.Tiers.start(), ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
 		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
 	}
 }

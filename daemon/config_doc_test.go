@@ -150,6 +150,7 @@ func TestConfigDocumentIsRead(t *testing.T) {
 	want.Model, want.Socket = started(short("/var/lib/chimera/model.gguf=small")), "/run/chimera/chimera.sock"
 	want.History.File = "/var/lib/chimera/history.db"
 	want.AllowedHosts, want.CORSOrigins = []string{}, []string{}
+	want.Tiers.Ladder, want.Quality.Suites = []string{}, []string{}
 	want.Cache.Pins = []string{"/etc/chimera/support.txt=support"}
 	want.Tenant = []TenantConfig{{Name: "evening", UIDs: []uint32{1001, 1002}, Keys: []string{strings.Repeat("0", 64)}, Weight: 1}}
 	if err != nil || !reflect.DeepEqual(c, want) {

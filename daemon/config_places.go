@@ -192,7 +192,7 @@ func (s *surveyor) item(key string, at int, n *unstable.Node) error {
 var index = regexp.MustCompile(`\[\d+\]`)
 
 // durations are the keys that are lengths of time.
-var durations = []string{"model.keep_alive", "cache.half_life", "privacy.retention"}
+var durations = []string{"model.keep_alive", "cache.half_life", "privacy.retention", "quality.interval"}
 
 func (s *surveyor) unsuited(at int, key string, kind unstable.Kind, use string) error {
 	return fmt.Errorf("%s: %s: a TOML %s does not suit it: write %s", s.at(at), key, strings.ToLower(kind.String()), use)

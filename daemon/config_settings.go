@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 // setting is one key.
 type setting struct {
 	key     string      // of the file: a.b_c for b_c in the table [a], --a-b-c and CHIMERA_A_B_C
+	short   string      // of flag and variable, where it is not the key
 	value   pflag.Value // bound to the field; refuses what the setting can't be
 	usage   string
 	live    bool   // SIGHUP applies it; all else waits for a restart
@@ -24,7 +26,9 @@ type setting struct {
 }
 
 // flag is the setting's flag without dashes.
-func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
+func (s setting) flag() string {
+	return cmp.Or(s.short, strings.NewReplacer(".", "-", "_", "-").Replace(s.key))
+}
 
 // settings are all of them, bound to c.
 func (c *Config) settings() []setting {
@@ -69,6 +73,20 @@ func (c *Config) settings() []setting {
 			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
 			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
+		{key: "tiers.mode", value: choice{&c.Tiers.Mode, []string{modeFixed, modeAdvise, modeGuard}},
+			usage: "who chooses a model's tier: fixed (tiers.start, and chimera tier), guard (the daemon, by objectives and quality.suites) or advise (it says what it would do)"},
+		{key: "tiers.ladder", value: texts{&c.Tiers.Ladder, new(bool)},
+			usage: "tier that the guard may choose beside the source, the largest first; without one all (may be repeated)"},
+		{key: "tiers.max_loss", value: decimal{&c.Tiers.MaxLoss, 0.01, 100},
+			usage: "points that a tier may lose at most beside the source, on the tuning half of each suite and surely (by its 95 % interval): of chrF2 for translations, else hundredths of accuracy"},
+		{key: "tiers.min_agreement", value: decimal{&c.Tiers.MinAgreement, 0, 0.9999},
+			usage: "share of the source's tokens that a tier must choose too, surely; 0: it is not measured"},
+		{key: "tiers.min_bleu", value: decimal{&c.Tiers.MinBLEU, 0, 100},
+			usage: "BLEU that a tier must have on translations, by its estimate alone; 0: any"},
+		{key: "quality.suites", value: texts{&c.Quality.Suites, new(bool)},
+			usage: "suite that tiers are measured by, a file or one that comes with the program; docs/EVAL.md (may be repeated)"},
+		{key: "quality.interval", value: duration{&c.Quality.Interval, time.Second, maxIdle},
+			usage: "how often the tier that serves is measured anew"},
 		{key: "history.file", value: text{&c.History.File},
 			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
 		{key: "privacy.store", value: choice{&c.Privacy.Store, []string{string(store.None), string(store.Samples), string(store.All)}},
@@ -101,8 +119,8 @@ func (c *Config) engineSettings() []setting {
 	return []setting{
 		{key: "threads", value: number{&c.Threads, 0, 1024}, usage: "compute threads; 0: one per physical core that affinity and the control group's CPU quota leave"},
 		{key: "kv_type", value: choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, usage: "type of the KV cache: f32, f16 or q8_0"},
-		{key: "tier", value: choice{&c.Tier, tierNames()},
-			usage: "quantisation tier that the weights are made into while they are loaded: source (as the file has them), f16, q8_0, q6_k, q5_k, q4_k, q3_k or q2_k; tensors that have no more bits than that stay as they are"},
+		{key: "tiers.start", short: "tier", value: choice{&c.Tiers.Start, append([]string{api.AutoTier}, tierNames()...)},
+			usage: "quantisation tier that the weights are made into while they are loaded: auto (source, or q8_0 where tiers.mode is not fixed), source (as the file has them), f16, q8_0, q6_k, q5_k, q4_k, q3_k or q2_k; tensors that have no more bits than that stay as they are; chimera tier changes it while a model is served"},
 		{key: "isa", value: choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, usage: "instruction set: auto, scalar, avx2 or avx512"},
 		{key: "device", value: device{&c.Device},
 			usage: "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, or the CPU where there is none"},

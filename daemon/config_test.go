@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -63,11 +64,11 @@ func TestEverySettingHasItsTwins(t *testing.T) {
 	documented := map[string]bool{}
 	for _, s := range c.settings() {
 		documented[s.key] = true
-		if f := flags.Lookup(strings.NewReplacer("_", "-", ".", "-").Replace(s.key)); f == nil || f.Usage == "" || f.Usage != s.usage {
+		if f := flags.Lookup(cmp.Or(map[string]string{"tiers.start": "tier"}[s.key], strings.NewReplacer("_", "-", ".", "-").Replace(s.key))); f == nil || f.Usage == "" || f.Usage != s.usage {
 			t.Errorf("%s has no flag", s.key)
 		}
 	}
-	for _, table := range []string{"scheduler", "cache", "history", "privacy", "objectives"} {
+	for _, table := range []string{"scheduler", "cache", "tiers", "quality", "history", "privacy", "objectives"} {
 		documented[table] = true
 	}
 	for _, table := range c.tables() {

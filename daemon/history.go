@@ -59,13 +59,16 @@ func (s *server) openHistory() error {
 		slog.Warn("there is no history: nothing is kept of answers and measurements", "file", file, "cause", err)
 		return nil
 	}
-	s.history.store = opened
+	s.history.store, s.models.history = opened, s.history
 	slog.Info("the history is open", "file", file, "texts", string(privacy))
 	s.onStop(func() {
 		if err := opened.Close(); err != nil {
 			slog.Error("the history is not whole: rows may be lost", "cause", err)
 		}
 	})
+	if err := s.history.recallDecisions(s.models); err != nil {
+		slog.Warn("tier: earlier decisions can't be read", "cause", err)
+	}
 	return nil
 }
 

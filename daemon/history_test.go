@@ -55,6 +55,12 @@ func sumOf(key string) string {
 
 func newRemembering(t *testing.T, change func(*Config)) *remembering {
 	t.Helper()
+	return newRememberingOn(t, func(Config) heldBackend { return newFakeDevice() }, change)
+}
+
+// newRememberingOn is one whose models are computed on a device of the test's.
+func newRememberingOn(t *testing.T, device func(Config) heldBackend, change func(*Config)) *remembering {
+	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	folder := t.TempDir()
 	c := fakeConfig(t, "m")
@@ -74,12 +80,12 @@ func newRemembering(t *testing.T, change func(*Config)) *remembering {
 		t.Fatal(err)
 	}
 	s.listeners, s.tcp = append(s.listeners, l, tcp), tcp.Addr()
-	for _, start := range []func() error{s.openHistory, s.startMeasuring, s.startHTTP} {
+	for _, start := range []func() error{s.makeGuardian, s.openHistory, s.startMeasuring, s.startHTTP} {
 		if err := start(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.serveOn(newFakeDevice())
+	s.serveOn(device(c))
 	if err := s.models.loadAtStart(); err != nil {
 		t.Fatal(err)
 	}

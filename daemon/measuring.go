@@ -66,6 +66,7 @@ func (s *server) closeWindow(now time.Time) {
 		return h.store.Tenant(name)
 	}
 	windows, used := s.measuring.windows.Close(now, s.inForce.Load().objectives, s.models.waitingFor, tenant)
+	s.models.guardian.windows(windows)
 	costs := s.measuring.costs.Close(now, s.models.spent(), used, s.models.onGPU(), tenant)
 	if h.store == nil {
 		return

@@ -40,13 +40,13 @@ func (h *history) addReceipt(a api.Answered, gpu bool) {
 	}
 }
 
-// receiptOf is what is known of an answer, but for its tenant and texts. Nobody knows its tier yet.
+// receiptOf is what is known of an answer, but for its tenant and texts.
 func receiptOf(a api.Answered, gpu bool) store.Receipt {
 	w := a.Work
 	first := &w.Requests[0]
 	p := &first.Sampling
 	r := store.Receipt{
-		Time: a.Ended, Answer: store.ID(w.ID), Model: a.Model, Numerics: w.Numerics, Class: a.Class.String(), Answers: int64(len(w.Answers)),
+		Time: a.Ended, Answer: store.ID(w.ID), Model: a.Model, Numerics: w.Numerics, Tier: w.Tier, Class: a.Class.String(), Answers: int64(len(w.Answers)),
 		Sampling: store.Sampling{
 			Temperature: written(p.Temperature), TopP: written(p.TopP), MinP: written(p.MinP), TopK: int64(p.TopK), PresencePenalty: written(p.Presence),
 			FrequencyPenalty: written(p.Frequency), RepetitionPenalty: written(p.Repetition), Seed: p.Seed,

@@ -25,35 +25,50 @@ type Runtime struct {
 	settings ModelConfig
 	kept     keptPins // has a lock of its own
 
-	state   string   // api's words
-	up      *serving // nil: nothing of it is in memory
-	holds   int      // requests that hold it
-	inFront int      // those of them that are no background work
-	waiters []*waiter
-	load    *loadUnderWay // while it is loading
-	took    time.Duration // the last load; 0: there was none
-	used    time.Time     // when a request last let go of it
-	front   time.Time     // when one that is no background work did
-	served  bool          // a request has let go of it since it was loaded
-	idle    *time.Timer   // unloads it
-	failure failure
-	past    scheduler.Snapshot // what its lanes counted that are no more
+	state    string   // api's words
+	up       *serving // nil: nothing of it is in memory
+	holds    int      // requests that hold it
+	inFront  int      // those of them that are no background work
+	waiters  []*waiter
+	load     *loadUnderWay // while it is loading
+	took     time.Duration // the last load; 0: there was none
+	used     time.Time     // when a request last let go of it
+	front    time.Time     // when one that is no background work did
+	served   bool          // a request has let go of it since it was loaded
+	idle     *time.Timer   // unloads it
+	failure  failure
+	tier     string // it is served at; while it is not loaded: that it will be loaded at
+	manual   bool   // the administrator chose it
+	until    *time.Time
+	giveBack *time.Timer // then
+	swap     *swap       // to another tier, under way
+	ladder   []int64     // see ladderOf; nil: it has not been loaded yet
+	events   []api.TierEvent
+	watched  watched            // see guardian
+	past     scheduler.Snapshot // what its lanes counted that are no more
 	// pastSpent is what those were charged; see spent.
 	pastSpent map[measure.Key]measure.Charge
 }
 
 // serving is what a loaded model is made of.
 type serving struct {
-	model  *api.Model
-	lane   *scheduler.Lane
-	loaded *Loaded
-	bytes  int64 // of the device's memory
-	since  time.Time
+	model       *api.Model
+	lane        *scheduler.Lane
+	loaded      *Loaded
+	bytes       int64 // of the device's memory, beside the weights
+	since       time.Time
+	generations *generations
+	ladder      []int64 // see ladderOf
 	// closing is set before the memory is given back.
 	closing bool
 	// life ends the requests that hold the model when it goes all the same.
 	life context.Context
 	end  context.CancelCauseFunc
+}
+
+// memory is what the model takes of the device's.
+func (up *serving) memory() int64 {
+	return up.bytes + up.generations.newest().bytes + up.generations.older()
 }
 
 // waiter is a request that waits for the model, or the administrator.
@@ -197,6 +212,7 @@ func (all *runtimes) becomeReady(r *Runtime, up *serving) {
 	if r.load.front {
 		r.front = time.Now()
 	}
+	r.ladder = up.ladder
 	r.up, r.state, r.served, r.used, r.load, r.took = up, api.StateReady, false, up.since, nil, time.Since(up.since)
 	up.since = time.Now()
 	r.used = up.since
@@ -207,6 +223,7 @@ func (all *runtimes) becomeReady(r *Runtime, up *serving) {
 		close(w.done)
 	}
 	all.watchIdle(r)
+	all.guardian.look()
 }
 
 // takeWaiters is all that wait, who wait no more.
@@ -250,7 +267,7 @@ func (r *Runtime) describe() api.ModelState {
 	}
 	if r.up != nil {
 		now := r.up.lane.Snapshot()
-		s.Running, s.Waiting, s.Memory = now.Running, s.Waiting+now.Waiting, r.up.bytes
+		s.Running, s.Waiting, s.Memory = now.Running, s.Waiting+now.Waiting, r.up.memory()
 		if cost := r.up.lane.Cost(); cost.Steps > 0 {
 			s.Cost = &cost
 		}

@@ -25,13 +25,14 @@ import (
 
 // fakeDevice implements heldBackend. A model is known by its file's name.
 type fakeDevice struct {
-	memory int64                         // 0: nobody knows
-	bytes  map[string]int64              // that models take beside their pages; 1 where it is not said
-	page   int64                         // bytes of a page
-	load   func(name string) error       // asked by each load, which it may hold up
-	step   func(step int) error          // of each instance
-	tune   func(in *enginetest.Instance) // each instance
-	places []gpu.Place
+	memory  int64                         // 0: nobody knows
+	bytes   map[string]int64              // that models take beside their pages; 1 where it is not said
+	page    int64                         // bytes of a page
+	load    func(name string) error       // asked by each load, which it may hold up
+	step    func(step int) error          // of each instance
+	replace func(name string) error       // asked when other weights are made of a model
+	tune    func(in *enginetest.Instance) // each instance
+	places  []gpu.Place
 
 	mu     sync.Mutex
 	used   int64
@@ -138,6 +139,23 @@ type fakeInstance struct {
 
 func (in *fakeInstance) Plan() *engine.Plan {
 	return &engine.Plan{WeightBytes: in.device.size(in.name), KVBytes: in.device.pages[in.name]}
+}
+
+// Replace reads a piece, and names the weights by the type that a matrix has.
+func (in *fakeInstance) Replace(w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
+	if in.device.replace != nil {
+		if err := in.device.replace(in.name); err != nil {
+			return 0, err
+		}
+	}
+	if err := w.Read("output_norm.weight", 0, make([]byte, 4)); err != nil && !errors.Is(err, engine.ErrModelFile) {
+		return 0, err
+	}
+	matrix, err := w.Tensor("blk.0.attn_q.weight")
+	if err != nil {
+		return 0, err
+	}
+	return in.Instance.Replace(enginetest.Weights{Text: fmt.Sprint(in.name, matrix.Type)}, progress)
 }
 
 func (in *fakeInstance) Close() error {

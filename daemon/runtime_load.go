@@ -136,13 +136,17 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	if up.model, err = all.openText(f); err != nil {
 		return nil, err
 	}
-	options := all.config.Engine()
-	options.Progress, options.Contexts = l.progress, all.contexts
+	all.mu.Lock()
+	options := all.engineAt(r.tier)
+	all.mu.Unlock()
+	options.Progress = l.progress
 	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, r, plan) }
 	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{options.weights(f), ctx}, room); err != nil {
 		return nil, err
 	}
-	up.bytes = servingBytes(up.loaded.Instance.Plan())
+	plan := up.loaded.Instance.Plan()
+	up.bytes, up.generations = servingBytes(plan)-plan.WeightBytes, newGenerations(up.loaded.Instance, options.Tier)
+	up.ladder = ladderOf(all.device.backend, up.loaded, options)
 	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{
 		StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, Wait: time.Duration(all.config.Scheduler.Wait) * time.Millisecond, HalfLife: all.config.Cache.HalfLife.Duration,
 	})
@@ -181,9 +185,10 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
 	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(limits.MaxTop, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)
-	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Tier: all.config.Tier, Threads: plan.Threads, ThreadsBoundBy: boundBy}
+	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
+	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
-		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "tier", m.Compute.Tier, "ctx", limits.MaxContext, "numerics", m.Numerics(""))
+		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "tier", m.Tier(""), "ctx", limits.MaxContext, "numerics", m.Numerics(""))
 	_, bound := all.device.backend.Available()
 	logGroups(plan)
 	logDeviceMemory(bound, plan)

@@ -148,12 +148,12 @@ func (all *runtimes) wayOut() (w wayOut) {
 		switch {
 		case r.up == nil:
 		case r.state != api.StateReady:
-			w.going += r.up.bytes
+			w.going += r.up.memory()
 			if r.up.closing {
-				w.closing += r.up.bytes
+				w.closing += r.up.memory()
 			}
 		case !r.settings.Pin:
-			w.could += r.up.bytes
+			w.could += r.up.memory()
 			w.candidates = append(w.candidates, r)
 		}
 	}
@@ -222,9 +222,10 @@ func (all *runtimes) exceeds(plan *engine.Plan, ahead int64) *noRoomError {
 		return nil
 	}
 	all.mu.Lock()
+	left -= all.shadows
 	for _, r := range all.list {
 		if r.up != nil {
-			left -= r.up.bytes
+			left -= r.up.memory()
 		}
 	}
 	all.mu.Unlock()

@@ -54,6 +54,10 @@ func (all *runtimes) unwant(ctx context.Context, r *Runtime) error {
 func (all *runtimes) empty(r *Runtime, why string) {
 	slog.Info("unloading", "model", r.name, "reason", why, "held_by", r.holds)
 	r.state = api.StateDraining
+	if r.swap != nil {
+		r.swap.end(api.Unloaded(r.name))
+	}
+	r.watched.stop(api.Unloaded(r.name))
 	up := r.up
 	all.work.Go(func() { all.dismantle(r, up) })
 }

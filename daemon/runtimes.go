@@ -23,6 +23,8 @@ type runtimes struct {
 	drain     time.Duration   // how long requests may go on whose model is to go
 	promised  func() int64    // memory that is planned and not taken yet; see memoryPromised
 	pins      []pinned        // of the first model
+	history   *history        // that decisions are written to; nil: none is kept
+	guardian  *guardian       // nil: tiers are fixed
 	ended     func(api.Ended) // is told of requests; nil: nobody asks
 	contexts  int             // of each pool; 0: as many as one model alone has; see share
 
@@ -34,6 +36,7 @@ type runtimes struct {
 	waiting    int         // bytes that requests hold while they wait for models
 	governance scheduler.Governance
 	itl        time.Duration // that steps of all lanes may take
+	shadows    int64         // bytes of tiers that are being measured
 	announced  bool          // the service manager was told that the daemon is ready
 	closed     bool          // nobody is let in any more
 	ending     bool          // nobody is waited for any more
@@ -50,7 +53,7 @@ func newRuntimes(c Config, names []namedModel) *runtimes {
 	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1)}
 	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
 	for i, named := range names {
-		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured}
+		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start()}
 		all.list = append(all.list, r)
 		if r.atStart() {
 			all.want(r)
@@ -289,6 +292,13 @@ func (all *runtimes) refuseAll() (loaded bool) {
 		}
 		if r.idle != nil {
 			r.idle.Stop()
+		}
+		if r.swap != nil {
+			r.swap.end(scheduler.ErrDraining)
+		}
+		r.watched.stop(scheduler.ErrDraining)
+		if r.giveBack != nil {
+			r.giveBack.Stop()
 		}
 		r.refuse(scheduler.ErrDraining)
 		loaded = loaded || r.up != nil

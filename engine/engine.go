@@ -86,7 +86,7 @@ type Instance interface {
 	Retire(Generation) error
 	// Digest tells models apart by what is computed with them, for Policy.NumericsID: it covers the bytes of the
 	// generation's weights, as they were read while loading, and the program. Files that differ in name or in what a
-	// step never reads have the same.
+	// step never reads have the same. It is empty of a generation that is not there, and may be asked for beside steps.
 	Digest(Generation) string
 	// Close frees all memory, batches included. A second one is harmless.
 	Close() error

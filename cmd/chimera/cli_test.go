@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 27 {
+	if met != 31 {
 		t.Errorf("%d verbs", met)
 	}
 }
@@ -126,7 +126,7 @@ func TestExitCodes(t *testing.T) {
 		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
 		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
-		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"explain", 2, "ID is missing"}, {"replay x --prompt-file " + none, 1, "no such file"}, {"replay x --receipt " + toml, 1, toml + " is no receipt"}, {"forget a b", 2, "one operand too many"}, {"quality --server " + nobody, 1, "start one with"}, {"report --server " + nobody, 1, "start one with"}, {"report --out x.pdf", 2, "must end in .html, .md or .json"}, {"report --fail-on x", 2, "the one word that it takes is missed"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
+		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"tier set", 2, "TIER is missing"}, {"tier auto --server " + nobody, 1, "start one with"}, {"explain", 2, "ID is missing"}, {"replay x --prompt-file " + none, 1, "no such file"}, {"replay x --receipt " + toml, 1, toml + " is no receipt"}, {"forget a b", 2, "one operand too many"}, {"quality --server " + nobody, 1, "start one with"}, {"report --server " + nobody, 1, "start one with"}, {"report --out x.pdf", 2, "must end in .html, .md or .json"}, {"report --fail-on x", 2, "the one word that it takes is missed"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
 		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --server " + nobody, 1, "start one with"}, {"bench --clients 0", 2, "--clients"}, {"bench serve --clients 0", 2, "--clients"}, {"bench serve --rate NaN", 2, "--rate"},
 		{"bench srve", 2, "did you mean 'chimera bench serve'?"}, {"bench serve --header x", 2, "--header"}, {"bench serve --header a b:c", 2, ""}, {"bench serve --repeat -1", 2, "--repeat"},
 		{"bench engine", 2, `"model" not set`}, {"bench engine --model " + none, 3, "no such file"}, {"bench engine --model " + bad, 3, bad}, {"bench engine --model x --rounds 0", 2, "--rounds"},
@@ -274,6 +274,15 @@ func fakeServer(t *testing.T) *httptest.Server {
 			io.WriteString(w, `{"windows":[{"until":"2027-01-02T03:04:05Z","model":"echo","tenant":"day","class":"batch","requests":7,"refused":2,"qps":0.5,"ttft_ms":{"mean":12,"p95":34},"missed":["qps","ttft_ms"]}],"ratings":31,"correlations":[{"measure":"ttft_ms","n":31,"pearson":0.25},{"measure":"score","problem":"no scores yet"}]}`)
 		case "/v1/report":
 			fmt.Fprintf(w, `{"scope":%q,"executive_summary":[{"model":"echo","missed":["qps"],"statements":[{"topic":"Throughput","status":"missed","text":"It completed 2 queries a second."}]}],"optimisation_recommendations":[{"model":"echo"}],"risks":[]}`, r.URL.RawQuery)
+		case "/v1/tiers":
+			entry := `{"model":"echo","tier":"q4_k","generation":3,"mode":"manual","until":"2027-01-02T03:04:05Z","ladder":[{"tier":"source","bytes":2000000,"scores":{},"state":"holds"},{"tier":"q4_k","scores":{"chrf":{"value":52.5,"low":-0.25,"high":0.5}},"state":"unsure"}],"events":[{"time":"2027-01-02T03:04:05Z","from":"source","to":"q2_k","reason":"asked","state":"reverted","problem":"no room"}]}`
+			if r.Method == "GET" {
+				entry = `{"models":[` + entry + `]}`
+			} else if got := string(body); got != `{"model":"echo","tier":"q4_k","for":"2h"}` && got != `{"tier":"auto"}` {
+				http.Error(w, got, 400)
+				return
+			}
+			io.WriteString(w, entry)
 		case "/v1/receipts/cmpl-1":
 			io.WriteString(w, `{"id":"1","tokens_digest":"0a","model":"echo","outcome":"stop","queue_ms":1.25,"core_seconds":0.5,"ratings":[4]}`)
 		case "/v1/forget":
@@ -333,6 +342,11 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"explain", "cmpl-1", "--json"}, `"queue_ms": 1.25`, ""},
 		{"", []string{"forget", "cmpl-1"}, "19 rows forgotten\n", ""}, {"", []string{"forget", "--tenant", "day"}, "16 rows forgotten\n", ""},
 		{"", []string{"replay", "cmpl-1"}, "the same 3 tokens", ""},
+		{"", []string{"tier", "list"}, "*  q4_k    -    unsure  chrf 52.5 (-0.25 to +0.5)\n", ""},
+		{"", []string{"tier", "list"}, "source to q2_k, reverted: asked; no room\n", ""},
+		{"", []string{"tier", "list", "--json"}, `"generation": 3`, ""},
+		{"", []string{"tier", "set", "q4_k", "--model", "echo", "--for", "2h"}, "echo: manual until 2027-01-0", ""},
+		{"", []string{"tier", "auto"}, "   source  2.0  holds   -\n", ""},
 		{"", []string{"load", "a/b c"}, "", ""}, {"", []string{"unload", "echo"}, "", ""},
 		{"", []string{"gpu"}, "degrade: hot", ""},
 		{"", []string{"gpu", "--json"}, `"power_watts": 412.5`, ""},

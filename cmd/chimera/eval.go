@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -132,30 +131,15 @@ func (o *evalFlags) check(f *pflag.FlagSet) error {
 }
 
 func openSuite(name, sealed string) (*suite.Suite, error) {
-	s, err := readSuite(name)
+	s, err := suites.Open(name)
 	if err != nil || sealed == "" {
 		return s, err
 	}
-	other, err := readSuite(sealed)
+	other, err := suites.Open(sealed)
 	if err != nil {
 		return nil, err
 	}
 	return suite.Join(s, other)
-}
-
-// readSuite reads a file, or makes the suite of that name where there is none.
-func readSuite(name string) (*suite.Suite, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if s, problem := suites.Named(name); s != nil || problem != nil {
-			return s, problem
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return suite.Read(name, f)
 }
 
 // openBaseline is nil where there is none.

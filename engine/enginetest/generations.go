@@ -79,11 +79,15 @@ func (in *Instance) Retired() []engine.Generation {
 	return append([]engine.Generation(nil), in.retired...)
 }
 
-// Digest is the text of a generation's Weights.
+// Digest is the text of a generation's Weights, nothing for one that is not there.
 func (in *Instance) Digest(g engine.Generation) string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.generations[g].digest()
+	w, there := in.generations[g]
+	if !there {
+		return ""
+	}
+	return w.digest()
 }
 
 // weights are those of a generation that is there.

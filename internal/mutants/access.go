@@ -139,7 +139,7 @@ var access = []mutant{
 	},
 	{
 		name: "stream-begins-before-its-first-event", file: "api/generate.go", pkg: "api", tests: []string{"TestDeadlineBeforeTheFirstToken"},
-		old: "	if err := r.await(); err != nil {\n		r.stop()\n		return err\n	}\n	c.headNumerics", new: "	c.headNumerics",
+		old: "	if err := r.await(); err != nil {\n		r.stop()\n		return err\n	}\n	c.headComputed", new: "	c.headComputed",
 	},
 	{
 		name: "first-piece-lost", file: "api/generate.go", pkg: "api", tests: []string{"TestChatStream"},

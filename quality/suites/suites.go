@@ -8,8 +8,11 @@ package suites
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 
 	"github.com/go-json-experiment/json"
 
@@ -80,6 +83,21 @@ func Named(name string) (*suite.Suite, error) {
 		}
 	}
 	return suite.Read(name, &file)
+}
+
+// Open reads the suite of a file, or makes the one of that name where there is no such file.
+func Open(name string) (*suite.Suite, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if s, problem := Named(name); s != nil || problem != nil {
+			return s, problem
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return suite.Read(name, f)
 }
 
 // attempts bounds how often a template is asked for a question that it has not asked yet.

@@ -1,0 +1,315 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"chimera/api"
+	"chimera/engine"
+	"chimera/quality/guard"
+	"chimera/scheduler"
+	"chimera/store"
+)
+
+// This file owns the way of a model from one tier to another while it is served: the new weights are made of the model's file beside those that
+// answer, requests that begin then have them, and the old ones go with the last answer that began with them.
+//
+// Rejected: to unload the model and to load it at the other tier where both do not fit. Its requests would wait for minutes, or be cut off; that
+// is for whoever runs the daemon to choose, as the refusal says.
+
+// swap is a model's way to a tier.
+type swap struct {
+	to       string
+	reason   string
+	evidence json.RawMessage // nil: somebody asked for it
+	manual   bool            // the administrator chose it
+	byGuard  bool            // the guard did
+	stays    time.Duration   // then; 0: until he chooses another
+	end      context.CancelCauseFunc
+	done     chan struct{} // closed with
+	err      error
+}
+
+// SetTier implements api.Tiers.
+func (all *runtimes) SetTier(ctx context.Context, model, tier string, stays time.Duration) error {
+	s := &swap{to: tier, reason: "the administrator chose it", manual: true, stays: stays}
+	if stays > 0 {
+		s.reason += " for " + stays.String()
+	}
+	if tier == api.AutoTier {
+		s.to, s.manual, s.reason = all.settled(), false, "the administrator gave the choice back to the settings"
+	} else if !slices.Contains(tierNames(), tier) {
+		return api.NoTier(tier, strings.Join(tierNames(), ", "))
+	}
+	if err := all.beginSwap(model, s); err != nil {
+		return err
+	}
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done(): // it goes on all the same
+		return context.Cause(ctx)
+	}
+}
+
+// beginSwap has a swap made. A model has one at a time.
+func (all *runtimes) beginSwap(model string, s *swap) error {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	r := all.find(model)
+	switch {
+	case r == nil:
+		return api.ErrNoModel
+	case all.closed:
+		return scheduler.ErrDraining
+	case r.swap != nil:
+		return api.Swapping(r.name, r.swap.to)
+	case s.byGuard && r.manual:
+		return errors.New("the administrator has chosen its tier meanwhile")
+	}
+	s.to = cmp.Or(s.to, r.tier)
+	ctx, end := context.WithCancelCause(context.Background())
+	from := r.tier
+	s.end, s.done, r.swap = end, make(chan struct{}), s
+	all.work.Go(func() {
+		defer end(nil)
+		all.swap(ctx, r, s, from)
+	})
+	return nil
+}
+
+// swap makes it, from decision to outcome. A decision is on the disk before it is applied; one that changes nothing is none.
+func (all *runtimes) swap(ctx context.Context, r *Runtime, s *swap, from string) {
+	d := store.Decision{Time: time.Now(), Model: r.name, From: from, To: s.to, Reason: s.reason, Evidence: s.evidence}
+	err := error(nil)
+	if s.to != from {
+		slog.Info("tier: begun", "model", r.name, "from", from, "to", s.to, "reason", s.reason)
+		if d.Row, err = all.history.decide(ctx, d); err != nil {
+			err = api.TierFailed(r.name, s.to, fmt.Errorf("the decision can't be written down: %w", err))
+		} else {
+			err = all.changeTier(ctx, r, s.to)
+		}
+		d.State = store.Applied
+		if err != nil {
+			d.State = store.Reverted
+			slog.Error("tier: reverted", "model", r.name, "from", from, "to", s.to, "cause", err)
+		} else {
+			slog.Info("tier: applied", "model", r.name, "from", from, "to", s.to, "seconds", time.Since(d.Time).Seconds())
+		}
+		all.history.settle(d)
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if s.to != from {
+		r.tell(eventOf(d, err))
+	}
+	if err == nil {
+		r.choose(all, s)
+	}
+	r.swap, s.err = nil, err
+	close(s.done)
+}
+
+// settled is the tier that a model goes back to when the administrator's choice is over; "": from where it is the guard goes on.
+func (all *runtimes) settled() string {
+	if all.config.Tiers.Mode == modeGuard {
+		return ""
+	}
+	return all.config.Tiers.start()
+}
+
+// choose notes whose choice the tier is, and gives the administrator's back when its time is over.
+func (r *Runtime) choose(all *runtimes, s *swap) {
+	if r.giveBack != nil {
+		r.giveBack.Stop()
+	}
+	r.manual, r.until, r.giveBack = s.manual, nil, nil
+	all.guardian.look()
+	if s.stays == 0 {
+		return
+	}
+	r.until = new(time.Now().Add(s.stays))
+	back := &swap{to: all.settled(), reason: "the time is over that the administrator chose " + s.to + " for"}
+	r.giveBack = time.AfterFunc(s.stays, func() {
+		if err := all.beginSwap(r.name, back); err != nil && !errors.Is(err, scheduler.ErrDraining) {
+			slog.Warn("tier: it stays for longer than the administrator chose it for", "model", r.name, "cause", err)
+		}
+	})
+}
+
+// changeTier has a model served at a tier. One that is not loaded will be loaded at it; what is on its way up or down is waited for.
+func (all *runtimes) changeTier(ctx context.Context, r *Runtime, to string) error {
+	all.mu.Lock()
+	if err := all.until(ctx, func() bool { return r.state == api.StateReady || r.up == nil && r.state != api.StateLoading }); err != nil {
+		all.mu.Unlock()
+		return err
+	}
+	if r.up == nil {
+		r.tier = to
+		all.mu.Unlock()
+		return nil
+	}
+	up, held := r.up, all.grant(r, ctx, scheduler.Background)
+	all.mu.Unlock()
+	defer held.Release()
+	return all.replace(held.Context, r, up, to)
+}
+
+// replace makes the weights of a tier and has them serve. Weights are read by one at a time, as when models are loaded.
+func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, to string) error {
+	select {
+	case all.reading <- struct{}{}:
+		defer func() { <-all.reading }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	o := all.engineAt(to)
+	plan, err := planOn(all.device.backend, up.loaded, o)
+	if err != nil {
+		return api.TierFailed(r.name, to, err)
+	}
+	if full := all.fits(&engine.Plan{WeightBytes: plan.WeightBytes, StagingBytes: plan.StagingBytes}, 0); full != nil {
+		return api.NoRoomForTier(r.name, to, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.need>>20, full.available>>20))
+	}
+	up.generations.making(to)
+	id, err := up.lane.Replace(leavable{o.weights(up.loaded.File), ctx}, nil)
+	if err == nil {
+		digest := up.generations.add(id, to, plan.WeightBytes)
+		if err = up.serves(ctx, digest); err == nil {
+			all.mu.Lock()
+			defer all.mu.Unlock()
+			r.tier = to
+			return nil
+		}
+		err = errors.Join(err, all.goBack(r, up))
+	}
+	var full *engine.NoRoomError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &full):
+		return api.NoRoomForTier(r.name, to, full)
+	case errors.Is(err, engine.ErrDevicePoisoned):
+		all.device.lose(err)
+	}
+	return api.TierFailed(r.name, to, ofFile(up.loaded.File, err))
+}
+
+// goBack makes the tier again that served before one which can't compute a token.
+func (all *runtimes) goBack(r *Runtime, up *serving) error {
+	o := all.engineAt(r.tier) // a swap alone changes it
+	id, err := up.lane.Replace(o.weights(up.loaded.File), nil)
+	if err == nil {
+		up.generations.add(id, r.tier, up.loaded.Instance.Plan().WeightBytes)
+	}
+	return err
+}
+
+// engineAt are the settings for loading a model at a tier.
+func (all *runtimes) engineAt(tier string) EngineOptions {
+	o := all.config.Engine()
+	o.Tier, o.Contexts = tier, all.contexts
+	return o
+}
+
+// serves returns when the newest weights, of that digest, have computed a token: one of their own, or clients' where those leave no place.
+func (up *serving) serves(ctx context.Context, digest string) error {
+	for {
+		before := up.lane.Snapshot().Steps
+		err := up.probe().decode(ctx, func() bool { return false })
+		if !errors.Is(err, scheduler.ErrQueueFull) {
+			return err
+		}
+		select {
+		case <-time.After(readyLook):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if up.lane.Weights() == digest && up.lane.Snapshot().Steps > before {
+			return nil
+		}
+	}
+}
+
+// planOn is what a loaded model would take with other options.
+func planOn(b engine.Backend, l *Loaded, o EngineOptions) (*engine.Plan, error) {
+	options, err := o.options(l.Program)
+	if err != nil {
+		return nil, err
+	}
+	return b.Plan(l.Program, o.weights(l.File), options)
+}
+
+// mostEvents bounds what is told of each model: the history has the rest.
+const mostEvents = 100
+
+// tell adds an event to those that are told.
+func (r *Runtime) tell(e api.TierEvent) {
+	r.events = append(r.events, e)
+	r.events = r.events[max(0, len(r.events)-mostEvents):]
+}
+
+// ladderOf is what each tier's weights would take as they are served, the source's first; 0 for a tier that the backend can't compute.
+func ladderOf(b engine.Backend, l *Loaded, o EngineOptions) (bytes []int64) {
+	for _, tier := range tierNames() {
+		o.Tier = tier
+		size := int64(0)
+		if plan, err := planOn(b, l, o); err == nil {
+			size = plan.WeightBytes
+		}
+		bytes = append(bytes, size)
+	}
+	return bytes
+}
+
+// Tiers implements api.Tiers.
+func (all *runtimes) Tiers() (list []api.ModelTiers) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, r := range all.list {
+		m := api.ModelTiers{Model: r.name, Tier: r.tier, Mode: all.config.Tiers.Mode, Until: r.until, Events: slices.Clone(r.events)}
+		if r.manual {
+			m.Mode = modeManual
+		}
+		if r.swap != nil && r.swap.to != r.tier {
+			m.Swapping = r.swap.to
+		}
+		if r.up != nil {
+			m.Generation = uint64(r.up.generations.newest().id)
+			m.Tier = cmp.Or(r.up.model.Tier(""), r.tier)
+		}
+		for i, tier := range tierNames() {
+			t := api.TierState{Tier: tier}
+			all.guardian.judge(&t, r.watched.known[tier])
+			if len(r.ladder) > 0 {
+				t.Bytes = r.ladder[i]
+			}
+			m.Ladder = append(m.Ladder, t)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// judge fills in what was measured of a tier.
+func (g *guardian) judge(t *api.TierState, known tierFigures) {
+	t.State = string(guard.Unmeasured)
+	if g == nil || known.evidence == nil {
+		return
+	}
+	t.State, t.Scores = string(g.criteria.Judge(known.evidence)), map[string]api.TierScore{}
+	for _, e := range known.evidence {
+		name := e.Metric
+		if len(g.suites) > 1 {
+			name = e.Suite + " " + e.Metric
+		}
+		t.Scores[name] = api.TierScore{Value: e.Value, Control: e.Control, Low: e.Difference.Low, High: e.Difference.High, N: e.Items}
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+// This file owns the part of the list that is tiers which change while a model is served.
+
+func init() { list = append(list, liveTiers...) }
+
+var liveTiers = []mutant{
+	{
+		name: "swap-names-the-newest-tier", file: "daemon/generations.go", pkg: "daemon", tests: []string{"TestTiersUnderLoad"},
+		old: "if tier, known := g.tiers[digest]; known {", new: "if tier, known := g.tiers[digest]; known && len(g.there) == 1 {",
+	},
+	{
+		name: "swap-never-counts-a-generation-out", file: "daemon/generations.go", pkg: "daemon", tests: []string{"TestTiersUnderLoad"},
+		old: "if !last && g.instance.Digest(one.id) == \"\" {", new: "if last && g.instance.Digest(one.id) == \"\" {",
+	},
+	{
+		name: "swap-makes-the-same-tier", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTiersUnderLoad"},
+		old: "	o := all.engineAt(to)\n	plan, err", new: "	o := all.engineAt(r.tier)\n	plan, err",
+	},
+	{
+		name: "swap-is-forgotten-by-a-load", file: "daemon/runtime_load.go", pkg: "daemon", tests: []string{"TestTierStays"},
+		old: "options := all.engineAt(r.tier)", new: "options := all.engineAt(all.config.Tiers.Start)",
+	},
+	{
+		name: "swap-without-a-look-at-memory", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierFails"},
+		old: "full != nil {\n		return api.NoRoomForTier(r.name, to, fmt.Errorf(", new: "full != nil && ctx.Err() != nil {\n		return api.NoRoomForTier(r.name, to, fmt.Errorf(",
+	},
+	{
+		name: "swap-failed-counts-as-applied", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierFails", "TestTierInChange"},
+		old: "			d.State = store.Reverted\n", new: "",
+	},
+	{
+		name: "swap-beside-another", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierInChange"},
+		old: "case r.swap != nil:", new: "case r.swap != nil && r.swap.to == s.to:",
+	},
+	{
+		name: "swap-outlives-its-model", file: "daemon/runtime_unload.go", pkg: "daemon", tests: []string{"TestTierInChange"},
+		old: "		r.swap.end(api.Unloaded(r.name))\n", new: "",
+	},
+	{
+		name: "swap-never-gives-back", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierStays"},
+		old: "	if s.stays == 0 {\n		return\n", new: "	if s.stays < time.Hour {\n		return\n",
+	},
+	{
+		name: "swap-keeps-what-computes-nothing", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierThatComputesNothing"},
+		old: "		err = errors.Join(err, all.goBack(r, up))\n", new: "",
+	},
+	{
+		name: "swap-of-anybody", file: "api/tiers.go", pkg: "daemon", tests: []string{"TestTierRefuses"},
+		old: "	if err := c.checkAdministers(); err != nil {\n		return err\n	}\n	var r tierRequest", new: "	var r tierRequest",
+	},
+	{
+		name: "swap-left-begun-stays-so", file: "daemon/decisions.go", pkg: "daemon", tests: []string{"TestDecisionLeftBegun"},
+		old: "	for _, d := range left {\n", new: "	for _, d := range left[:0] {\n",
+	},
+	{
+		name: "swap-to-itself-is-a-decision", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierStays"},
+		old: "	if s.to != from {\n		slog.Info", new: "	if s.to != \"\" {\n		slog.Info",
+	},
+	{
+		name: "swap-receipt-without-a-tier", file: "api/answered.go", pkg: "daemon", tests: []string{"TestTierIsTold"},
+		old: ", Tier: j.model.Tier(j.work[0].weights)}", new: ", Tier: \"\"}",
+	},
+	{
+		name: "swap-stream-without-a-tier", file: "api/generate.go", pkg: "daemon", tests: []string{"TestTierIsTold"},
+		old: "	c.headComputed(j.model, r.first.weights)\n", new: "",
+	},
+}
+
+func init() { list = append(list, guardSettings...) }
+
+// guardSettings are what the guard goes by.
+var guardSettings = []mutant{
+	{
+		name: "guard-begins-at-the-source", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		old: "	return guardedStart\n", new: "	return sourceTier\n",
+	},
+	{
+		name: "guard-ladder-in-any-order", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		old: "if at <= last {", new: "if at == last {",
+	},
+	{
+		name: "guard-points-of-accuracy", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		old: "MaxLoss: c.MaxLoss * a.point", new: "MaxLoss: c.MaxLoss",
+	},
+	{
+		name: "guard-sees-the-sealed-half", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		old: "half := s.Of(suite.Tuning)", new: "half := s",
+	},
+	{
+		name: "guard-without-suites", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		old: "case len(q.Suites) == 0:", new: "case len(q.Suites) == 0 && c.Mode == \"\":",
+	},
+}
