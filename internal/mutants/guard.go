@@ -34,11 +34,11 @@ var guardRule = []mutant{
 		old: "		case Holds:\n			return l.up(at, to, why)\n", new: "		case Holds:\n			return l.up(at, 0, why)\n",
 	},
 	{
-		name: "guard-climbs-onto-the-unsure", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide", "TestComesToRest"},
+		name: "guard-climbs-onto-the-unsure", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide"},
 		old: "		case Holds:\n			return l.up(at, to, why)\n", new: "		case Holds, Unsure:\n			return l.up(at, to, why)\n",
 	},
 	{
-		name: "guard-goes-down-to-the-unsure", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide", "TestComesToRest"},
+		name: "guard-goes-down-to-the-unsure", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide"},
 		old: "if verdict == Holds {", new: "if verdict != Fails {",
 	},
 	{
