@@ -83,7 +83,7 @@ race: tools-check ## the tests of concurrent packages under the race detector
 	go test -race -short -timeout 20m ./scheduler ./api ./socket ./daemon ./client ./hostmem ./systemd ./engine ./store ./cgo
 	go test -race -short -timeout 20m -run 'Neighbours|Beside|Undisturbed' ./cgo/cgotest
 
-# Two runs that know nothing of each other, so that make -j2 takes half the time: the slowest tests are on one thread.
+# Two runs that know nothing of each other. The first is most of it (40 minutes, the second 3): it instruments the Go of the tests too.
 asan: asan-address asan-undefined ## the C code under the address and undefined-behaviour sanitizers (-j2: both at once)
 
 SANITIZED = -g -O1 -Wno-maybe-uninitialized -fno-var-tracking-assignments
