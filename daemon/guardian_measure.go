@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
-	"chimera/engine"
 	"chimera/quality/eval"
 	"chimera/quality/guard"
 	"chimera/quality/stats"
@@ -58,7 +56,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	all.mu.Lock()
 	if r.state != api.StateReady {
 		all.mu.Unlock()
-		return m, nil, errors.New("it is not loaded any more")
+		return m, nil, errUnloaded
 	}
 	held, up, serves := all.grant(r, ctx, scheduler.Background), r.up, r.tier == tier
 	r.watched.end = end
@@ -66,18 +64,27 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	defer held.Release()
 	model := *up.model
 	model.Ended = nil // these are nobody's requests
-	if !serves {
-		s, err := all.shadow(held.Context, up, tier)
+	switch {
+	case serves:
+	case tier == sourceTier:
+		control, err := all.control(held.Context, r, scheduler.Background)
+		if err != nil {
+			return m, up, fmt.Errorf("the control can't be had: %w", err)
+		}
+		defer control.Release()
+		ctx, model = control.Context, *control.Model
+	default:
+		s, err := all.shadowBeside(held.Context, up, tier)
 		if err != nil {
 			return m, up, fmt.Errorf("tier %s can't be measured: %w", tier, err)
 		}
 		defer s.close()
-		model = *s.model
+		ctx, model = held.Context, *s.model
 	}
 	var tokens int
 	var device time.Duration
 	for _, s := range g.suites {
-		done, evidence, err := g.compare(held.Context, &model, s, tier)
+		done, evidence, err := g.compare(ctx, &model, s, tier)
 		if err != nil {
 			return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
 		}
@@ -264,71 +271,6 @@ func persist[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 			return got, context.Cause(ctx)
 		}
 	}
-}
-
-// shadow is a tier that is loaded to be measured.
-type shadow struct {
-	all      *runtimes
-	model    *api.Model
-	lane     *scheduler.Lane
-	instance engine.Instance
-	bytes    int64
-}
-
-// shadow loads a tier of a model that is served, small: what it is asked is background work, and a few answers at a time.
-func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *shadow, err error) {
-	select {
-	case all.reading <- struct{}{}:
-		defer func() { <-all.reading }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	o := all.engineAt(tier)
-	o.Contexts, o.MaxSequences = 1, min(o.MaxSequences, shadowSequences)
-	options, err := o.options(up.loaded.Program)
-	if err != nil {
-		return nil, err
-	}
-	w := leavable{o.weights(up.loaded.File), ctx}
-	plan, err := all.device.backend.Plan(up.loaded.Program, w, options)
-	if err != nil {
-		return nil, err
-	}
-	if full := all.fits(plan, 0); full != nil {
-		return nil, full
-	}
-	s := &shadow{all: all, bytes: servingBytes(plan)}
-	if s.instance, err = all.device.backend.Load(up.loaded.Program, w, options); err != nil {
-		return nil, ofFile(up.loaded.File, err)
-	}
-	s.lane, err = all.device.loop.Add(s.instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
-	if err != nil {
-		return nil, errors.Join(err, s.instance.Close())
-	}
-	all.mu.Lock()
-	all.shadows += s.bytes
-	all.mu.Unlock()
-	m := *up.model
-	m.Engine, m.Ended, m.Cache = s.lane, nil, nil
-	m.Numerics = func(weights string) string {
-		return up.loaded.Policy.NumericsID(cmp.Or(weights, s.lane.Weights()), plan.Backend)
-	}
-	m.Tier = func(string) string { return tier }
-	s.model = &m
-	return s, nil
-}
-
-// close gives back what it has taken.
-func (s *shadow) close() {
-	s.lane.Drain()
-	<-s.lane.Done()
-	if err := s.instance.Close(); err != nil {
-		slog.Error("closing a tier that was measured", "cause", err)
-	}
-	s.all.mu.Lock()
-	defer s.all.mu.Unlock()
-	s.all.shadows -= s.bytes
-	s.all.notify()
 }
 
 // addScores has what was measured written down.

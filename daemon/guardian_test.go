@@ -132,8 +132,9 @@ func TestGuardClimbs(t *testing.T) {
 	if _, header, _ := r.do("POST", "/v1/chat/completions", "", map[string]any{"messages": []map[string]string{{"role": "user", "content": "Open"}}, "max_tokens": 4}); header.Get("X-Chimera-Tier") != "q4_k" {
 		t.Errorf("an answer afterwards is at %s", header.Get("X-Chimera-Tier"))
 	}
-	if r.models.shadows != 0 {
-		t.Errorf("what was measured with takes %d bytes", r.models.shadows)
+	r.models.dropControls(t.Context())
+	if left := r.beside(); left != 0 {
+		t.Errorf("what was measured with takes %d bytes", left)
 	}
 }
 
@@ -245,18 +246,13 @@ func TestTierSettings(t *testing.T) {
 // the model stays as it is.
 func TestGuardEndsWithItsModel(t *testing.T) {
 	r := guarded(t, 100, func(c *Config) { c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement = modeGuard, "q2_k", 0.95 })
-	shadows := func() int64 {
-		r.models.mu.Lock()
-		defer r.models.mu.Unlock()
-		return r.models.shadows
-	}
 	r.watch()
-	for end := time.Now().Add(time.Minute); shadows() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); r.beside() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	began := time.Now()
 	r.must("POST", "/v1/models/mt/unload", administrator, nil, nil)
-	if took := time.Since(began); shadows() != 0 || took > 5*time.Second || r.models.state("mt").State != api.StateConfigured {
-		t.Errorf("unloaded after %v, %d bytes are left, %+v", took, shadows(), r.models.state("mt"))
+	if took := time.Since(began); r.beside() != 0 || took > 5*time.Second || r.models.state("mt").State != api.StateConfigured {
+		t.Errorf("unloaded after %v, %d bytes are left, %+v", took, r.beside(), r.models.state("mt"))
 	}
 	r.must("POST", "/v1/models/mt/load", administrator, nil, nil)
 	taken := r.models.state("mt").Memory
@@ -265,7 +261,7 @@ func TestGuardEndsWithItsModel(t *testing.T) {
 	})
 	r.watch()
 	time.Sleep(300 * time.Millisecond)
-	if now := r.tiersOf(); shadows() != 0 || now.Tier != "q2_k" || now.Ladder[0].State != "unmeasured" || len(now.Events) != 0 {
+	if now := r.tiersOf(); r.beside() != 0 || now.Tier != "q2_k" || now.Ladder[0].State != "unmeasured" || len(now.Events) != 0 {
 		t.Errorf("without room: %+v", now)
 	}
 }

@@ -45,6 +45,7 @@ type Runtime struct {
 	ladder   []int64     // see ladderOf; nil: it has not been loaded yet
 	events   []api.TierEvent
 	watched  watched            // see guardian
+	beside   *control           // nil: there is none
 	past     scheduler.Snapshot // what its lanes counted that are no more
 	// pastSpent is what those were charged; see spent.
 	pastSpent map[measure.Key]measure.Charge

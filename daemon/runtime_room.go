@@ -38,7 +38,7 @@ func (all *runtimes) makeRoom(ctx context.Context, r *Runtime, plan *engine.Plan
 		if full == nil {
 			continue
 		}
-		wait, possible := all.waitForRoom(r, plan, full.short())
+		wait, possible := all.waitForRoom(r, plan, full.short()) // which has controls go first
 		select {
 		case <-changed: // also where it only seems impossible, since a model went while the device was asked
 			continue
@@ -75,8 +75,10 @@ func (all *runtimes) enterRoom(r *Runtime, counted wayOut) bool {
 func (all *runtimes) waitForRoom(r *Runtime, plan *engine.Plan, short int64) (wait time.Duration, possible bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	wait = time.Hour // or until something changes
+	controls := all.askControlsToGo()
 	out := all.wayOut()
-	if short > out.going+out.could {
+	if !controls && short > out.going+out.could {
 		return 0, false
 	}
 	if r.load.plan = plan; !slices.Contains(all.short, r) {
@@ -86,8 +88,7 @@ func (all *runtimes) waitForRoom(r *Runtime, plan *engine.Plan, short int64) (wa
 		all.busy = nil
 		all.loadNext()
 	}
-	wait = time.Hour // or until something changes
-	if short <= out.going || len(all.ahead(r)) > 0 {
+	if controls || short <= out.going || len(all.ahead(r)) > 0 {
 		return wait, true
 	}
 	return all.evict(out.candidates, r.load.front), true

@@ -175,7 +175,12 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, to st
 	if err != nil {
 		return api.TierFailed(r.name, to, err)
 	}
-	if full := all.fits(&engine.Plan{WeightBytes: plan.WeightBytes, StagingBytes: plan.StagingBytes}, 0); full != nil {
+	needs := &engine.Plan{WeightBytes: plan.WeightBytes, StagingBytes: plan.StagingBytes}
+	full := all.fits(needs, 0)
+	if full != nil && all.dropControls(ctx) {
+		full = all.fits(needs, 0)
+	}
+	if full != nil {
 		return api.NoRoomForTier(r.name, to, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.need>>20, full.available>>20))
 	}
 	up.generations.making(to)
@@ -190,12 +195,12 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, to st
 		}
 		err = errors.Join(err, all.goBack(r, up))
 	}
-	var full *engine.NoRoomError
+	var none *engine.NoRoomError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.As(err, &full):
-		return api.NoRoomForTier(r.name, to, full)
+	case errors.As(err, &none):
+		return api.NoRoomForTier(r.name, to, none)
 	case errors.Is(err, engine.ErrDevicePoisoned):
 		all.device.lose(err)
 	}

@@ -58,6 +58,7 @@ func (all *runtimes) empty(r *Runtime, why string) {
 		r.swap.end(api.Unloaded(r.name))
 	}
 	r.watched.stop(api.Unloaded(r.name))
+	all.dropControl(r, api.Unloaded(r.name))
 	up := r.up
 	all.work.Go(func() { all.dismantle(r, up) })
 }
@@ -80,6 +81,7 @@ func (all *runtimes) dismantle(r *Runtime, up *serving) {
 	up.lane.Drain()
 	<-up.lane.Done()
 	all.mu.Lock()
+	_ = all.until(context.Background(), func() bool { return r.beside == nil }) // it is on its way: see empty
 	up.closing = true
 	all.mu.Unlock()
 	err := up.loaded.Close()

@@ -36,7 +36,7 @@ type runtimes struct {
 	waiting    int         // bytes that requests hold while they wait for models
 	governance scheduler.Governance
 	itl        time.Duration // that steps of all lanes may take
-	shadows    int64         // bytes of tiers that are being measured
+	shadows    int64         // bytes of tiers beside those that serve
 	announced  bool          // the service manager was told that the daemon is ready
 	closed     bool          // nobody is let in any more
 	ending     bool          // nobody is waited for any more

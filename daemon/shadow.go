@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+
+	"chimera/api"
+	"chimera/engine"
+	"chimera/scheduler"
+)
+
+// This file owns tiers beside the one that serves: an instance of their own, on the same device, in the same plan of memory.
+
+// shadow is a tier that is loaded beside the one that serves.
+type shadow struct {
+	all      *runtimes
+	model    *api.Model
+	lane     *scheduler.Lane
+	instance engine.Instance
+	bytes    int64
+}
+
+// shadow loads a tier of a model that is served, small: a few answers at a time, of one context together.
+func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *shadow, err error) {
+	select {
+	case all.reading <- struct{}{}:
+		defer func() { <-all.reading }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	o := all.engineAt(tier)
+	o.Contexts, o.MaxSequences = 1, min(o.MaxSequences, shadowSequences)
+	options, err := o.options(up.loaded.Program)
+	if err != nil {
+		return nil, err
+	}
+	w := leavable{o.weights(up.loaded.File), ctx}
+	plan, err := all.device.backend.Plan(up.loaded.Program, w, options)
+	if err != nil {
+		return nil, err
+	}
+	if full := all.fits(plan, 0); full != nil {
+		return nil, full
+	}
+	s := &shadow{all: all, bytes: servingBytes(plan)}
+	if s.instance, err = all.device.backend.Load(up.loaded.Program, w, options); err != nil {
+		return nil, ofFile(up.loaded.File, err)
+	}
+	s.lane, err = all.device.loop.Add(s.instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
+	if err != nil {
+		return nil, errors.Join(err, s.instance.Close())
+	}
+	all.mu.Lock()
+	all.shadows += s.bytes
+	all.mu.Unlock()
+	m := *up.model
+	m.Engine, m.Ended, m.Cache = s.lane, nil, nil
+	m.Numerics = func(weights string) string {
+		return up.loaded.Policy.NumericsID(cmp.Or(weights, s.lane.Weights()), plan.Backend)
+	}
+	m.Tier = func(string) string { return tier }
+	s.model = &m
+	return s, nil
+}
+
+// close gives back what it has taken.
+func (s *shadow) close() {
+	s.lane.Drain()
+	<-s.lane.Done()
+	if err := s.instance.Close(); err != nil {
+		slog.Error("closing a tier that stood beside the one that serves", "cause", err)
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.all.shadows -= s.bytes
+	s.all.notify()
+}
+
+// shadowBeside loads a tier to be measured. Controls, which are kept in case they are needed, make room for it.
+func (all *runtimes) shadowBeside(ctx context.Context, up *serving, tier string) (*shadow, error) {
+	s, err := all.shadow(ctx, up, tier)
+	if full := (*noRoomError)(nil); errors.As(err, &full) && all.dropControls(ctx) {
+		return all.shadow(ctx, up, tier)
+	}
+	return s, err
+}
