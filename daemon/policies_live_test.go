@@ -19,22 +19,31 @@ import (
 // takes eleven minutes and what else the machine does shows in it. A load's rows are made alone by go test ./daemon -run 'TestPoliciesLive/NAME'
 // -rewrite; the document keeps the others.
 
-// liveLoads are made for two cores that compute some 2,500 tokens of prompts of SmolLM2 a second; each has what a part of the
-// policy looks at. That of hotness stays below what they compute: in a queue that grows, those that run hold all pages, and nothing is left to choose from.
+// liveLoads have what a part of the policy looks at. They are relative to what the machine computes of each, which is measured first: at less a queue
+// comes and goes, at more it grows, and what is first in it tells. That of hotness stays below, since in a queue that grows those that run hold all
+// pages, and nothing is left to choose from.
 var liveLoads = []struct {
 	name, load string
+	asked      float64  // of what is computed
 	contexts   int      // of 2,048 tokens that the cache holds; 0: as by default
 	without    []string // one after the other
 }{
-	{"deadlines", "requests=300,rate=20,burst=2,prompt=250,prefixes=0,answer=30,deadline=2s,deadline_sigma=0.8", 0, []string{"deadline", "length", "admission"}},
-	{"long prompts", "requests=100,rate=5,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60", 0, []string{"budget", "ageing", "length"}},
-	{"few pages", "requests=120,rate=8,prompt=100,prompt_sigma=0.5,answer=150,answer_sigma=0.5,prefixes=0", 1, []string{"watermark"}},
-	{"a flood", "requests=300,rate=18,burst=2,prompt=150,prefixes=0,answer=40,tenants=small:1/large:9", 0, []string{"fairness"}},
-	{"classes", "requests=200,rate=12,burst=4,prompt=150,prefixes=0,answer=60,classes=interactive:6/batch:3/background:1", 0, []string{"class", "shares"}},
-	{"priorities", "requests=250,rate=16,burst=2,prompt=200,prefixes=0,answer=40,priorities=5:9/9:1", 0, []string{"priority"}},
-	{"shared prompts", "requests=250,rate=12,burst=8,prompt=60,prefixes=12,prefix=600,alone=0.1,answer=30", 0, []string{"prefix", "lending"}},
-	{"Zipf 1.0, 20% one-offs", "requests=500,rate=6,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 3, []string{"hotness"}},
+	{"deadlines", "requests=300,burst=2,prompt=250,prefixes=0,answer=30,deadline=2s,deadline_sigma=0.8", 1.2, 0, []string{"deadline", "length", "admission"}},
+	{"long prompts", "requests=100,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60", 0.8, 0, []string{"budget", "ageing", "length"}},
+	{"few pages", "requests=120,prompt=100,prompt_sigma=0.5,answer=150,answer_sigma=0.5,prefixes=0", 1.2, 1, []string{"watermark"}},
+	{"a flood", "requests=300,burst=2,prompt=150,prefixes=0,answer=40,tenants=small:1/large:9", 1.5, 0, []string{"fairness"}},
+	{"classes", "requests=200,burst=4,prompt=150,prefixes=0,answer=60,classes=interactive:6/batch:3/background:1", 1.2, 0, []string{"class", "shares"}},
+	{"priorities", "requests=250,burst=2,prompt=200,prefixes=0,answer=40,priorities=5:9/9:1", 1.2, 0, []string{"priority"}},
+	{"shared prompts", "requests=250,burst=8,prompt=60,prefixes=12,prefix=600,alone=0.1,answer=30", 0.9, 0, []string{"prefix", "lending"}},
+	{"Zipf 1.0, 20% one-offs", "requests=500,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 0.6, 3, []string{"hotness"}},
 }
+
+// saturating is how many requests a second no machine answers, and calibrating how many of a load tell how many one does: with more than half of what runs at a time
+// at its end, and all that prompts share computed.
+const (
+	saturating  = 1e5
+	calibrating = 80
+)
 
 func TestPoliciesLive(t *testing.T) {
 	path := os.Getenv("CHIMERA_SMOLLM2")
@@ -42,7 +51,7 @@ func TestPoliciesLive(t *testing.T) {
 		t.Skip("with -rewrite and CHIMERA_SMOLLM2 it switches parts of the policy off beside the model")
 	}
 	had := document.Table{Name: "live, without", Head: []string{
-		"load", "without", "answers/s", "in time", "TTFT p50", "p95", "ITL p50", "p99", "of whom it is for: TTFT p95", "ITL p99", "prompts from the cache", "preemptions"}}
+		"load", "asked/s", "without", "answers/s", "in time", "TTFT p50", "p95", "ITL p50", "p99", "of whom it is for: TTFT p95", "ITL p99", "prompts from the cache", "preemptions"}}
 	if err := had.Read("../docs/POLICY.md"); err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +60,19 @@ func TestPoliciesLive(t *testing.T) {
 		rows := slices.DeleteFunc(slices.Clone(had.Rows), func(row []string) bool { return row[0] != l.name })
 		t.Run(l.name, func(t *testing.T) {
 			rows = nil
+			s, err := trace.ParseSynthetic(l.load)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := s
+			asked.Requests, asked.Rate, asked.Deadline = calibrating, saturating, 0
+			computed := runLive(t, path, &asked, l.contexts, "").perSecond()
+			s.Rate = l.asked * computed
+			t.Logf("%.2f/s are computed", computed)
 			for _, without := range append([]string{""}, l.without...) {
 				began := time.Now()
-				rows = append(rows, append([]string{l.name, without}, runLive(t, path, l.load, l.contexts, without)...))
+				row := []string{l.name, fmt.Sprintf("%.2f", s.Rate), without}
+				rows = append(rows, append(row, runLive(t, path, &s, l.contexts, without).row()...))
 				t.Log(rows[len(rows)-1], time.Since(began).Round(time.Second))
 			}
 		})
@@ -67,8 +86,8 @@ func TestPoliciesLive(t *testing.T) {
 	}
 }
 
-// runLive answers a made-up load with a model that is loaded for that, and returns a row's figures.
-func runLive(t *testing.T, path, load string, contexts int, without string) []string {
+// runLive answers a made-up load with a model that is loaded for that.
+func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, without string) *answers {
 	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: 2048, Contexts: contexts}
 	l, err := Load(path, o)
 	if err != nil {
@@ -83,25 +102,23 @@ func runLive(t *testing.T, path, load string, contexts int, without string) []st
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	lane := onItsOwn(t, ctx, l.Instance, c)
-	s, err := trace.ParseSynthetic(load)
-	if err != nil {
-		t.Fatal(err)
-	}
 	tr := s.Make()
 	tr.Limit(o.Context)
 	seen := askAll(t, lane, tr)
-	snap := lane.Snapshot()
+	seen.lane = lane.Snapshot()
 	cancel()
 	if err := lane.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return seen.row(len(tr.Requests), snap)
+	return seen
 }
 
 // answers are what came of a load.
 type answers struct {
 	mu               sync.Mutex
+	asked            int
 	answered, inTime int
+	lane             scheduler.Snapshot // at the end
 	began, ended     time.Time
 	ttft, itl        times
 	favoured         struct{ ttft, itl times } // of those whom a part of the policy is for
@@ -109,7 +126,7 @@ type answers struct {
 
 // askAll asks for what a trace has, when it has it.
 func askAll(t *testing.T, lane *scheduler.Lane, tr *trace.Trace) *answers {
-	a := &answers{began: time.Now()}
+	a := &answers{began: time.Now(), asked: len(tr.Requests)}
 	var all sync.WaitGroup
 	for i := range tr.Requests {
 		r := &tr.Requests[i]
@@ -180,12 +197,15 @@ func (x times) at(share float64) float64 {
 	return x[int(share*float64(len(x)-1))]
 }
 
-func (a *answers) row(asked int, snap scheduler.Snapshot) []string {
-	seconds := a.ended.Sub(a.began).Seconds()
+// perSecond is how many answers a second ended.
+func (a *answers) perSecond() float64 { return float64(a.answered) / a.ended.Sub(a.began).Seconds() }
+
+func (a *answers) row() []string {
 	ms := func(x float64) string { return fmt.Sprintf("%.0f", x) }
+	cached, computed := float64(a.lane.PrefixTokens), float64(a.lane.PrefillTokens)
 	return []string{
-		fmt.Sprintf("%.2f", float64(a.answered)/seconds), fmt.Sprintf("%.0f%%", 100*float64(a.inTime)/float64(asked)),
+		fmt.Sprintf("%.2f", a.perSecond()), fmt.Sprintf("%.0f%%", 100*float64(a.inTime)/float64(a.asked)),
 		ms(a.ttft.at(0.5)), ms(a.ttft.at(0.95)), ms(a.itl.at(0.5)), ms(a.itl.at(0.99)), ms(a.favoured.ttft.at(0.95)), ms(a.favoured.itl.at(0.99)),
-		fmt.Sprintf("%.0f%%", 100*float64(snap.PrefixTokens)/float64(max(1, snap.PrefixTokens+snap.PrefillTokens))), fmt.Sprint(snap.Preemptions),
+		fmt.Sprintf("%.0f%%", 100*cached/max(1, cached+computed)), fmt.Sprint(a.lane.Preemptions),
 	}
 }

@@ -11,7 +11,7 @@ import (
 // commit hands a step's results to their sequences. Those of a sequence that has ended, was stopped or
 // preempted since the step was planned are nobody's: its pages are no longer its own.
 func (s *Lane) commit(done *step) {
-	ended := 0
+	ended, asking := 0, 0 // of whom may ask again
 	for i := range done.chunks {
 		c := &done.chunks[i]
 		if c.releases != c.seq.releases {
@@ -24,6 +24,9 @@ func (s *Lane) commit(done *step) {
 			c.seq.ended = true
 			s.part(c.seq, event)
 			ended++
+			if c.seq.request.Class != Background {
+				asking++
+			}
 		case event.HasToken:
 			c.seq.deliver(&event)
 		}
@@ -31,6 +34,10 @@ func (s *Lane) commit(done *step) {
 	if ended > 0 {
 		s.running = slices.DeleteFunc(s.running, func(seq *Sequence) bool { return seq.ended })
 		s.noteEnds(ended, s.stats.Progress)
+	}
+	if asking > 0 {
+		s.arrivals() // these did not come after this end
+		s.door.end(asking, s.stats.Progress, s.stats.Progress.Sub(done.submitted))
 	}
 }
 

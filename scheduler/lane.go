@@ -108,6 +108,7 @@ type Lane struct {
 	kept       []int        // (groups) pages; see keepPages
 	wanting    []*Sequence  // see unplanned
 	spare      []*Sequence  // takes turns with incoming
+	door       door
 
 	cache cache
 

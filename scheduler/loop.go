@@ -103,6 +103,45 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// holdDoor keeps the next step back for clients who are likely to come back: see door. Where several lanes have work the others would wait for clients that are
+// not theirs, and where a step is under way nobody waits.
+func (l *Loop) holdDoor() {
+	lane := l.atWork()
+	if lane == nil || len(l.underWay) > 0 || !lane.policy.with(withDoor) {
+		return
+	}
+	for {
+		running := len(lane.running)
+		until := lane.door.until(running, lane.places()-running-len(lane.waiting), &lane.policy.rules)
+		left := until.Sub(l.config.Now())
+		if until.IsZero() || left <= 0 {
+			return
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-l.wakeup:
+			timer.Stop()
+			lane.arrivals()
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// atWork is the lane that alone has work but for background; nil: there are several, or none.
+func (l *Loop) atWork() (one *Lane) {
+	for _, lane := range l.lanes {
+		if !lane.wants(false) {
+			continue
+		}
+		if one != nil {
+			return nil
+		}
+		one = lane
+	}
+	return one
+}
+
 // rest waits until there may be something to do: somebody comes or goes, a background step is done, or one that waits is to be
 // sent away.
 func (l *Loop) rest() {
@@ -128,6 +167,9 @@ func (l *Loop) rest() {
 // is false where there is nothing to wait for but the clients and a background step.
 func (l *Loop) Turn() (worked bool, err error) {
 	l.arrivals()
+	if !l.config.Synchronous {
+		l.holdDoor()
+	}
 	for len(l.underWay) < maxDepth && l.start() {
 	}
 	if l.behind == nil {

@@ -20,6 +20,8 @@ type modelled struct {
 	steps     []Shape // done
 	took      []time.Duration
 	rows      [][]int // of each sequence, by step
+	// beforeWait is called when a step is waited for; nil: nothing is.
+	beforeWait func()
 }
 
 func (m *modelled) Submit(b *engine.Batch) error {
@@ -36,6 +38,9 @@ func (m *modelled) Submit(b *engine.Batch) error {
 }
 
 func (m *modelled) Wait() error {
+	if m.beforeWait != nil {
+		m.beforeWait()
+	}
 	s := m.under[0]
 	m.under = m.under[1:]
 	d := m.base + time.Duration(s.Decode+s.Prefill)*m.row

@@ -16,6 +16,9 @@ func (s *Lane) welcome(seq *Sequence) {
 		s.stats.Progress = s.loop.config.Now()
 	}
 	c := seq.request.Class
+	if c != Background {
+		s.door.come(seq.arrived, &s.policy.rules)
+	}
 	s.arrived++
 	seq.number, seq.tenant = s.arrived, s.loop.tenants.enter(seq.request.Tenant)
 	seq.account = s.accounts.of(payer{seq.request.Tenant, c})

@@ -49,6 +49,9 @@ type Rules struct {
 	QuietTime time.Duration
 	// QueueShare is one part of how many of the queue each tenant may use though others have filled it.
 	QueueShare int
+	// DoorTime is for how long a step is held back for each client that is likely to ask again (door.go). Over a Unix socket a program is back after 0.3
+	// to 1 ms, template and tokeniser included; longer than this and those who read along would notice.
+	DoorTime time.Duration
 }
 
 // DefaultRules are those in force.
@@ -58,7 +61,7 @@ var DefaultRules = Rules{
 	BatchShare: 9, BackgroundShare: 17, PlaceShare: 8,
 	LongStretch: 1.6, ShortStep: 64 * time.Millisecond, ShortRows: 128, LeastRows: 16,
 	Horizon: 128, ReserveShare: 2,
-	QuietTime: 30 * time.Second, QueueShare: 8,
+	QuietTime: 30 * time.Second, QueueShare: 8, DoorTime: 1500 * time.Microsecond,
 }
 
 // CharacteristicSet is a set of characteristics.
@@ -79,6 +82,7 @@ const (
 	withShares
 	withForecast
 	byHotness
+	withDoor
 )
 
 // Characteristics are the names of all, for Config.Without.
@@ -98,6 +102,7 @@ var Characteristics = []struct {
 	{"watermark", "nobody is let in on pages that the running will need", withWatermark},
 	{"shares", "batch and background have a small part of the time, whoever else is there", withShares},
 	{"hotness", "what is used often and takes long to compute stays in the cache, not what was used last", byHotness},
+	{"door", "a step waits a moment for clients that come back at once, where that gains more than it costs (arrivals of a trace depend on no answer, so there it changes nothing)", withDoor},
 	{"admission", "what can't be answered by its deadline is refused at once", withForecast},
 }
 

@@ -269,7 +269,9 @@ func characteristicTable(t *testing.T, load string) {
 	}
 	names := []string{""}
 	for _, c := range scheduler.Characteristics {
-		names = append(names, c.Name)
+		if c.Name != "door" { // of a trace nobody comes back
+			names = append(names, c.Name)
+		}
 	}
 	for _, name := range names {
 		c := configOf(load)
