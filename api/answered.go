@@ -57,6 +57,7 @@ type Work struct {
 	ID       AnswerID // zero: its answer has no name
 	Numerics string
 	Tier     string              // that the answers were computed at
+	Drawn    *Drawn              // nil: it is in no sample
 	Requests []scheduler.Request // one for each prompt and choice
 	Answers  []AnswerWork        // as many
 	Came     time.Time           // to the queue
@@ -71,7 +72,15 @@ type AnswerWork struct {
 	Finish      string        // "stop" or "length"; "" where it did not come to its end
 	CPU, Device time.Duration // see scheduler.Spent
 	Digest      [sha256.Size]byte
-	Text        string // where Config.KeepsTexts
+	Text        string  // where Config.KeepsTexts or Drawn.KeepsText
+	IDs         []int32 // its tokens, where it was drawn
+}
+
+// Drawn is what is known of an answer that was drawn, when it begins.
+type Drawn struct {
+	Load      string  // what it found; see Config.Draw
+	Share     float64 // the probability that it was drawn with
+	KeepsText bool
 }
 
 // TokensDigest is what two computations of an answer are compared by: SHA-256 of each answer's digest, which is that of its token ids, four
@@ -88,6 +97,7 @@ func (w *Work) TokensDigest() string {
 type work struct {
 	AnswerWork
 	keepsText bool
+	keepsIDs  bool
 	text      strings.Builder
 	digest    hash.Hash
 	weights   string
@@ -103,6 +113,9 @@ func (w *work) note(e *scheduler.Event, p *piece, seq *scheduler.Sequence) {
 		var id [4]byte
 		binary.LittleEndian.PutUint32(id[:], uint32(e.Token))
 		w.digest.Write(id[:])
+		if w.keepsIDs {
+			w.IDs = append(w.IDs, e.Token)
+		}
 	}
 	if w.keepsText {
 		w.text.WriteString(p.text)
@@ -121,7 +134,7 @@ func (w *work) finished() AnswerWork {
 // finished is what was computed, when all sequences of the job have ended.
 func (r *runningJob) finished() *Work {
 	j := r.job
-	w := &Work{ID: j.id, Requests: j.requests, Came: r.arrived, Numerics: j.model.Numerics(j.work[0].weights), Tier: j.model.Tier(j.work[0].weights)}
+	w := &Work{ID: j.id, Drawn: j.drawn, Requests: j.requests, Came: r.arrived, Numerics: j.model.Numerics(j.work[0].weights), Tier: j.model.Tier(j.work[0].weights)}
 	for i := range j.work {
 		w.Answers = append(w.Answers, j.work[i].finished())
 	}

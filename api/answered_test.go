@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"regexp"
 	"slices"
@@ -93,6 +94,43 @@ func TestAnswered(t *testing.T) {
 	if got := l.only(t); got.Status != 429 || got.Work != nil || got.Model != "first" {
 		t.Errorf("refused: %+v", got)
 	}
+}
+
+// An answer that is drawn when it begins has its tokens told when it has ended; others have not, and what has no name is not asked about.
+func TestDrawn(t *testing.T) {
+	h, _ := newWatched(t)
+	l := h.listen()
+	var asked []string
+	draw := &Drawn{Load: "busy", KeepsText: true}
+	h.Server.Draw = func(id AnswerID, model string, class scheduler.Class) *Drawn {
+		asked = append(asked, id.String()+" "+model+" "+class.String())
+		return draw
+	}
+	h.post(textPath, `{"prompt":"abc","max_tokens":5,"n":2,"ignore_eos":true,"seed":1}`)
+	w := l.only(t).Work
+	if w.Drawn != draw || len(asked) != 1 || asked[0] != w.ID.String()+" first interactive" {
+		t.Fatalf("%+v, asked of %q", w.Drawn, asked)
+	}
+	for _, a := range w.Answers {
+		own := Work{Answers: []AnswerWork{a}}
+		if len(a.IDs) != 5 || a.Text == "" || digestOf(a.IDs) != a.Digest || own.TokensDigest() == "" {
+			t.Errorf("%+v", a)
+		}
+	}
+	draw = nil
+	h.post(chatPath, `{"messages":[{"role":"user","content":"a"}],"max_tokens":3,"stream":true}`)
+	if w := l.only(t).Work; w.Drawn != nil || w.Answers[0].IDs != nil || w.Answers[0].Text != "" || len(asked) != 2 {
+		t.Errorf("what was not drawn: %+v", w)
+	}
+}
+
+// digestOf is that of token ids, as an answer has it.
+func digestOf(ids []int32) [sha256.Size]byte {
+	var raw []byte
+	for _, id := range ids {
+		raw = binary.LittleEndian.AppendUint32(raw, uint32(id))
+	}
+	return sha256.Sum256(raw)
 }
 
 // A client that hangs up is told of with what its answer had by then.

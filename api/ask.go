@@ -29,22 +29,36 @@ type Asked struct {
 // what is to be measured.
 const askSalt = "suites"
 
-// Ask has the model answer a conversation greedily, in so many tokens at most or what the context has left. An error of the conversation itself, as one that
-// is too long, is an *HTTPError with a status of 400.
-func (m *Model) Ask(ctx context.Context, turns []Turn, maxTokens int) (a Asked, err error) {
-	var r chatRequest
+// conversation is a greedy request of turns, and its prompt.
+func (m *Model) conversation(turns []Turn, maxTokens int) (r chatRequest, ids []int32, err error) {
 	if r.Messages, err = marshal(turns); err != nil {
-		return a, err
+		return r, nil, err
 	}
 	r.MaxTokens, r.Temperature = new(int64(maxTokens)), new(float64)
 	if err := r.check(m); err != nil {
-		return a, err
+		return r, nil, err
 	}
 	prompt, err := r.render(m)
 	if err != nil {
+		return r, nil, err
+	}
+	return r, m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal), nil
+}
+
+// Prompt is what the model reads of a conversation. Its error is as that of Ask.
+func (m *Model) Prompt(turns []Turn) ([]int32, error) {
+	_, ids, err := m.conversation(turns, 1)
+	return ids, err
+}
+
+// Ask has the model answer a conversation greedily, in so many tokens at most or what the context has left. An error of the conversation itself, as one that
+// is too long, is an *HTTPError with a status of 400.
+func (m *Model) Ask(ctx context.Context, turns []Turn, maxTokens int) (a Asked, err error) {
+	r, ids, err := m.conversation(turns, maxTokens)
+	if err != nil {
 		return a, err
 	}
-	a.Prompt = m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal)
+	a.Prompt = ids
 	j, err := r.job(m, a.Prompt)
 	if err != nil {
 		return a, err
@@ -61,29 +75,73 @@ func (m *Model) Ask(ctx context.Context, turns []Turn, maxTokens int) (a Asked, 
 	return a, err
 }
 
-// Agrees tells of how many tokens of an answer the model would have chosen the same, each behind those before it.
-func (m *Model) Agrees(ctx context.Context, prompt, answer []int32) (same int, err error) {
+// Continue has the model go on greedily behind a prompt as it stands, in so many tokens at most or what the context has left.
+func (m *Model) Continue(ctx context.Context, prompt []int32, maxTokens int) (Asked, error) {
+	return m.Again(ctx, scheduler.Request{
+		Prompt: prompt, MaxTokens: min(maxTokens, m.MaxContext-len(prompt)), Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Ends: m.Tokenizer.EOG(), Salt: askSalt,
+	})
+}
+
+// Again computes the tokens of a request as they were drawn, or would be. Its answer has no text.
+func (m *Model) Again(ctx context.Context, r scheduler.Request) (Asked, error) {
+	a := Asked{Prompt: r.Prompt}
+	r.Logprobs, r.Top, r.ScorePrompt = false, 0, false
+	weights, err := m.own(ctx, r, func(e scheduler.Event) {
+		if e.HasToken {
+			a.Tokens = append(a.Tokens, e.Token)
+		}
+	})
+	a.Weights = weights
+	return a, err
+}
+
+// Expected is what a model expects of a token of an answer, having read what is before it.
+type Expected struct {
+	Rank int32                   // how many tokens are likelier than the one that stands there
+	Top  []scheduler.Alternative // the likeliest tokens, the first first
+}
+
+// Expect has the model read an answer behind its prompt and tells of each of its tokens what it would have expected, with so many of the likeliest;
+// weights are the digest of those that did. Pages are shared with those that clients of that salt have left.
+func (m *Model) Expect(ctx context.Context, prompt, answer []int32, top int, salt string) (list []Expected, weights string, err error) {
 	ids := append(append(make([]int32, 0, len(prompt)+len(answer)), prompt...), answer...)
-	all, err := m.Engine.SubmitGroup(ctx, []scheduler.Request{{
-		Prompt: ids, ScorePrompt: true, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Class: scheduler.Background, Priority: scheduler.DefaultPriority, Salt: askSalt,
-	}})
+	weights, err = m.own(ctx, scheduler.Request{
+		Prompt: ids, ScorePrompt: true, ScoreFrom: len(prompt), Top: top, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Salt: salt,
+	}, func(e scheduler.Event) {
+		if e.HasToken && e.Prompt {
+			list = append(list, Expected{e.Rank, e.Top})
+		}
+	})
+	return list, weights, err
+}
+
+// own runs a request of the daemon's own, as background work.
+func (m *Model) own(ctx context.Context, r scheduler.Request, each func(scheduler.Event)) (weights string, err error) {
+	r.Class, r.Priority, r.Tenant, r.Deadline = scheduler.Background, scheduler.DefaultPriority, "", time.Time{}
+	all, err := m.Engine.SubmitGroup(ctx, []scheduler.Request{r})
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	defer all[0].Stop()
-	for at := 1; ; { // the first token has no place before it
+	for {
 		e, err := all[0].Next(ctx)
-		if err != nil || e.Err != nil {
-			return 0, cmp.Or(err, e.Err)
+		if err = cmp.Or(err, e.Err); err != nil {
+			return "", err
 		}
-		if e.HasToken && e.Prompt {
-			if at >= len(prompt) && e.Rank == 0 {
-				same++
-			}
-			at++
-		}
+		each(e)
 		if e.Finish != scheduler.Running {
-			return same, nil
+			return all[0].Weights(), nil
 		}
 	}
+}
+
+// Agrees tells of how many tokens of an answer the model would have chosen the same, each behind those before it.
+func (m *Model) Agrees(ctx context.Context, prompt, answer []int32) (same int, err error) {
+	list, _, err := m.Expect(ctx, prompt, answer, 0, askSalt)
+	for _, e := range list {
+		if e.Rank == 0 {
+			same++
+		}
+	}
+	return same, err
 }

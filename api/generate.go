@@ -26,6 +26,7 @@ type job struct {
 	work         []work // what becomes of each request
 	done         func(*Work)
 	keepsTexts   bool
+	drawn        *Drawn // see Config.Draw
 }
 
 // job is one without requests, as the fields that both endpoints have say.
@@ -77,7 +78,7 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 	r := &runningJob{job: j, arrived: time.Now(), pieces: make(chan piece)}
 	j.work = make([]work, len(j.requests))
 	for i := range j.work {
-		j.work[i] = work{digest: sha256.New(), keepsText: j.keepsTexts}
+		j.work[i] = work{digest: sha256.New(), keepsText: j.keepsTexts, keepsIDs: j.drawn != nil}
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)
@@ -247,6 +248,11 @@ type watch struct {
 func (c *call) begin(j *job, choices int) watch {
 	c.figures.model = j.model.Name
 	j.id, j.keepsTexts = c.answer, c.server.KeepsTexts
+	if draw := c.server.Draw; draw != nil && j.id != (AnswerID{}) {
+		if j.drawn = draw(j.id, j.model.Name, c.urgency.class); j.drawn != nil {
+			j.keepsTexts = j.keepsTexts || j.drawn.KeepsText
+		}
+	}
 	j.done = func(w *Work) { c.figures.work = w }
 	for i := range j.requests {
 		r := &j.requests[i]

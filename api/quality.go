@@ -9,6 +9,7 @@ type Quality struct {
 	Windows      []QualityWindow      `json:"windows"` // the oldest first
 	Ratings      int                  `json:"ratings"` // that correlations are of
 	Correlations []QualityCorrelation `json:"correlations"`
+	Control      []QualityControl     `json:"control"`           // by model; for the administrator alone, as it is of all tenants
 	Problem      string               `json:"problem,omitempty"` // what of it could not be read
 }
 
@@ -41,6 +42,52 @@ type QualityLatency struct {
 	P99  float64 `json:"p99"`
 }
 
+// QualityControl is how a model's answers go with the control's.
+type QualityControl struct {
+	Model     string            `json:"model"`
+	Share     float64           `json:"share"` // of requests that are drawn now
+	Requests  []QualityCount    `json:"requests"`
+	Window    *QualityEstimates `json:"window"` // under way; null: nothing was scored yet
+	Last      *QualityEstimates `json:"last_window"`
+	Canaries  *QualityCanaries  `json:"canaries"`             // null: they have not been asked yet
+	NextSuite *time.Time        `json:"next_suite,omitempty"` // when suites are asked by the timer; none where none are
+}
+
+// QualityCount is what became of the requests of a part of the traffic that were drawn, since the start.
+type QualityCount struct {
+	Tag     string `json:"tag"` // empty: of all
+	Drawn   int64  `json:"drawn"`
+	Scored  int64  `json:"scored"`
+	Waiting int64  `json:"waiting"`
+	Lost    int64  `json:"lost"`
+}
+
+// QualityEstimates are what a window says of all the traffic of some weights.
+type QualityEstimates struct {
+	Until    *time.Time        `json:"until,omitempty"` // none of the one under way
+	Numerics string            `json:"numerics"`
+	Requests int               `json:"requests"` // that were scored
+	Metrics  []QualityEstimate `json:"metrics"`  // none of fewer requests than say anything
+}
+
+// QualityEstimate is a metric with its 95 % interval.
+type QualityEstimate struct {
+	Metric string  `json:"metric"`
+	Tag    string  `json:"tag,omitempty"`
+	Value  float64 `json:"value"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	N      int     `json:"n"` // requests
+}
+
+// QualityCanaries is how the last ones were answered.
+type QualityCanaries struct {
+	Time    time.Time `json:"time"`
+	Tier    string    `json:"tier"`
+	Asked   int       `json:"asked"`
+	Changed int       `json:"changed"` // answers that are not the golden ones
+}
+
 // QualityCorrelation is how a measurement of answers goes with their ratings.
 type QualityCorrelation struct {
 	Measure  string   `json:"measure"`
@@ -56,7 +103,7 @@ func (s *Server) quality(c *call) error {
 	if err != nil {
 		return refusedByHistory(err)
 	}
-	q.Windows, q.Correlations = noNull(q.Windows), noNull(q.Correlations)
+	q.Windows, q.Correlations, q.Control = noNull(q.Windows), noNull(q.Correlations), noNull(q.Control)
 	for i := range q.Windows {
 		q.Windows[i].Missed = noNull(q.Windows[i].Missed)
 	}

@@ -132,6 +132,9 @@ type Config struct {
 	Answered func(Answered)
 	// KeepsTexts has it told what was answered, too.
 	KeepsTexts bool
+	// Draw tells whether an answer that begins is one of a sample: Answered then has its tokens. It must not wait; its result of nil, and a Draw of nil,
+	// draw nothing.
+	Draw func(id AnswerID, model string, class scheduler.Class) *Drawn
 	// History is what is remembered; nil: the paths that need it do not exist.
 	History History
 	// Reports makes reports of what is remembered; nil: the path does not exist.

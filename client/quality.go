@@ -38,6 +38,43 @@ type Quality struct {
 		Kendall  *float64 `json:"kendall_tau_b"`
 		Problem  string   `json:"problem"`
 	} `json:"correlations"`
+	Control []QualityControl `json:"control"`
+}
+
+// QualityControl is how a model's answers go with the control's.
+type QualityControl struct {
+	Model    string  `json:"model"`
+	Share    float64 `json:"share"`
+	Requests []struct {
+		Tag     string `json:"tag"`
+		Drawn   int64  `json:"drawn"`
+		Scored  int64  `json:"scored"`
+		Waiting int64  `json:"waiting"`
+		Lost    int64  `json:"lost"`
+	} `json:"requests"`
+	Window   *estimates `json:"window"`
+	Last     *estimates `json:"last_window"`
+	Canaries *struct {
+		Time    time.Time `json:"time"`
+		Tier    string    `json:"tier"`
+		Asked   int       `json:"asked"`
+		Changed int       `json:"changed"`
+	} `json:"canaries"`
+	NextSuite *time.Time `json:"next_suite"`
+}
+
+// estimates are what a window says.
+type estimates struct {
+	Until    *time.Time `json:"until"`
+	Requests int        `json:"requests"`
+	Metrics  []struct {
+		Metric string  `json:"metric"`
+		Tag    string  `json:"tag"`
+		Value  float64 `json:"value"`
+		Low    float64 `json:"low"`
+		High   float64 `json:"high"`
+		N      int     `json:"n"`
+	} `json:"metrics"`
 }
 
 // latency is in milliseconds.
@@ -56,7 +93,7 @@ func ParseQuality(text []byte) (Quality, error) {
 	return parseAnswer[Quality](text, "windows", '[')
 }
 
-// Print writes a table of the windows, the oldest first, and one of the correlations.
+// Print writes a table of the windows, the oldest first, one of the correlations, and what is known of the control group.
 func (q Quality) Print(out io.Writer) error {
 	if len(q.Windows) == 0 {
 		fmt.Fprintln(out, "no window of the last hour: a minute is shown when it is over, and had a request")
@@ -69,7 +106,57 @@ func (q Quality) Print(out io.Writer) error {
 	for _, c := range q.Correlations {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", VisibleLine(c.Measure), c.N, coefficient(c.Pearson), coefficient(c.Spearman), coefficient(c.Kendall), VisibleLine(c.Problem))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, c := range q.Control {
+		if err := c.print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print writes what a model's control group is, and what it says.
+func (c QualityControl) print(out io.Writer) error {
+	fmt.Fprintf(out, "\ncontrol group of %s: %.3g%% of requests\n", dashed(c.Model), 100*c.Share)
+	if len(c.Requests) > 0 {
+		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "TAG\tDRAWN\tSCORED\tWAITING\tLOST")
+		for _, n := range c.Requests {
+			tag := VisibleLine(n.Tag)
+			if tag == "" {
+				tag = "all"
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", tag, n.Drawn, n.Scored, n.Waiting, n.Lost)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	c.Last.print(out, "last window")
+	c.Window.print(out, "window under way")
+	if k := c.Canaries; k != nil {
+		fmt.Fprintf(out, "canaries of %s: %d asked at tier %s, %d changed\n", k.Time.Local().Format("15:04:05"), k.Asked, VisibleLine(k.Tier), k.Changed)
+	}
+	if c.NextSuite != nil {
+		fmt.Fprintf(out, "suites are asked next at %s\n", c.NextSuite.Local().Format("15:04:05"))
+	}
+	return nil
+}
+
+// print writes what a window says of all traffic, if there is one: of its parts the answer's JSON tells.
+func (e *estimates) print(out io.Writer, name string) {
+	if e == nil {
+		return
+	}
+	fmt.Fprintf(out, "%s, %d requests scored", name, e.Requests)
+	for _, m := range e.Metrics {
+		if m.Tag == "" {
+			fmt.Fprintf(out, "; %s %.4g (%.4g to %.4g)", VisibleLine(m.Metric), m.Value, m.Low, m.High)
+		}
+	}
+	fmt.Fprintln(out)
 }
 
 func (q Quality) printWindows(out io.Writer) error {

@@ -109,8 +109,10 @@ func DefaultConfig() Config {
 		// has what other values come to.
 		Scheduler: SchedulerConfig{Wait: 10000},
 		Tiers:     TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1}, // a point is what two runs of people's judgement differ by
-		Quality:   QualityConfig{Interval: Duration{time.Hour}},                  // a suite takes minutes of a small machine's idle time
-		History:   HistoryConfig{File: historyFile()},
+		// A suite takes minutes of a small machine's idle time. A tenth of requests is scored in less than the time that they took, and two hundred of them
+		// tell two points of agreement.
+		Quality: QualityConfig{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200},
+		History: HistoryConfig{File: historyFile()},
 		// Who says nothing has agreed to nothing. What a person asks about an answer, he asks within a month.
 		Privacy: PrivacyConfig{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},
 		// No deadlines: on a slow machine the prompt alone may take any time, and who has a place is waited for.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"chimera/api"
+	group "chimera/quality/control"
 	"chimera/store"
 )
 
@@ -84,9 +85,13 @@ func (c *Config) settings() []setting {
 		{key: "tiers.min_bleu", value: decimal{&c.Tiers.MinBLEU, 0, 100},
 			usage: "BLEU that a tier must have on translations, by its estimate alone; 0: any"},
 		{key: "quality.suites", value: texts{&c.Quality.Suites, new(bool)},
-			usage: "suite that tiers are measured by, a file or one that comes with the program; docs/EVAL.md (may be repeated)"},
+			usage: "suite that what serves is measured by, and tiers are chosen by, a file or one that comes with the program; docs/EVAL.md (may be repeated)"},
 		{key: "quality.interval", value: duration{&c.Quality.Interval, time.Second, maxIdle},
-			usage: "how often the tier that serves is measured anew"},
+			usage: "how often what serves is measured anew, by canaries and quality.suites"},
+		{key: "quality.control_share", value: decimal{&c.Quality.ControlShare, 0, 1}, live: true,
+			usage: "share of live requests whose answers are held against the control (the model as its file has it) in idle time, 0 to 1; 0: none; docs/QUALITY.md"},
+		{key: "quality.window", value: number{&c.Quality.Window, group.LeastRequests, mostWindow}, live: true,
+			usage: "requests that were held against the control after which scores are written"},
 		{key: "history.file", value: text{&c.History.File},
 			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
 		{key: "privacy.store", value: choice{&c.Privacy.Store, []string{string(store.None), string(store.Samples), string(store.All)}},

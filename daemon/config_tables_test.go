@@ -227,7 +227,7 @@ func TestDifferences(t *testing.T) {
 
 // A reload takes over what is live, tells those who are to know, and names the rest.
 func TestAdopt(t *testing.T) {
-	live := []string{"log_level", "tenant", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "objectives.qps", "objectives.ttft_ms", "objectives.ttft_p95_ms", "objectives.bleu", "objectives.agreement", "objectives.accuracy"}
+	live := []string{"log_level", "tenant", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "objectives.qps", "objectives.ttft_ms", "objectives.ttft_p95_ms", "objectives.bleu", "objectives.agreement", "objectives.accuracy", "quality.control_share", "quality.window"}
 	a := DefaultConfig()
 	got := a.liveKeys()
 	slices.Sort(got)
@@ -238,6 +238,7 @@ func TestAdopt(t *testing.T) {
 		Model: short("m"), Threads: 3, LogLevel: "debug", Tenant: []TenantConfig{{Name: "a", UIDs: []uint32{1}}},
 		Scheduler: SchedulerConfig{ITL: 1, Deadline: 2, BatchDeadline: 3, Wait: 4}, Cache: CacheConfig{HalfLife: Duration{time.Hour}, Pins: []string{"p"}}, IsolateTenants: new(bool),
 		History: HistoryConfig{File: "h"}, Privacy: PrivacyConfig{"all", Duration{time.Hour}}, Objectives: ObjectivesConfig{5, 6, 7, 8, 0.9, 0.5},
+		Quality: QualityConfig{ControlShare: 0.5, Window: 30},
 	}
 	changed := a
 	changed.adopt(b)

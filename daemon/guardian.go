@@ -3,14 +3,17 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	group "chimera/quality/control"
 	"chimera/quality/guard"
 	"chimera/quality/suite"
 	"chimera/scheduler"
@@ -19,17 +22,21 @@ import (
 
 // This file owns the guard at work: when it looks at a model, and what it does with what the rule says.
 
-// guardian keeps each model at the lowest tier that speed asks for and quality allows. It is one goroutine, which measures and moves one model at
-// a time: what it measures with takes memory.
+// guardian watches how good each model is, by canaries and suites, and keeps it at the lowest tier that speed asks for and quality allows, if it is
+// asked to. It is one goroutine, which measures and moves one model at a time: what it measures with takes memory.
 type guardian struct {
 	all      *runtimes
-	suites   []*suite.Suite // of each the tuning half
+	suites   []*suite.Suite // of each the tuning half, which tiers are chosen by
+	sealed   []*suite.Suite // and the other, which is written down and decides nothing
+	wholes   []*suite.Suite
 	criteria guard.Criteria
 	ladder   []string
-	moves    bool          // else it only advises
+	mode     string        // see tiers.mode
 	interval time.Duration // see quality.interval
+	patience time.Duration // see canaryPatience
 	wake     chan struct{} // (1)
 	controls map[string]*suiteRun
+	next     atomic.Pointer[time.Time] // when it measures by the timer
 }
 
 // watched is what is known of a model's tiers. It is behind the lock of runtimes.
@@ -37,7 +44,9 @@ type watched struct {
 	of       *serving // the load that it is known of: another may be of another file
 	known    map[string]tierFigures
 	pressure guard.Pressure
-	advice   string                  // the last, which is told once
+	advice   string // the last, which is told once
+	fresh    bool   // what serves is doubted: it is asked anew, also what is pinned of it
+	canaries canaryState
 	end      context.CancelCauseFunc // of a measurement under way
 }
 
@@ -48,19 +57,25 @@ func (w *watched) stop(cause error) {
 	}
 }
 
-// newGuardian is nil where nobody asks for one.
+// newGuardian is one that follows the settings. Without suites it asks canaries alone.
 func (all *runtimes) newGuardian() (*guardian, error) {
 	c := &all.config
-	if c.Tiers.Mode == modeFixed {
-		return nil, nil
-	}
 	g := &guardian{
-		all: all, ladder: c.Tiers.ladder(), moves: c.Tiers.Mode == modeGuard, interval: c.Quality.Interval.Duration, wake: make(chan struct{}, 1),
+		all: all, ladder: c.Tiers.ladder(), mode: c.Tiers.Mode, interval: c.Quality.Interval.Duration, patience: canaryPatience, wake: make(chan struct{}, 1),
 		controls: map[string]*suiteRun{},
 	}
+	if len(c.Quality.Suites) == 0 {
+		return g, nil
+	}
 	var err error
-	if g.suites, err = c.Quality.tuning(); err == nil {
+	if g.wholes, err = c.Quality.read(); err != nil {
+		return g, err
+	}
+	if g.suites, err = c.Quality.tuning(g.wholes); err == nil {
 		g.criteria, err = c.Tiers.criteria(g.suites)
+	}
+	for _, s := range g.wholes {
+		g.sealed = append(g.sealed, halfOf(s, suite.Sealed))
 	}
 	return g, err
 }
@@ -78,9 +93,6 @@ func (s *server) makeGuardian() error {
 // watchTiers has the guardian look at the models from here on.
 func (s *server) watchTiers() error {
 	g := s.models.guardian
-	if g == nil {
-		return nil
-	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -109,9 +121,10 @@ func (g *guardian) look() {
 func (g *guardian) run(ctx context.Context) {
 	timer := time.NewTicker(g.interval)
 	defer timer.Stop()
+	g.next.Store(new(time.Now().Add(g.interval)))
 	for {
 		for _, r := range g.all.list {
-			if err := g.attend(ctx, r); err != nil && ctx.Err() == nil {
+			if err := g.watch(ctx, r); err != nil && ctx.Err() == nil {
 				slog.Warn("tier: the guard can't go on with a model for now", "model", r.name, "cause", err)
 			}
 		}
@@ -120,18 +133,57 @@ func (g *guardian) run(ctx context.Context) {
 			return
 		case <-g.wake:
 		case <-timer.C:
-			g.doubt()
+			g.next.Store(new(time.Now().Add(g.interval)))
+			for _, r := range g.all.list {
+				g.doubt(r.name)
+			}
 		}
 	}
 }
 
-// doubt forgets what is known of the tiers that serve: weights in memory are what is to be watched, not those that were made once.
-func (g *guardian) doubt() {
+// watch looks at one model: what has changed of it, which tier it is to have, and how good that is.
+func (g *guardian) watch(ctx context.Context, r *Runtime) error {
+	if err := g.canaries(ctx, r); err != nil {
+		return fmt.Errorf("its canaries: %w", err)
+	}
+	if err := g.attend(ctx, r); err != nil {
+		return err
+	}
+	return g.publish(ctx, r)
+}
+
+// see begins anew with what is known of a model where it was loaded anew.
+func (g *guardian) see(r *Runtime) *watched {
+	w := &r.watched
+	if w.of != r.up {
+		*w = watched{of: r.up, known: map[string]tierFigures{}}
+	}
+	return w
+}
+
+// doubt forgets what is known of the tier that a model serves: weights in memory are what is to be watched, not those that were made once.
+func (g *guardian) doubt(model string) {
 	g.all.mu.Lock()
 	defer g.all.mu.Unlock()
-	for _, r := range g.all.list {
-		delete(r.watched.known, r.tier)
+	r := g.all.find(model)
+	if r == nil {
+		return
 	}
+	delete(r.watched.known, r.tier)
+	r.watched.fresh, r.watched.canaries.of = true, ""
+	g.look()
+}
+
+// doubts tells whether live answers agree surely less than tiers must.
+func (g *guardian) doubts(live []group.Estimate) bool {
+	for _, c := range g.criteria {
+		for _, e := range live {
+			if e.Tag == "" && c.Metric == agreement && e.Metric == group.Agreement && e.High < c.Floor {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // windows takes note of what the models have missed in a window in which they were asked.
@@ -166,7 +218,7 @@ func (g *guardian) attend(ctx context.Context, r *Runtime) error {
 		switch {
 		case d.Action == guard.Measure:
 			err = g.learn(ctx, r, d)
-		case g.moves:
+		case g.mode == modeGuard:
 			err = g.move(ctx, r, d)
 		default:
 			g.advise(r, d)
@@ -179,16 +231,17 @@ func (g *guardian) attend(ctx context.Context, r *Runtime) error {
 	return errors.New("it does not come to rest: it looks again later")
 }
 
-// decide is what the rule says of a model; wanted is false of one that is not there, on its way, or the administrator's choice.
+// decide is what the rule says of a model; wanted is false of one that is not there, or on its way. Of one whose tier somebody else has chosen,
+// it is measured how good that is.
 func (g *guardian) decide(r *Runtime) (d guard.Decision, wanted bool, err error) {
 	g.all.mu.Lock()
 	defer g.all.mu.Unlock()
-	if r.state != api.StateReady || r.manual || r.swap != nil {
+	if r.state != api.StateReady || r.swap != nil || len(g.suites) == 0 {
 		return d, false, nil
 	}
-	w := &r.watched
-	if w.of != r.up {
-		*w = watched{of: r.up, known: map[string]tierFigures{}}
+	w := g.see(r)
+	if r.manual || g.mode == modeFixed {
+		return w.missing(r.tier), true, nil
 	}
 	ladder, at := g.rungs(r)
 	d, err = ladder.Decide(g.criteria, guard.Situation{At: at, Missed: w.pressure.Missed(), Short: len(g.all.short) > 0})
@@ -196,6 +249,16 @@ func (g *guardian) decide(r *Runtime) (d guard.Decision, wanted bool, err error)
 		slog.Debug("tier: it stays", "model", r.name, "tier", r.tier, "reason", d.Reason)
 	}
 	return d, true, err
+}
+
+// missing is to measure what is not known: the source, which all is held against, and what serves.
+func (w *watched) missing(tier string) guard.Decision {
+	for _, t := range []string{sourceTier, tier} {
+		if !w.known[t].measured {
+			return guard.Decision{Action: guard.Measure, Tier: t, Reason: "suites are asked now and then"}
+		}
+	}
+	return guard.Decision{Action: guard.Stay, Tier: tier}
 }
 
 // rungs are the tiers of a model that are smaller than those above, and which of them serves. Of a model that has few bits already, several tiers
@@ -220,6 +283,10 @@ func (g *guardian) rungs(r *Runtime) (l guard.Ladder, at string) {
 // learn measures a tier.
 func (g *guardian) learn(ctx context.Context, r *Runtime, d guard.Decision) error {
 	slog.Info("tier: measuring", "model", r.name, "tier", d.Tier, "reason", d.Reason)
+	if !g.takeTurn(ctx) {
+		return context.Cause(ctx)
+	}
+	defer g.leaveTurn()
 	m, of, err := g.measure(ctx, r, d.Tier)
 	if err != nil {
 		return err
@@ -254,6 +321,18 @@ func (g *guardian) move(ctx context.Context, r *Runtime, d guard.Decision) error
 	}
 	return s.err
 }
+
+// takeTurn waits until nobody measures: two at a time would be in each other's way, and samples give way to suites.
+func (g *guardian) takeTurn(ctx context.Context) bool {
+	select {
+	case g.all.measuring <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (g *guardian) leaveTurn() { <-g.all.measuring }
 
 // advise tells what it would do, once.
 func (g *guardian) advise(r *Runtime, d guard.Decision) {

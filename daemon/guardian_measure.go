@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
-	"sync"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"chimera/api"
 	"chimera/quality/eval"
@@ -19,7 +15,6 @@ import (
 	"chimera/quality/stats"
 	"chimera/quality/suite"
 	"chimera/scheduler"
-	"chimera/store"
 )
 
 // This file owns how a tier is measured. The one that serves is asked in its own lane, as background work, so that it is the weights in memory that
@@ -29,17 +24,11 @@ import (
 
 // tierFigures are what is known of a tier.
 type tierFigures struct {
-	evidence []guard.Evidence
-	speed    float64 // tokens of answers a second of the device
-}
-
-// suiteRun is a suite as one tier has answered it.
-type suiteRun struct {
-	run    *eval.Run
-	report *eval.Report
-	asked  map[string]api.Asked // by the conversation, as JSON
-	tokens int
-	device time.Duration
+	measured  bool
+	evidence  []guard.Evidence
+	speed     float64 // tokens of answers a second of the device; 0: nothing was computed for that
+	runs      []*suiteRun
+	published bool // see publish
 }
 
 // At a time so many questions are asked, which is what a step of a CPU gains by, and answers have so many tokens at most, as eval's have.
@@ -59,6 +48,8 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 		return m, nil, errUnloaded
 	}
 	held, up, serves := all.grant(r, ctx, scheduler.Background), r.up, r.tier == tier
+	// What is measured again is not what is pinned: the weights are doubted, or it is asked how fast they are.
+	fresh := serves && r.watched.fresh || r.watched.known[tier].measured
 	r.watched.end = end
 	all.mu.Unlock()
 	defer held.Release()
@@ -83,15 +74,17 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	}
 	var tokens int
 	var device time.Duration
-	for _, s := range g.suites {
-		done, evidence, err := g.compare(ctx, &model, s, tier)
+	for n, s := range g.suites {
+		done, evidence, err := g.compare(ctx, &model, s, tier, fresh)
 		if err != nil {
 			return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
 		}
 		tokens, device = tokens+done.tokens, device+done.device
 		m.evidence = append(m.evidence, evidence...)
-		all.history.addScores(r.name, tier, done.report, evidence)
+		m.runs = append(m.runs, done)
+		all.addScores(done, g.wholes[n], tier, string(suite.Tuning), done.report.Scores, nil)
 	}
+	m.measured = true
 	if device > 0 {
 		m.speed = float64(tokens) / device.Seconds()
 	}
@@ -101,33 +94,32 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	return m, up, nil
 }
 
-// compare asks one suite. The source's answers are the control's, which are asked once for each suite and numerics id.
-func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite, tier string) (*suiteRun, []guard.Evidence, error) {
-	key := model.Name + " " + s.Digest()
+// compare asks one suite. The source's answers are the control's, which are pinned: they are asked once for each suite and numerics id, and again only
+// where the weights that answer are doubted.
+func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite, tier string, fresh bool) (*suiteRun, []guard.Evidence, error) {
 	if tier == sourceTier {
-		control := g.controls[key]
-		if control == nil || control.report.Who.Numerics != model.Numerics("") {
-			var err error
-			if control, err = askSuite(ctx, model, s); err != nil {
-				return nil, nil, err
-			}
-			g.controls[key] = control
+		done, err := g.ofSource(ctx, model, s, fresh)
+		if err != nil {
+			return nil, nil, err
 		}
-		return control, g.ofControl(control, s), nil
+		return done, g.ofControl(done, s), nil
 	}
-	control := g.controls[key]
+	control := g.controls[controlKey(model, s)]
 	if control == nil {
 		return nil, nil, errors.New("the source has not been asked")
 	}
-	done, err := askSuite(ctx, model, s)
+	done, err := askSuite(ctx, model, s, nil)
 	if err != nil {
+		return nil, nil, err
+	}
+	if done.agrees, err = agreements(ctx, model, s, control); err != nil {
 		return nil, nil, err
 	}
 	err = done.run.Compare(done.report, &eval.Baseline{Digest: control.report.Digest, Who: control.report.Who, Settings: control.report.Settings, Items: control.report.Items})
 	if err != nil {
 		return nil, nil, err
 	}
-	evidence, err := g.beside(ctx, model, s, done, control)
+	evidence, err := g.beside(s, done, control)
 	return done, evidence, err
 }
 
@@ -135,7 +127,7 @@ func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite
 func (g *guardian) ofControl(control *suiteRun, s *suite.Suite) (list []guard.Evidence) {
 	for _, c := range g.criteria {
 		if c.Metric == agreement {
-			list = append(list, guard.Evidence{Suite: s.Name, Metric: agreement, Items: len(control.asked), Value: 1, Control: 1})
+			list = append(list, guard.Evidence{Suite: s.Name, Metric: agreement, Items: len(control.agrees), Value: 1, Control: 1})
 		} else if score, has := control.report.Scores[c.Metric]; has {
 			list = append(list, guard.Evidence{Suite: s.Name, Metric: c.Metric, Items: score.N, Value: score.Value, Control: score.Value})
 		}
@@ -144,13 +136,13 @@ func (g *guardian) ofControl(control *suiteRun, s *suite.Suite) (list []guard.Ev
 }
 
 // beside is a tier's evidence.
-func (g *guardian) beside(ctx context.Context, model *api.Model, s *suite.Suite, done, control *suiteRun) (list []guard.Evidence, err error) {
+func (g *guardian) beside(s *suite.Suite, done, control *suiteRun) (list []guard.Evidence, err error) {
 	for _, c := range g.criteria {
 		score, has := done.report.Scores[c.Metric]
 		difference, compared := done.report.Baseline.Difference[c.Metric]
 		switch {
 		case c.Metric == agreement:
-			e, err := agreementOf(ctx, model, s.Name, control)
+			e, err := done.agreement(s.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -162,129 +154,15 @@ func (g *guardian) beside(ctx context.Context, model *api.Model, s *suite.Suite,
 	return list, nil
 }
 
-// agreementOf is the share of the control's tokens that the model would have chosen too, each behind the control's own before it.
-func agreementOf(ctx context.Context, model *api.Model, name string, control *suiteRun) (guard.Evidence, error) {
-	keys := slices.Sorted(maps.Keys(control.asked))
-	tier, whole := make([][]float64, len(keys)), make([][]float64, len(keys))
-	err := inParallel(ctx, len(keys), func(ctx context.Context, i int) error {
-		a := control.asked[keys[i]]
-		same, err := persist(ctx, func() (int, error) { return model.Agrees(ctx, a.Prompt, a.Tokens) })
-		n := float64(len(a.Tokens))
-		tier[i], whole[i] = []float64{float64(same), n}, []float64{n, n}
-		return err
-	})
-	if err != nil {
-		return guard.Evidence{}, err
+// agreement is the share of the control's tokens that a tier would have chosen too, as evidence.
+func (done *suiteRun) agreement(name string) (guard.Evidence, error) {
+	var tier, whole [][]float64
+	for _, id := range slices.Sorted(maps.Keys(done.agrees)) {
+		row := done.agrees[id]
+		tier, whole = append(tier, row), append(whole, []float64{row[1], row[1]})
 	}
-	share := func(sum []float64) float64 { return sum[0] / sum[1] }
 	return guard.Paired(name, agreement, tier, whole, share, stats.Resampling{Seed: 1})
 }
 
-// inParallel does n things, some at a time, until one fails.
-func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var group sync.WaitGroup
-	places := make(chan struct{}, shadowSequences)
-	for i := range n {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			if ctx.Err() == nil {
-				if err := do(ctx, i); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	group.Wait()
-	return context.Cause(ctx)
-}
-
-// askSuite has all items answered.
-func askSuite(ctx context.Context, model *api.Model, s *suite.Suite) (*suiteRun, error) {
-	a := &asker{model: model, done: &suiteRun{asked: map[string]api.Asked{}}}
-	run, err := eval.Begin(ctx, s, a, suiteAnswer, shadowSequences)
-	if err != nil {
-		return nil, err
-	}
-	outcomes, err := run.Outcomes(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	a.done.run = run
-	a.done.report, err = run.Report(outcomes)
-	return a.done, err
-}
-
-// asker implements eval.Answerer by a model of the daemon.
-type asker struct {
-	model *api.Model
-	mu    sync.Mutex
-	done  *suiteRun
-}
-
-// Identify implements eval.Answerer.
-func (a *asker) Identify(context.Context) (eval.Identity, error) {
-	return eval.Identity{Model: a.model.Name, Numerics: a.model.Numerics("")}, nil
-}
-
-// Answer implements eval.Answerer.
-func (a *asker) Answer(ctx context.Context, messages []suite.Message, maxTokens int) (eval.Reply, error) {
-	turns := make([]api.Turn, len(messages))
-	for i, m := range messages {
-		turns[i] = api.Turn(m)
-	}
-	key, err := json.Marshal(turns)
-	if err != nil {
-		return eval.Reply{}, err
-	}
-	asked, err := persist(ctx, func() (api.Asked, error) { return a.model.Ask(ctx, turns, maxTokens) })
-	if own := (*api.HTTPError)(nil); errors.As(err, &own) && own.Status == http.StatusBadRequest {
-		return eval.Reply{}, &eval.RefusedError{Err: errors.New(own.Message)}
-	}
-	if err != nil {
-		return eval.Reply{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.done.asked[string(key)] = asked
-	a.done.tokens, a.done.device = a.done.tokens+len(asked.Tokens), a.done.device+asked.Device
-	return eval.Reply{Text: asked.Text, Finish: asked.Finish, Numerics: a.model.Numerics(asked.Weights)}, nil
-}
-
-// Likelihoods implements eval.Answerer: choices are told by the letter, as clients choose them.
-func (a *asker) Likelihoods(context.Context, string, []string) ([]float64, error) {
-	return nil, eval.ErrNoLikelihoods
-}
-
-// persist asks again as long as clients leave no place in the queue.
-func persist[T any](ctx context.Context, ask func() (T, error)) (T, error) {
-	for {
-		got, err := ask()
-		if !errors.Is(err, scheduler.ErrQueueFull) {
-			return got, err
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return got, context.Cause(ctx)
-		}
-	}
-}
-
-// addScores has what was measured written down.
-func (h *history) addScores(model, tier string, report *eval.Report, evidence []guard.Evidence) {
-	if h.keepsNothing() {
-		return
-	}
-	for _, e := range evidence {
-		row := store.Score{
-			Time: time.Now(), Model: model, Suite: e.Suite, Digest: report.Digest, Metric: e.Metric, Tier: tier, Value: e.Value,
-			Low: e.Control + e.Difference.Low, High: e.Control + e.Difference.High, N: int64(e.Items), Numerics: report.Who.Numerics,
-		}
-		if err := h.store.AddScore(row); err != nil {
-			slog.Warn("tier: a score is not kept", "model", model, "tier", tier, "cause", err)
-		}
-	}
-}
+// share is a sum by how many were counted.
+func share(sum []float64) float64 { return sum[0] / sum[1] }

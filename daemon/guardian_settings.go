@@ -34,8 +34,10 @@ type TiersConfig struct {
 
 // QualityConfig says what models are measured by.
 type QualityConfig struct {
-	Suites   []string `toml:"suites"`
-	Interval Duration `toml:"interval"`
+	Suites       []string `toml:"suites"`
+	Interval     Duration `toml:"interval"`
+	ControlShare float64  `toml:"control_share"` // of live requests
+	Window       int      `toml:"window"`        // requests
 }
 
 // guardedStart is where a model begins that the guard keeps: it costs no quality that could be measured, and half of the memory of f16.
@@ -123,20 +125,35 @@ func (c *TiersConfig) criteria(list []*suite.Suite) (all guard.Criteria, err err
 	return all, all.Check()
 }
 
-// tuning reads the suites, of each the half that may be chosen by.
-func (q *QualityConfig) tuning() (list []*suite.Suite, err error) {
+// read reads the suites.
+func (q *QualityConfig) read() (list []*suite.Suite, err error) {
 	for i, name := range q.Suites {
 		s, err := suites.Open(name)
 		if err != nil {
 			return nil, &wrong{fmt.Sprintf("quality.suites[%d]", i), err}
 		}
-		half := s.Of(suite.Tuning)
-		if half.Name = s.Name; len(half.Items) < leastItems {
-			return nil, wrongf(fmt.Sprintf("quality.suites[%d]", i), "%s has %d items in its tuning half, of which nothing can be told: it needs %d", name, len(half.Items), leastItems)
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// tuning is of each suite the half that may be chosen by.
+func (q *QualityConfig) tuning(wholes []*suite.Suite) (list []*suite.Suite, err error) {
+	for i, s := range wholes {
+		half := halfOf(s, suite.Tuning)
+		if len(half.Items) < leastItems {
+			return nil, wrongf(fmt.Sprintf("quality.suites[%d]", i), "%s has %d items in its tuning half, of which nothing can be told: it needs %d", q.Suites[i], len(half.Items), leastItems)
 		}
 		list = append(list, half)
 	}
 	return list, nil
+}
+
+// halfOf is a half under the suite's own name.
+func halfOf(s *suite.Suite, h suite.Half) *suite.Suite {
+	half := s.Of(h)
+	half.Name = s.Name
+	return half
 }
 
 // leastItems are what an interval means anything of.

@@ -165,7 +165,7 @@ func TestGuardGoesDown(t *testing.T) {
 	r.models.guardian.windows(missed)
 	r.models.guardian.windows(missed)
 	time.Sleep(300 * time.Millisecond)
-	if now := r.tiersOf(); now.Ladder[0].State != "unmeasured" || now.Mode != "manual" {
+	if now := r.tiersOf(); now.Ladder[2].State != "unmeasured" || now.Tier != "source" || now.Mode != "manual" {
 		t.Errorf("the administrator's choice: %+v", now)
 	}
 	if status, text := r.set("auto"); status != 200 {
@@ -197,7 +197,11 @@ func TestTierSettings(t *testing.T) {
 	if c.Tiers.start() != "q8_0" || strings.Join(c.Tiers.ladder(), " ") != "source q8_0 q4_k" || c.Quality.Interval.Duration != 10*time.Minute || c.Engine().Tier != "q8_0" {
 		t.Errorf("%+v %+v", c.Tiers, c.Quality)
 	}
-	list, err := c.Quality.tuning()
+	wholes, err := c.Quality.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Quality.tuning(wholes)
 	if err != nil || len(list) != 2 || len(list[0].Items) != 240 || list[0].Name != "edge" {
 		t.Fatalf("%d suites, %v", len(list), err)
 	}
@@ -237,7 +241,7 @@ func TestTierSettings(t *testing.T) {
 		}
 	}
 	q := QualityConfig{Suites: []string{filepath.Join(t.TempDir(), "none.jsonl")}}
-	if _, err := q.tuning(); err == nil || !strings.Contains(err.Error(), "quality.suites[0]") {
+	if _, err := q.read(); err == nil || !strings.Contains(err.Error(), "quality.suites[0]") {
 		t.Error(err)
 	}
 }

@@ -40,8 +40,9 @@ func (s *server) remembersNothing() {
 // remembering is a daemon with a history, of models without arithmetic.
 type remembering struct {
 	*server
-	t    *testing.T
-	path string // of its socket
+	t     *testing.T
+	path  string // of its socket
+	class string // that it asks in; empty: it does not say
 }
 
 // dayKey is that of the tenant day.
@@ -89,7 +90,7 @@ func newRememberingOn(t *testing.T, device func(Config) heldBackend, change func
 	if err := s.models.loadAtStart(); err != nil {
 		t.Fatal(err)
 	}
-	r := &remembering{s, t, c.Socket}
+	r := &remembering{server: s, t: t, path: c.Socket}
 	t.Cleanup(r.stop)
 	return r
 }
@@ -113,6 +114,9 @@ func (r *remembering) do(method, path, key string, body any) (status int, header
 	}
 	if key != administrator && key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
+	}
+	if r.class != "" {
+		request.Header.Set("X-Chimera-Class", r.class)
 	}
 	answer, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Do(request)
 	if err != nil {

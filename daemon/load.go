@@ -11,6 +11,7 @@ import (
 	"chimera/engine"
 	"chimera/model"
 	"chimera/paths"
+	group "chimera/quality/control"
 	"chimera/weights"
 )
 
@@ -90,7 +91,7 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	}
 	options := engine.LoadOptions{
 		Policy: engine.Policy{KV: kv}, MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
-		MaxTop: o.MaxLogprobs, MaxContext: context, Progress: o.Progress,
+		MaxTop: max(o.MaxLogprobs, group.TopTokens), MaxContext: context, Progress: o.Progress,
 	}
 	for _, g := range p.Groups {
 		options.Pages = append(options.Pages, o.pages(g, context))

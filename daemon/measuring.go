@@ -90,6 +90,7 @@ func (s *server) closeWindow(now time.Time) {
 // answered takes note of a request that has ended. It does not wait.
 func (s *server) answered(a api.Answered) {
 	s.history.addReceipt(a, s.models.onGPU())
+	s.models.live.answered(a)
 	s.measuring.windows.Add(measure.Answer{
 		Key: measure.Key{Model: a.Model, Tenant: a.Tenant, Class: a.Class.String()}, Ended: a.Ended, End: endOf(a),
 		PromptTokens: int64(a.PromptTokens), AnswerTokens: int64(a.Tokens), Placed: a.Queued > 0, Queue: a.Queued, TTFT: a.TTFT, ITL: a.ITL,

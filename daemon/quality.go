@@ -29,6 +29,9 @@ func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err 
 			q.Windows = append(q.Windows, h.window(w))
 		}
 	}
+	if a.Administers && h.control != nil {
+		q.Control = h.control()
+	}
 	ratings, receipts, err := h.rated(ctx, a)
 	q.Ratings, q.Correlations = len(ratings), correlations(ratings, receipts)
 	return q, err

@@ -25,7 +25,7 @@ func (h *history) addReceipt(a api.Answered, gpu bool) {
 	}
 	r := receiptOf(a, gpu)
 	r.Tenant = h.store.Tenant(a.Tenant)
-	if h.keepsTexts {
+	if r.Sampled = a.Work.Drawn != nil; h.keepsTexts || r.Sampled && h.privacy == store.Samples {
 		r.Prompt, r.Text = textsOf(a.Work)
 	}
 	err := h.store.AddReceipt(r)

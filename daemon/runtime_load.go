@@ -183,7 +183,7 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	limits, plan := in.Limits(), in.Plan()
 	_, boundBy := all.config.Engine().threads()
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
-	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(limits.MaxTop, limits.Vocab)
+	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)
 	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}

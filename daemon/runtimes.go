@@ -19,12 +19,13 @@ import (
 type runtimes struct {
 	config    Config
 	list      []*Runtime
-	residence time.Duration   // see Runtime.residence
-	drain     time.Duration   // how long requests may go on whose model is to go
-	promised  func() int64    // memory that is planned and not taken yet; see memoryPromised
-	pins      []pinned        // of the first model
-	history   *history        // that decisions are written to; nil: none is kept
-	guardian  *guardian       // nil: tiers are fixed
+	residence time.Duration // see Runtime.residence
+	drain     time.Duration // how long requests may go on whose model is to go
+	promised  func() int64  // memory that is planned and not taken yet; see memoryPromised
+	pins      []pinned      // of the first model
+	history   *history      // that decisions are written to; nil: none is kept
+	guardian  *guardian     // nil: nobody watches, in tests
+	live      *liveGroup
 	ended     func(api.Ended) // is told of requests; nil: nobody asks
 	contexts  int             // of each pool; 0: as many as one model alone has; see share
 
@@ -42,6 +43,10 @@ type runtimes struct {
 	ending     bool          // nobody is waited for any more
 	changed    chan struct{} // see change
 	work       sync.WaitGroup
+	alarms     alarms
+	scores     scores
+	goldens    goldens
+	measuring  chan struct{} // (1), full while somebody measures how good a model is
 	reading    chan struct{} // (1), full while a load that has room reads its weights
 }
 
@@ -50,7 +55,8 @@ const leastResidence = 10 * time.Second
 
 // newRuntimes are the models of the settings, those that are loaded at the start in the queue.
 func newRuntimes(c Config, names []namedModel) *runtimes {
-	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1)}
+	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1), measuring: make(chan struct{}, 1)}
+	all.live = newLive(all, &c)
 	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
 	for i, named := range names {
 		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start()}

@@ -121,13 +121,14 @@ func (s *server) unlessTerminated(part func() error) error {
 func (s *server) startHTTP() (err error) {
 	metrics := api.NewMetrics(s.models.Lanes)
 	metrics.CountCores(s.models.coreSeconds)
+	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised})
 	handlers := api.New(api.Config{
 		Registry: s.models, Models: s.models, Tiers: s.models, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
 		Tenant:   func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
 		Deadline: func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
-		Answered: s.answered, KeepsTexts: s.history.keepsTexts, History: s.history,
+		Answered: s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.models.live.drawn,
 		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})

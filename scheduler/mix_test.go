@@ -29,6 +29,9 @@ func randomParticipant(r *rand.Rand, longest int) participant {
 	q := greedy(prompt(r.IntN(6), n, r.IntN(3)*20), r.IntN(longest-n)+1)
 	q.Choice, q.Top, q.ScorePrompt = r.IntN(3), r.IntN(4), r.IntN(5) == 0
 	if r.IntN(2) == 0 {
+		q.ScoreFrom = r.IntN(n + 1)
+	}
+	if r.IntN(2) == 0 {
 		q.Sampling.Temperature, q.Sampling.Seed = 0.8, r.Uint64N(3)
 	}
 	if r.IntN(4) == 0 {
@@ -77,12 +80,12 @@ func (p participant) takePart(t *testing.T, f *fixture) (cancelled bool) {
 		want, cancelled = want[:min(len(got), len(want))], true
 	case last.Finish != finish:
 		t.Errorf("finish %d, want %d: %v", last.Finish, finish, last.Err)
-	case p.ScorePrompt && len(scored) != len(p.Prompt)-1:
-		t.Errorf("%d of %d prompt tokens scored", len(scored), len(p.Prompt)-1)
+	case p.ScorePrompt && len(scored) != len(p.Prompt)-max(1, p.ScoreFrom):
+		t.Errorf("%d of %d prompt tokens scored, from %d on", len(scored), len(p.Prompt), p.ScoreFrom)
 	}
 	for i, e := range scored {
-		if e.Token != p.Prompt[i+1] {
-			t.Errorf("score %d is of token %d, want %d", i, e.Token, p.Prompt[i+1])
+		if at := max(1, p.ScoreFrom) + i; e.Token != p.Prompt[at] {
+			t.Errorf("score %d is of token %d, want %d", i, e.Token, p.Prompt[at])
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -97,8 +97,10 @@ type Request struct {
 	IgnoreEnd   bool    // end tokens are ordinary, also to MinTokens
 	Logprobs    bool    // report log-probability and rank of the answer's tokens
 	Top         int     // how many of the most likely tokens to report; more than none includes Logprobs
-	// ScorePrompt asks for an Event per prompt token from the second on, with log-probability and rank.
+	// ScorePrompt asks for an Event per prompt token from ScoreFrom on, with log-probability and rank, and the Top most likely. What lies before
+	// may be found in the cache.
 	ScorePrompt bool
+	ScoreFrom   int // the first token of the prompt that is scored; before the second there is nothing to score
 	Class       Class
 	Priority    int       // 0 to 9: the higher is served first within its class; the API's default is DefaultPriority
 	Deadline    time.Time // when the first token is due: a request that still waits then ends with ErrDeadline; zero: never

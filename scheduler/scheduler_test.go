@@ -172,6 +172,33 @@ func TestPromptScores(t *testing.T) {
 	})
 }
 
+// What lies before the first token that is scored is not scored, and may be found in the cache; what is scored is the same.
+func TestPromptScoresFrom(t *testing.T) {
+	atEachDepth(t, func(t *testing.T, l engine.Limits) {
+		f := start(t, l, config, nil)
+		whole := greedy(prompt(1, 70, 0), 1)
+		whole.ScorePrompt, whole.Top = true, 2
+		_, all, _ := collect(t, f.submit(t, whole))
+		for _, from := range []int{0, 1, 2, 50, 69, 70} {
+			r := whole
+			r.ScoreFrom, r.MaxTokens = from, 0
+			seq := f.submit(t, r)
+			got, scored, _ := collect(t, seq)
+			want := all[min(max(0, from-1), len(all)):]
+			same := slices.EqualFunc(scored, want, func(a, b Event) bool {
+				return a.Token == b.Token && a.Rank == b.Rank && a.Logprob == b.Logprob && slices.Equal(a.Top, b.Top)
+			})
+			if len(got) != 0 || !same {
+				t.Errorf("from %d: %d tokens, %d scores, want %d", from, len(got), len(scored), len(want))
+			}
+			if cached := seq.Cached(); cached >= max(1, from) || from >= 50 && cached < 48 {
+				t.Errorf("from %d: %d tokens were found in the cache", from, cached)
+			}
+		}
+		f.finish(t)
+	})
+}
+
 // Log-probability and rank come where they were asked for, alone or by asking for alternatives, and are 0 elsewhere:
 // the instance gives them to outputs of that mode only.
 func TestLogprobsAreThoseAskedFor(t *testing.T) {

@@ -73,6 +73,7 @@ type Sequence struct {
 
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
+		scored:  max(0, r.ScoreFrom-1), // the loop scores what follows
 		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, answerRoom)), r.Prompt...),
 	}

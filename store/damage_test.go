@@ -33,6 +33,7 @@ func example(s *Store) []record {
 			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25},
 		&Cost{From: at.Add(-time.Minute), Until: at, Model: "m", Tenant: who, Requests: 5, PromptTokens: 7, AnswerTokens: 8, CoreSeconds: 1, GPUSeconds: 2, Class: "batch", Tier: "q4", OverheadSeconds: 3},
 		&Experiment{Time: at, Model: "m", Kind: CauseRestored, Factor: "f", Off: "a", On: "b", Measure: "bleu", Before: 31, After: 33, Low: 1, High: 3, N: 99, Method: "replay"},
+		&Golden{Time: at, Kind: Canaries, Digest: "d", Numerics: "n", Content: evidence},
 	}
 }
 
@@ -318,7 +319,7 @@ func TestDamagedIsSetAside(t *testing.T) {
 
 // FuzzFile changes bytes of a file anywhere: no row is read that was not written, and nothing ends the process.
 func FuzzFile(f *testing.F) {
-	raw, err := os.ReadFile(golden(3)) // which has a row of each table
+	raw, err := os.ReadFile(golden(4)) // which has a row of each table
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -134,10 +134,11 @@ func everything(s *Store) (rows []row, errs []error) {
 	rows, errs = collect(rows, errs, s.Ratings(ctx, all))
 	rows, errs = collect(rows, errs, s.Receipts(ctx, all))
 	rows, errs = collect(rows, errs, s.Costs(ctx, all))
-	return collect(rows, errs, s.Experiments(ctx, all))
+	rows, errs = collect(rows, errs, s.Experiments(ctx, all))
+	return collect(rows, errs, s.Goldens(ctx, all))
 }
 
-// add adds a row by the public method of its table. A decision is decided.
+// add adds a row by the public method of its table. A decision is decided, a golden pinned.
 func add(s *Store, r record) error {
 	switch r := r.(type) {
 	case *Score:
@@ -157,6 +158,9 @@ func add(s *Store, r record) error {
 		return s.AddCost(*r)
 	case *Experiment:
 		return s.AddExperiment(*r)
+	case *Golden:
+		_, err := s.Pin(context.Background(), *r)
+		return err
 	}
 	return errors.New("no such table")
 }

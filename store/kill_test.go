@@ -56,6 +56,7 @@ func child(path string) {
 		}
 		if i%40 == 0 {
 			decideOne(s)
+			pinOne(s, i)
 		}
 		if i%100 == 99 {
 			forgetOne(s, next)
@@ -77,6 +78,17 @@ func decideOne(s *Store) {
 		os.Exit(1)
 	}
 	fmt.Println(state, row)
+}
+
+// pinOne pins a golden of many pages, and says so.
+func pinOne(s *Store, i int) {
+	digest := fmt.Sprint(os.Getpid(), "-", i)
+	content := strconv.Quote(digest + strings.Repeat("g", 100_000))
+	if _, err := s.Pin(context.Background(), Golden{Kind: Suite, Digest: digest, Content: json.RawMessage(content)}); err != nil {
+		fmt.Println("failed", err)
+		os.Exit(1)
+	}
+	fmt.Println("pinned", digest)
 }
 
 // forgetOne adds an answer and forgets it.
@@ -101,6 +113,7 @@ type said struct {
 	added    map[int64]int64 // when
 	decision map[int64]DecisionState
 	forgot   int
+	pinned   []string
 	failed   string
 }
 
@@ -111,6 +124,8 @@ func (s *said) line(text string) {
 		s.failed = text
 	case "forgotten":
 		s.forgot++
+	case "pinned":
+		s.pinned = append(s.pinned, f[1])
 	case "added":
 		n, _ = strconv.ParseInt(f[1], 10, 64)
 		s.added[n], _ = strconv.ParseInt(f[2], 10, 64)
@@ -192,10 +207,27 @@ func (s *said) check(t *testing.T, path string, killed time.Time) {
 			t.Errorf("decision %d was said to be %s, and is %q", row, state, kept[row])
 		}
 	}
+	s.checkGoldens(t, store)
 	checkForgotten(t, store)
 	v, err := store.Verify(context.Background())
 	if err != nil || len(v.Damaged)+len(v.Faults) > 0 {
 		t.Errorf("%+v %v", v, err)
+	}
+}
+
+// checkGoldens: each that is there is whole, and each that was said to be pinned is there.
+func (s *said) checkGoldens(t *testing.T, store *Store) {
+	there := map[string]bool{}
+	for g, err := range store.Goldens(context.Background(), Span{}) {
+		if err != nil || len(g.Content) != 100_000+len(g.Digest)+2 {
+			t.Errorf("golden %s has %d bytes, %v", g.Digest, len(g.Content), err)
+		}
+		there[g.Digest] = true
+	}
+	for _, digest := range s.pinned {
+		if !there[digest] {
+			t.Errorf("golden %s was said to be pinned, and is not there", digest)
+		}
 	}
 }
 
@@ -240,8 +272,8 @@ func TestKilled(t *testing.T) {
 				}
 				s.check(t, path, killed)
 			}
-			if len(s.added) < 100 || len(s.decision) < 3 || s.forgot < 3 {
-				t.Errorf("%d scores, %d decisions and %d forgotten only", len(s.added), len(s.decision), s.forgot)
+			if len(s.added) < 100 || len(s.decision) < 3 || s.forgot < 3 || len(s.pinned) < 3 {
+				t.Errorf("%d scores, %d decisions, %d goldens and %d forgotten only", len(s.added), len(s.decision), len(s.pinned), s.forgot)
 			}
 		})
 	}

@@ -91,6 +91,9 @@ func (m *model) draw(r record) {
 		r.Settled = time.Time{}
 	case *Experiment:
 		r.Kind = rapid.SampledFrom([]ExperimentKind{SettingTried, CauseRestored}).Draw(t, "kind")
+	case *Golden:
+		r.Kind = rapid.SampledFrom([]GoldenKind{Canaries, Suite}).Draw(t, "kind")
+		r.Content = json.RawMessage(`[1]`)
 	}
 }
 
@@ -100,6 +103,9 @@ func (m *model) add() {
 	r := k.empty()
 	m.draw(r)
 	must(m.t, add(m.s, r))
+	if g, is := r.(*Golden); is && slices.ContainsFunc(m.rows, func(other record) bool { return g.is(other) }) {
+		return // there is one, which stays
+	}
 	m.last[k.name]++
 	*r.number() = m.last[k.name]
 	switch r := r.(type) {
@@ -118,6 +124,12 @@ func (m *model) add() {
 	}
 	m.rows = append(m.rows, r)
 	m.stored[k.name] = *r.number()
+}
+
+// is tells whether another row is of the same subject.
+func (r *Golden) is(other record) bool {
+	o, ok := other.(*Golden)
+	return ok && o.Kind == r.Kind && o.Digest == r.Digest && o.Numerics == r.Numerics
 }
 
 func (m *model) settle() {

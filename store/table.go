@@ -24,6 +24,7 @@ const (
 	Receipts    Table = "receipts"
 	Costs       Table = "costs"
 	Experiments Table = "experiments"
+	Goldens     Table = "goldens"
 )
 
 // record is a row of any table. Its columns are in the order of the encoding, which never changes: a migration adds at the end.
@@ -61,6 +62,7 @@ var kinds = []kind{
 	{name: Receipts, time: "time", answer: true, tenant: true, texts: []string{"prompt_text", "answer_text"}, empty: func() record { return &Receipt{} }},
 	{name: Costs, time: "ended", tenant: true, empty: func() record { return &Cost{} }},
 	{name: Experiments, time: "time", empty: func() record { return &Experiment{} }},
+	{name: Goldens, time: "time", empty: func() record { return &Golden{} }},
 }
 
 // allRecords is an empty row of each table, also of the one that is no history.

@@ -37,19 +37,23 @@ func ask(ctx context.Context, a Answerer, i *suite.Item, who Identity, s Setting
 }
 
 func outcomeOf(ctx context.Context, a Answerer, i *suite.Item, who Identity, s Settings) (o Outcome, err error) {
-	messages := i.Messages
 	if i.Kind == suite.Choice && s.Choices == ByLikelihood {
 		o.Likelihoods, err = a.Likelihoods(ctx, strings.TrimRight(i.Question(), " \t\r\n"), continuations(i.Choices))
 		return o, err
 	}
-	if i.Kind == suite.Choice {
-		messages = lettered(i)
-	}
-	reply, err := a.Answer(ctx, messages, s.MaxTokens)
+	reply, err := a.Answer(ctx, Conversation(i), s.MaxTokens)
 	if err == nil && reply.Numerics != "" && reply.Numerics != who.Numerics {
 		return o, fmt.Errorf("the answer is of %s, the run began with %s: the model was replaced meanwhile; begin anew", reply.Numerics, who.Numerics)
 	}
 	return Outcome{Text: reply.Text, Finish: reply.Finish}, err
+}
+
+// Conversation is what an item asks in words: of choices the letter of the right one.
+func Conversation(i *suite.Item) []suite.Message {
+	if i.Kind == suite.Choice {
+		return lettered(i)
+	}
+	return i.Messages
 }
 
 // continuations are choices as they follow the question, behind a blank: a tokenizer's words begin with theirs.

@@ -1,0 +1,233 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"chimera/api"
+	group "chimera/quality/control"
+	"chimera/quality/score"
+	"chimera/scheduler"
+)
+
+// This file owns how a sample is scored: in idle time, by the tier that served it and by the control, which both read what was served.
+//
+// What the tier expects is computed again, and not taken from what was computed when it served: that would cost passes over the vocabulary in steps that
+// clients wait for, and it is the same to the bit. Its weights are those that served, or the sample is lost.
+
+const (
+	// liveLook is how often it is looked whether the device is idle.
+	liveLook = 20 * time.Millisecond
+	// noControl is how long samples wait when there is no control for them: each try is a line in the log, and memory that is short stays so for a while.
+	noControl = 5 * time.Minute
+	// mostAgain is how many tokens of an answer are computed again for its text: decoding takes as long as serving did, and what differs does so
+	// early.
+	mostAgain = 256
+)
+
+// run scores samples until the context ends.
+func (l *liveGroup) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := time.Duration(0)
+		switch {
+		case !l.waits():
+			select {
+			case <-l.wake:
+			case <-ctx.Done():
+			}
+		case !l.all.idle():
+			wait = liveLook
+		default:
+			wait = l.next(ctx)
+		}
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (l *liveGroup) waits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	samples, _ := l.memory.Waiting()
+	return samples > 0
+}
+
+// idle tells whether nobody waits for a place on the device: then background work finds gaps, and else it would only take turns.
+func (all *runtimes) idle() bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, r := range all.list {
+		if len(r.waiters) > 0 || r.up != nil && r.inFront > 0 && r.up.lane.Snapshot().Waiting > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// next scores the sample that waits longest, when the guardian measures nothing; wait says how long to leave the others alone.
+func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
+	select {
+	case l.all.measuring <- struct{}{}:
+		defer func() { <-l.all.measuring }()
+	case <-ctx.Done():
+		return 0
+	}
+	l.mu.Lock()
+	s, any := l.memory.Take()
+	l.mu.Unlock()
+	if !any {
+		return 0
+	}
+	paired, err := l.score(ctx, s)
+	switch none := (*noControlError)(nil); {
+	case err == nil:
+		l.note(s, paired)
+	case errors.As(err, &none) && l.keep(s):
+		slog.Debug("control: samples wait for one", "model", s.model, "cause", err)
+		return noControl
+	default:
+		slog.Debug("control: a sample is lost", "model", s.model, "cause", err)
+		l.mu.Lock()
+		l.lose(s)
+		l.mu.Unlock()
+	}
+	s.Erase()
+	return 0
+}
+
+// keep puts a sample back.
+func (l *liveGroup) keep(s *sample) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.memory.Return(s)
+}
+
+// noControlError says that there is no control at the moment: samples may wait for one.
+type noControlError struct{ error }
+
+func (e *noControlError) Unwrap() error { return e.error }
+
+// score asks both models.
+func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired, err error) {
+	tier, of, err := l.all.pair(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer tier.Release()
+	defer of.Release()
+	served, frozen := *tier.Model, of.Model
+	served.Ended = nil
+	for i := range s.answers {
+		p, err := l.compare(of.Context, &served, frozen, s, &s.answers[i])
+		if err != nil {
+			return nil, err
+		}
+		paired = append(paired, p)
+	}
+	return paired, nil
+}
+
+// pair gives the model whose weights served a sample, and its control. The context of the second ends with either.
+func (all *runtimes) pair(ctx context.Context, s *sample) (tier, of api.Held, err error) {
+	all.mu.Lock()
+	r := all.find(s.model)
+	if r == nil || r.state != api.StateReady {
+		all.mu.Unlock()
+		return tier, of, errUnloaded
+	}
+	tier = all.grant(r, ctx, scheduler.Background)
+	all.mu.Unlock()
+	if tier.Model.Numerics("") != s.numerics {
+		tier.Release()
+		return tier, of, errors.New("other weights serve by now")
+	}
+	if of, err = all.control(tier.Context, r, scheduler.Background); err != nil {
+		tier.Release()
+		if !errors.Is(err, errUnloaded) && ctx.Err() == nil {
+			err = &noControlError{err}
+		}
+		return tier, of, err
+	}
+	return tier, of, nil
+}
+
+// compare holds one answer against the control's view of it.
+func (l *liveGroup) compare(ctx context.Context, tier, frozen *api.Model, s *sample, a *servedAnswer) (p group.Paired, err error) {
+	now, weights, err := expectations(ctx, tier, a)
+	if err != nil {
+		return p, err
+	}
+	if tier.Numerics(weights) != s.numerics {
+		return p, errors.New("other weights serve by now")
+	}
+	wanted := now
+	if frozen.Numerics("") != s.numerics {
+		if wanted, _, err = expectations(ctx, frozen, a); err != nil {
+			return p, err
+		}
+	}
+	if p, err = group.Compare(wanted, now); err != nil || len(a.tokens) > mostAgain {
+		return p, err
+	}
+	return p, l.again(ctx, frozen, s, a, &p)
+}
+
+// expectations are what a model expects at each position of an answer.
+func expectations(ctx context.Context, m *api.Model, a *servedAnswer) (list []group.Position, weights string, err error) {
+	top := min(group.TopTokens, m.Tokenizer.VocabSize())
+	all, weights, err := m.Expect(ctx, a.request.Prompt, a.tokens, top, a.request.Salt)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range all {
+		position := make(group.Position, len(e.Top))
+		for i, t := range e.Top {
+			position[i] = group.Likely{Token: t.Token, LogProbability: min(0, float64(t.Logprob))}
+		}
+		list = append(list, position)
+	}
+	return list, weights, nil
+}
+
+// again has the control answer by itself, drawn as the served answer was, and holds the two texts against each other. Of the same numerics id they are the
+// same tokens: where they are not, something is broken.
+func (l *liveGroup) again(ctx context.Context, frozen *api.Model, s *sample, a *servedAnswer, p *group.Paired) error {
+	r := a.request
+	r.Prompt = slices.Clone(r.Prompt)
+	if last := a.tokens[len(a.tokens)-1]; !slices.Contains(r.Ends, last) { // it was cut off there
+		r.MaxTokens = len(a.tokens)
+	}
+	r.MaxTokens = min(r.MaxTokens, mostAgain)
+	own, err := frozen.Again(ctx, r)
+	clear(r.Prompt)
+	if err != nil {
+		return err
+	}
+	if frozen.Numerics(own.Weights) == s.numerics && !slices.Equal(own.Tokens, a.tokens) {
+		l.all.raise(alarm{
+			model: s.model, series: fmt.Sprintf("live answers, tier %s, numerics %s", s.tier, s.numerics), detector: "same numerics id",
+			evidence: map[string]any{"tokens": len(a.tokens), "same": common(own.Tokens, a.tokens)},
+		})
+	}
+	text := frozen.Tokenizer.Decode
+	p.ChrF = score.ChrF{}.Counts(text(a.tokens, false), []string{text(own.Tokens, false)})
+	clear(own.Tokens)
+	return nil
+}
+
+// common is how many tokens two answers begin with alike.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
