@@ -61,6 +61,7 @@ type Work struct {
 	Requests []scheduler.Request // one for each prompt and choice
 	Answers  []AnswerWork        // as many
 	Came     time.Time           // to the queue
+	Extra    *Extra              // nil: nothing else was computed of it
 }
 
 // AnswerWork is what was computed for one answer.
@@ -137,6 +138,9 @@ func (r *runningJob) finished() *Work {
 	w := &Work{ID: j.id, Drawn: j.drawn, Requests: j.requests, Came: r.arrived, Numerics: j.model.Numerics(j.work[0].weights), Tier: j.model.Tier(j.work[0].weights)}
 	for i := range j.work {
 		w.Answers = append(w.Answers, j.work[i].finished())
+	}
+	if j.edge != nil {
+		w.Extra = j.edge.extra
 	}
 	return w
 }

@@ -230,5 +230,8 @@ func (f *figures) attrs() []slog.Attr {
 	if f.tokens > 0 {
 		attrs = append(attrs, slog.Int64("ttft_ms", f.ttft.Milliseconds()))
 	}
+	if f.work != nil && f.work.Extra != nil && f.work.Extra.From != "" {
+		attrs = append(attrs, slog.String("escalated_from", f.work.Extra.From))
+	}
 	return attrs
 }

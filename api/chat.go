@@ -134,6 +134,7 @@ func (s *Server) chatCompletions(c *call) error {
 	r.forget()
 	r.Messages, r.Tools, r.TemplateKwargs = nil, nil, nil
 	c.release()
+	j.consider(or(r.Stream, false))
 	if or(r.Stream, false) {
 		return r.answerStream(c, j, len(ids))
 	}

@@ -74,6 +74,7 @@ func (s *Server) completions(c *call) error {
 	r.forget()
 	r.Prompt = nil
 	c.release()
+	a.consider(or(r.Stream, false))
 	if or(r.Stream, false) {
 		return a.stream()
 	}

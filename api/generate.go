@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chimera/engine"
+	"chimera/quality/escalate"
 	"chimera/scheduler"
 )
 
@@ -27,6 +28,7 @@ type job struct {
 	done         func(*Work)
 	keepsTexts   bool
 	drawn        *Drawn // see Config.Draw
+	edge         *edge  // nil: it is no client's, or answers are not escalated
 }
 
 // job is one without requests, as the fields that both endpoints have say.
@@ -59,6 +61,7 @@ type piece struct {
 	// weights are the digest of those that have computed it.
 	weights string
 	err     error
+	at      time.Time // when it came
 }
 
 // runningJob is a job under way. pieces come in order within a choice.
@@ -68,7 +71,8 @@ type runningJob struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	pieces  chan piece
-	first   *piece // see await
+	kept    []piece // that came before each was called
+	release func()  // of what it was computed by; nil: that is held elsewhere
 	follows sync.WaitGroup
 }
 
@@ -138,7 +142,8 @@ func (r *runningJob) ended(choice int, e Ended) {
 func (r *runningJob) await() error {
 	select {
 	case p := <-r.pieces:
-		r.first = &p
+		p.at = time.Now()
+		r.kept = append(r.kept, p)
 		return p.err
 	case <-r.ctx.Done():
 		return r.ctx.Err()
@@ -149,6 +154,9 @@ func (r *runningJob) await() error {
 func (r *runningJob) stop() {
 	r.cancel()
 	r.follows.Wait()
+	if r.release != nil {
+		r.release()
+	}
 	if r.job.done != nil {
 		r.job.done(r.finished())
 	}
@@ -158,13 +166,16 @@ func (r *runningJob) stop() {
 // error comes. The client's hanging up is an error that is context.Canceled.
 func (r *runningJob) each(yield func(piece) error) error {
 	for left := len(r.job.requests); left > 0; {
-		if r.first == nil {
+		if len(r.kept) == 0 {
 			if err := r.await(); err != nil {
 				return err
 			}
 		}
-		p := *r.first
-		r.first = nil
+		p := r.kept[0]
+		r.kept = r.kept[1:]
+		if p.err != nil {
+			return p.err
+		}
 		if err := yield(p); err != nil {
 			return err
 		}
@@ -172,11 +183,15 @@ func (r *runningJob) each(yield func(piece) error) error {
 			left--
 		}
 	}
+	r.job.answered()
 	return nil
 }
 
 // run is a job from start to end.
 func (j *job) run(ctx context.Context, yield func(piece) error) error {
+	if j.edge != nil && j.edge.answer.Kind == escalate.Whole {
+		return j.runSurely(ctx, yield)
+	}
 	r, err := j.start(ctx)
 	if err != nil {
 		return err
@@ -196,10 +211,15 @@ func (c *call) start(j *job, produce func(s sse, first piece, pieces func(func(p
 		r.stop()
 		return err
 	}
-	c.headComputed(j.model, r.first.weights)
+	r = j.reconsider(c.context(), r)
+	if err := c.context().Err(); err != nil {
+		r.stop()
+		return err
+	}
+	c.headComputed(j.model, r.kept[0].weights)
 	return c.stream(func(s sse) error {
 		defer r.stop()
-		return produce(s, *r.first, r.each)
+		return produce(s, r.kept[0], r.each)
 	})
 }
 
@@ -265,7 +285,7 @@ func (c *call) begin(j *job, choices int) watch {
 	return watch{c, choices, make([]time.Time, len(j.requests))}
 }
 
-// note observes a piece that has been written.
+// note observes a piece of the answer, by when it came.
 func (w *watch) note(p piece) {
 	f := &w.call.figures
 	f.queued = max(f.queued, p.queued)
@@ -275,15 +295,14 @@ func (w *watch) note(p piece) {
 	if len(p.tokens) == 0 {
 		return
 	}
-	now := time.Now()
 	if f.tokens == 0 {
-		f.ttft = now.Sub(w.call.started)
+		f.ttft = p.at.Sub(w.call.started)
 		w.call.server.Metrics.ttft.WithLabelValues(f.model).Observe(f.ttft.Seconds())
 	}
 	if last := w.last[p.choice]; !last.IsZero() {
-		f.itl = append(f.itl, now.Sub(last))
-		w.call.server.Metrics.itl.WithLabelValues(f.model).Observe(now.Sub(last).Seconds())
+		f.itl = append(f.itl, p.at.Sub(last))
+		w.call.server.Metrics.itl.WithLabelValues(f.model).Observe(p.at.Sub(last).Seconds())
 	}
-	w.last[p.choice] = now
+	w.last[p.choice] = p.at
 	f.tokens += len(p.tokens)
 }

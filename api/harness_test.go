@@ -100,8 +100,11 @@ type echoInstance struct {
 
 	mu   sync.Mutex
 	next func(history []int32) int32
-	fail func(step int) error // nil: never
-	gate chan struct{}        // a step waits for it; closed: none does
+	sure func(history []int32) float32 // logit of what it answers; nil: 0
+	fail func(step int) error          // nil: never
+	gate chan struct{}                 // a step waits for it; closed: none does
+
+	asked string // of what is sampled: 1 where the log-probability is
 
 	computing atomic.Bool // a step is under way
 	steps     int
@@ -171,9 +174,15 @@ func (in *echoInstance) Wait() error {
 	for i, o := range b.Outputs {
 		best := unmasked(in.next(histories[o.Row]), b.Biases[o.FirstBias:][:o.BiasCount])
 		b.Results[i] = engine.Result{Token: best}
+		if in.sure != nil {
+			b.Results[i].Logit = in.sure(histories[o.Row])
+		}
 		if o.Mode&engine.Score != 0 {
 			rank := (o.Target - best + int32(vocab)) % int32(vocab)
 			b.Results[i] = engine.Result{Token: o.Target, Rank: rank, TargetLogit: -float32(rank) / 2}
+		}
+		if o.Mode&engine.Sample != 0 {
+			in.asked += map[bool]string{true: "1", false: "0"}[o.Mode&engine.LogSumExp != 0]
 		}
 		if o.Mode&engine.LogSumExp != 0 {
 			b.Results[i].LogSumExp = logSumExp

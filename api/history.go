@@ -80,11 +80,14 @@ type Receipt struct {
 	Decode       float64         `json:"decode_ms"`  // to the last
 	Tier         string          `json:"tier,omitempty"`
 	Escalated    string          `json:"escalated_from,omitempty"`
-	CacheLevel   string          `json:"cache_level,omitempty"`
-	CoreSeconds  *float64        `json:"core_seconds,omitempty"` // none where nobody counted
-	GPUSeconds   *float64        `json:"gpu_seconds,omitempty"`
-	PromptKept   bool            `json:"prompt_kept"`
-	Ratings      []int64         `json:"ratings,omitempty"`
+	// ExtraTokens were computed of an answer that was not given, with the prompt's; ExtraCoreSeconds are those of CoreSeconds that they took.
+	ExtraTokens      int64    `json:"extra_tokens,omitzero"`
+	ExtraCoreSeconds *float64 `json:"extra_core_seconds,omitempty"`
+	CacheLevel       string   `json:"cache_level,omitempty"`
+	CoreSeconds      *float64 `json:"core_seconds,omitempty"` // none where nobody counted
+	GPUSeconds       *float64 `json:"gpu_seconds,omitempty"`
+	PromptKept       bool     `json:"prompt_kept"`
+	Ratings          []int64  `json:"ratings,omitempty"`
 
 	// Prompts are what was asked, if it was kept, as token ids. They are never shown.
 	Prompts [][]int32 `json:"-"`

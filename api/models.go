@@ -38,6 +38,8 @@ type ModelState struct {
 	Idle    *float64 `json:"idle_seconds,omitempty"` // since somebody used it; none while somebody does
 	Percent *int     `json:"loading_percent,omitempty"`
 	Problem string   `json:"problem,omitempty"` // why it failed
+	// NoControl is why the last control that was wanted beside a lower tier is not there; none where it is.
+	NoControl string `json:"control_problem,omitempty"`
 	// Cost is what its steps take, as far as they have told; none before the first.
 	Cost *scheduler.CostState `json:"cost,omitempty"`
 }

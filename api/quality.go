@@ -7,6 +7,7 @@ import "time"
 // Quality is the answer.
 type Quality struct {
 	Windows      []QualityWindow      `json:"windows"` // the oldest first
+	Escalation   []EscalationState    `json:"escalation"`
 	Ratings      int                  `json:"ratings"` // that correlations are of
 	Correlations []QualityCorrelation `json:"correlations"`
 	Control      []QualityControl     `json:"control"`           // by model; for the administrator alone, as it is of all tenants
@@ -32,6 +33,21 @@ type QualityWindow struct {
 	ITL          QualityLatency `json:"itl_ms"`
 	Queue        QualityLatency `json:"queue_ms"`
 	Missed       []string       `json:"missed"` // objectives
+}
+
+// EscalationState is how a model's answers are escalated, since the start of the server.
+type EscalationState struct {
+	Model           string           `json:"model"`
+	Tier            string           `json:"tier"`             // that serves
+	Budget          float64          `json:"budget"`           // share of all tokens
+	Tokens          int64            `json:"tokens"`           // that clients were answered for while a tier below the source served, prompts and answers
+	Extra           int64            `json:"extra_tokens"`     // that were computed besides
+	Threshold       *float64         `json:"threshold"`        // mean log-probability of an answer, in nats a token; null: not known yet
+	StreamThreshold *float64         `json:"stream_threshold"` // log-probability of a stream's first token
+	Escalated       int64            `json:"escalated"`
+	FellBack        map[string]int64 `json:"fallen_back"` // by reason: budget, deadline, control or failed
+	Control         bool             `json:"control"`     // whether the source is loaded beside the tier
+	Problem         string           `json:"problem,omitempty"`
 }
 
 // QualityLatency is in milliseconds.
@@ -103,7 +119,10 @@ func (s *Server) quality(c *call) error {
 	if err != nil {
 		return refusedByHistory(err)
 	}
-	q.Windows, q.Correlations, q.Control = noNull(q.Windows), noNull(q.Correlations), noNull(q.Control)
+	if s.Escalations != nil {
+		q.Escalation = s.Escalations()
+	}
+	q.Windows, q.Escalation, q.Correlations, q.Control = noNull(q.Windows), noNull(q.Escalation), noNull(q.Correlations), noNull(q.Control)
 	for i := range q.Windows {
 		q.Windows[i].Missed = noNull(q.Windows[i].Missed)
 	}

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -58,12 +60,28 @@ func (s *Server) replay(c *call) error {
 	if err != nil {
 		return err
 	}
-	j, err := then.job(c.model.Model, ids)
+	by, err := then.by(c)
+	if err != nil {
+		return err
+	}
+	defer by.Release()
+	j, err := then.job(by.Model, ids)
 	if err != nil {
 		return err
 	}
 	c.release()
-	return then.compare(c, j)
+	return then.compare(c, by.Context, j)
+}
+
+// by is the model at the tier that has answered, if it is one that can be had: the source, for an answer that was escalated or
+// came before the tier was changed; others are loaded for this alone, which is for the administrator to ask.
+func (then *Receipt) by(c *call) (Held, error) {
+	m := c.model.Model
+	own := Held{Model: m, Context: c.context(), Release: func() {}}
+	if m.At == nil || then.Numerics == m.Numerics("") || then.Tier == m.Tier("") || then.Tier != SourceTier && !c.peer.Administers || !slices.Contains(m.Tiers, then.Tier) {
+		return own, nil
+	}
+	return m.At(c.context(), then.Tier, c.urgency.class)
 }
 
 // receiptOf is the receipt that is meant.
@@ -194,9 +212,9 @@ func (then *Receipt) checkSampling(m *Model) error {
 }
 
 // compare runs the job and holds its tokens against the receipt.
-func (then *Receipt) compare(c *call, j *job) error {
+func (then *Receipt) compare(c *call, ctx context.Context, j *job) error {
 	w := c.begin(j, 1)
-	if err := j.run(c.context(), func(p piece) error { w.note(p); return nil }); err != nil {
+	if err := j.run(ctx, func(p piece) error { w.note(p); return nil }); err != nil {
 		return err
 	}
 	now := c.figures.work

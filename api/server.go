@@ -58,6 +58,11 @@ type Model struct {
 	// Tier is the quantisation tier of weights of a digest, of those that answer now for "".
 	Tier    func(weights string) string
 	Compute Compute
+	// Escalation is how answers that it is unsure of are computed again; nil: they are not.
+	Escalation *Escalation
+	// Tiers are the tiers that there are; At gives the model at one of them, for answers that were computed at it; nil: there is but one. It waits until that is loaded.
+	Tiers []string
+	At    func(ctx context.Context, tier string, class scheduler.Class) (Held, error)
 }
 
 // Ended is a request to an engine that has ended.
@@ -135,6 +140,8 @@ type Config struct {
 	// Draw tells whether an answer that begins is one of a sample: Answered then has its tokens. It must not wait; its result of nil, and a Draw of nil,
 	// draw nothing.
 	Draw func(id AnswerID, model string, class scheduler.Class) *Drawn
+	// Escalations tells of each model how its answers are escalated; nil: none are.
+	Escalations func() []EscalationState
 	// History is what is remembered; nil: the paths that need it do not exist.
 	History History
 	// Reports makes reports of what is remembered; nil: the path does not exist.
@@ -205,6 +212,9 @@ func New(c Config) *Server {
 		s.routes["/v1/feedback"] = route{method: "POST", handler: s.feedback}
 		s.routes["/v1/quality"] = route{method: "GET", handler: s.quality}
 		c.Metrics.registry.MustRegister(newHistoryCollector(c.History.State))
+	}
+	if c.Escalations != nil {
+		c.Metrics.registry.MustRegister(newEscalationCollector(c.Escalations))
 	}
 	if c.Reports != nil {
 		s.routes["/v1/report"] = route{method: "GET", handler: s.report}

@@ -20,6 +20,9 @@ type Tiers interface {
 	SetTier(ctx context.Context, model, tier string, stays time.Duration) error
 }
 
+// SourceTier is a model as its file has it.
+const SourceTier = "source"
+
 // AutoTier is the tier that the settings ask for.
 const AutoTier = "auto"
 
@@ -76,6 +79,14 @@ func NoRoomForTier(model, tier string, cause error) *HTTPError {
 	return &HTTPError{
 		Status: http.StatusServiceUnavailable, Type: "server_error", Code: "no_room", Cause: cause,
 		Message: fmt.Sprintf("there is no room for the tier %s of %s beside the one that serves: %v. The model stays as it is. To change it all the same, unload it, choose the tier, and load it", tier, model, cause),
+	}
+}
+
+// NoRoomToReplay refuses to compute an answer again at a tier that is not there.
+func NoRoomToReplay(model, tier string, cause error) *HTTPError {
+	return &HTTPError{
+		Status: http.StatusServiceUnavailable, Type: "server_error", Code: "no_room", Cause: cause,
+		Message: fmt.Sprintf("the answer was computed at the tier %s of %s, for which there is no room beside the one that serves: %v", tier, model, cause),
 	}
 }
 

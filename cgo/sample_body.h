@@ -18,7 +18,16 @@ static float FN(peak)(const float *x, int n)
 static float FN(sum_exp)(const float *x, int n, float peak)
 {
 	vf sum = v_zero();
-	for (int i = 0; i < n; i += LANES)
+	int i = 0;
+	for (; i + EXP_VECTORS * LANES <= n; i += EXP_VECTORS * LANES) { /* logits are looked at for each token of an answer */
+		vf e[EXP_VECTORS];
+		for (int v = 0; v < EXP_VECTORS; v++)
+			e[v] = v_sub(FN(load_logits)(x, i + v * LANES, n), v_set1(peak));
+		v_exp_below(e, EXP_VECTORS);
+		for (int v = 0; v < EXP_VECTORS; v++)
+			sum = v_add(sum, e[v]);
+	}
+	for (; i < n; i += LANES)
 		sum = v_add(sum, v_exp(v_sub(FN(load_logits)(x, i, n), v_set1(peak))));
 	return v_sum(sum);
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,7 +31,8 @@ type Quality struct {
 		Queue     latency   `json:"queue_ms"`
 		Missed    []string  `json:"missed"`
 	} `json:"windows"`
-	Ratings      int `json:"ratings"`
+	Escalation   []escalation `json:"escalation"`
+	Ratings      int          `json:"ratings"`
 	Correlations []struct {
 		Measure  string   `json:"measure"`
 		N        int      `json:"n"`
@@ -77,6 +80,21 @@ type estimates struct {
 	} `json:"metrics"`
 }
 
+// escalation is how a model's answers are escalated; thresholds are log-probabilities in nats.
+type escalation struct {
+	Model           string           `json:"model"`
+	Tier            string           `json:"tier"`
+	Budget          float64          `json:"budget"`
+	Tokens          int64            `json:"tokens"`
+	Extra           int64            `json:"extra_tokens"`
+	Threshold       *float64         `json:"threshold"`
+	StreamThreshold *float64         `json:"stream_threshold"`
+	Escalated       int64            `json:"escalated"`
+	FellBack        map[string]int64 `json:"fallen_back"`
+	Control         bool             `json:"control"`
+	Problem         string           `json:"problem"`
+}
+
 // latency is in milliseconds.
 type latency struct {
 	Mean float64 `json:"mean"`
@@ -98,6 +116,9 @@ func (q Quality) Print(out io.Writer) error {
 	if len(q.Windows) == 0 {
 		fmt.Fprintln(out, "no window of the last hour: a minute is shown when it is over, and had a request")
 	} else if err := q.printWindows(out); err != nil {
+		return err
+	}
+	if err := q.printEscalation(out); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\n%d ratings of the last 30 days\n", q.Ratings)
@@ -167,6 +188,39 @@ func (q Quality) printWindows(out io.Writer) error {
 			VisibleLine(m.Class), m.Requests, m.Refused, m.Failed, m.Cancelled, m.QPS, m.Tokens, m.TTFT.Mean, m.TTFT.P95, m.ITL.Mean, m.ITL.P95, m.Queue.Mean, dashed(strings.Join(m.Missed, " ")))
 	}
 	return w.Flush()
+}
+
+// printEscalation writes a table of the models that were answered for below their source; there need be none.
+func (q Quality) printEscalation(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	headed := false
+	for _, e := range q.Escalation {
+		if e.Tokens == 0 {
+			continue
+		}
+		if !headed {
+			headed = true
+			fmt.Fprintln(w, "\nESCALATED OF\tTIER\tBUDGET\tSPENT\tBELOW\tSTREAMS\tESCALATED\tFALLEN BACK\tCONTROL\t")
+		}
+		control := "-"
+		if e.Control {
+			control = "loaded"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.2f %%\t%.2f %%\t%s\t%s\t%d\t%s\t%s\t%s\n", VisibleLine(e.Model), dashed(e.Tier), 100*e.Budget, 100*float64(e.Extra)/float64(e.Tokens),
+			coefficient(e.Threshold), coefficient(e.StreamThreshold), e.Escalated, fallen(e.FellBack), control, VisibleLine(e.Problem))
+	}
+	return w.Flush()
+}
+
+// fallen is why answers were given as they were, by reason; those that never came up are left out.
+func fallen(reasons map[string]int64) string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		if reasons[reason] > 0 {
+			list = append(list, fmt.Sprintf("%d %s", reasons[reason], reason))
+		}
+	}
+	return dashed(strings.Join(list, ", "))
 }
 
 // dashed is a name, or a dash for none.

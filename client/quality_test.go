@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// This file owns tests of what quality prints of the control group.
+// This file owns tests of what quality prints of the control group and of escalation.
 
 func TestQualityPrintsTheControlGroup(t *testing.T) {
 	q, err := ParseQuality([]byte(`{"windows":[],"ratings":0,"correlations":[],"control":[
@@ -32,5 +32,24 @@ func TestQualityPrintsTheControlGroup(t *testing.T) {
 	}
 	if strings.ContainsRune(text, 27) {
 		t.Error("what others wrote reaches the terminal")
+	}
+}
+
+// A model that is answered for below its source has a line, with what is known and why answers were given as they were; one that is not has none.
+func TestQualityShowsEscalation(t *testing.T) {
+	q, err := ParseQuality([]byte(`{"windows": [], "correlations": [], "escalation": [
+		{"model": "idle", "tier": "source", "budget": 0.01, "tokens": 0, "fallen_back": {}},
+		{"model": "mt\u001b[2J", "tier": "q2_k", "budget": 0.05, "tokens": 2000, "extra_tokens": 30, "threshold": -1.25, "stream_threshold": null, "escalated": 3,
+		 "fallen_back": {"failed": 0, "control": 2, "budget": 1}, "control": true, "problem": ""}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := q.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := "q2_k 5.00 % 1.50 % -1.250 - 3 1 budget, 2 control loaded"
+	if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, want) || strings.Contains(got, "idle") || strings.Contains(out.String(), "\x1b") || strings.Count(got, "ESCALATED OF") != 1 {
+		t.Errorf("%s", out.String())
 	}
 }

@@ -39,6 +39,8 @@ type Receipt struct {
 	Decode       float64  `json:"decode_ms"`
 	Tier         string   `json:"tier"`
 	Escalated    string   `json:"escalated_from"`
+	ExtraTokens  int64    `json:"extra_tokens"`
+	ExtraCores   *float64 `json:"extra_core_seconds"`
 	CacheLevel   string   `json:"cache_level"`
 	CoreSeconds  *float64 `json:"core_seconds"`
 	GPUSeconds   *float64 `json:"gpu_seconds"`
@@ -71,6 +73,9 @@ func (r Receipt) Print(out io.Writer) error {
 	line("decode", "%.1f ms", r.Decode)
 	line("tier", "%s, escalated from %s", dashed(r.Tier), dashed(r.Escalated))
 	line("cost", "%s core seconds, %s GPU seconds", cost(r.CoreSeconds), cost(r.GPUSeconds))
+	if r.ExtraTokens > 0 {
+		line("computed besides", "%d tokens, %s core seconds of those", r.ExtraTokens, cost(r.ExtraCores))
+	}
 	line("prompt kept", "%t", r.PromptKept)
 	if len(r.Ratings) > 0 {
 		line("ratings", "%s", strings.Trim(fmt.Sprint(r.Ratings), "[]"))

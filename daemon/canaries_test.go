@@ -56,7 +56,7 @@ func TestCanariesFindChangedWeights(t *testing.T) {
 		t.Fatalf("%+v, %d goldens", first, len(r.goldens(store.Canaries)))
 	}
 	pinned := string(r.goldens(store.Canaries)[0].Content)
-	if again := r.canary(); len(again.changed) != 0 || len(r.alarmed()) != 0 {
+	if again := r.canary(); !again.at.After(first.at) || len(again.changed) != 0 || len(r.alarmed()) != 0 {
 		t.Errorf("nothing has changed: %+v, %+v", again, r.alarmed())
 	}
 	up := r.models.list[0].up

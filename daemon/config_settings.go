@@ -92,6 +92,8 @@ func (c *Config) settings() []setting {
 			usage: "share of live requests whose answers are held against the control (the model as its file has it) in idle time, 0 to 1; 0: none; docs/QUALITY.md"},
 		{key: "quality.window", value: number{&c.Quality.Window, group.LeastRequests, mostWindow}, live: true,
 			usage: "requests that were held against the control after which scores are written"},
+		{key: "quality.edge_budget", value: decimal{&c.Quality.EdgeBudget, 0, 1}, live: true,
+			usage: "share of all tokens that may be computed twice, where a tier below the source serves: answers that it is least sure of are asked of the source, which is loaded beside it if there is room; 0: none are; docs/ESCALATION.md"},
 		{key: "history.file", value: text{&c.History.File},
 			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
 		{key: "privacy.store", value: choice{&c.Privacy.Store, []string{string(store.None), string(store.Samples), string(store.All)}},

@@ -89,7 +89,7 @@ func (all *runtimes) makeControl(r *Runtime) *control {
 		s, err := all.shadow(held.Context, up, sourceTier)
 		all.mu.Lock()
 		defer all.mu.Unlock()
-		if c.shadow, c.err = s, err; err != nil {
+		if c.shadow, c.err, r.controlProblem = s, err, err; err != nil {
 			slog.Warn("control: there is none for now", "model", r.name, "cause", err)
 			all.dropControl(r, err)
 		}
@@ -156,7 +156,7 @@ func (all *runtimes) dropControl(r *Runtime, cause error) {
 	c.end(cause)
 	all.work.Go(func() {
 		all.mu.Lock()
-		// Its users end with their context, so this can't hang.
+		// Its users end with their context. Streams that have begun end as they would of a model that is unloaded.
 		_ = all.until(context.Background(), func() bool { return c.users == 0 })
 		all.mu.Unlock()
 		if c.shadow != nil {
@@ -165,6 +165,9 @@ func (all *runtimes) dropControl(r *Runtime, cause error) {
 		}
 		all.mu.Lock()
 		defer all.mu.Unlock()
+		if c.shadow != nil {
+			r.addPastSpent(c.shadow.lane)
+		}
 		r.beside = nil
 		all.notify()
 	})

@@ -28,7 +28,8 @@ import (
 
 const (
 	controlledShare = 0.1
-	blockTime       = 12 * time.Second // a p95 of a hundred requests or more
+	fullTime        = 12 * time.Second
+	openTime        = 30 * time.Second // a p95 of a hundred requests, at three a second
 	leastBlocks     = 10
 	narrow          = 0.02 // half of an interval, as a share
 	mostLoss        = 0.05
@@ -73,7 +74,7 @@ func (c *costed) openBlock(rate float64, seed, turn uint64) float64 {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var times []float64
-	for at, began := time.Duration(0), time.Now(); at < blockTime; at += time.Duration(r.ExpFloat64() / rate * 1e9) {
+	for at, began := time.Duration(0), time.Now(); at < openTime; at += time.Duration(r.ExpFloat64() / rate * 1e9) {
 		time.Sleep(time.Until(began.Add(at)))
 		own := rand.New(rand.NewPCG(2*seed+turn, uint64(at)))
 		all.Go(func() {
@@ -99,12 +100,12 @@ func (c *costed) fullBlock(seed uint64) float64 {
 	for client := range 2 * c.config.MaxSequences {
 		r := rand.New(rand.NewPCG(seed, uint64(client)))
 		all.Go(func() {
-			for time.Since(began) < blockTime {
+			for time.Since(began) < fullTime {
 				if _, err := c.ask(r); err != nil {
 					c.t.Error(err)
 					return
 				}
-				if time.Since(began) < blockTime {
+				if time.Since(began) < fullTime {
 					mu.Lock()
 					n++
 					mu.Unlock()
@@ -113,7 +114,7 @@ func (c *costed) fullBlock(seed uint64) float64 {
 		})
 	}
 	all.Wait()
-	return float64(n) / blockTime.Seconds()
+	return float64(n) / fullTime.Seconds()
 }
 
 // losses are what blocks with the control have lost on those without, pair by pair, as logarithms of ratios.
@@ -171,11 +172,12 @@ func TestControlCostsLittle(t *testing.T) {
 	})}
 	c.clients = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	c.watchesLive()
+	c.switched(true) // which loads the control
 	most := c.fullBlock(99)
-	third := time.Duration(minutes / 2 * float64(time.Minute))
-	full, fullOn, fullOff := inPairs(time.Now().Add(third), c, func(pair, turn uint64) float64 { return 1 / c.fullBlock(2*pair+turn) })
+	half := time.Duration(minutes / 2 * float64(time.Minute))
+	full, fullOn, fullOff := inPairs(time.Now().Add(half), c, func(pair, turn uint64) float64 { return 1 / c.fullBlock(2*pair+turn) })
 	before := c.drawnAndScored()
-	open, openOn, openOff := inPairs(time.Now().Add(third), c, func(pair, turn uint64) float64 { return c.openBlock(openLoad*most, pair, turn) })
+	open, openOn, openOff := inPairs(time.Now().Add(half), c, func(pair, turn uint64) float64 { return c.openBlock(openLoad*most, pair, turn) })
 	c.switched(false)
 	scored, took := c.scoredOf(before)
 	table := document.Table{Name: "what the control group costs", Head: []string{"load", "without", "with 10%", "loss", "95% interval", "pairs of blocks"}}

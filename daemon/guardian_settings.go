@@ -38,6 +38,7 @@ type QualityConfig struct {
 	Interval     Duration `toml:"interval"`
 	ControlShare float64  `toml:"control_share"` // of live requests
 	Window       int      `toml:"window"`        // requests
+	EdgeBudget   float64  `toml:"edge_budget"`   // share of tokens
 }
 
 // guardedStart is where a model begins that the guard keeps: it costs no quality that could be measured, and half of the memory of f16.

@@ -52,12 +52,16 @@ func receiptOf(a api.Answered, gpu bool) store.Receipt {
 			FrequencyPenalty: written(p.Frequency), RepetitionPenalty: written(p.Repetition), Seed: p.Seed,
 		},
 		PromptTokens: int64(a.PromptTokens), MinTokens: int64(first.MinTokens), Biases: int64(len(p.Biases)), TokensDigest: w.TokensDigest(),
-		Outcome: outcomeOf(a), GPUSeconds: math.NaN(),
+		Outcome: outcomeOf(a), GPUSeconds: math.NaN(), ExtraCoreSeconds: math.NaN(),
 	}
 	if first.IgnoreEnd {
 		r.IgnoresEnd = 1
 	}
 	cpu, device := addTimes(&r, w)
+	if e := w.Extra; e != nil {
+		r.EscalatedFrom, r.ExtraTokens, r.ExtraCoreSeconds = e.From, int64(e.Tokens), e.CPU.Seconds()
+		cpu, device = cpu+e.CPU, device+e.Device
+	}
 	r.CoreSeconds = cpu.Seconds()
 	if gpu {
 		r.GPUSeconds = device.Seconds()
@@ -183,7 +187,7 @@ func (h *history) shown(r store.Receipt) api.Receipt {
 		Answers: r.Answers, Outcome: string(r.Outcome), MinTokens: r.MinTokens, IgnoresEnd: r.IgnoresEnd != 0, Biases: r.Biases,
 		Sampling:     api.ReceiptSampling{Temperature: s.Temperature, TopP: s.TopP, MinP: s.MinP, TopK: s.TopK, Presence: s.PresencePenalty, Frequency: s.FrequencyPenalty, Repetition: s.RepetitionPenalty, Seed: s.Seed},
 		PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, AnswerTokens: r.AnswerTokens, TokensDigest: r.TokensDigest,
-		Queue: ms(r.Queue), Prefill: ms(r.Prefill), Decode: ms(r.Decode), Tier: r.Tier, Escalated: r.EscalatedFrom, CacheLevel: r.CacheLevel,
+		Queue: ms(r.Queue), Prefill: ms(r.Prefill), Decode: ms(r.Decode), Tier: r.Tier, Escalated: r.EscalatedFrom, ExtraTokens: r.ExtraTokens, ExtraCoreSeconds: known(r.ExtraCoreSeconds), CacheLevel: r.CacheLevel,
 		CoreSeconds: known(r.CoreSeconds), GPUSeconds: known(r.GPUSeconds),
 	}
 	if r.Prompt != nil && json.Unmarshal([]byte(*r.Prompt), &a.Prompts) == nil {

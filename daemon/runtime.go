@@ -11,6 +11,7 @@ import (
 	"chimera/api"
 	"chimera/engine"
 	"chimera/measure"
+	"chimera/quality/escalate"
 	"chimera/scheduler"
 )
 
@@ -44,9 +45,13 @@ type Runtime struct {
 	swap     *swap       // to another tier, under way
 	ladder   []int64     // see ladderOf; nil: it has not been loaded yet
 	events   []api.TierEvent
-	watched  watched            // see guardian
-	beside   *control           // nil: there is none
-	past     scheduler.Snapshot // what its lanes counted that are no more
+	watched  watched  // see guardian
+	beside   *control // nil: there is none
+	edge     *escalate.Rule
+	// controlAgain is before when no control is loaded for an answer: the last one has failed, or has just gone. controlProblem is why there was none.
+	controlAgain   time.Time
+	controlProblem error
+	past           scheduler.Snapshot // what its lanes counted that are no more
 	// pastSpent is what those were charged; see spent.
 	pastSpent map[measure.Key]measure.Charge
 }
@@ -260,6 +265,9 @@ func (r *Runtime) stillLoading() error {
 // describe says how the model is doing.
 func (r *Runtime) describe() api.ModelState {
 	s := api.ModelState{Name: r.name, State: r.state, Waiting: len(r.waiters)}
+	if r.controlProblem != nil {
+		s.NoControl = r.controlProblem.Error()
+	}
 	switch {
 	case r.load != nil:
 		s.Percent = new(r.load.percent())

@@ -186,6 +186,10 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)
 	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
+	m.Escalation, m.Tiers = all.escalation(r, up), tierNames()
+	m.At = func(ctx context.Context, tier string, class scheduler.Class) (api.Held, error) {
+		return all.atTier(ctx, r, tier, class)
+	}
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,
 		"threads", plan.Threads, "threads_bound_by", boundBy, "kv_type", m.Compute.KVType, "tier", m.Tier(""), "ctx", limits.MaxContext, "numerics", m.Numerics(""))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/quality/escalate"
 	"chimera/scheduler"
 )
 
@@ -59,7 +60,7 @@ func newRuntimes(c Config, names []namedModel) *runtimes {
 	all.live = newLive(all, &c)
 	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
 	for i, named := range names {
-		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start()}
+		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start(), edge: escalate.New(c.Quality.EdgeBudget)}
 		all.list = append(all.list, r)
 		if r.atStart() {
 			all.want(r)

@@ -56,7 +56,7 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *s
 	all.shadows += s.bytes
 	all.mu.Unlock()
 	m := *up.model
-	m.Engine, m.Ended, m.Cache = s.lane, nil, nil
+	m.Engine, m.Ended, m.Cache, m.Escalation = s.lane, nil, nil, nil
 	m.Numerics = func(weights string) string {
 		return up.loaded.Policy.NumericsID(cmp.Or(weights, s.lane.Weights()), plan.Backend)
 	}

@@ -45,7 +45,18 @@ func (r *Runtime) spent() map[measure.Key]measure.Charge {
 	if r.up != nil {
 		addSpent(sum, r.up.lane)
 	}
+	if r.beside != nil && r.beside.shadow != nil {
+		addSpent(sum, r.beside.shadow.lane)
+	}
 	return sum
+}
+
+// addPastSpent keeps what a lane was charged beside the model's own that is no more.
+func (r *Runtime) addPastSpent(lane *scheduler.Lane) {
+	if r.pastSpent == nil {
+		r.pastSpent = map[measure.Key]measure.Charge{}
+	}
+	addSpent(r.pastSpent, lane)
 }
 
 func addSpent(sum map[measure.Key]measure.Charge, lane *scheduler.Lane) {

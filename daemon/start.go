@@ -24,7 +24,10 @@ func (s *server) nameModels() error {
 	if s.pins, err = s.config.readPins(); err != nil {
 		return &ConfigError{err}
 	}
-	s.whenReloaded(func(c Config) { s.inForce.Store(c.inForce()) })
+	s.whenReloaded(func(c Config) {
+		s.inForce.Store(c.inForce())
+		s.models.setEdgeBudget(c.Quality.EdgeBudget)
+	})
 	s.inForce.Store(s.config.inForce())
 	s.models = newRuntimes(s.config, names)
 	s.models.pins = s.pins
@@ -126,9 +129,10 @@ func (s *server) startHTTP() (err error) {
 		Registry: s.models, Models: s.models, Tiers: s.models, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
-		Tenant:   func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
-		Deadline: func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
-		Answered: s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.models.live.drawn,
+		Tenant:      func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
+		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
+		Escalations: s.models.escalations,
+		Answered:    s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.models.live.drawn,
 		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})

@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 
+	"chimera/api"
 	"chimera/cgo"
 	"chimera/engine"
 	"chimera/model"
@@ -13,7 +14,7 @@ import (
 // This file owns the tier that a model is loaded at: how the setting becomes weights.
 
 // sourceTier is the setting for a model as its file has it.
-const sourceTier = "source"
+const sourceTier = api.SourceTier
 
 // tierNames are what the setting may be, the finest first.
 func tierNames() []string {

@@ -125,7 +125,7 @@ func (s *Lane) result(b *engine.Batch, c *chunk, e *Event) {
 	seq.append(r.Token)
 	seq.chargeAnswer(&s.policy.rules)
 	e.Token, e.HasToken, e.Rank, e.Top = r.Token, true, r.Rank, alternatives(b, c.sample)
-	if seq.request.reportsLogprobs() {
+	if seq.request.reportsLogprobs() || seq.request.FirstLogprob && seq.generated == 1 {
 		e.Logprob = r.Logit - r.LogSumExp
 	}
 	e.Finish = seq.finish(r.Token, s.limits.MaxContext)

@@ -228,6 +228,9 @@ func (s *Lane) sample(c *chunk, row int) {
 	if err != nil {
 		return
 	}
+	if c.seq.request.FirstLogprob && c.seq.generated == 0 {
+		s.next.batch.Outputs[at].Mode |= engine.LogSumExp
+	}
 	c.sample = at
 	c.seq.expect(at, s.limits.MaxContext)
 	s.next.penalised = s.next.penalised || c.seq.request.Sampling.penalises()

@@ -96,7 +96,9 @@ type Request struct {
 	Ends        []int32 // tokens that end the answer
 	IgnoreEnd   bool    // end tokens are ordinary, also to MinTokens
 	Logprobs    bool    // report log-probability and rank of the answer's tokens
-	Top         int     // how many of the most likely tokens to report; more than none includes Logprobs
+	// FirstLogprob reports the log-probability of the answer's first token alone, and costs its others nothing.
+	FirstLogprob bool
+	Top          int // how many of the most likely tokens to report; more than none includes Logprobs
 	// ScorePrompt asks for an Event per prompt token from ScoreFrom on, with log-probability and rank, and the Top most likely. What lies before
 	// may be found in the cache.
 	ScorePrompt bool

@@ -102,7 +102,7 @@ var Characteristics = []struct {
 	{"watermark", "nobody is let in on pages that the running will need", withWatermark},
 	{"shares", "batch and background have a small part of the time, whoever else is there", withShares},
 	{"hotness", "what is used often and takes long to compute stays in the cache, not what was used last", byHotness},
-	{"door", "a step waits a moment for clients that come back at once, where that gains more than it costs (arrivals of a trace depend on no answer, so there it changes nothing)", withDoor},
+	{"door", "a step waits a moment for clients that come back at once, where that gains more than it costs (in no trace)", withDoor},
 	{"admission", "what can't be answered by its deadline is refused at once", withForecast},
 }
 

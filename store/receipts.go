@@ -42,6 +42,9 @@ type Receipt struct {
 	// the other.
 	TokensDigest string
 	GPUSeconds   float64 // of a GPU, in steps alone; NaN if nobody counted
+	// ExtraTokens were computed beside the answer that was given, of another that was not: the prompt's, once more, and those thrown away.
+	ExtraTokens      int64
+	ExtraCoreSeconds float64 // of CoreSeconds, those that they took; NaN if there were none
 }
 
 // AnswerOutcome is how an answer ended.
@@ -78,6 +81,7 @@ func (r *Receipt) columns() []column {
 		{"prompt_text", &r.Prompt}, {"answer_text", &r.Text},
 		{"class", &r.Class}, {"answers", &r.Answers}, {"outcome", (*string)(&r.Outcome)}, {"min_tokens", &r.MinTokens}, {"ignores_end", &r.IgnoresEnd},
 		{"biases", &r.Biases}, {"tokens_digest", &r.TokensDigest}, {"gpu_seconds", &r.GPUSeconds},
+		{"extra_tokens", &r.ExtraTokens}, {"extra_core_seconds", &r.ExtraCoreSeconds},
 	}
 }
 

@@ -286,6 +286,7 @@ func BenchmarkSample(b *testing.B) {
 		o    engine.Output
 	}{
 		{"greedy", engine.Output{}},
+		{"greedy and its log-probability", engine.Output{Mode: engine.Sample | engine.LogSumExp}},
 		{"all", engine.Output{Temperature: 1}},
 		{"top-k 40 of a flat row", engine.Output{Temperature: 100, TopK: 40}},
 		{"top-p 0.95", engine.Output{Temperature: 0.8, TopP: 0.95}},

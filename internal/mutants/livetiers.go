@@ -85,7 +85,7 @@ var guardSettings = []mutant{
 	},
 	{
 		name: "guard-sees-the-sealed-half", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
-		old: "half := s.Of(suite.Tuning)", new: "half := s",
+		old: "half := halfOf(s, suite.Tuning)", new: "half := s",
 	},
 	{
 		name: "guard-without-suites", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
