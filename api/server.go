@@ -171,6 +171,8 @@ type route struct {
 // methods are all that a path takes: the head of what can be got can be had alone.
 func (r route) methods() []string {
 	switch {
+	case r.post != nil && r.remove != nil:
+		return []string{"GET", "HEAD", "POST", "DELETE"}
 	case r.post != nil:
 		return []string{"GET", "HEAD", "POST"}
 	case r.method == "GET":
@@ -200,7 +202,7 @@ func New(c Config) *Server {
 		"/metrics":             {method: "GET", handler: s.metrics, probe: true},
 	}
 	if c.Tiers != nil {
-		s.routes["/v1/tiers"] = route{method: "GET", handler: s.tiers, post: s.setTier}
+		s.routes["/v1/tiers"] = route{method: "GET", handler: s.tiers, post: s.setTier, remove: s.removeTiers}
 		c.Metrics.registry.MustRegister(newTierCollector(c.Tiers))
 	}
 	if c.GPUs != nil {

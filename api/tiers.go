@@ -18,6 +18,8 @@ type Tiers interface {
 	// SetTier has a model served at a tier, from the next request on, and returns when it is, or why it is not. The tier stays for as long as
 	// is asked for; 0: until another is. AutoTier gives the choice back to the settings. The error of a name that is not configured is ErrNoModel.
 	SetTier(ctx context.Context, model, tier string, stays time.Duration) error
+	// RemoveTiers removes what is kept on disk of a model's tier, or of all tiers of all models for a tier of "", and tells how many files that were and their bytes.
+	RemoveTiers(ctx context.Context, model, tier string) (files int, bytes int64, err error)
 }
 
 // SourceTier is a model as its file has it.
@@ -41,9 +43,10 @@ type ModelTiers struct {
 // TierState is what is known of a tier of a model.
 type TierState struct {
 	Tier   string               `json:"tier"`
-	Bytes  int64                `json:"bytes,omitzero"` // of its weights as they are served; none before the model was loaded
-	Scores map[string]TierScore `json:"scores"`         // by metric
-	State  string               `json:"state"`          // unmeasured, holds, unsure or fails
+	Bytes  int64                `json:"bytes,omitzero"`      // of its weights as they are served; none before the model was loaded
+	Kept   int64                `json:"kept_bytes,omitzero"` // of what is kept of it on disk
+	Scores map[string]TierScore `json:"scores"`              // by metric
+	State  string               `json:"state"`               // unmeasured, holds, unsure or fails
 }
 
 // TierScore is a metric of a tier on the tuning half of a suite.
@@ -74,11 +77,19 @@ func Swapping(model, to string) *HTTPError {
 	}
 }
 
-// NoRoomForTier refuses a tier that does not fit beside the one that serves.
+// NoRoomForTier refuses a tier that does not fit.
 func NoRoomForTier(model, tier string, cause error) *HTTPError {
 	return &HTTPError{
 		Status: http.StatusServiceUnavailable, Type: "server_error", Code: "no_room", Cause: cause,
-		Message: fmt.Sprintf("there is no room for the tier %s of %s beside the one that serves: %v. The model stays as it is. To change it all the same, unload it, choose the tier, and load it", tier, model, cause),
+		Message: fmt.Sprintf("there is no room for the tier %s of %s, nor would there be without the one that serves: %v. The model stays as it is", tier, model, cause),
+	}
+}
+
+// TierPutOff refuses a tier that does not fit beside the one that serves, whose requests have not ended for so long.
+func TierPutOff(model, tier string, waited time.Duration) *HTTPError {
+	return &HTTPError{
+		Status: http.StatusServiceUnavailable, Type: "server_error", Code: "tier_put_off",
+		Message: fmt.Sprintf("the tier %s of %s does not fit beside the one that serves, whose requests have not ended within %v: the model stays as it is, ask again when it is used less", tier, model, waited),
 	}
 }
 
@@ -190,4 +201,44 @@ func (s *Server) setTier(c *call) error {
 		}
 	}
 	return nil
+}
+
+// tierRemoval is the body of DELETE /v1/tiers.
+type tierRemoval struct {
+	Model *string `json:"model"` // without it the first
+	Tier  *string `json:"tier"`
+	All   bool    `json:"all"` // tiers of all models, instead
+
+	Others map[string]jsontext.Value `json:",embed"`
+}
+
+func (s *Server) removeTiers(c *call) error {
+	if err := c.checkAdministers(); err != nil {
+		return err
+	}
+	var r tierRemoval
+	if err := c.decodeAlone(&r); err != nil {
+		return err
+	}
+	for name := range r.Others {
+		return badField(name, "there is no such field: give tier and, if it is not the first, model; or all")
+	}
+	switch name := or(r.Tier, ""); {
+	case r.All && (r.Tier != nil || r.Model != nil):
+		return badField("all", "it means all tiers of all models: leave out model and tier")
+	case !r.All && name == "":
+		return badField("tier", "it is missing: name a tier, or give all")
+	}
+	name := or(r.Model, "")
+	if _, known := s.Registry.Lookup(name); !known {
+		return s.noModel(name)
+	}
+	files, bytes, err := s.Tiers.RemoveTiers(c.context(), name, or(r.Tier, ""))
+	if err != nil {
+		return c.toHTTP(err)
+	}
+	return c.reply(struct {
+		Files int   `json:"files"`
+		Bytes int64 `json:"bytes"`
+	}{files, bytes})
 }

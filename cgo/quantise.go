@@ -13,6 +13,9 @@ import (
 
 // This file owns quantising from Go: what C writes is checked to fit before it is called.
 
+// QuantiseVersion counts the searches that there were: what one wrote, another may write otherwise. A test holds it to the bytes.
+const QuantiseVersion = 1
+
 // Quantise writes src, rows of so many columns, as blocks of t to dst: q4_0, q5_0 and q5_1 in blocks of 32, q2_k to q6_k in
 // super-blocks of 256. It looks for the scales with the least square error, in which a value counts by its column's importance where
 // that is not nil: (columns), none below zero; only their ratios matter. The bytes depend on nothing but the arguments.

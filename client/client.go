@@ -67,11 +67,15 @@ func (e *StatusError) RetryAfter() time.Duration { return e.retryAfter }
 
 // post sends v and returns the answer's body, which the caller closes.
 func (c *Client) post(ctx context.Context, path string, v any) (io.ReadCloser, error) {
+	return c.send(ctx, http.MethodPost, path, v)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, v any) (io.ReadCloser, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -28,6 +29,7 @@ type ModelTiers struct {
 	Ladder     []struct {
 		Tier   string                        `json:"tier"`
 		Bytes  int64                         `json:"bytes"`
+		Kept   int64                         `json:"kept_bytes"`
 		Scores map[string]map[string]float64 `json:"scores"`
 		State  string                        `json:"state"`
 	} `json:"ladder"`
@@ -98,16 +100,13 @@ func (m ModelTiers) Print(out io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "\tTIER\tMB\tSTATE\tSCORES")
+	fmt.Fprintln(w, "\tTIER\tMB\tON DISK\tSTATE\tSCORES")
 	for _, tier := range m.Ladder {
-		mark, size := "", "-"
+		mark := ""
 		if tier.Tier == m.Tier {
 			mark = "*"
 		}
-		if tier.Bytes > 0 {
-			size = fmt.Sprintf("%.1f", float64(tier.Bytes)/1e6)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", mark, VisibleLine(tier.Tier), size, VisibleLine(tier.State), dashed(scoresLine(tier.Scores)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", mark, VisibleLine(tier.Tier), megabytes(tier.Bytes), megabytes(tier.Kept), VisibleLine(tier.State), dashed(scoresLine(tier.Scores)))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -122,6 +121,44 @@ func (m ModelTiers) Print(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// megabytes is a size, or a dash for none.
+func megabytes(bytes int64) string {
+	if bytes == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", float64(bytes)/1e6)
+}
+
+// RemovedTiers is the answer of DELETE /v1/tiers.
+type RemovedTiers struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// RemoveTiers has what is kept on disk of a model's tier removed, the first model's for "", or all of it for a tier of "".
+func (c *Client) RemoveTiers(ctx context.Context, model, tier string) (RemovedTiers, error) {
+	body, err := c.send(ctx, http.MethodDelete, "/v1/tiers", struct {
+		Model string `json:"model,omitempty"`
+		Tier  string `json:"tier,omitempty"`
+		All   bool   `json:"all,omitempty"`
+	}{model, tier, tier == ""})
+	if err != nil {
+		return RemovedTiers{}, err
+	}
+	parse := func(text []byte) (RemovedTiers, error) { return parseAnswer[RemovedTiers](text, "files", '0') }
+	text, err := readWhole(c, body, parse)
+	if err != nil {
+		return RemovedTiers{}, err
+	}
+	return parse(text)
+}
+
+// Print writes a line.
+func (r RemovedTiers) Print(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "removed %d files of %s MB\n", r.Files, megabytes(r.Bytes))
+	return err
 }
 
 // scoresLine is each metric's value and how it differs from the source's at most and at least.

@@ -108,7 +108,8 @@ func DefaultConfig() Config {
 		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
 		// has what other values come to.
 		Scheduler: SchedulerConfig{Wait: 10000},
-		Tiers:     TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1}, // a point is what two runs of people's judgement differ by
+		// A point is what two runs of people's judgement differ by. The quota has all tiers of a model of eight billion parameters that take minutes to make.
+		Tiers: TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1, DiskQuota: 24 << 30},
 		// A suite takes minutes of a small machine's idle time. A tenth of requests is scored in less than the time that they took, and two hundred of them
 		// tell two points of agreement. Where a lower tier serves somebody has chosen it for speed: what escalation costs is not to be noticed.
 		Quality: QualityConfig{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200, EdgeBudget: 0.01},

@@ -58,7 +58,7 @@ func mark(live bool) string {
 func (s setting) line(key string) string {
 	value := s.example
 	if value == "" {
-		if value = s.value.String(); s.value.Type() == "string" || s.value.Type() == "duration" {
+		if value = s.value.String(); slices.Contains([]string{"string", "duration", "size"}, s.value.Type()) {
 			value = fmt.Sprintf("%q", value)
 		} else if s.value.Type() == "stringArray" {
 			value = "[]"

@@ -84,6 +84,8 @@ func (c *Config) settings() []setting {
 			usage: "share of the source's tokens that a tier must choose too, surely; 0: it is not measured"},
 		{key: "tiers.min_bleu", value: decimal{&c.Tiers.MinBLEU, 0, 100},
 			usage: "BLEU that a tier must have on translations, by its estimate alone; 0: any"},
+		{key: "tiers.disk_quota", value: &c.Tiers.DiskQuota,
+			usage: "bytes, also as 900MiB or 24GiB, that tiers may take on disk, in the folder tiers beside the history's: those from q6_k down are kept once they were made and read the next time, the least recently used go first; 0: none is kept"},
 		{key: "quality.suites", value: texts{&c.Quality.Suites, new(bool)},
 			usage: "suite that what serves is measured by, and tiers are chosen by, a file or one that comes with the program; docs/EVAL.md (may be repeated)"},
 		{key: "quality.interval", value: duration{&c.Quality.Interval, time.Second, maxIdle},

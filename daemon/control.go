@@ -86,7 +86,7 @@ func (all *runtimes) makeControl(r *Runtime) *control {
 	all.work.Go(func() {
 		defer held.Release()
 		slog.Info("control: loading", "model", r.name)
-		s, err := all.shadow(held.Context, up, sourceTier)
+		s, err := all.shadow(held.Context, up, sourceTier, false)
 		all.mu.Lock()
 		defer all.mu.Unlock()
 		if c.shadow, c.err, r.controlProblem = s, err, err; err != nil {

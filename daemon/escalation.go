@@ -98,9 +98,9 @@ func (all *runtimes) escalations() (list []api.EscalationState) {
 	return list
 }
 
-// atTier gives a model at a tier other than that which serves, for whoever computes an answer of it again: the source's control, which is shared, or
+// heldAt gives a model at a tier other than that which serves, for whoever computes an answer of it again: the source's control, which is shared, or
 // one of his own, which goes with him.
-func (all *runtimes) atTier(ctx context.Context, r *Runtime, tier string, class scheduler.Class) (api.Held, error) {
+func (all *runtimes) heldAt(ctx context.Context, r *Runtime, tier string, class scheduler.Class) (api.Held, error) {
 	own := all.ownAt
 	if tier == sourceTier {
 		own = func(ctx context.Context, r *Runtime, _ string, class scheduler.Class) (api.Held, error) {
@@ -124,7 +124,7 @@ func (all *runtimes) ownAt(ctx context.Context, r *Runtime, tier string, class s
 	held, up := all.grant(r, ctx, class), r.up
 	all.mu.Unlock()
 	slog.Info("tier: loading beside the one that serves", "model", r.name, "tier", tier)
-	s, err := all.shadowBeside(held.Context, up, tier)
+	s, err := all.shadowBeside(held.Context, up, tier, false)
 	if err != nil {
 		held.Release()
 		return api.Held{}, err

@@ -47,6 +47,7 @@ type watched struct {
 	advice   string // the last, which is told once
 	fresh    bool   // what serves is doubted: it is asked anew, also what is pinned of it
 	canaries canaryState
+	verified string                  // digest of weights that were found to be their tier's own
 	end      context.CancelCauseFunc // of a measurement under way
 }
 
@@ -218,6 +219,8 @@ func (g *guardian) attend(ctx context.Context, r *Runtime) error {
 		switch {
 		case d.Action == guard.Measure:
 			err = g.learn(ctx, r, d)
+		case d.Action == guard.Verify:
+			err = g.verify(ctx, r, d)
 		case g.mode == modeGuard:
 			err = g.move(ctx, r, d)
 		default:
@@ -244,7 +247,9 @@ func (g *guardian) decide(r *Runtime) (d guard.Decision, wanted bool, err error)
 		return w.missing(r.tier), true, nil
 	}
 	ladder, at := g.rungs(r)
-	d, err = ladder.Decide(g.criteria, guard.Situation{At: at, Missed: w.pressure.Missed(), Short: len(g.all.short) > 0})
+	d, err = ladder.Decide(g.criteria, guard.Situation{
+		At: at, Missed: w.pressure.Missed(), Short: len(g.all.short) > 0, Verified: w.verified == r.up.lane.Weights(),
+	})
 	if d.Action == guard.Stay {
 		slog.Debug("tier: it stays", "model", r.name, "tier", r.tier, "reason", d.Reason)
 	}
@@ -301,11 +306,20 @@ func (g *guardian) learn(ctx context.Context, r *Runtime, d guard.Decision) erro
 
 // move has the model served at another tier.
 func (g *guardian) move(ctx context.Context, r *Runtime, d guard.Decision) error {
+	return g.make(ctx, r, &swap{to: d.Tier, reason: d.Reason, evidence: evidenceOf(d), byGuard: true})
+}
+
+// evidenceOf is what a decision went by, as the history has it; nil where a figure is no number.
+func evidenceOf(d guard.Decision) []byte {
 	evidence, err := json.Marshal(d.Evidence)
-	if err != nil { // a figure that is no number
-		evidence = nil
+	if err != nil {
+		return nil
 	}
-	s := &swap{to: d.Tier, reason: d.Reason, evidence: evidence, byGuard: true}
+	return evidence
+}
+
+// make has a swap made, and waits for it.
+func (g *guardian) make(ctx context.Context, r *Runtime, s *swap) error {
 	if err := g.all.beginSwap(r.name, s); err != nil {
 		return err
 	}
@@ -344,11 +358,7 @@ func (g *guardian) advise(r *Runtime, d guard.Decision) {
 	}
 	r.watched.advice = advice
 	slog.Info("tier: advised", "model", r.name, "from", r.tier, "to", d.Tier, "reason", d.Reason)
-	evidence, err := json.Marshal(d.Evidence)
-	if err != nil {
-		evidence = nil
-	}
-	r.tell(api.TierEvent{Time: time.Now(), From: r.tier, To: d.Tier, Reason: d.Reason, Evidence: evidence, State: stateAdvised})
+	r.tell(api.TierEvent{Time: time.Now(), From: r.tier, To: d.Tier, Reason: d.Reason, Evidence: evidenceOf(d), State: stateAdvised})
 }
 
 // stateAdvised is the state of a step that the guard would make if it were let.

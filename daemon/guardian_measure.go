@@ -65,7 +65,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 		defer control.Release()
 		ctx, model = control.Context, *control.Model
 	default:
-		s, err := all.shadowBeside(held.Context, up, tier)
+		s, err := all.shadowBeside(held.Context, up, tier, false)
 		if err != nil {
 			return m, up, fmt.Errorf("tier %s can't be measured: %w", tier, err)
 		}

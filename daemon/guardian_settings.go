@@ -30,6 +30,7 @@ type TiersConfig struct {
 	MinBLEU      float64  `toml:"min_bleu"`
 	MinAgreement float64  `toml:"min_agreement"`
 	MaxLoss      float64  `toml:"max_loss"`
+	DiskQuota    Size     `toml:"disk_quota"` // 0: none is kept
 }
 
 // QualityConfig says what models are measured by.

@@ -53,6 +53,11 @@ func (r *remembering) watch() {
 
 // asksLines has clients ask for translations until what it returns is called, which gives how many were answered and how many failed.
 func (r *remembering) asksLines(clients int) (stop func() (answered, failed int64)) {
+	return r.asksLinesEvery(clients, 30*time.Millisecond) // else background work has hardly a gap
+}
+
+// asksLinesEvery has each client pause for so long between two questions.
+func (r *remembering) asksLinesEvery(clients int, pause time.Duration) (stop func() (answered, failed int64)) {
 	var over atomic.Bool
 	var answered, failed atomic.Int64
 	var group sync.WaitGroup
@@ -62,7 +67,7 @@ func (r *remembering) asksLines(clients int) (stop func() (answered, failed int6
 				status, _, text := r.do("POST", "/v1/chat/completions", "", map[string]any{
 					"messages": []map[string]string{{"role": "user", "content": fmt.Sprintf("Open file %d in a new window", i%50)}}, "temperature": 0, "max_tokens": 32,
 				})
-				time.Sleep(30 * time.Millisecond) // else background work has hardly a gap
+				time.Sleep(pause)
 				if status == 200 {
 					answered.Add(1)
 				} else if failed.Add(1) == 1 {

@@ -81,7 +81,7 @@ func newRememberingOn(t *testing.T, device func(Config) heldBackend, change func
 		t.Fatal(err)
 	}
 	s.listeners, s.tcp = append(s.listeners, l, tcp), tcp.Addr()
-	for _, start := range []func() error{s.makeGuardian, s.openHistory, s.startMeasuring, s.startHTTP} {
+	for _, start := range []func() error{s.openShelf, s.makeGuardian, s.openHistory, s.startMeasuring, s.startHTTP} {
 		if err := start(); err != nil {
 			t.Fatal(err)
 		}

@@ -186,6 +186,7 @@ func meanAndError(x []float64) (mean, deviation float64) {
 type QuantizeRequest struct {
 	In, Out  string
 	Type     string
+	Mix      *Mix     // instead of Type; or nil
 	Tensors  []string // PATTERN=TYPE each
 	Notice   func(text string)
 	Progress func(done, total uint64)
@@ -194,8 +195,10 @@ type QuantizeRequest struct {
 // conversion reads the names of types.
 func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
 	c = weights.Conversion{Search: search, Notice: r.Notice, Progress: r.Progress}
-	if c.Target, err = weights.ParseTarget(r.Type); err != nil {
-		return c, &ConfigError{err}
+	if r.Mix == nil {
+		if c.Target, err = weights.ParseTarget(r.Type); err != nil {
+			return c, &ConfigError{err}
+		}
 	}
 	for _, text := range r.Tensors {
 		choice, err := weights.ParseChoice(text)
@@ -220,7 +223,9 @@ func Quantize(ctx context.Context, r QuantizeRequest) error {
 	if err != nil {
 		return err
 	}
-	c.Recipe = recipe(f, c.Target)
+	if c.Recipe = recipe(f, c.Target); r.Mix != nil {
+		c.Recipe = r.Mix.recipe()
+	}
 	err = writeFile(ctx, r.Out, f, func(w io.Writer) error { return weights.Convert(w, f, c) })
 	if errors.Is(err, weights.ErrMalformed) {
 		err = fmt.Errorf("%w: %w", err, engine.ErrModelFile) // not finite, or lost since it was opened

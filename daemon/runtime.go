@@ -41,9 +41,10 @@ type Runtime struct {
 	tier     string // it is served at; while it is not loaded: that it will be loaded at
 	manual   bool   // the administrator chose it
 	until    *time.Time
-	giveBack *time.Timer // then
-	swap     *swap       // to another tier, under way
-	ladder   []int64     // see ladderOf; nil: it has not been loaded yet
+	giveBack *time.Timer       // then
+	swap     *swap             // to another tier, under way
+	ladder   []int64           // see ladderOf; nil: it has not been loaded yet
+	keys     map[string]string // see tierKeys; likewise
 	events   []api.TierEvent
 	watched  watched  // see guardian
 	beside   *control // nil: there is none
@@ -64,7 +65,8 @@ type serving struct {
 	bytes       int64 // of the device's memory, beside the weights
 	since       time.Time
 	generations *generations
-	ladder      []int64 // see ladderOf
+	ladder      []int64           // see ladderOf
+	keys        map[string]string // see tierKeys
 	// closing is set before the memory is given back.
 	closing bool
 	// life ends the requests that hold the model when it goes all the same.
@@ -218,18 +220,24 @@ func (all *runtimes) becomeReady(r *Runtime, up *serving) {
 	if r.load.front {
 		r.front = time.Now()
 	}
-	r.ladder = up.ladder
+	r.ladder, r.keys = up.ladder, up.keys
 	r.up, r.state, r.served, r.used, r.load, r.took = up, api.StateReady, false, up.since, nil, time.Since(up.since)
 	up.since = time.Now()
 	r.used = up.since
 	up.lane.Govern(all.governance)
 	up.lane.SetITL(all.itl)
+	all.serveWaiters(r)
+	all.guardian.look()
+	all.notify()
+}
+
+// serveWaiters gives the model to all that wait for it.
+func (all *runtimes) serveWaiters(r *Runtime) {
 	for _, w := range r.takeWaiters() {
 		w.held = all.grant(r, w.ctx, w.class)
 		close(w.done)
 	}
 	all.watchIdle(r)
-	all.guardian.look()
 }
 
 // takeWaiters is all that wait, who wait no more.

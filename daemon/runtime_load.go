@@ -93,6 +93,7 @@ func (all *runtimes) load(ctx context.Context, r *Runtime, l *loadUnderWay) {
 		r.state, r.load = api.StateConfigured, nil
 		r.refuse(context.Cause(ctx))
 		slog.Info("load ended early", "model", r.name)
+	case !errors.Is(err, engine.ErrDevicePoisoned) && all.loadBack(r, err):
 	default:
 		all.fail(r, err)
 		if all.announced || !r.atStart() { // else the start says it
@@ -137,13 +138,26 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		return nil, err
 	}
 	all.mu.Lock()
-	options := all.engineAt(r.tier)
+	options, anew := all.engineAt(r.tier), r.swap != nil && r.swap.remake
 	all.mu.Unlock()
 	options.Progress = l.progress
-	room := func(plan *engine.Plan) error { return all.makeRoom(ctx, r, plan) }
-	if up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{options.weights(f), ctx}, room); err != nil {
+	has := false
+	room := func(plan *engine.Plan) error {
+		if has { // a tier that can't be read from the disk is made in the same room
+			return nil
+		}
+		err := all.makeRoom(ctx, r, plan)
+		has = err == nil
+		return err
+	}
+	err = all.atTier(f, p, options.Tier, anew, func(w engine.Weights) error {
+		up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{w, ctx}, room)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
+	up.keys = all.tierKeys(f, p)
 	plan := up.loaded.Instance.Plan()
 	up.bytes, up.generations = servingBytes(plan)-plan.WeightBytes, newGenerations(up.loaded.Instance, options.Tier)
 	up.ladder = ladderOf(all.device.backend, up.loaded, options)
@@ -188,7 +202,7 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
 	m.Escalation, m.Tiers = all.escalation(r, up), tierNames()
 	m.At = func(ctx context.Context, tier string, class scheduler.Class) (api.Held, error) {
-		return all.atTier(ctx, r, tier, class)
+		return all.heldAt(ctx, r, tier, class)
 	}
 	m.Compute = api.Compute{Backend: plan.Backend, ISA: plan.ISA, KVType: up.loaded.Policy.KV.String(), Threads: plan.Threads, ThreadsBoundBy: boundBy}
 	slog.Info("model loaded", "model", m.Name, "seconds", time.Since(up.since).Seconds(), "backend", plan.Backend, "isa", plan.ISA,

@@ -19,10 +19,7 @@ import (
 )
 
 // This file owns the way of a model from one tier to another while it is served: the new weights are made of the model's file beside those that
-// answer, requests that begin then have them, and the old ones go with the last answer that began with them.
-//
-// Rejected: to unload the model and to load it at the other tier where both do not fit. Its requests would wait for minutes, or be cut off; that
-// is for whoever runs the daemon to choose, as the refusal says.
+// answer, requests that begin then have them, and the old ones go with the last answer that began with them. Where both do not fit see runtime_drain.go.
 
 // swap is a model's way to a tier.
 type swap struct {
@@ -31,6 +28,11 @@ type swap struct {
 	evidence json.RawMessage // nil: somebody asked for it
 	manual   bool            // the administrator chose it
 	byGuard  bool            // the guard did
+	remake   bool            // the weights are made anew, also of the tier that serves
+	drains   bool            // new requests wait until the model is loaded again; behind the lock of runtimes
+	back     string          // while it is: the tier that is loaded where the new one can't be
+	failed   error           // why it can't be
+	waited   time.Duration   // requests, for all that
 	stays    time.Duration   // then; 0: until he chooses another
 	end      context.CancelCauseFunc
 	done     chan struct{} // closed with
@@ -45,8 +47,8 @@ func (all *runtimes) SetTier(ctx context.Context, model, tier string, stays time
 	}
 	if tier == api.AutoTier {
 		s.to, s.manual, s.reason = all.settled(), false, "the administrator gave the choice back to the settings"
-	} else if !slices.Contains(tierNames(), tier) {
-		return api.NoTier(tier, strings.Join(tierNames(), ", "))
+	} else if err := checkTier(tier); err != nil {
+		return err
 	}
 	if err := all.beginSwap(model, s); err != nil {
 		return err
@@ -57,6 +59,14 @@ func (all *runtimes) SetTier(ctx context.Context, model, tier string, stays time
 	case <-ctx.Done(): // it goes on all the same
 		return context.Cause(ctx)
 	}
+}
+
+// checkTier refuses the name of a tier that there is not.
+func checkTier(tier string) error {
+	if slices.Contains(tierNames(), tier) {
+		return nil
+	}
+	return api.NoTier(tier, strings.Join(tierNames(), ", "))
 }
 
 // beginSwap has a swap made. A model has one at a time.
@@ -89,12 +99,12 @@ func (all *runtimes) beginSwap(model string, s *swap) error {
 func (all *runtimes) swap(ctx context.Context, r *Runtime, s *swap, from string) {
 	d := store.Decision{Time: time.Now(), Model: r.name, From: from, To: s.to, Reason: s.reason, Evidence: s.evidence}
 	err := error(nil)
-	if s.to != from {
+	if s.changes(from) {
 		slog.Info("tier: begun", "model", r.name, "from", from, "to", s.to, "reason", s.reason)
 		if d.Row, err = all.history.decide(ctx, d); err != nil {
 			err = api.TierFailed(r.name, s.to, fmt.Errorf("the decision can't be written down: %w", err))
 		} else {
-			err = all.changeTier(ctx, r, s.to)
+			err = all.changeTier(ctx, r, s)
 		}
 		d.State = store.Applied
 		if err != nil {
@@ -107,7 +117,10 @@ func (all *runtimes) swap(ctx context.Context, r *Runtime, s *swap, from string)
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if s.to != from {
+	if s.changes(from) {
+		if s.waited > 0 {
+			d.Reason += fmt.Sprintf("; both did not fit, so requests waited for %.1f s", s.waited.Seconds())
+		}
 		r.tell(eventOf(d, err))
 	}
 	if err == nil {
@@ -116,6 +129,9 @@ func (all *runtimes) swap(ctx context.Context, r *Runtime, s *swap, from string)
 	r.swap, s.err = nil, err
 	close(s.done)
 }
+
+// changes tells whether other weights serve afterwards.
+func (s *swap) changes(from string) bool { return s.to != from || s.remake }
 
 // settled is the tier that a model goes back to when the administrator's choice is over; "": from where it is the guard goes on.
 func (all *runtimes) settled() string {
@@ -145,35 +161,46 @@ func (r *Runtime) choose(all *runtimes, s *swap) {
 }
 
 // changeTier has a model served at a tier. One that is not loaded will be loaded at it; what is on its way up or down is waited for.
-func (all *runtimes) changeTier(ctx context.Context, r *Runtime, to string) error {
+func (all *runtimes) changeTier(ctx context.Context, r *Runtime, s *swap) error {
 	all.mu.Lock()
 	if err := all.until(ctx, func() bool { return r.state == api.StateReady || r.up == nil && r.state != api.StateLoading }); err != nil {
 		all.mu.Unlock()
 		return err
 	}
 	if r.up == nil {
-		r.tier = to
+		r.tier = s.to
 		all.mu.Unlock()
 		return nil
 	}
 	up, held := r.up, all.grant(r, ctx, scheduler.Background)
 	all.mu.Unlock()
-	defer held.Release()
-	return all.replace(held.Context, r, up, to)
+	err := all.replace(held.Context, r, up, s)
+	held.Release()
+	if beside := (*besideError)(nil); errors.As(err, &beside) {
+		return all.swapAlone(ctx, r, up, s, beside)
+	}
+	return err
 }
 
+// besideError is a tier that has no room beside the one that serves.
+type besideError struct {
+	need, available int64 // of its weights, and what making them takes
+	cause           error
+}
+
+func (e *besideError) Error() string { return e.cause.Error() }
+
 // replace makes the weights of a tier and has them serve. Weights are read by one at a time, as when models are loaded.
-func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, to string) error {
+func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, s *swap) error {
 	select {
 	case all.reading <- struct{}{}:
 		defer func() { <-all.reading }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	o := all.engineAt(to)
-	plan, err := planOn(all.device.backend, up.loaded, o)
+	plan, err := planOn(all.device.backend, up.loaded, all.engineAt(s.to))
 	if err != nil {
-		return api.TierFailed(r.name, to, err)
+		return api.TierFailed(r.name, s.to, err)
 	}
 	needs := &engine.Plan{WeightBytes: plan.WeightBytes, StagingBytes: plan.StagingBytes}
 	full := all.fits(needs, 0)
@@ -181,40 +208,49 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, to st
 		full = all.fits(needs, 0)
 	}
 	if full != nil {
-		return api.NoRoomForTier(r.name, to, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.need>>20, full.available>>20))
+		return &besideError{full.need, full.available, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.need>>20, full.available>>20)}
 	}
-	up.generations.making(to)
-	id, err := up.lane.Replace(leavable{o.weights(up.loaded.File), ctx}, nil)
-	if err == nil {
-		digest := up.generations.add(id, to, plan.WeightBytes)
-		if err = up.serves(ctx, digest); err == nil {
-			all.mu.Lock()
-			defer all.mu.Unlock()
-			r.tier = to
-			return nil
+	up.generations.making(s.to)
+	there := false
+	err = all.atTier(up.loaded.File, up.loaded.Program, s.to, s.remake, func(w engine.Weights) error {
+		id, err := up.lane.Replace(leavable{w, ctx}, nil)
+		if err != nil {
+			return err
 		}
+		there = true
+		return up.serves(ctx, up.generations.add(id, s.to, plan.WeightBytes))
+	})
+	if err == nil {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		r.tier = s.to
+		return nil
+	}
+	if there {
 		err = errors.Join(err, all.goBack(r, up))
 	}
 	var none *engine.NoRoomError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.As(err, &none):
-		return api.NoRoomForTier(r.name, to, none)
+	case errors.As(err, &none) && !there:
+		return &besideError{none.Need, none.Available, none}
 	case errors.Is(err, engine.ErrDevicePoisoned):
 		all.device.lose(err)
 	}
-	return api.TierFailed(r.name, to, ofFile(up.loaded.File, err))
+	return api.TierFailed(r.name, s.to, ofFile(up.loaded.File, err))
 }
 
 // goBack makes the tier again that served before one which can't compute a token.
 func (all *runtimes) goBack(r *Runtime, up *serving) error {
-	o := all.engineAt(r.tier) // a swap alone changes it
-	id, err := up.lane.Replace(o.weights(up.loaded.File), nil)
-	if err == nil {
-		up.generations.add(id, r.tier, up.loaded.Instance.Plan().WeightBytes)
-	}
-	return err
+	at := r.tier // a swap alone changes it
+	return all.atTier(up.loaded.File, up.loaded.Program, at, false, func(w engine.Weights) error {
+		id, err := up.lane.Replace(w, nil)
+		if err == nil {
+			up.generations.add(id, at, up.loaded.Instance.Plan().WeightBytes)
+		}
+		return err
+	})
 }
 
 // engineAt are the settings for loading a model at a tier.
@@ -276,6 +312,7 @@ func ladderOf(b engine.Backend, l *Loaded, o EngineOptions) (bytes []int64) {
 
 // Tiers implements api.Tiers.
 func (all *runtimes) Tiers() (list []api.ModelTiers) {
+	kept := all.keptBytes() // which asks the disk, so not under the lock
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for _, r := range all.list {
@@ -291,7 +328,7 @@ func (all *runtimes) Tiers() (list []api.ModelTiers) {
 			m.Tier = cmp.Or(r.up.model.Tier(""), r.tier)
 		}
 		for i, tier := range tierNames() {
-			t := api.TierState{Tier: tier}
+			t := api.TierState{Tier: tier, Kept: kept[r.keys[tier]]}
 			all.guardian.judge(&t, r.watched.known[tier])
 			if len(r.ladder) > 0 {
 				t.Bytes = r.ladder[i]

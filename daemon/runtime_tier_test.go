@@ -237,7 +237,8 @@ func TestTierFails(t *testing.T) {
 	d.mu.Lock()
 	d.memory = 11 // of which the model has 6
 	d.mu.Unlock()
-	if status, text := r.set("q4_k"); status != 503 || !strings.Contains(text, "no_room") || !strings.Contains(text, "unload it, choose the tier") {
+	r.models.promised = func() int64 { return 6 } // so that it would not fit alone either
+	if status, text := r.set("q4_k"); status != 503 || !strings.Contains(text, "no_room") || !strings.Contains(text, "nor would there be without the one that serves") {
 		t.Errorf("%d %s", status, text)
 	}
 	serves("source")
@@ -245,11 +246,6 @@ func TestTierFails(t *testing.T) {
 	if all := r.decisions(); len(all) != 2 || all[0].State != store.Reverted || all[1].State != store.Reverted || last.State != "reverted" || !strings.Contains(last.Problem, "no room") {
 		t.Errorf("%+v, told %+v", all, last)
 	}
-	r.must("POST", "/v1/models/m/unload", administrator, nil, nil) // what the refusal advises
-	if status, text := r.set("q4_k"); status != 200 {
-		t.Errorf("%d %s", status, text)
-	}
-	serves("q4_k")
 }
 
 // A tier whose answers are no numbers is found before a swap is done with, and the one before is made again.
@@ -335,8 +331,22 @@ func TestTierRefuses(t *testing.T) {
 	if now := r.tiersOf(); now.Tier != "source" || len(now.Events) != 0 || len(now.Ladder) != 8 || now.Ladder[0].Tier != "source" || now.Ladder[7].Tier != "q2_k" || now.Ladder[0].State != "unmeasured" {
 		t.Errorf("%+v", now)
 	}
-	if status, header, _ := r.do("DELETE", "/v1/tiers", administrator, nil); status != http.StatusMethodNotAllowed || header.Get("Allow") != "GET, HEAD, POST" {
-		t.Errorf("DELETE: %d %v", status, header)
+	if status, header, _ := r.do("PUT", "/v1/tiers", administrator, nil); status != http.StatusMethodNotAllowed || header.Get("Allow") != "GET, HEAD, POST, DELETE" {
+		t.Errorf("PUT: %d %v", status, header)
+	}
+	for _, c := range []struct {
+		key    string
+		body   map[string]any
+		status int
+		want   string
+	}{
+		{dayKey, map[string]any{"all": true}, 403, "not_permitted"}, {administrator, map[string]any{}, 400, "tier: it is missing"}, {administrator, map[string]any{"tier": "q1_k"}, 400, "choose source"},
+		{administrator, map[string]any{"tier": "q4_k", "model": "other"}, 404, "model_not_found"}, {administrator, map[string]any{"tier": "q4_k", "all": true}, 400, "all: "},
+		{administrator, map[string]any{"tier": "q4_k", "for": "1h"}, 400, "for: there is no such field"}, {administrator, map[string]any{"all": "yes"}, 400, "all"},
+	} {
+		if status, _, text := r.do("DELETE", "/v1/tiers", c.key, c.body); status != c.status || !strings.Contains(string(text), c.want) {
+			t.Errorf("DELETE %v of %q: %d %s", c.body, c.key, status, text)
+		}
 	}
 }
 

@@ -30,7 +30,10 @@ func (all *runtimes) Unload(ctx context.Context, name string) error {
 		if r.up != nil {
 			r.state = api.StateDraining
 		}
-	case r.state == api.StateReady:
+	case r.state == api.StateReady, r.state == api.StateDraining && r.swap != nil && r.swap.drains && r.swap.back == "":
+		if r.swap != nil {
+			r.swap.drains = false // whoever waits for that gives it up
+		}
 		all.empty(r, "it was asked for")
 	}
 	up := r.up

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/engine"
 	"chimera/quality/escalate"
+	"chimera/quality/tier"
 	"chimera/scheduler"
 )
 
@@ -27,8 +29,10 @@ type runtimes struct {
 	history   *history      // that decisions are written to; nil: none is kept
 	guardian  *guardian     // nil: nobody watches, in tests
 	live      *liveGroup
-	ended     func(api.Ended) // is told of requests; nil: nobody asks
-	contexts  int             // of each pool; 0: as many as one model alone has; see share
+	shelf     *tier.Shelf                                        // where tiers are kept; nil: nowhere
+	spoil     func(tier string, w engine.Weights) engine.Weights // of a test: what is made of a tier instead; else nil
+	ended     func(api.Ended)                                    // is told of requests; nil: nobody asks
+	contexts  int                                                // of each pool; 0: as many as one model alone has; see share
 
 	mu         sync.Mutex
 	device     *heldDevice // nil: it is not open yet, and nothing is loaded

@@ -22,8 +22,8 @@ type shadow struct {
 	bytes    int64
 }
 
-// shadow loads a tier of a model that is served, small: a few answers at a time, of one context together.
-func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *shadow, err error) {
+// shadow loads a tier of a model that is served, small: a few answers at a time, of one context together. anew: whatever is kept of it on disk.
+func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew bool) (_ *shadow, err error) {
 	select {
 	case all.reading <- struct{}{}:
 		defer func() { <-all.reading }()
@@ -36,8 +36,7 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *s
 	if err != nil {
 		return nil, err
 	}
-	w := leavable{o.weights(up.loaded.File), ctx}
-	plan, err := all.device.backend.Plan(up.loaded.Program, w, options)
+	plan, err := planOn(all.device.backend, up.loaded, o)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +44,11 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string) (_ *s
 		return nil, full
 	}
 	s := &shadow{all: all, bytes: servingBytes(plan)}
-	if s.instance, err = all.device.backend.Load(up.loaded.Program, w, options); err != nil {
+	err = all.atTier(up.loaded.File, up.loaded.Program, tier, anew, func(w engine.Weights) error {
+		s.instance, err = all.device.backend.Load(up.loaded.Program, leavable{w, ctx}, options)
+		return err
+	})
+	if err != nil {
 		return nil, ofFile(up.loaded.File, err)
 	}
 	s.lane, err = all.device.loop.Add(s.instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
@@ -79,10 +82,10 @@ func (s *shadow) close() {
 }
 
 // shadowBeside loads a tier to be measured. Controls, which are kept in case they are needed, make room for it.
-func (all *runtimes) shadowBeside(ctx context.Context, up *serving, tier string) (*shadow, error) {
-	s, err := all.shadow(ctx, up, tier)
+func (all *runtimes) shadowBeside(ctx context.Context, up *serving, tier string, anew bool) (*shadow, error) {
+	s, err := all.shadow(ctx, up, tier, anew)
 	if full := (*noRoomError)(nil); errors.As(err, &full) && all.dropControls(ctx) {
-		return all.shadow(ctx, up, tier)
+		return all.shadow(ctx, up, tier, anew)
 	}
 	return s, err
 }

@@ -87,9 +87,12 @@ type Search func(dst []byte, t Type, src []float32, columns int, importance []fl
 // rounded are the types of which rounding is all there is to do.
 var rounded = []Type{F32, F16, Q8_0}
 
+// Searched tells whether t takes a search: all other types that are written are as quick to make as to read.
+func (t Type) Searched() bool { return !slices.Contains(rounded, t) }
+
 // Quantize writes src, rows of so many columns, as t to dst, which has the right size.
 func (s Search) Quantize(dst []byte, t Type, src []float32, columns int) error {
-	if slices.Contains(rounded, t) {
+	if !t.Searched() {
 		Quantize(t, src, dst[:0])
 		return nil
 	}

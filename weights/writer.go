@@ -58,29 +58,8 @@ func (w *writer) pad(alignment uint64) {
 // WriteFile writes a whole GGUF file to out.
 func WriteFile(out io.Writer, m *Metadata, tensors []OutTensor) error {
 	w := &writer{w: bufio.NewWriterSize(out, 1<<20)}
-	alignment := uint64(defaultAlignment)
-	if n, ok, _ := m.Uint("general.alignment"); ok {
-		alignment = n
-	}
-	io.WriteString(w, "GGUF")
-	w.uint(4, 3)
-	w.uint(8, uint64(len(tensors)))
-	w.uint(8, uint64(len(m.keys)))
-	for _, key := range m.keys {
-		w.text(key)
-		w.value(m.values[key])
-	}
-	offset := uint64(0)
-	for _, t := range tensors {
-		w.text(t.Name)
-		w.uint(4, uint64(len(t.Shape)))
-		for _, n := range t.Shape {
-			w.uint(8, n)
-		}
-		w.uint(4, uint64(t.Type))
-		w.uint(8, offset)
-		offset += (t.bytes() + alignment - 1) / alignment * alignment
-	}
+	alignment := m.alignment()
+	w.head(m, tensors)
 	for _, t := range tensors {
 		w.pad(alignment)
 		before := w.at
@@ -96,6 +75,56 @@ func WriteFile(out io.Writer, m *Metadata, tensors []OutTensor) error {
 		return w.err
 	}
 	return w.w.Flush()
+}
+
+// WriteHead writes what stands before the tensors' bytes in a GGUF file, and returns from which byte of the file on each tensor's are to be, for who
+// has them in no order. Their Write is not asked.
+func WriteHead(out io.Writer, m *Metadata, tensors []OutTensor) (starts []int64, err error) {
+	w := &writer{w: bufio.NewWriter(out)}
+	w.head(m, tensors)
+	alignment := m.alignment()
+	w.pad(alignment)
+	at := w.at
+	for _, t := range tensors {
+		starts = append(starts, int64(at))
+		at += aligned(t.bytes(), alignment)
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	return starts, w.w.Flush()
+}
+
+func (m *Metadata) alignment() uint64 {
+	if n, ok, _ := m.Uint("general.alignment"); ok {
+		return n
+	}
+	return defaultAlignment
+}
+
+func aligned(bytes, alignment uint64) uint64 { return (bytes + alignment - 1) / alignment * alignment }
+
+// head writes metadata and the table of tensors.
+func (w *writer) head(m *Metadata, tensors []OutTensor) {
+	io.WriteString(w, "GGUF")
+	w.uint(4, 3)
+	w.uint(8, uint64(len(tensors)))
+	w.uint(8, uint64(len(m.keys)))
+	for _, key := range m.keys {
+		w.text(key)
+		w.value(m.values[key])
+	}
+	offset, alignment := uint64(0), m.alignment()
+	for _, t := range tensors {
+		w.text(t.Name)
+		w.uint(4, uint64(len(t.Shape)))
+		for _, n := range t.Shape {
+			w.uint(8, n)
+		}
+		w.uint(4, uint64(t.Type))
+		w.uint(8, offset)
+		offset += aligned(t.bytes(), alignment)
+	}
 }
 
 func (w *writer) value(v Value) {

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +27,7 @@ pages, copying into it, reading it front to back, and reading it at random, each
 has come. With a GPU: copies to it and from it, and small transfers there and back.`,
 		Example: "  chimera bench memory\n  chimera bench memory --size 1GiB --json",
 	}
-	c.Flags().Var((*sizeFlag)(&m.Bytes), "size", "bytes of each region, also as 64MiB or 2GiB; two are held at a time")
+	c.Flags().Var((*daemon.Size)(&m.Bytes), "size", "bytes of each region, also as 64MiB or 2GiB; two are held at a time")
 	daemon.DeviceFlag(c.Flags(), &device, "the GPU that bytes are copied to: auto, cpu for none, or cuda:N; auto is the first, if there is one")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -65,42 +62,4 @@ func measureMemory(ctx context.Context, stderr io.Writer, m bench.Memory, device
 		defer func() { err = errors.Join(err, copier.Close()) }()
 	}
 	return m.Run(ctx)
-}
-
-// sizeFlag is a number of bytes with an optional binary unit.
-type sizeFlag int64
-
-var sizeUnits = []struct {
-	name  string
-	shift int
-}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}
-
-// String writes the largest unit that leaves a whole number.
-func (s *sizeFlag) String() string {
-	for _, u := range sizeUnits {
-		if n := int64(*s) >> u.shift; n > 0 && n<<u.shift == int64(*s) {
-			return strconv.FormatInt(n, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(int64(*s), 10)
-}
-
-// Type is what --help calls the value.
-func (s *sizeFlag) Type() string { return "size" }
-
-// Set implements pflag.Value.
-func (s *sizeFlag) Set(text string) error {
-	shift := 0
-	for _, u := range sizeUnits {
-		if number, ok := strings.CutSuffix(text, u.name); ok {
-			text, shift = number, u.shift
-			break
-		}
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64>>shift {
-		return fmt.Errorf("use a number of bytes, or one with KiB, MiB or GiB")
-	}
-	*s = sizeFlag(n << shift)
-	return nil
 }

@@ -75,16 +75,3 @@ func TestBenchMemoryInterrupted(t *testing.T) {
 		t.Errorf("%v %q", err, errs.String())
 	}
 }
-
-func TestSizeFlag(t *testing.T) {
-	for text, want := range map[string]int64{"1": 1, "0": 0, "4096": 4096, "3KiB": 3 << 10, "256MiB": 256 << 20, "2GiB": 2 << 30, "8589934591GiB": 8589934591 << 30} {
-		var s sizeFlag
-		if err := s.Set(text); err != nil || int64(s) != want {
-			t.Errorf("%s: %d %v, want %d", text, s, err, want)
-		}
-		var again sizeFlag
-		if err := again.Set(s.String()); err != nil || again != s {
-			t.Errorf("%s is written %s", text, s.String())
-		}
-	}
-}

@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 31 {
+	if met != 32 {
 		t.Errorf("%d verbs", met)
 	}
 }
@@ -124,7 +124,7 @@ func TestExitCodes(t *testing.T) {
 		{"logits --ids 1 --out " + out + " --model " + none, 3, "no such file"}, {"logits --ids 1 --out " + out + " --model " + bad, 3, bad},
 		{"perplexity --model " + none, 2, `"text" not set`}, {"perplexity --model " + none + " --text " + toml, 3, "no such file"}, {"perplexity --model " + bad + " --text " + none, 1, none},
 		{"perplexity --model " + bad + " --text " + toml + " --ctx x", 2, "--ctx"}, {"perplexity --model " + bad + " --text " + toml, 3, bad},
-		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `"type" not set`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
+		{"quantize --type f16 " + none, 2, "OUT is missing\nUsage: "}, {"quantize --type f16", 2, "IN is missing"}, {"quantize " + bad + " " + out, 2, `flags in the group [type mix] is required`}, {"quantize --type f16 " + none + " " + out, 3, "no such file"}, {"quantize --type f16 " + bad + " " + out, 3, bad},
 		{"run hello --server " + nobody, 1, "no daemon answers at " + nobody + ": start one with 'chimera serve --model FILE'"},
 		{"chat --server " + nobody, 0, ""}, {"ps --server " + nobody, 1, "start one with"}, {"cache --server " + nobody, 1, "start one with"}, {"load x --server " + nobody, 1, "start one with"}, {"load", 2, "NAME is missing"}, {"tier set", 2, "TIER is missing"}, {"tier auto --server " + nobody, 1, "start one with"}, {"explain", 2, "ID is missing"}, {"replay x --prompt-file " + none, 1, "no such file"}, {"replay x --receipt " + toml, 1, toml + " is no receipt"}, {"forget a b", 2, "one operand too many"}, {"quality --server " + nobody, 1, "start one with"}, {"report --server " + nobody, 1, "start one with"}, {"report --out x.pdf", 2, "must end in .html, .md or .json"}, {"report --fail-on x", 2, "the one word that it takes is missed"}, {"unload a b", 2, "one operand too many"}, {"bench serve --server " + nobody, 1, "start one with"},
 		{"run", 2, "there is no prompt: give one, or send it to standard input\nUsage:   chimera run PROMPT... [flags]\nExample: chimera run \""}, {"ps --servr x", 2, "did you mean --server?"}, {"serve --kv_typ=f16", 2, "did you mean --kv-type?"}, {"run --temperature hot x", 2, "--temperature"}, {"bench --server " + nobody, 1, "start one with"}, {"bench --clients 0", 2, "--clients"}, {"bench serve --clients 0", 2, "--clients"}, {"bench serve --rate NaN", 2, "--rate"},

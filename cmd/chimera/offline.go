@@ -13,7 +13,7 @@ import (
 	"chimera/daemon"
 )
 
-// This file owns the verbs that compute on a model file: logits, perplexity, quantize.
+// This file owns the verbs that compute on a model file: logits, perplexity.
 
 func logitsCommand() *cobra.Command {
 	var ids, positions string
@@ -130,36 +130,6 @@ each window scores its tokens. The last partial window is dropped. What spells a
 			return printJSON(c.OutOrStdout(), r)
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "perplexity %.4f +- %.4f over %d windows\n", r.PPL, r.StdErr, r.Chunks)
-		return err
-	}
-	return c
-}
-
-func quantizeCommand() *cobra.Command {
-	var r daemon.QuantizeRequest
-	c := &cobra.Command{
-		Use: "quantize --type TYPE IN OUT", Short: "Rewrite a model file in another type", Args: operands("IN", "OUT"),
-		Long: `Rewrite the model file IN as OUT, with its matrices in another type: f32, f16, q8_0, q6_k, q5_k, q4_k, q3_k or q2_k, or the older q5_1, q5_0 and
-q4_0. Vectors stay f32; norms, biases, the routers of experts and tables of positions stay as they are; the embedding and the head have q6_k at
-least, and with q3_k and q2_k some matrices the next type up. --tensor-type chooses otherwise for tensors by name. A tensor that the type can't
-hold, because of its rows' length or its values, gets one that can, one that has as few bits already stays as it is, and a line on standard
-error says so. OUT appears whole or not at all, also where Ctrl+C ends it, and replaces regular files only, never the one that is read. No
-daemon is needed.`,
-		Example: `  chimera quantize --type q8_0 model-f16.gguf model-q8_0.gguf
-  chimera quantize --type q4_k --tensor-type 'attn_v|ffn_down=q6_k' model-f16.gguf model-q4_k.gguf
-  chimera quantize --type q8_0 --tensor-type 'output|token_embd=f16' model-f16.gguf model-q8_0.gguf`,
-	}
-	c.Flags().StringVar(&r.Type, "type", "", "`type` of the matrices: "+daemon.QuantizeTypes())
-	c.Flags().StringArrayVar(&r.Tensors, "tensor-type", nil, "`PATTERN=TYPE` for tensors whose name the regular expression finds; the first that does counts (may be repeated)")
-	_ = c.MarkFlagRequired("type")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		ctx, cancel := interruptible(c)
-		defer cancel()
-		set, wait := bar(c.ErrOrStderr(), "quantize")
-		r.In, r.Out, r.Progress = args[0], args[1], set
-		r.Notice = func(text string) { fmt.Fprintln(c.ErrOrStderr(), "chimera:", text) } // all before the first progress
-		err := daemon.Quantize(ctx, r)
-		wait()
 		return err
 	}
 	return c

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,46 @@ func TestQuantize(t *testing.T) {
 	}
 	if r := runBinary(t, "", "quantize", "--type", "f16", model, pipe); r.code != 1 || !strings.Contains(r.errors, "no regular file") {
 		t.Errorf("onto a pipe: %+v", r)
+	}
+}
+
+// A mix is as small as was asked for, told as a table, and the same each time.
+func TestQuantizeMix(t *testing.T) {
+	model, folder := fixture(t, "llama"), t.TempDir()
+	if nameOf(model) != "llama-f32" {
+		t.Skip("a larger model takes hours: set CHIMERA_CONFORMANCE")
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--mix", "6"}, 2, "calibrate"},
+		{[]string{"--mix", "6", "--calibrate", "qa", "--type", "q4_k"}, 2, "mix type"},
+		{[]string{"--mix", "nan", "--calibrate", "qa"}, 2, "use bits a value, such as 3.5, or bytes such as 900MiB"},
+		{[]string{"--mix", "-1", "--calibrate", "qa"}, 2, "more than 0 bits"},
+		{[]string{"--mix", "1", "--calibrate", "qa"}, 2, "there is none as small"},
+		{[]string{"--mix", "6", "--calibrate", "none.jsonl"}, 1, "none.jsonl"},
+	} {
+		if r := runBinary(t, "", append(append([]string{"quantize"}, c.args...), model, filepath.Join(folder, "out"))...); r.code != c.code || !strings.Contains(r.errors, c.says) {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+	}
+	var files [][]byte
+	for _, name := range []string{"first", "second"} {
+		out := filepath.Join(folder, name)
+		r := runBinary(t, "", "quantize", "--mix", "6", "--calibrate", "qa", model, out)
+		if r.code != 0 || !strings.Contains(r.out, "KL ALONE") || !regexp.MustCompile(`, (5\.[89]\d*|6\.000) bits a value; KL 0\.`).MatchString(r.out) {
+			t.Errorf("%+v", r)
+		}
+		data, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, data)
+	}
+	if !bytes.Equal(files[0], files[1]) {
+		t.Error("two files of one mix differ")
 	}
 }
 

@@ -67,9 +67,12 @@ func count(n uint64) string {
 }
 
 func size(bytes int64) string {
-	for _, u := range sizeUnits {
-		if bytes >= 1<<u.shift {
-			return fmt.Sprintf("%.1f %s", float64(bytes)/float64(int64(1)<<u.shift), u.name)
+	for _, unit := range []struct {
+		name string
+		size int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if bytes >= unit.size {
+			return fmt.Sprintf("%.1f %s", float64(bytes)/float64(unit.size), unit.name)
 		}
 	}
 	return fmt.Sprintf("%d bytes", bytes)

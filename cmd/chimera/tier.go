@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"chimera/client"
@@ -12,19 +14,19 @@ func tierCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "tier", Short: "Show and choose the quantisation tier that a daemon serves a model at",
 		Long: `Show at which quantisation tier a running daemon serves its models, and choose another. The new weights are made of the model's file beside
-those that answer: no request waits for them or is lost, and each answer keeps its tier to the end (docs/TIERS.md).`,
-		Example: "  chimera tier list\n  chimera tier set q4_k --for 2h\n  chimera tier auto",
+those that answer: no request is lost, none waits where both fit into memory, and each answer keeps its tier to the end (docs/TIERS.md).`,
+		Example: "  chimera tier list\n  chimera tier set q4_k --for 2h\n  chimera tier auto\n  chimera tier rm q2_k",
 		Args:    operands(), RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(tierListCommand(), tierSetCommand(), tierAutoCommand())
+	c.AddCommand(tierListCommand(), tierSetCommand(), tierAutoCommand(), tierRemoveCommand())
 	return c
 }
 
 func tierListCommand() *cobra.Command {
 	return view(&cobra.Command{
 		Use: "list", Short: "Show each model's tiers", Args: operands(),
-		Long: `Show each model's tiers from its source down: which one answers (*), what the weights of each take, what was measured of it; and the last
-steps from tier to tier, with their reasons. --json prints what GET /v1/tiers says.`,
+		Long: `Show each model's tiers from its source down: which one answers (*), what the weights of each take, in memory and kept on
+disk, what was measured of it; and the last steps from tier to tier, with their reasons. --json prints what GET /v1/tiers says.`,
 		Example: "  chimera tier list\n  chimera tier list --json",
 	}, (*client.Client).Tiers, client.ParseTiers)
 }
@@ -67,6 +69,40 @@ func changeTier(c *cobra.Command, asked func(args []string) (tier, staysFor stri
 			return err
 		}
 		return now.Print(c.OutOrStdout())
+	}
+	return c
+}
+
+func tierRemoveCommand() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: "rm TIER | --all", Short: "Remove what a daemon keeps of a tier on disk", Args: func(c *cobra.Command, args []string) error {
+			if all {
+				return operands()(c, args)
+			}
+			return operands("TIER")(c, args)
+		},
+		Long: `Remove what a running daemon keeps of a model's tier on disk, or with --all of all tiers of all models, those too whose model is gone. Without --model it is
+the daemon's first. What is served is in memory and goes on; the next time that the tier is asked for it is made anew. It is for root and the
+daemon's user, over the Unix socket.`,
+		Example: "  chimera tier rm q2_k\n  chimera tier rm --all",
+	}
+	address := serverFlag(c)
+	model := c.Flags().String("model", "", "`name` of the model; without it the daemon's first")
+	c.Flags().BoolVar(&all, "all", false, "all tiers of all models")
+	c.MarkFlagsMutuallyExclusive("all", "model")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ctx, cancel := interruptible(c)
+		defer cancel()
+		d, err := server(c, "server", *address)
+		if err != nil {
+			return err
+		}
+		removed, err := d.RemoveTiers(ctx, *model, strings.Join(args, ""))
+		if err != nil {
+			return err
+		}
+		return removed.Print(c.OutOrStdout())
 	}
 	return c
 }

@@ -43,7 +43,7 @@ var guardRule = []mutant{
 	},
 	{
 		name: "guard-leaves-the-unsure", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide"},
-		old: "	case Fails:\n		return l.climb(c, at), nil\n", new: "	case Fails, Unsure:\n		return l.climb(c, at), nil\n",
+		old: "	case Fails:\n		if at > 0 && !s.Verified {\n", new: "	case Fails, Unsure:\n		if at > 0 && !s.Verified {\n",
 	},
 	{
 		name: "guard-noise-is-speed", file: "quality/guard/rule.go", pkg: "quality/guard", tests: []string{"TestDecide"},

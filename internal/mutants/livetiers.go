@@ -15,15 +15,15 @@ var liveTiers = []mutant{
 	},
 	{
 		name: "swap-makes-the-same-tier", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTiersUnderLoad"},
-		old: "	o := all.engineAt(to)\n	plan, err", new: "	o := all.engineAt(r.tier)\n	plan, err",
+		old: "up.loaded.Program, s.to, s.remake,", new: "up.loaded.Program, r.tier, s.remake,",
 	},
 	{
 		name: "swap-is-forgotten-by-a-load", file: "daemon/runtime_load.go", pkg: "daemon", tests: []string{"TestTierStays"},
-		old: "options := all.engineAt(r.tier)", new: "options := all.engineAt(all.config.Tiers.Start)",
+		old: "options, anew := all.engineAt(r.tier),", new: "options, anew := all.engineAt(all.config.Tiers.Start),",
 	},
 	{
 		name: "swap-without-a-look-at-memory", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierFails"},
-		old: "full != nil {\n		return api.NoRoomForTier(r.name, to, fmt.Errorf(", new: "full != nil && ctx.Err() != nil {\n		return api.NoRoomForTier(r.name, to, fmt.Errorf(",
+		old: "full != nil {\n		return &besideError{", new: "full != nil && ctx.Err() != nil {\n		return &besideError{",
 	},
 	{
 		name: "swap-failed-counts-as-applied", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierFails", "TestTierInChange"},
@@ -55,7 +55,7 @@ var liveTiers = []mutant{
 	},
 	{
 		name: "swap-to-itself-is-a-decision", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestTierStays"},
-		old: "	if s.to != from {\n		slog.Info", new: "	if s.to != \"\" {\n		slog.Info",
+		old: "return s.to != from || s.remake", new: "return s.to != \"\" || s.remake",
 	},
 	{
 		name: "swap-receipt-without-a-tier", file: "api/answered.go", pkg: "daemon", tests: []string{"TestTierIsTold"},

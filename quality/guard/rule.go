@@ -11,10 +11,12 @@ import (
 // Action is what is to be done.
 type Action string
 
-// Measure asks for figures of a tier without which nothing can be said; Up is towards the source.
+// Measure asks for figures of a tier without which nothing can be said; Verify for whether the weights that serve are those that the tier has when it is made
+// anew; Up is towards the source.
 const (
 	Stay    Action = "stay"
 	Measure Action = "measure"
+	Verify  Action = "verify"
 	Up      Action = "up"
 	Down    Action = "down"
 )
@@ -33,6 +35,8 @@ type Situation struct {
 	// Missed are the speed objectives that were missed two windows running: see [Pressure].
 	Missed []string
 	Short  bool // memory is short
+	// Verified: the weights that serve are those that their tier has when it is made anew. Then it is the tier that fails.
+	Verified bool
 }
 
 // Ladder are tiers, the source first and each smaller than the one before. The source is the control: nothing is above it.
@@ -43,6 +47,9 @@ const leastGain = 1.02
 
 // Decide says what is next. It goes one step at a time, and looks at the tiers between: who does what it says and asks again comes to rest,
 // as a step down is made onto what holds alone, and a step up away from what fails alone.
+//
+// A tier that fails is not left before its weights are known to be its own: those that memory or a disk has damaged, before anything was pinned by which
+// to tell, show in scores alone, and are to be made anew where they are. That costs a load, once for each time that weights are made.
 //
 // Rejected: to go up when there is speed to spare. The same load that a tier was left for would come back with the tier, and each
 // swap costs what a load costs.
@@ -69,6 +76,9 @@ func (l Ladder) Decide(c Criteria, s Situation) (Decision, error) {
 	case Unmeasured:
 		return Decision{Measure, l[at].Tier, "it serves, and nobody knows how well", nil}, nil
 	case Fails:
+		if at > 0 && !s.Verified {
+			return Decision{Verify, l[at].Tier, c.why(&l[at]), l[at].Evidence}, nil
+		}
 		return l.climb(c, at), nil
 	}
 	return l.descend(c, at, s), nil
@@ -88,12 +98,7 @@ func (l Ladder) names() string {
 
 // climb goes to the first tier above that holds. The source does: it is the control.
 func (l Ladder) climb(c Criteria, at int) Decision {
-	e, failed := c.failing(l[at].Evidence)
-	why := fmt.Sprintf("%s of %s is %.4g on %s, %+.4g beside the source's: at most %.4g may be lost", e.Metric, l[at].Tier, e.Value, e.Suite, e.Difference.Estimate, failed.MaxLoss)
-	if e.Value < failed.Floor {
-		why = fmt.Sprintf("%s of %s is %.4g on %s, below the floor of %.4g", e.Metric, l[at].Tier, e.Value, e.Suite, failed.Floor)
-	}
-	to := at - 1
+	why, to := c.why(&l[at]), at-1
 	for ; to > 0; to-- {
 		switch c.Judge(l[to].Evidence) {
 		case Unmeasured:
@@ -103,6 +108,15 @@ func (l Ladder) climb(c Criteria, at int) Decision {
 		}
 	}
 	return l.up(at, to, why)
+}
+
+// why says what of a tier fails.
+func (all Criteria) why(r *Rung) string {
+	e, failed := all.failing(r.Evidence)
+	if e.Value < failed.Floor {
+		return fmt.Sprintf("%s of %s is %.4g on %s, below the floor of %.4g", e.Metric, r.Tier, e.Value, e.Suite, failed.Floor)
+	}
+	return fmt.Sprintf("%s of %s is %.4g on %s, %+.4g beside the source's: at most %.4g may be lost", e.Metric, r.Tier, e.Value, e.Suite, e.Difference.Estimate, failed.MaxLoss)
 }
 
 func (l Ladder) up(at, to int, why string) Decision {

@@ -53,12 +53,15 @@ func TestDecide(t *testing.T) {
 		{"own speed first", Ladder{measured("source", 0, 0, 1000), measured("q8_0", 0, 200, 500)}, Situation{At: "source", Missed: missed}, Measure, "source", "faster"},
 		{"speed of the next", Ladder{source, measured("q8_0", 0, 0, 500)}, Situation{At: "source", Missed: missed}, Measure, "q8_0", ""},
 		{"memory asks for less of it", Ladder{source, measured("q8_0", 0, 0, 1000), measured("q4_k", 0, 0, 250)}, Situation{At: "source", Short: true}, Down, "q4_k", "memory is short"},
-		{"up to the first that holds", Ladder{source, measured("q6_k", -0.2, 1, 1), measured("q4_k", -0.4, 1, 1), measured("q3_k", -0.8, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k"}, Up, "q4_k", "chrf of q2_k is 50.9"},
-		{"up although speed is missed", Ladder{source, measured("q4_k", -0.4, 1, 1), measured("q2_k", -1.1, 9, 1)}, Situation{At: "q2_k", Missed: missed}, Up, "q4_k", ""},
-		{"up one at a time", Ladder{source, unmeasured("q4_k"), measured("q3_k", -0.8, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k"}, Measure, "q4_k", ""},
-		{"up to the source", Ladder{source, measured("q4_k", -0.7, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k"}, Up, "source", ""},
+		{"up to the first that holds", Ladder{source, measured("q6_k", -0.2, 1, 1), measured("q4_k", -0.4, 1, 1), measured("q3_k", -0.8, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k", Verified: true}, Up, "q4_k", "chrf of q2_k is 50.9"},
+		{"up although speed is missed", Ladder{source, measured("q4_k", -0.4, 1, 1), measured("q2_k", -1.1, 9, 1)}, Situation{At: "q2_k", Missed: missed, Verified: true}, Up, "q4_k", ""},
+		{"up one at a time", Ladder{source, unmeasured("q4_k"), measured("q3_k", -0.8, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k", Verified: true}, Measure, "q4_k", ""},
+		{"up to the source", Ladder{source, measured("q4_k", -0.7, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k", Verified: true}, Up, "source", ""},
 		{"between it stays", Ladder{source, measured("q4_k", -0.1, 1, 1), measured("q2_k", -0.99, 1, 1)}, Situation{At: "q2_k"}, Stay, "q2_k", ""},
-		{"no number fails", Ladder{source, measured("q2_k", math.NaN(), 1, 1)}, Situation{At: "q2_k"}, Up, "source", ""},
+		{"no number fails", Ladder{source, measured("q2_k", math.NaN(), 1, 1)}, Situation{At: "q2_k", Verified: true}, Up, "source", ""},
+		{"its weights before the tier", Ladder{source, measured("q6_k", -0.2, 1, 1), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k"}, Verify, "q2_k", "chrf of q2_k is 50.9"},
+		{"also where nothing above is known", Ladder{source, unmeasured("q6_k"), measured("q2_k", -1.1, 1, 1)}, Situation{At: "q2_k", Missed: missed}, Verify, "q2_k", ""},
+		{"what is not sure needs no proof", Ladder{source, measured("q2_k", -0.9, 1, 1)}, Situation{At: "q2_k"}, Stay, "q2_k", ""},
 		{"nothing is gone down to that is no number", Ladder{source, measured("q2_k", math.NaN(), 900, 1)}, Situation{At: "source", Missed: missed}, Stay, "source", ""},
 	} {
 		got, err := c.ladder.Decide(criteria, c.s)
@@ -88,7 +91,7 @@ func TestFloors(t *testing.T) {
 		{"the control serves", 49, 51, "source", Stay, "source"},
 	} {
 		source, tier := measured("source", c.control-52, 1, 1), measured("q4_k", c.tier-52, 1, 1)
-		got, err := Ladder{source, tier}.Decide(floors, Situation{At: c.at})
+		got, err := Ladder{source, tier}.Decide(floors, Situation{At: c.at, Verified: true})
 		if err != nil || got.Action != c.action || got.Tier != c.to {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
@@ -160,12 +163,20 @@ func follow(t *rapid.T, all Ladder, c Criteria, s Situation) (moves []Decision) 
 				t.Fatalf("%s is to be measured twice", d.Tier)
 			}
 			known[to] = all[to]
+		case Verify:
+			if s.Verified || d.Tier != s.At || criteria.Judge(known[to].Evidence) != Fails {
+				t.Fatalf("%s is to be verified at %s, which %s", d.Tier, s.At, criteria.Judge(known[to].Evidence))
+			}
+			s.Verified = true
 		default:
 			from := all.find(s.At)
 			if (d.Action == Up) != (to < from) || to == from {
 				t.Fatalf("%s from %s to %s", d.Action, s.At, d.Tier)
 			}
-			moves, s.At = append(moves, d), d.Tier
+			if d.Action == Up && from > 0 && !s.Verified {
+				t.Fatalf("it leaves %s before its weights are known to be its own", s.At)
+			}
+			moves, s.At, s.Verified = append(moves, d), d.Tier, false
 		}
 	}
 	t.Fatalf("it does not come to rest: %+v", moves)
