@@ -193,9 +193,6 @@ func (s *Server) unpin(c *call) error {
 	if err != nil {
 		return err
 	}
-	if r.Prompt != nil {
-		return badField("prompt", "a pin goes by its name alone")
-	}
 	if err := m.Cache.Unpin(r.Name); errors.Is(err, ErrNoPin) {
 		return &HTTPError{Status: 404, Type: "invalid_request_error", Param: "name", Code: "no_such_pin", Message: fmt.Sprintf("%q: %v", r.Name, err)}
 	} else if err != nil {

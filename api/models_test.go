@@ -175,7 +175,7 @@ func TestPins(t *testing.T) {
 		{"POST", `{"name":"x","prompt":"` + strings.Repeat("x", 300) + `"}`, 400, "prompt", "1 to 256"},
 		{"POST", `{"name":"x","prompt":"y","ttl":3}`, 400, "ttl", "no such field"}, {"POST", `{"name":"x","prompt":"y","model":"third"}`, 404, "model", "third"},
 		{"POST", `{"name":7,"prompt":"y"}`, 400, "name", "a string"}, {"POST", ``, 400, "", "no body"},
-		{"DELETE", `{"name":"zz"}`, 404, "name", "nothing is pinned"}, {"DELETE", `{"name":"a","prompt":"x"}`, 400, "prompt", "name alone"},
+		{"DELETE", `{"name":"zz"}`, 404, "name", "nothing is pinned"}, {"DELETE", `{"name":"zz","prompt":"x"}`, 404, "name", "nothing is pinned"},
 		{"GET", ``, 405, "", "takes POST, DELETE"},
 	} {
 		r := h.do(bad.method, "/v1/cache/pins", bad.body)

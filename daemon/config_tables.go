@@ -72,7 +72,7 @@ func (c *Config) tables() []table {
 			{key: "path", value: text{&m.Path}, usage: "file, or name of a cached model", example: `"/var/lib/chimera/model.gguf"`},
 			{key: "name", value: text{&m.Name}, usage: "what clients call it; without it the file's name without .gguf", example: `"small"`},
 			{key: "keep_alive", value: duration{&m.KeepAlive, 0, maxIdle}, usage: "how long it stays loaded when nobody uses it; 0: until another model needs its memory; 1ms: hardly longer than it is used"},
-			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need; chimera unload alone unloads it; not with keep_alive"},
+			{key: "pin", value: truth{&m.Pin}, usage: "once loaded it stays, whatever other models need; chimera unload alone unloads it, and keep_alive says nothing"},
 			{key: "load", value: choice{&m.Load, []string{LoadAtStart, LoadOnDemand}}, usage: "when it is loaded: start or demand; without it the first at the start, the others on demand"},
 		})
 	}
@@ -106,15 +106,12 @@ func wrongf(key, format string, args ...any) error { return &wrong{key, fmt.Erro
 // their moment. Names are checked where they are used: a file's own name counts too.
 func (c *Config) checkModels() error {
 	for i := range c.Model {
-		m, key := &c.Model[i], fmt.Sprintf("model[%d].", i)
+		m := &c.Model[i]
 		switch {
 		case m.Load == "" && i == 0:
 			m.Load = LoadAtStart
 		case m.Load == "":
 			m.Load = LoadOnDemand
-		}
-		if m.Pin && m.KeepAlive.Duration > 0 {
-			return wrongf(key+"keep_alive", "a model that is pinned stays for ever: leave out keep_alive or pin")
 		}
 	}
 	if len(c.Model) == 0 {

@@ -120,7 +120,6 @@ func TestBadTables(t *testing.T) {
 		{"half_life, a float", "[cache]\nhalf_life = 1.5", []string{"c.toml:2:13: cache.half_life: a TOML float"}},
 		{"keep_alive, too long", "[[model]]\npath = \"a\"\nkeep_alive = \"721h\"", []string{"c.toml:3:1: model[0].keep_alive: 721h: use a time between 0s and 720h"}},
 		{"keep_alive, negative", "[[model]]\npath = \"a\"\nkeep_alive = \"-1s\"", []string{"c.toml:3:1: model[0].keep_alive: -1s: "}},
-		{"pin and keep_alive", "[[model]]\npath = \"a\"\npin = true\nkeep_alive = \"1m\"", []string{"c.toml:4:1: model[0].keep_alive: ", "pinned"}},
 		{"pin", "[[model]]\npath = \"a\"\npin = \"yes\"", []string{"c.toml:3:7: model.pin: a TOML string does not suit it: write true or false"}},
 		{"itl_ms", "[scheduler]\n itl_ms = -1", []string{"c.toml:2:2: scheduler.itl_ms: -1: use a number between 0 and 10000"}},
 		{"itl_ms as dotted key", "scheduler.itl_ms = 10001", []string{"c.toml:1:1: scheduler.itl_ms: 10001: "}},

@@ -24,7 +24,7 @@ func (s *Lane) commit(done *step) {
 			c.seq.ended = true
 			s.part(c.seq, event)
 			ended++
-			if c.seq.request.Class != Background {
+			if c.seq.request.Class == Interactive {
 				asking++
 			}
 		case event.HasToken:

@@ -9,6 +9,8 @@ import (
 // that begins as soon as it can just misses them: what they ask then waits for one whole step and is computed in the next. So the loop holds the next
 // step back for a moment, where a client is likely to come back within it and gains more by it than all who run along lose.
 //
+// It is held for interactive clients alone: others do not mind a step, and those who read along would.
+//
 // Rejected: to hold it always, since a person does not come back for seconds, and everybody would wait for him; and to do so by tenant or connection, since
 // a lane knows neither clients nor connections, and how often somebody is back is a matter of what the machine is used for.
 
@@ -67,5 +69,8 @@ func (d *door) until(running, free int, r *Rules) time.Time {
 	return d.since.Add(d.time(r))
 }
 
-// time is for how long the door is held: those who come back at once come one after the other.
-func (d *door) time(r *Rules) time.Duration { return r.DoorTime * time.Duration(d.ended) }
+// time is for how long the door is held: those who come back at once come one after the other. However many they are, it is no longer than half of
+// what they would miss.
+func (d *door) time(r *Rules) time.Duration {
+	return min(r.DoorTime*time.Duration(d.ended), d.step/2)
+}

@@ -44,6 +44,7 @@ func TestForWhomTheDoorIsHeld(t *testing.T) {
 		{"all came back", true, at(back, 8), 1, 0, 19, 1, true},
 		{"all came back, and many run along", true, at(back, 8), 1, 0, 20, 1, false},
 		{"two have ended", true, at(back, 8), 2, 0, 19, 1, true},
+		{"forty have ended, and half a step is all that it is held", true, at(back, 8), 40, 0, 8, 1, true},
 		{"two have ended, and many run along", true, at(back, 8), 2, 0, 20, 1, false},
 		{"they are back", true, at(back, 8), 2, 2, 0, 1, false},
 		{"one of two is back", true, at(back, 8), 2, 1, 8, 1, true},
@@ -63,7 +64,7 @@ func TestForWhomTheDoorIsHeld(t *testing.T) {
 		}
 		want := time.Time{}
 		if c.holds {
-			want = now.Add(rules.DoorTime * time.Duration(c.ended))
+			want = now.Add(min(rules.DoorTime*time.Duration(c.ended), 10*time.Millisecond))
 		}
 		if got := d.until(c.running, c.free, &rules); !got.Equal(want) || d.held != c.holds {
 			t.Errorf("%s: held until %v, misses %g", c.name, got, d.misses)
@@ -85,35 +86,53 @@ func TestDoorCountsEndsNotCrowds(t *testing.T) {
 	}
 }
 
-// slow is a device whose steps take an hour of a clock of its own, and two milliseconds of the world's, in which who came back after the step before
-// has come.
-type slow struct {
+// gated is a device whose steps take an hour of a clock of its own, and end when the client who was answered with the step before has asked again.
+type gated struct {
 	modelled
-	now  *atomic.Int64
-	done atomic.Int64
+	now    *atomic.Int64
+	lane   *Lane
+	asking atomic.Bool // the client will ask again
+	missed atomic.Bool // a step is under way without him
+	done   atomic.Int64
 }
 
-func (d *slow) Wait() error {
-	time.Sleep(2 * time.Millisecond)
+func (d *gated) Wait() error {
+	alone := d.under[0].Decode+d.under[0].Prefill == 1
+	d.missed.Store(alone)
+	for alone && d.asking.Load() && !d.asked() {
+		time.Sleep(10 * time.Microsecond)
+	}
+	d.missed.Store(false)
 	d.under = d.under[1:]
 	d.now.Add(int64(time.Hour))
 	d.done.Add(1)
 	return nil
 }
 
+// asked tells whether somebody has asked whom the loop has not seen.
+func (d *gated) asked() bool {
+	d.lane.mu.Lock()
+	defer d.lane.mu.Unlock()
+	return len(d.lane.incoming) > 0
+}
+
 // doors is a lane on such a device beside whose clients one reads a long answer.
-func doors(t *testing.T, c Config) (*Lane, *slow) {
+func doors(t *testing.T, c Config) (*Lane, *gated) {
 	var now atomic.Int64
 	loop := NewLoop(LoopConfig{Now: func() time.Time { return time.Unix(1_000_000, now.Load()) }})
-	d := &slow{modelled: modelled{Instance: enginetest.New(roomy(8, 512))}, now: &now}
+	d := &gated{modelled: modelled{Instance: enginetest.New(roomy(8, 512))}, now: &now}
 	rules := DefaultRules
 	rules.DoorTime, c.StepTokens, c.QueueLength, c.Rules = time.Second, 512, 64, &rules
 	lane, err := loop.Add(d, c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.lane = lane
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
+	if _, err := lane.Submit(ctx, greedy(prompt(1, 16, 0), 8000)); err != nil {
+		t.Fatal(err)
+	}
 	go func() {
 		defer close(ended)
 		loop.Run(ctx)
@@ -122,18 +141,19 @@ func doors(t *testing.T, c Config) (*Lane, *slow) {
 		cancel()
 		<-ended
 	})
-	if _, err := lane.Submit(ctx, greedy(prompt(1, 16, 0), 8000)); err != nil {
-		t.Fatal(err)
-	}
 	return lane, d
 }
 
-// asks has a client ask so often in a row, for two tokens each time, and returns how many steps that took.
-func (d *slow) asks(t *testing.T, lane *Lane, times int) int64 {
+// asks has a client ask so often in a row, for two tokens each time, and returns how many steps that took. late: he asks when the next step has begun.
+func (d *gated) asks(t *testing.T, times int, late bool) int64 {
 	t.Helper()
 	began := d.done.Load()
 	for i := range times {
-		seq, err := lane.Submit(t.Context(), greedy(prompt(2+i, 16, 0), 2))
+		d.asking.Store(i < times-1)
+		for late && i > 0 && !d.missed.Load() {
+			time.Sleep(10 * time.Microsecond)
+		}
+		seq, err := d.lane.Submit(t.Context(), greedy(prompt(2+i, 16, 0), 2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,9 +166,8 @@ func (d *slow) asks(t *testing.T, lane *Lane, times int) int64 {
 
 // Who comes back at once has his prompt in the step behind the one that ended his last answer. When he comes no more the others go on.
 func TestDoorIsHeld(t *testing.T) {
-	lane, d := doors(t, Config{})
-	d.asks(t, lane, 40) // these are known then
-	if steps := d.asks(t, lane, 20); steps > 20*2+1 {
+	_, d := doors(t, Config{})
+	if steps := d.asks(t, 20, false); steps > 20*2+5 {
 		t.Errorf("20 answers of two steps took %d", steps)
 	}
 	for before, end := d.done.Load(), time.Now().Add(20*time.Second); d.done.Load() < before+5; time.Sleep(time.Millisecond) {
@@ -164,10 +183,59 @@ func TestWithoutTheDoor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lane, d := doors(t, Config{Without: without})
-	d.asks(t, lane, 40)
-	if steps := d.asks(t, lane, 20); steps < 20*3-2 {
+	_, d := doors(t, Config{Without: without})
+	if steps := d.asks(t, 20, true); steps < 20*3-2 {
 		t.Errorf("20 answers of two steps took %d without the door: each misses a step", steps)
+	}
+}
+
+// Neither batch nor background work is waited for, nor do they count as who comes back.
+func TestDoorIsForInteractive(t *testing.T) {
+	for _, class := range []Class{Batch, Background} {
+		w, lane := one(t, roomy(8, 512), Config{StepTokens: 512, QueueLength: 8})
+		ends := greedy(prompt(1, 16, 0), 1)
+		ends.Class = class
+		w.submit(lane, ends)
+		w.turn()
+		if lane.door.ended != 0 {
+			t.Errorf("%v: an end is waited for", class)
+		}
+		w.submit(lane, greedy(prompt(2, 16, 0), 1))
+		w.turn()
+		comes := greedy(prompt(3, 16, 0), 1)
+		comes.Class = class
+		w.submit(lane, comes)
+		if lane.arrivals(); lane.door.ended != 1 || lane.door.back != 0 {
+			t.Errorf("%v: %d have ended, %d are back", class, lane.door.ended, lane.door.back)
+		}
+	}
+}
+
+// Who would stand behind others is not waited for, nor is anybody while a step is under way.
+func TestDoorIsNotHeldInVain(t *testing.T) {
+	w, lane := one(t, roomy(2, 512), Config{StepTokens: 512, QueueLength: 8})
+	w.submit(lane, greedy(prompt(1, 16, 0), 8))
+	w.submit(lane, greedy(prompt(2, 16, 0), 1))
+	w.turn()
+	held := func() bool {
+		lane.door.held = false
+		lane.policy.rules.DoorTime = 1 // which passes at once
+		w.loop.holdDoor()
+		return lane.door.held
+	}
+	if !held() {
+		t.Fatal("the door is not held for the one who has ended")
+	}
+	w.loop.underWay = append(w.loop.underWay, lane)
+	if held() {
+		t.Error("the door is held beside a step under way")
+	}
+	w.loop.underWay = w.loop.underWay[:0]
+	waits := greedy(prompt(3, 16, 0), 8)
+	waits.Class = Batch // who is none that comes back
+	w.submit(lane, waits)
+	if lane.arrivals(); held() {
+		t.Error("the door is held though another waits for the place")
 	}
 }
 
@@ -200,4 +268,4 @@ func TestDoorOfOneLaneAlone(t *testing.T) {
 	}
 }
 
-var _ engine.Instance = (*slow)(nil)
+var _ engine.Instance = (*gated)(nil)

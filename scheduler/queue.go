@@ -16,7 +16,7 @@ func (s *Lane) welcome(seq *Sequence) {
 		s.stats.Progress = s.loop.config.Now()
 	}
 	c := seq.request.Class
-	if c != Background {
+	if c == Interactive {
 		s.door.come(seq.arrived, &s.policy.rules)
 	}
 	s.arrived++

@@ -238,6 +238,7 @@ func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
 	return figures{
 		{name: "goodput of peak", value: r.QPS / peak.QPS}, {name: "refused (429, 503)", value: float64(r.Failed - others)},
 		{name: "answers other than 200, 429, 503", value: float64(others), less: true},
+		{name: "TTFT p95 (ms)", value: r.TTFT.P95, less: true},
 		{name: "memory beyond that at peak (MiB)", value: after - before, less: true}, {name: "load generator (% of cores)", value: 100 * r.OwnCPUShare, less: true},
 	}, ctx.Err()
 }

@@ -43,7 +43,27 @@ var door = []mutant{
 	},
 	{
 		name: "door-of-one-for-all", file: "scheduler/door.go", pkg: "scheduler", tests: []string{"TestForWhomTheDoorIsHeld"},
-		old: "return r.DoorTime * time.Duration(d.ended)", new: "return r.DoorTime",
+		old: "r.DoorTime*time.Duration(d.ended), d.step/2", new: "r.DoorTime, d.step/2",
+	},
+	{
+		name: "door-held-however-long", file: "scheduler/door.go", pkg: "scheduler", tests: []string{"TestForWhomTheDoorIsHeld"},
+		old: "return min(r.DoorTime*time.Duration(d.ended), d.step/2)", new: "return r.DoorTime * time.Duration(d.ended)",
+	},
+	{
+		name: "door-for-ends-of-batch", file: "scheduler/commit.go", pkg: "scheduler", tests: []string{"TestDoorIsForInteractive"},
+		old: "if c.seq.request.Class == Interactive {", new: "if c.seq.request.Class != Background {",
+	},
+	{
+		name: "door-counts-batch", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestDoorIsForInteractive"},
+		old: "	if c == Interactive {\n		s.door", new: "	if c != Background {\n		s.door",
+	},
+	{
+		name: "door-beside-a-step", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestDoorIsNotHeldInVain"},
+		old: "lane == nil || len(l.underWay) > 0 || ", new: "lane == nil || ",
+	},
+	{
+		name: "door-before-who-waits", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestDoorIsNotHeldInVain"},
+		old: "lane.places()-running-len(lane.waiting)", new: "lane.places()-running",
 	},
 	{
 		name: "door-not-held", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestDoorIsHeld"},
