@@ -17,20 +17,23 @@ type AlarmKind struct{ Model, Detector string }
 type QualityFigures struct {
 	Scores func() []QualityScore
 	Alarms func() map[AlarmKind]int64 // since the start
+	// Webhook counts events by what became of them: delivered, failed, dropped; nil where there is no webhook.
+	Webhook func() map[string]int64
 }
 
 // qualityCollector reads them.
 type qualityCollector struct {
 	QualityFigures
-	score, alarms *prometheus.Desc
+	score, alarms, webhook *prometheus.Desc
 }
 
-// CountQuality has the metrics chimera_quality_score and chimera_quality_alarms_total read.
+// CountQuality has the metrics chimera_quality_score, chimera_quality_alarms_total and chimera_quality_webhook_total read.
 func (m *Metrics) CountQuality(f QualityFigures) {
 	m.registry.MustRegister(&qualityCollector{
 		f,
 		prometheus.NewDesc("chimera_quality_score", "Last score of the tier that serves, by suite; live: of clients' requests, beside the control.", []string{"model", "suite", "metric"}, nil),
-		prometheus.NewDesc("chimera_quality_alarms_total", "Alarms raised: answers that are no longer what they were.", []string{"model", "detector"}, nil),
+		prometheus.NewDesc("chimera_quality_alarms_total", "Alarms raised: answers or scores that are no longer what they were, and requests that suites lack.", []string{"model", "detector"}, nil),
+		prometheus.NewDesc("chimera_quality_webhook_total", "Alarms for the webhook, by what became of them.", []string{"outcome"}, nil),
 	})
 }
 
@@ -38,6 +41,7 @@ func (m *Metrics) CountQuality(f QualityFigures) {
 func (c *qualityCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.score
 	out <- c.alarms
+	out <- c.webhook
 }
 
 // Collect implements prometheus.Collector.
@@ -47,5 +51,8 @@ func (c *qualityCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for kind, n := range c.Alarms() {
 		out <- prometheus.MustNewConstMetric(c.alarms, prometheus.CounterValue, float64(n), kind.Model, kind.Detector)
+	}
+	for outcome, n := range c.Webhook() {
+		out <- prometheus.MustNewConstMetric(c.webhook, prometheus.CounterValue, float64(n), outcome)
 	}
 }

@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // This file owns GET /v1/quality: what was measured of serving of late, and how people's ratings go with it.
 
@@ -10,7 +13,10 @@ type Quality struct {
 	Escalation   []EscalationState    `json:"escalation"`
 	Ratings      int                  `json:"ratings"` // that correlations are of
 	Correlations []QualityCorrelation `json:"correlations"`
-	Control      []QualityControl     `json:"control"`           // by model; for the administrator alone, as it is of all tenants
+	Control      []QualityControl     `json:"control"`           // by model; for the administrator alone, as all below, since it is of all tenants
+	Drift        []QualityDrift       `json:"drift"`             // by series, of what serves
+	Alarms       []QualityAlarm       `json:"alarms"`            // of the last 30 days, the newest first, 100 at most
+	Coverage     []QualityCoverage    `json:"coverage"`          // by model
 	Problem      string               `json:"problem,omitempty"` // what of it could not be read
 }
 
@@ -102,6 +108,53 @@ type QualityCanaries struct {
 	Tier    string    `json:"tier"`
 	Asked   int       `json:"asked"`
 	Changed int       `json:"changed"` // answers that are not the golden ones
+}
+
+// QualityDrift is how a series of scores stands.
+type QualityDrift struct {
+	Model     string    `json:"model"`
+	Suite     string    `json:"suite"` // live for clients' requests
+	Metric    string    `json:"metric"`
+	Tag       string    `json:"tag,omitempty"`
+	Tier      string    `json:"tier"`
+	State     string    `json:"state"` // learning or watching
+	Value     float64   `json:"value"` // the last
+	At        time.Time `json:"at"`
+	Baseline  float64   `json:"baseline"`  // what it is held against
+	Deviation *float64  `json:"deviation"` // of a value like the last about the baseline
+	Windows   int       `json:"windows"`   // that the baseline is of
+	Sum       float64   `json:"sum"`       // by how much values were worse of late, in deviations
+	Threshold float64   `json:"threshold"` // of the sum, at which there is an alarm
+	Alarms    int       `json:"alarms"`
+}
+
+// QualityAlarm is one that was raised.
+type QualityAlarm struct {
+	Time     time.Time       `json:"time"`
+	Model    string          `json:"model"`
+	Series   string          `json:"series"`
+	Detector string          `json:"detector"`
+	Evidence json.RawMessage `json:"evidence,omitempty"`
+}
+
+// QualityCoverage is what a model was asked of late, beside what suites ask.
+type QualityCoverage struct {
+	Model    string        `json:"model"`
+	Requests int           `json:"requests"` // that were drawn and are remembered, 1000 at most
+	Items    int           `json:"items"`    // of suites
+	Parts    []QualityPart `json:"parts"`    // the largest first; none of fewer requests than say anything
+}
+
+// QualityPart is a part of the requests, with its share's 95 % interval.
+type QualityPart struct {
+	Dimension string  `json:"dimension"` // language, length or topic
+	Value     string  `json:"value"`
+	Share     float64 `json:"share"`
+	Low       float64 `json:"low"`
+	High      float64 `json:"high"`
+	Requests  int     `json:"requests"`
+	Items     int     `json:"items"`
+	Uncovered bool    `json:"uncovered"` // surely more than a twentieth of the requests, and suites have less than a tenth of that
 }
 
 // QualityCorrelation is how a measurement of answers goes with their ratings.

@@ -42,6 +42,43 @@ type Quality struct {
 		Problem  string   `json:"problem"`
 	} `json:"correlations"`
 	Control []QualityControl `json:"control"`
+	Drift   []drift          `json:"drift"`
+	Alarms  []struct {
+		Time     time.Time `json:"time"`
+		Model    string    `json:"model"`
+		Series   string    `json:"series"`
+		Detector string    `json:"detector"`
+	} `json:"alarms"`
+	Coverage []struct {
+		Model    string `json:"model"`
+		Requests int    `json:"requests"`
+		Items    int    `json:"items"`
+		Parts    []struct {
+			Dimension string  `json:"dimension"`
+			Value     string  `json:"value"`
+			Share     float64 `json:"share"`
+			Low       float64 `json:"low"`
+			High      float64 `json:"high"`
+			Items     int     `json:"items"`
+			Uncovered bool    `json:"uncovered"`
+		} `json:"parts"`
+	} `json:"coverage"`
+}
+
+// drift is how a series of scores stands.
+type drift struct {
+	Model     string  `json:"model"`
+	Suite     string  `json:"suite"`
+	Metric    string  `json:"metric"`
+	Tag       string  `json:"tag"`
+	Tier      string  `json:"tier"`
+	State     string  `json:"state"`
+	Value     float64 `json:"value"`
+	Baseline  float64 `json:"baseline"`
+	Windows   int     `json:"windows"`
+	Sum       float64 `json:"sum"`
+	Threshold float64 `json:"threshold"`
+	Alarms    int     `json:"alarms"`
 }
 
 // QualityControl is how a model's answers go with the control's.
@@ -135,7 +172,7 @@ func (q Quality) Print(out io.Writer) error {
 			return err
 		}
 	}
-	return nil
+	return q.printWatched(out)
 }
 
 // print writes what a model's control group is, and what it says.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"chimera/api"
 	"chimera/store"
+	"chimera/webhook"
 )
 
 // This file owns alarms: what is done when something that must not change has changed.
@@ -27,23 +29,40 @@ type alarms struct {
 	counts map[api.AlarmKind]int64
 }
 
-// raise tells of an alarm: in the log, in the metrics and in the history.
+// alarmEvent is an alarm as the webhook has it.
+type alarmEvent struct {
+	Time     time.Time       `json:"time"`
+	Model    string          `json:"model"`
+	Series   string          `json:"series"`
+	Detector string          `json:"detector"`
+	Evidence json.RawMessage `json:"evidence"`
+}
+
+// raise tells of an alarm: in the log, in the metrics, in the history and to the webhook.
 func (all *runtimes) raise(a alarm) {
 	evidence, err := json.Marshal(a.evidence)
 	if err != nil { // a figure that is no number
 		evidence = nil
 	}
-	slog.Error("alarm", "model", a.model, "series", a.series, "detector", a.detector, "evidence", string(evidence))
+	level := slog.LevelError
+	if a.detector == coverageDetector { // nothing is broken
+		level = slog.LevelWarn
+	}
+	slog.Log(context.Background(), level, "alarm", "model", a.model, "series", a.series, "detector", a.detector, "evidence", string(evidence))
 	all.alarms.mu.Lock()
 	if all.alarms.counts == nil {
 		all.alarms.counts = map[api.AlarmKind]int64{}
 	}
 	all.alarms.counts[api.AlarmKind{Model: a.model, Detector: a.detector}]++
 	all.alarms.mu.Unlock()
+	now := time.Now()
+	if all.webhook != nil {
+		all.webhook.Tell(alarmEvent{Time: now.UTC(), Model: a.model, Series: a.series, Detector: a.detector, Evidence: evidence})
+	}
 	if all.history.keepsNothing() {
 		return
 	}
-	if err := all.history.store.AddAlarm(store.Alarm{Time: time.Now(), Model: a.model, Series: a.series, Detector: a.detector, Evidence: evidence}); err != nil {
+	if err := all.history.store.AddAlarm(store.Alarm{Time: now, Model: a.model, Series: a.series, Detector: a.detector, Evidence: evidence}); err != nil {
 		slog.Warn("an alarm is not kept", "model", a.model, "series", a.series, "cause", err)
 	}
 }
@@ -53,4 +72,49 @@ func (a *alarms) raised() map[api.AlarmKind]int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return maps.Clone(a.counts)
+}
+
+// startWebhook has alarms sent to where the settings say.
+func (s *server) startWebhook() error {
+	q := &s.config.Quality
+	if q.Webhook == "" {
+		return nil
+	}
+	to, err := webhook.ParseURL(q.Webhook)
+	if err != nil {
+		return &ConfigError{&wrong{"quality.webhook", err}}
+	}
+	key, err := webhook.ReadKey(q.WebhookKey)
+	if err != nil {
+		return &ConfigError{&wrong{"quality.webhook_key", err}}
+	}
+	s.models.webhook = webhook.New(to, key)
+	s.onStop(s.models.webhook.Close)
+	return nil
+}
+
+// checkWebhook is for what can be known of it before the start.
+func (q *QualityConfig) checkWebhook() error {
+	if q.Webhook == "" && q.WebhookKey != "" {
+		return wrongf("quality.webhook_key", "there is no quality.webhook to sign for")
+	}
+	if q.Webhook == "" {
+		return nil
+	}
+	if _, err := webhook.ParseURL(q.Webhook); err != nil {
+		return &wrong{"quality.webhook", err}
+	}
+	if q.WebhookKey == "" {
+		return wrongf("quality.webhook", "it needs quality.webhook_key, by which its receiver knows who sends: openssl rand -hex 32 > FILE; chmod 600 FILE")
+	}
+	return nil
+}
+
+// webhookCounts are what became of what it was told; all 0 without one.
+func (all *runtimes) webhookCounts() map[string]int64 {
+	if all.webhook == nil {
+		return nil
+	}
+	c := all.webhook.Counts()
+	return map[string]int64{"delivered": c.Delivered, "failed": c.Failed, "dropped": c.Dropped}
 }

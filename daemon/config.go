@@ -232,7 +232,7 @@ func (c *Config) check() error {
 			return &wrong{"http", err}
 		}
 	}
-	return cmp.Or(c.checkModels(), c.checkTenants(), c.checkPins(), c.Tiers.check(&c.Quality))
+	return cmp.Or(c.checkModels(), c.checkTenants(), c.checkPins(), c.Tiers.check(&c.Quality), c.Quality.checkWebhook())
 }
 
 // Engine are the settings that concern loading.

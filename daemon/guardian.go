@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 
 	"chimera/api"
 	group "chimera/quality/control"
+	"chimera/quality/coverage"
+	"chimera/quality/eval"
 	"chimera/quality/guard"
 	"chimera/quality/suite"
 	"chimera/scheduler"
 	"chimera/store"
+	"chimera/tokenizer"
 )
 
 // This file owns the guard at work: when it looks at a model, and what it does with what the rule says.
@@ -37,6 +41,15 @@ type guardian struct {
 	wake     chan struct{} // (1)
 	controls map[string]*suiteRun
 	next     atomic.Pointer[time.Time] // when it measures by the timer
+	before   map[string]*eval.Report   // by model, tier and suite, the last run of what serves
+	reading  sync.Mutex                // held by who reads or makes items
+	items    map[string]itemFeatures   // by model
+}
+
+// itemFeatures are those of suites' items, as a tokenizer has them.
+type itemFeatures struct {
+	of   *tokenizer.Tokenizer
+	list []coverage.Features
 }
 
 // watched is what is known of a model's tiers. It is behind the lock of runtimes.
@@ -63,7 +76,7 @@ func (all *runtimes) newGuardian() (*guardian, error) {
 	c := &all.config
 	g := &guardian{
 		all: all, ladder: c.Tiers.ladder(), mode: c.Tiers.Mode, interval: c.Quality.Interval.Duration, patience: canaryPatience, wake: make(chan struct{}, 1),
-		controls: map[string]*suiteRun{},
+		controls: map[string]*suiteRun{}, before: map[string]*eval.Report{}, items: map[string]itemFeatures{},
 	}
 	if len(c.Quality.Suites) == 0 {
 		return g, nil

@@ -121,14 +121,16 @@ func (all *runtimes) addScores(done *suiteRun, whole *suite.Suite, tier, tag str
 	row := store.Score{
 		Time: time.Now(), Model: done.run.Who.Model, Suite: whole.Name, Digest: whole.Digest(), Tag: tag, Tier: tier, Numerics: done.run.Who.Numerics,
 	}
+	var worse []*drifted
 	for _, name := range scores.Names() {
 		s := scores[name]
 		row.Metric, row.Value, row.Low, row.High, row.N = name, s.Value, math.NaN(), math.NaN(), int64(s.N)
 		if s.Low != nil && s.High != nil {
 			row.Low, row.High = *s.Low, *s.High
 		}
-		all.addScore(row)
+		worse = append(worse, all.addScore(row, done.errorOf(row)))
 	}
+	defer func() { all.tellWorseRun(worse) }()
 	var rows [][]float64
 	var ids []string
 	for i := range whole.Items {
@@ -146,5 +148,5 @@ func (all *runtimes) addScores(done *suiteRun, whole *suite.Suite, tier, tag str
 		return
 	}
 	row.Metric, row.Value, row.Low, row.High, row.N = agreement, i.Estimate, i.Low, i.High, int64(len(rows))
-	all.addScore(row)
+	worse = append(worse, all.addScore(row, done.errorOf(row)))
 }

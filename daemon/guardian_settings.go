@@ -40,6 +40,8 @@ type QualityConfig struct {
 	ControlShare float64  `toml:"control_share"` // of live requests
 	Window       int      `toml:"window"`        // requests
 	EdgeBudget   float64  `toml:"edge_budget"`   // share of tokens
+	Webhook      string   `toml:"webhook"`       // "": nobody is told
+	WebhookKey   string   `toml:"webhook_key"`   // a path, or the name of a credential
 }
 
 // guardedStart is where a model begins that the guard keeps: it costs no quality that could be measured, and half of the memory of f16.

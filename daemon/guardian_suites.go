@@ -13,6 +13,7 @@ import (
 	"chimera/api"
 	group "chimera/quality/control"
 	"chimera/quality/eval"
+	"chimera/quality/stats"
 	"chimera/quality/suite"
 	"chimera/scheduler"
 	"chimera/store"
@@ -30,6 +31,8 @@ type suiteRun struct {
 	device time.Duration
 	// agrees are by item's id the tokens of the control's answer that this tier would have chosen too, and how many there are.
 	agrees map[string][]float64
+	// change is by metric what it has above the run before of the same tier, of other weights; nil: there is none.
+	change map[string]stats.Interval
 }
 
 // pinnedAnswer is an answer as it is kept.

@@ -36,7 +36,7 @@ type history struct {
 	rating     sync.Mutex      // held by who finds out whether an answer has been rated
 	privacy    store.Privacy
 	keepsTexts bool
-	control    func() []api.QualityControl // nil: nobody knows, in tests
+	watched    *runtimes // whose quality is shown; nil: nobody's, in tests
 }
 
 // openHistory opens the file that the settings name, and closes it when all that writes to it has ended.
@@ -60,7 +60,7 @@ func (s *server) openHistory() error {
 		slog.Warn("there is no history: nothing is kept of answers and measurements", "file", file, "cause", err)
 		return nil
 	}
-	s.history.store, s.models.history, s.history.control = opened, s.history, s.models.qualityControl
+	s.history.store, s.models.history, s.history.watched = opened, s.history, s.models
 	slog.Info("the history is open", "file", file, "texts", string(privacy))
 	s.onStop(func() {
 		if err := opened.Close(); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"chimera/api"
 	group "chimera/quality/control"
+	"chimera/quality/coverage"
 	"chimera/scheduler"
 	"chimera/store"
 )
@@ -45,6 +46,9 @@ type liveGroup struct {
 type liveModel struct {
 	counts         group.Counts
 	tier, numerics string // of the window under way
+	control        string // the control's numerics id
+	traffic        coverage.Traffic
+	named          map[string]bool // parts that suites lack and of which it was told
 	window         group.Window
 	last           []group.Estimate // of the last whole window
 	lastAt         time.Time
@@ -56,6 +60,7 @@ type liveModel struct {
 // sample is a request whose answers were drawn.
 type sample struct {
 	model, tier, numerics string
+	control               string // the control's numerics id, when it was scored
 	stratum               group.Stratum
 	share                 float64 // the probability that it was drawn with
 	answers               []servedAnswer
@@ -129,6 +134,7 @@ func (l *liveGroup) answered(a api.Answered) {
 	if len(s.answers) == 0 { // nothing was served
 		return
 	}
+	features := l.featuresOf(s)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.models[s.model]
@@ -136,6 +142,7 @@ func (l *liveGroup) answered(a api.Answered) {
 		m = &liveModel{counts: group.Counts{}}
 		l.models[s.model] = m
 	}
+	m.traffic.Add(features)
 	m.counts.Of(s.stratum).Drawn++
 	for _, lost := range l.memory.Add(s) {
 		l.lose(lost)
@@ -198,58 +205,63 @@ func (l *liveGroup) note(s *sample, answers []group.Paired) {
 	m := l.models[s.model]
 	m.counts.Of(s.stratum).Scored++
 	var ended group.Window
-	tier, numerics := m.tier, m.numerics
+	tier, numerics, control := m.tier, m.numerics, m.control
 	if m.numerics != s.numerics {
 		if m.numerics != "" { // else what was lost before the first was scored is of this window
 			ended, m.window = m.window, group.Window{}
 		}
 		m.tier, m.numerics = s.tier, s.numerics
 	}
+	m.control = s.control
 	m.window.Score(s.stratum, s.share, answers...)
 	if int64(m.window.Requests()) >= l.size.Load() {
 		ended, m.window = m.window, group.Window{}
-		tier, numerics = m.tier, m.numerics
+		tier, numerics, control = m.tier, m.numerics, m.control
 	}
 	l.mu.Unlock()
 	if ended.Requests() >= group.LeastRequests {
-		l.close(s.model, tier, numerics, &ended)
+		l.close(s.model, tier, numerics, control, &ended)
 	}
 }
 
 // close writes what a window says. It may take a second, in which serving goes on.
-func (l *liveGroup) close(model, tier, numerics string, w *group.Window) {
+func (l *liveGroup) close(model, tier, numerics, control string, w *group.Window) {
 	estimates, err := w.Estimates()
 	if err != nil {
 		slog.Warn("control: a window says nothing", "model", model, "tier", tier, "cause", err)
 		return
 	}
 	now := time.Now()
+	var worse []*drifted
 	for _, e := range estimates {
 		row := store.Score{Time: now, Model: model, Suite: liveSuite, Digest: liveDigest, Metric: e.Metric, Tag: e.Tag, Tier: tier, Value: e.Estimate, Low: e.Low, High: e.High, N: int64(e.Requests), Numerics: numerics}
 		if tier != sourceTier { // which agrees with itself, by what the metrics are
 			own := row
-			own.Tier, own.Numerics, own.Value = sourceTier, "", perfect[e.Metric]
+			own.Tier, own.Numerics, own.Value = sourceTier, control, perfect[e.Metric]
 			own.Low, own.High = own.Value, own.Value
-			l.all.addScore(own)
+			l.all.addScore(own, 0)
 		}
-		l.all.addScore(row)
+		if d := l.all.addScore(row, standardError(row)); d != nil {
+			worse = append(worse, d)
+		}
 		if e.Tag == "" {
 			slog.Info("control: a window was scored", "model", model, "tier", tier, "metric", e.Metric, "value", e.Estimate, "low", e.Low, "high", e.High, "requests", e.Requests)
 		}
 	}
 	l.mu.Lock()
 	m := l.models[model]
-	worse := m.lastOf == numerics && group.Worse(m.last, estimates) || l.all.guardian.doubts(estimates)
+	below := l.all.guardian.doubts(estimates)
 	m.last, m.lastAt, m.lastOf, m.lastRequests = estimates, now, numerics, w.Requests()
-	trigger := worse && now.Sub(m.triggered) >= l.all.config.Quality.Interval.Duration
+	trigger := below && now.Sub(m.triggered) >= l.all.config.Quality.Interval.Duration
 	if trigger {
 		m.triggered = now
 	}
 	l.mu.Unlock()
-	if trigger {
-		slog.Warn("control: live answers are worse than before: the suites are asked", "model", model, "tier", tier)
+	if l.all.tellDrift(worse) || trigger {
+		slog.Warn("control: live answers are worse than they should be: the suites are asked", "model", model, "tier", tier, "drifted", len(worse))
 		l.all.guardian.doubt(model)
 	}
+	l.tellUncovered(model)
 }
 
 // The name that live scores have in the history, and what stands in the place of a suite's digest: the metrics' definition.

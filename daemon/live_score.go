@@ -125,6 +125,7 @@ func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired
 	defer of.Release()
 	served, frozen := *tier.Model, of.Model
 	served.Ended = nil
+	s.control = frozen.Numerics("")
 	for i := range s.answers {
 		p, err := l.compare(of.Context, &served, frozen, s, &s.answers[i])
 		if err != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,12 @@ import (
 
 // shownWindows is how far back GET /v1/quality looks.
 const shownWindows = time.Hour
+
+// Alarms are shown of a month, the newest of them.
+const (
+	alarmsShownFor = 30 * 24 * time.Hour
+	shownAlarms    = 100
+)
 
 // Quality implements api.History.
 func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err error) {
@@ -29,12 +36,28 @@ func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err 
 			q.Windows = append(q.Windows, h.window(w))
 		}
 	}
-	if a.Administers && h.control != nil {
-		q.Control = h.control()
+	if a.Administers && h.watched != nil {
+		q.Control, q.Drift, q.Coverage = h.watched.qualityControl(), h.watched.qualityDrift(), h.watched.qualityCoverage()
+		if q.Alarms, err = h.alarms(ctx); err != nil {
+			return q, err
+		}
 	}
 	ratings, receipts, err := h.rated(ctx, a)
 	q.Ratings, q.Correlations = len(ratings), correlations(ratings, receipts)
 	return q, err
+}
+
+// alarms are the newest.
+func (h *history) alarms(ctx context.Context) (list []api.QualityAlarm, err error) {
+	for a, err := range h.store.Alarms(ctx, store.Span{From: time.Now().Add(-alarmsShownFor)}) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, api.QualityAlarm{Time: a.Time, Model: a.Model, Series: a.Series, Detector: a.Detector, Evidence: a.Evidence})
+	}
+	list = list[max(0, len(list)-shownAlarms):]
+	slices.Reverse(list)
+	return list, nil
 }
 
 // window is one as clients see it.

@@ -11,6 +11,7 @@ import (
 	"chimera/quality/escalate"
 	"chimera/quality/tier"
 	"chimera/scheduler"
+	"chimera/webhook"
 )
 
 // This file owns the models together: who may have which, what the endpoints see of them, and their end.
@@ -50,6 +51,8 @@ type runtimes struct {
 	work       sync.WaitGroup
 	alarms     alarms
 	scores     scores
+	drifts     drifts
+	webhook    *webhook.Sender // nil: nobody is told of alarms
 	goldens    goldens
 	measuring  chan struct{} // (1), full while somebody measures how good a model is
 	reading    chan struct{} // (1), full while a load that has room reads its weights

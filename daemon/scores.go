@@ -8,8 +8,8 @@ import (
 	"chimera/store"
 )
 
-// This file owns what becomes of a score: a row of the history and, if it is of all that a suite has and of the tier that serves, the figure that metrics
-// show.
+// This file owns what becomes of a score: it is held against those before it, is a row of the history and, if it is of all that a suite has and of the tier
+// that serves, the figure that metrics show.
 
 // scores are the last ones. It has a lock of its own.
 type scores struct {
@@ -17,17 +17,22 @@ type scores struct {
 	last map[api.QualityScore]float64 // by its names
 }
 
-// addScore keeps a score.
-func (all *runtimes) addScore(row store.Score) {
-	if row.Tag == "" && all.serves(row.Model, row.Tier) {
+// addScore keeps a score, and tells whether it is surely worse than those before: nil is no. deviation is its standard error beside these.
+func (all *runtimes) addScore(row store.Score, deviation float64) (worse *drifted) {
+	serves := all.serves(row.Model, row.Tier)
+	if row.Tag == "" && serves {
 		all.scores.note(row)
 	}
+	if serves || row.Suite == liveSuite || row.Tier == sourceTier {
+		worse = all.drifts.see(all.history, row, deviation)
+	}
 	if all.history.keepsNothing() {
-		return
+		return worse
 	}
 	if err := all.history.store.AddScore(row); err != nil {
 		slog.Warn("a score is not kept", "model", row.Model, "tier", row.Tier, "suite", row.Suite, "cause", err)
 	}
+	return worse
 }
 
 func (s *scores) note(row store.Score) {

@@ -124,7 +124,7 @@ func (s *server) unlessTerminated(part func() error) error {
 func (s *server) startHTTP() (err error) {
 	metrics := api.NewMetrics(s.models.Lanes)
 	metrics.CountCores(s.models.coreSeconds)
-	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised})
+	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised, Webhook: s.models.webhookCounts})
 	handlers := api.New(api.Config{
 		Registry: s.models, Models: s.models, Tiers: s.models, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),

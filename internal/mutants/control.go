@@ -86,14 +86,6 @@ var controlRules = []mutant{
 		old: "if len(rows) < LeastRequests {", new: "if len(rows) < 2 {",
 	},
 	{
-		name: "control-more-divergence-is-better", file: "quality/control/window.go", pkg: "quality/control", tests: []string{"TestWorse"},
-		old: "if n.Metric == KL && n.Low > b.High || n.Metric != KL && n.High < b.Low {", new: "if n.High < b.Low {",
-	},
-	{
-		name: "control-a-part-is-the-whole", file: "quality/control/window.go", pkg: "quality/control", tests: []string{"TestWorse"},
-		old: "if b.Metric != n.Metric || b.Tag != \"\" || n.Tag != \"\" {", new: "if b.Metric != n.Metric {",
-	},
-	{
 		name: "canaries-prompts-run-together", file: "quality/control/canaries.go", pkg: "quality/control", tests: []string{"TestCanaries"},
 		old: "		word(int32(len(p)))\n", new: "",
 	},

@@ -12,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"chimera/quality/score"
-	"chimera/quality/stats"
 )
 
 // This file owns tests of the rules: who is drawn, what is kept and lost, how two models' expectations are compared, and what a window says.
@@ -300,25 +299,6 @@ func TestEstimatesByTag(t *testing.T) {
 	}
 	if empty, err := new(Window).Estimates(); err != nil || len(empty) != 0 {
 		t.Errorf("%+v %v", empty, err)
-	}
-}
-
-func TestWorse(t *testing.T) {
-	e := func(metric, tag string, low, high float64) []Estimate {
-		return []Estimate{{metric, tag, stats.Interval{Estimate: (low + high) / 2, Low: low, High: high}, 200}}
-	}
-	before := e(Agreement, "", 0.90, 0.94)
-	for i, c := range []struct {
-		before, now []Estimate
-		want        bool
-	}{
-		{before, e(Agreement, "", 0.85, 0.89), true}, {before, e(Agreement, "", 0.85, 0.91), false}, {before, e(Agreement, "", 0.95, 0.99), false},
-		{before, e(Agreement, "load:busy", 0.5, 0.6), false}, {before, e(ChrF, "", 0, 0), false}, {nil, before, false},
-		{e(KL, "", 0.1, 0.2), e(KL, "", 0.3, 0.4), true}, {e(KL, "", 0.3, 0.4), e(KL, "", 0.1, 0.2), false},
-	} {
-		if got := Worse(c.before, c.now); got != c.want {
-			t.Errorf("%d: %t", i, got)
-		}
 	}
 }
 

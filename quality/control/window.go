@@ -188,19 +188,3 @@ func (w *Window) rows(of []int, weights []float64, counts func(Paired) []float64
 	}
 	return rows
 }
-
-// Worse tells whether a metric of all traffic is surely worse than before: the whole interval lies on the wrong side of the earlier one's. It is a reason to
-// look, and none to act: traffic changes too.
-func Worse(before, now []Estimate) bool {
-	for _, b := range before {
-		for _, n := range now {
-			if b.Metric != n.Metric || b.Tag != "" || n.Tag != "" {
-				continue
-			}
-			if n.Metric == KL && n.Low > b.High || n.Metric != KL && n.High < b.Low {
-				return true
-			}
-		}
-	}
-	return false
-}

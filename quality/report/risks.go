@@ -294,20 +294,41 @@ func (m *modelInput) coverage() Risk {
 		r.Priority, r.Status = Medium, Watch
 	}
 	r.Text = fmt.Sprintf("What is served was scored on %s of %s, last %s.", counted(items, "item", "items"), counted(int64(suites), "suite", "suites"), age(newest, m.Made))
+	if parts, _ := m.uncovered(); len(parts) > 0 {
+		r.Priority, r.Status = Medium, Watch
+		f := Figure{Name: "uncovered", Label: "parts of the requests that suites lack", Unit: "parts", N: int64(len(parts)), Of: "parts", From: m.From, Until: m.Until, Method: "count of those noticed in the period",
+			Sources: rowsOf(store.Alarms, numbers(parts, func(a *store.Alarm) int64 { return a.Row }))}
+		r.Figures = append(r.Figures, f.set(float64(len(parts)), ""))
+		var names []string
+		for i := range parts {
+			names = append(names, parts[i].Series)
+		}
+		r.Text += " Suites lack: " + strings.Join(names, "; ") + "."
+	}
 	return r
 }
 
-// drift looks at the period's alarms.
+// uncovered are the alarms that tell of parts of the requests which suites lack, and the others.
+func (m *modelInput) uncovered() (parts, rest []store.Alarm) {
+	of := func(a *store.Alarm) bool { return a.Detector == coverageDetector }
+	return where(m.Alarms, of), where(m.Alarms, func(a *store.Alarm) bool { return !of(a) })
+}
+
+// coverageDetector is by what a part of the requests was noticed that suites lack.
+const coverageDetector = "coverage"
+
+// drift looks at the period's other alarms.
 func (m *modelInput) drift() Risk {
+	_, raised := m.uncovered()
 	r := Risk{Name: "drift", Mitigation: "Detectors watch scores over time; an alarm starts suites, and these decide."}
-	f := Figure{Name: "alarms", Label: "alarms", Unit: alarms, N: int64(len(m.Alarms)), Of: alarms, From: m.From, Until: m.Until, Method: "count of the period's",
-		Sources: rowsOf(store.Alarms, numbers(m.Alarms, func(a *store.Alarm) int64 { return a.Row }))}
+	f := Figure{Name: "alarms", Label: "alarms", Unit: alarms, N: int64(len(raised)), Of: alarms, From: m.From, Until: m.Until, Method: "count of the period's",
+		Sources: rowsOf(store.Alarms, numbers(raised, func(a *store.Alarm) int64 { return a.Row }))}
 	switch {
-	case len(m.Alarms) > 0:
-		last := &m.Alarms[len(m.Alarms)-1]
+	case len(raised) > 0:
+		last := &raised[len(raised)-1]
 		r.Priority, r.Status = High, Open
 		r.Text = fmt.Sprintf("%s, the last %s: %s, by %s.", counted(f.N, "alarm was raised", "alarms were raised"), age(last.Time, m.Made), last.Series, last.Detector)
-		r.Figures = []Figure{f.set(float64(len(m.Alarms)), "")}
+		r.Figures = []Figure{f.set(float64(len(raised)), "")}
 	case len(m.Scores) == 0:
 		why := "there are no scores that could drift"
 		r.Priority, r.Status, r.Text, r.Figures = Medium, Unwatched, "Drift is not watched: "+why+".", []Figure{f.missing(why)}

@@ -1,0 +1,141 @@
+package daemon
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chimera/engine"
+	"chimera/model"
+	group "chimera/quality/control"
+	"chimera/quality/score"
+	"chimera/quality/tier"
+	"chimera/weights"
+)
+
+// This file owns the values that detectors of drift are simulated with: of each line of the translation model's test suite what a window has of a
+// request, at each tier and at tiers that are spoilt. -rewrite alone makes them, in minutes: go test ./daemon -run PairedValues -rewrite
+
+// pairedFile is where package drift's tests read them.
+const pairedFile = "../quality/drift/testdata/paired.csv"
+
+// spoilt are tiers that are measured. Noise is put in before the tier is made; see noisy.
+var spoilt = []struct {
+	tier  string
+	noise float64
+}{{"q8_0", 0}, {"q6_k", 0}, {"q5_k", 0}, {"q4_k", 0}, {"q4_k", 0.078}, {"q4_k", 0.2}, {"q3_k", 0}, {"q2_k", 0}}
+
+// evaluatorAt loads the translation model at a tier with noise.
+func evaluatorAt(t *testing.T, path, name string, noise float64) *evaluator {
+	t.Helper()
+	f, p, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := tierOptions(name)
+	backend, err := o.openBackend(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := o.weights(f)
+	if noise > 0 {
+		source := model.NewSource(f)
+		at := slices.IndexFunc(weights.Tiers(), func(t weights.Type) bool { return strings.EqualFold(t.String(), name) })
+		w = tier.New(noisy{source, noise}, recipe(f, weights.Tiers()[at]), search)
+	}
+	l, err := loadOn(backend, f, p, o, w, func(*engine.Plan) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		l.Close()
+		backend.Close()
+	})
+	e, err := newEvaluator(l.Instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// positions are what a model expects at each token of an answer.
+func positions(t *testing.T, e *evaluator, prompt, answer []int32) (list []group.Position) {
+	t.Helper()
+	ids := append(slices.Clone(prompt), answer[:len(answer)-1]...)
+	err := e.rows(ids, len(prompt)-1, func(_ int, logits []float32) error {
+		logs, order := make([]float64, len(logits)), make([]int32, len(logits))
+		logSoftmax(logits, logs)
+		for i := range order {
+			order[i] = int32(i)
+		}
+		slices.SortFunc(order, func(a, b int32) int {
+			switch {
+			case logs[a] > logs[b]:
+				return -1
+			case logs[a] < logs[b]:
+				return 1
+			}
+			return int(a - b)
+		})
+		position := make(group.Position, group.TopTokens)
+		for i := range position {
+			position[i] = group.Likely{Token: order[i], LogProbability: min(0, logs[order[i]])}
+		}
+		list = append(list, position)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestPairedValues(t *testing.T) {
+	if !*rewrite {
+		t.Skip("with -rewrite it measures what drift is simulated with")
+	}
+	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	lines, path := translations(t, dir), filepath.Join(dir, "gguf", "f32.gguf")
+	tok, err := OpenTokenizer(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chrf := func(ids []int32, line translation) float64 {
+		var c score.ChrF
+		return c.Sentence(c.Counts(strings.TrimSpace(tok.Decode(ids, false)), []string{line.text}))
+	}
+	source := evaluatorAt(t, path, sourceTier, 0)
+	control := make([]float64, len(lines))
+	for i, line := range lines {
+		control[i] = chrf(greedyAnswer(t, source, line.prompt), line)
+	}
+	rows := [][]string{{"tier", "noise", "tokens", "same", "kl", "chrf", "chrf_control"}}
+	number := func(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
+	for _, s := range spoilt {
+		served := evaluatorAt(t, path, s.tier, s.noise)
+		tokens, same := 0.0, 0.0
+		for i, line := range lines {
+			answer := append(greedyAnswer(t, served, line.prompt), 1) // with its end
+			p, err := group.Compare(positions(t, source, line.prompt, answer), positions(t, served, line.prompt, answer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens, same = tokens+p.Tokens, same+p.Same
+			rows = append(rows, []string{s.tier, fmt.Sprint(s.noise), number(p.Tokens, 0), number(p.Same, 0), number(p.KL, 4), number(chrf(answer[:len(answer)-1], line), 1), number(control[i], 1)})
+		}
+		t.Logf("%s with noise of %g: agreement %.4f", s.tier, s.noise, same/tokens)
+	}
+	file, err := os.Create(pairedFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := csv.NewWriter(file).WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
+}

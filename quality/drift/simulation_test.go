@@ -1,0 +1,269 @@
+package drift
+
+import (
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	document "chimera/internal/tables"
+)
+
+// This file owns the proof that alarms are rare and changes are found, by windows drawn from what was measured of a translation model's 1,000 test lines
+// at each tier (testdata/paired.csv, by daemon's TestPairedValues). A seeded part of it runs always; -rewrite runs all and makes the tables of
+// docs/QUALITY.md.
+
+var rewrite = flag.Bool("rewrite", false, "write the generated tables anew")
+
+// simulatedWindow is how many requests a window has, as by default.
+const simulatedWindow = 200
+
+// request is a line as a tier answered it.
+type request struct{ tokens, same, kl, chrf, control float64 }
+
+// requests are those of each tier, by its name; "q4_k+0.2" has noise in its matrices.
+func requests(t *testing.T) map[string][]request {
+	t.Helper()
+	file, err := os.Open("testdata/paired.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]request{}
+	for _, row := range rows[1:] {
+		name := row[0]
+		if row[1] != "0" {
+			name += "+" + row[1]
+		}
+		var x [5]float64
+		for i := range x {
+			if x[i], err = strconv.ParseFloat(row[2+i], 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all[name] = append(all[name], request{x[0], x[1], x[2], x[3], x[4]})
+	}
+	return all
+}
+
+// blended are requests of which so large a share is of the second kind, in their order.
+func blended(before, after []request, share float64) (list []request) {
+	r := rand.New(rand.NewPCG(5, 1))
+	for range 10 * len(before) {
+		from := before
+		if r.Float64() < share {
+			from = after
+		}
+		list = append(list, from[r.IntN(len(from))])
+	}
+	return list
+}
+
+// twoPoints are requests of a tier whose agreement is two points below its own: as many are of the spoilt tier as that takes.
+func twoPoints(all map[string][]request) []request {
+	clean, spoilt := all["q4_k"], all["q4_k+0.078"]
+	return blended(clean, spoilt, 0.02/(pointOf("agreement", clean).Value-pointOf("agreement", spoilt).Value))
+}
+
+// drawn are the requests of a window, by tag: of all, by how long they are, and by the load that they came under, which has no bearing on them.
+func drawn(r *rand.Rand, from []request) map[string][]request {
+	parts := map[string][]request{}
+	for range simulatedWindow {
+		q := from[r.IntN(len(from))]
+		length := "length:short"
+		if q.tokens > 20 {
+			length = "length:long"
+		} else if q.tokens > 8 {
+			length = "length:medium"
+		}
+		load := []string{"load:idle", "load:idle", "load:idle", "load:busy", "load:busy", "load:queued"}[r.IntN(6)]
+		for _, tag := range []string{"", length, load} {
+			parts[tag] = append(parts[tag], q)
+		}
+	}
+	return parts
+}
+
+// leastRequests are those without which a window has no figure of a part; see package control.
+const leastRequests = 20
+
+// pointOf is a metric of some requests: of agreement and divergence a ratio with its linearised error (Cochran, Sampling Techniques, ch. 6), of chrF the mean of
+// what the tier has less than the control, line by line.
+func pointOf(metric string, of []request) Point {
+	numerator := func(q request) (x, y float64) {
+		switch metric {
+		case "agreement":
+			return q.same, q.tokens
+		case "kl":
+			return q.kl, q.tokens
+		}
+		return q.chrf - q.control, 1
+	}
+	n, sum, tokens := float64(len(of)), 0.0, 0.0
+	for _, q := range of {
+		x, y := numerator(q)
+		sum, tokens = sum+x, tokens+y
+	}
+	p := Point{Value: sum / tokens, N: len(of)}
+	squares := 0.0
+	for _, q := range of {
+		x, y := numerator(q)
+		squares += (x - p.Value*y) * (x - p.Value*y)
+	}
+	p.Error = math.Sqrt(squares/(n*(n-1))) / (tokens / n)
+	return p
+}
+
+// simulated is a daemon's watch of one model.
+type simulated struct {
+	Watch
+	windows int
+}
+
+// window has one scored, and returns the series that raised an alarm.
+func (s *simulated) window(r *rand.Rand, from []request) (alarms []Key) {
+	s.windows++
+	for tag, of := range drawn(r, from) {
+		if len(of) < leastRequests {
+			continue
+		}
+		for _, metric := range []string{"agreement", "kl", "chrf"} {
+			p, k := pointOf(metric, of), Key{Model: "m", Tier: "q4_k", Suite: "live", Metric: metric, Tag: tag}
+			p.Time = time.Unix(int64(s.windows), 0)
+			if s.Window(k, p) != nil {
+				alarms = append(alarms, k)
+			}
+		}
+	}
+	return alarms
+}
+
+// Runs are of so many windows, in each of which all is learnt anew.
+const runWindows = 250
+
+// falseAlarms are how many of so many windows have alarms though nothing has changed.
+func falseAlarms(from []request, windows int, seed uint64) (n int) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for done := 0; done < windows; done += runWindows {
+		var s simulated
+		for range runWindows {
+			n += len(s.window(r, from))
+		}
+	}
+	return n
+}
+
+// delays are after how many windows a change is found, by series that count, in so many runs; each had some windows to learn from.
+func delays(before, after []request, learn, runs int, seed uint64, counts func(Key) bool) (list []int) {
+	for run := range runs {
+		r := rand.New(rand.NewPCG(seed, uint64(run)))
+		var s simulated
+		for range learn {
+			s.window(r, before)
+		}
+		found := 0
+		for n := 1; n <= 20 && found == 0; n++ {
+			for _, k := range s.window(r, after) {
+				if counts(k) {
+					found = n
+				}
+			}
+		}
+		if found == 0 {
+			found = 21
+		}
+		list = append(list, found)
+	}
+	return list
+}
+
+// within is the share of delays that are no longer than that, and their mean.
+func within(list []int, most int) (share, mean float64) {
+	for _, d := range list {
+		mean += float64(d) / float64(len(list))
+		if d <= most {
+			share += 1 / float64(len(list))
+		}
+	}
+	return share, mean
+}
+
+func byPairs(k Key) bool { return k.Tag == "" && (k.Metric == "kl" || k.Metric == "agreement") }
+func byChrF(k Key) bool  { return k.Tag == "" && k.Metric == "chrf" }
+
+// changes are those that must be found.
+var changes = []struct {
+	name    string
+	after   func(map[string][]request) []request
+	counts  func(Key) bool
+	windows int
+}{
+	{"2 points of agreement, by agreement or divergence", twoPoints, byPairs, 2},
+	{"2 BLEU, by chrF on suites", func(all map[string][]request) []request { return all["q4_k+0.2"] }, byChrF, 4},
+}
+
+// What is promised: of 10,000 windows at most 12 false alarms (so that the upper 95 % bound of their mean is below 20, one in 500), and changes found in 95 % of runs.
+const (
+	mostFalse  = 12
+	leastFound = 0.95
+)
+
+func TestDetection(t *testing.T) {
+	all := requests(t)
+	windows, runs := 500, 40
+	if *rewrite {
+		windows, runs = 10_000, 1000
+	}
+	alarms := document.Table{Name: "false alarms", Head: []string{"tier", "windows", "series", "false alarms", "promised"}}
+	total := 0
+	for _, tier := range []string{"q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k"} {
+		n := falseAlarms(all[tier], windows, 7)
+		t.Logf("%s: %d false alarms in %d windows", tier, n, windows)
+		if total += n; *rewrite && n > mostFalse {
+			t.Errorf("%s: %d false alarms in %d windows, want %d at most", tier, n, windows, mostFalse)
+		}
+		alarms.Rows = append(alarms.Rows, []string{tier, strconv.Itoa(windows), "21", strconv.Itoa(n), strconv.Itoa(mostFalse)})
+	}
+	if total > mostFalse*6*windows/10_000 {
+		t.Errorf("%d false alarms in %d windows", total, 6*windows)
+	}
+	found := document.Table{Name: "changes found", Head: []string{"change", "windows learnt from", "mean windows until it is found", "found in time", "in time is"}}
+	for _, c := range changes {
+		for _, learn := range []int{5, 20} {
+			share, mean := within(delays(all["q4_k"], c.after(all), learn, runs, 3, c.counts), c.windows)
+			t.Logf("%s after %d windows: found after %.2f windows, in %.1f%% of runs within %d", c.name, learn, mean, 100*share, c.windows)
+			if !(share >= leastFound) && learn == 20 {
+				t.Errorf("%s: found in %.1f%% of runs", c.name, 100*share)
+			}
+			found.Rows = append(found.Rows, []string{c.name, strconv.Itoa(learn), fmt.Sprintf("%.2f", mean), fmt.Sprintf("%.1f%%", 100*share), fmt.Sprintf("%d windows", c.windows)})
+		}
+	}
+	scatter := document.Table{Name: "paired deviations", Head: []string{"tier", "agreement", "deviation of a window", "KL", "deviation of a window", "chrF2 less the control's", "deviation of a window"}}
+	for _, tier := range []string{"q8_0", "q6_k", "q5_k", "q4_k", "q4_k+0.078", "q4_k+0.2", "q3_k", "q2_k"} {
+		row := []string{tier}
+		for _, metric := range []string{"agreement", "kl", "chrf"} {
+			p := pointOf(metric, all[tier])
+			deviation := p.Error * math.Sqrt(float64(p.N)/simulatedWindow)
+			row = append(row, fmt.Sprintf("%.4g", p.Value), fmt.Sprintf("%.3g", deviation))
+		}
+		t.Log(row)
+		scatter.Rows = append(scatter.Rows, row)
+	}
+	if !*rewrite || t.Failed() {
+		return
+	}
+	for _, table := range []document.Table{alarms, found, scatter} {
+		if err := table.Write("../../docs/QUALITY.md"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
