@@ -95,6 +95,46 @@ func (m *Model) Again(ctx context.Context, r scheduler.Request) (Asked, error) {
 	return a, err
 }
 
+// Trial is a request of an experiment.
+type Trial struct {
+	Prompt    []int32
+	MaxTokens int  // or what the context has left
+	Whole     bool // the answer has so many tokens, whatever ends others
+	Salt      string
+}
+
+// Tried is its answer, which is greedy.
+type Tried struct {
+	Asked
+	First time.Duration // from its arrival to the first token
+	Tier  string        // of the weights that computed it: the source's, where it was escalated
+}
+
+// Try computes a trial as it would a client's: not in the background, and escalated where the model has a way to its source.
+func (m *Model) Try(ctx context.Context, t Trial) (a Tried, err error) {
+	began := time.Now()
+	j := &job{model: m, requests: []scheduler.Request{{
+		Prompt: t.Prompt, MaxTokens: min(t.MaxTokens, m.MaxContext-len(t.Prompt)), IgnoreEnd: t.Whole, Ends: m.Tokenizer.EOG(),
+		Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Class: scheduler.Interactive, Priority: scheduler.DefaultPriority, Salt: t.Salt,
+	}}}
+	j.consider(false)
+	a.Prompt = t.Prompt
+	err = j.run(ctx, func(p piece) error {
+		if len(a.Tokens) == 0 && len(p.tokens) > 0 {
+			a.First = p.at.Sub(began)
+		}
+		a.Text, a.Finish, a.Weights = a.Text+p.text, p.finish, p.weights
+		for _, t := range p.tokens {
+			a.Tokens = append(a.Tokens, t.id)
+		}
+		return nil
+	})
+	if err == nil {
+		a.Tier = j.model.Tier(a.Weights)
+	}
+	return a, err
+}
+
 // Expected is what a model expects of a token of an answer, having read what is before it.
 type Expected struct {
 	Rank int32                   // how many tokens are likelier than the one that stands there

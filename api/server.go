@@ -114,6 +114,8 @@ type Config struct {
 	Models Models
 	// Tiers knows the models' quantisation tiers; nil: /v1/tiers does not exist.
 	Tiers Tiers
+	// Experiments measures changes; nil: /v1/experiments does not exist.
+	Experiments Experiments
 	// GPUs knows the machine's GPUs; nil: /v1/gpu does not exist.
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
@@ -204,6 +206,9 @@ func New(c Config) *Server {
 	if c.Tiers != nil {
 		s.routes["/v1/tiers"] = route{method: "GET", handler: s.tiers, post: s.setTier, remove: s.removeTiers}
 		c.Metrics.registry.MustRegister(newTierCollector(c.Tiers))
+	}
+	if c.Experiments != nil {
+		s.routes["/v1/experiments"] = route{method: "GET", handler: s.experiments, post: s.runExperiments}
 	}
 	if c.GPUs != nil {
 		s.routes["/v1/gpu"] = route{method: "GET", handler: s.gpus}

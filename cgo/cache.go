@@ -47,7 +47,7 @@ func newCache(p *engine.Program, o engine.LoadOptions) (*cache, error) {
 		return c, nil
 	}
 	var err error
-	if c.region, err = hostmem.Alloc(hostmem.KV, need.Need()); err != nil { // not locked: that would take pages that nobody uses yet
+	if c.region, err = hostmem.Alloc(hostmem.KV, need.Need(), pagesOf(o)...); err != nil { // not locked: that would take pages that nobody uses yet
 		return nil, err
 	}
 	c.groups = carveGroups(hostmem.NewCarver(c.region), p, o)

@@ -70,7 +70,7 @@ func (in *instance) load(w engine.Weights, c *claim) (err error) {
 	}
 	need := &hostmem.Carver{}
 	carveBuffers(need, in.lowered, in.sizes)
-	if in.acts, err = hostmem.Alloc(hostmem.Activations, need.Need()); err != nil {
+	if in.acts, err = hostmem.Alloc(hostmem.Activations, need.Need(), pagesOf(in.sizes.LoadOptions)...); err != nil {
 		return err
 	}
 	in.buffers = carveBuffers(hostmem.NewCarver(in.acts), in.lowered, in.sizes)
@@ -81,7 +81,7 @@ func (in *instance) load(w engine.Weights, c *claim) (err error) {
 
 // addGeneration loads weights and writes down the plan that reads them.
 func (in *instance) addGeneration(l *lowered, w engine.Weights, progress func(done, total int64)) (engine.Generation, error) {
-	weights, err := in.backend.loadWeights(l, w, progress)
+	weights, err := in.backend.loadWeights(l, in.sizes.LoadOptions, w, progress)
 	if err != nil {
 		return 0, err
 	}

@@ -26,6 +26,14 @@ func sizesOf(o engine.LoadOptions, threads int) sizes {
 	return sizes{LoadOptions: o, threads: threads, queryTiles: o.MaxTokens/queryTokens + o.MaxSequences + 1}
 }
 
+// pagesOf is which pages memory of an instance is asked for as.
+func pagesOf(o engine.LoadOptions) []hostmem.Option {
+	if o.SmallPages {
+		return []hostmem.Option{hostmem.SmallPages}
+	}
+	return nil
+}
+
 // buffers are the activations and scratch of an instance.
 type buffers struct {
 	values    [][]float32 // per value: (most rows of its domain, width)

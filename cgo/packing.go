@@ -40,8 +40,8 @@ func carveStaging(c *hostmem.Carver, l *lowered, threads int) [][]byte {
 
 // loadWeights reads all weights and locks them, as every step reads all of them. What locking is refused is counted by
 // hostmem. Locked before, every page would be zeroed first, by one thread.
-func (b *Backend) loadWeights(l *lowered, from engine.Weights, progress func(done, total int64)) (*weights, error) {
-	w, err := newWeights(l)
+func (b *Backend) loadWeights(l *lowered, o engine.LoadOptions, from engine.Weights, progress func(done, total int64)) (*weights, error) {
+	w, err := newWeights(l, pagesOf(o)...)
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,10 @@ type packedWeight struct {
 	plain  []float32
 }
 
-func newWeights(l *lowered) (*weights, error) {
+func newWeights(l *lowered, options ...hostmem.Option) (*weights, error) {
 	need := &hostmem.Carver{}
 	carveWeights(need, l)
-	region, err := hostmem.Alloc(hostmem.Weights, need.Need())
+	region, err := hostmem.Alloc(hostmem.Weights, need.Need(), options...)
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,8 @@ func DefaultConfig() Config {
 		Tiers: TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1, DiskQuota: 24 << 30},
 		// A suite takes minutes of a small machine's idle time. A tenth of requests is scored in less than the time that they took, and two hundred of them
 		// tell two points of agreement. Where a lower tier serves somebody has chosen it for speed: what escalation costs is not to be noticed.
-		Quality: QualityConfig{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200, EdgeBudget: 0.01},
+		// An experiment loads the model twice more and computes for minutes: that is for somebody to ask for.
+		Quality: QualityConfig{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200, EdgeBudget: 0.01, Experiments: onDemand},
 		History: HistoryConfig{File: historyFile()},
 		// Who says nothing has agreed to nothing. What a person asks about an answer, he asks within a month.
 		Privacy: PrivacyConfig{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},

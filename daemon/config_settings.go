@@ -100,6 +100,8 @@ func (c *Config) settings() []setting {
 			usage: "http or https URL that alarms are posted to as JSON, signed; no redirect is followed, and this machine's own addresses only if it names them; none where it is empty; docs/QUALITY.md"},
 		{key: "quality.webhook_key", value: text{&c.Quality.WebhookKey},
 			usage: "key that alarms are signed with: a file that its owner alone can read, or the name of a systemd credential (LoadCredential=)"},
+		{key: "quality.experiments", value: choice{&c.Quality.Experiments, []string{onDemand, inIdle}},
+			usage: "when it is measured what other settings would do, each against what is, by replay: demand (chimera experiment run) or idle (also of its own, once a day when nobody has been served for five minutes); docs/EXPERIMENTS.md"},
 		{key: "history.file", value: text{&c.History.File},
 			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
 		{key: "privacy.store", value: choice{&c.Privacy.Store, []string{string(store.None), string(store.Samples), string(store.All)}},

@@ -42,6 +42,7 @@ type QualityConfig struct {
 	EdgeBudget   float64  `toml:"edge_budget"`   // share of tokens
 	Webhook      string   `toml:"webhook"`       // "": nobody is told
 	WebhookKey   string   `toml:"webhook_key"`   // a path, or the name of a credential
+	Experiments  string   `toml:"experiments"`   // onDemand or inIdle
 }
 
 // guardedStart is where a model begins that the guard keeps: it costs no quality that could be measured, and half of the memory of f16.

@@ -29,6 +29,7 @@ type EngineOptions struct {
 	MaxSequences int
 	MaxLogprobs  int
 	Contexts     int   // full contexts that the pools hold; 0: pooledContexts, which serving one model takes
+	SmallPages   bool  // see engine.LoadOptions
 	HeapBytes    int64 // what the Go heap may take beside the plan; 0: too little to count
 	Progress     func(done, total int64)
 }
@@ -91,7 +92,7 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	}
 	options := engine.LoadOptions{
 		Policy: engine.Policy{KV: kv}, MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,
-		MaxTop: max(o.MaxLogprobs, group.TopTokens), MaxContext: context, Progress: o.Progress,
+		MaxTop: max(o.MaxLogprobs, group.TopTokens), MaxContext: context, SmallPages: o.SmallPages, Progress: o.Progress,
 	}
 	for _, g := range p.Groups {
 		options.Pages = append(options.Pages, o.pages(g, context))

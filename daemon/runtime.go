@@ -162,6 +162,7 @@ func (all *runtimes) grant(r *Runtime, ctx context.Context, class scheduler.Clas
 	if front {
 		r.inFront++
 	}
+	all.trials.giveWay(class)
 	if r.idle != nil {
 		r.idle.Stop()
 	}
@@ -183,6 +184,7 @@ func (all *runtimes) release(r *Runtime, up *serving, front bool) {
 	if front {
 		r.inFront--
 		r.front = r.used
+		all.trials.left = r.used
 	}
 	if r.state == api.StateReady {
 		if r.up == up {

@@ -30,6 +30,7 @@ type runtimes struct {
 	history   *history      // that decisions are written to; nil: none is kept
 	guardian  *guardian     // nil: nobody watches, in tests
 	live      *liveGroup
+	trials    experiments
 	shelf     *tier.Shelf                                        // where tiers are kept; nil: nowhere
 	spoil     func(tier string, w engine.Weights) engine.Weights // of a test: what is made of a tier instead; else nil
 	ended     func(api.Ended)                                    // is told of requests; nil: nobody asks
@@ -65,6 +66,7 @@ const leastResidence = 10 * time.Second
 func newRuntimes(c Config, names []namedModel) *runtimes {
 	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1), measuring: make(chan struct{}, 1)}
 	all.live = newLive(all, &c)
+	all.trials.all = all
 	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
 	for i, named := range names {
 		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start(), edge: escalate.New(c.Quality.EdgeBudget)}
@@ -133,6 +135,7 @@ func (all *runtimes) enqueue(ctx context.Context, r *Runtime, asks api.Wait) *wa
 	w := &waiter{ctx: ctx, bytes: asks.Bytes, class: asks.Class, done: make(chan struct{})}
 	r.waiters = append(r.waiters, w)
 	all.waiting += w.bytes
+	all.trials.giveWay(w.class)
 	all.want(r)
 	if r.load != nil && !r.load.front && w.isForeground() {
 		r.load.front = true
@@ -298,6 +301,7 @@ func (all *runtimes) refuseAll() (loaded bool) {
 	defer all.mu.Unlock()
 	all.closed = true
 	all.queue = nil
+	all.trials.stop(scheduler.ErrDraining)
 	for _, r := range all.list {
 		if r.load != nil && r.load.cancel != nil {
 			r.load.cancel(scheduler.ErrDraining)

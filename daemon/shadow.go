@@ -23,15 +23,20 @@ type shadow struct {
 }
 
 // shadow loads a tier of a model that is served, small: a few answers at a time, of one context together. anew: whatever is kept of it on disk.
-func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew bool) (_ *shadow, err error) {
+func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew bool) (*shadow, error) {
+	o := all.engineAt(tier)
+	o.Contexts, o.MaxSequences = 1, min(o.MaxSequences, shadowSequences)
+	return all.shadowAs(ctx, up, o, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength}, anew)
+}
+
+// shadowAs is one of any size, in a lane of any policy.
+func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions, c scheduler.Config, anew bool) (_ *shadow, err error) {
 	select {
 	case all.reading <- struct{}{}:
 		defer func() { <-all.reading }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	o := all.engineAt(tier)
-	o.Contexts, o.MaxSequences = 1, min(o.MaxSequences, shadowSequences)
 	options, err := o.options(up.loaded.Program)
 	if err != nil {
 		return nil, err
@@ -44,14 +49,14 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew 
 		return nil, full
 	}
 	s := &shadow{all: all, bytes: servingBytes(plan)}
-	err = all.atTier(up.loaded.File, up.loaded.Program, tier, anew, func(w engine.Weights) error {
+	err = all.atTier(up.loaded.File, up.loaded.Program, o.Tier, anew, func(w engine.Weights) error {
 		s.instance, err = all.device.backend.Load(up.loaded.Program, leavable{w, ctx}, options)
 		return err
 	})
 	if err != nil {
 		return nil, ofFile(up.loaded.File, err)
 	}
-	s.lane, err = all.device.loop.Add(s.instance, scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength})
+	s.lane, err = all.device.loop.Add(s.instance, c)
 	if err != nil {
 		return nil, errors.Join(err, s.instance.Close())
 	}
@@ -60,10 +65,12 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew 
 	all.mu.Unlock()
 	m := *up.model
 	m.Engine, m.Ended, m.Cache, m.Escalation = s.lane, nil, nil, nil
+	policy := up.loaded.Policy
+	policy.KV = options.Policy.KV
 	m.Numerics = func(weights string) string {
-		return up.loaded.Policy.NumericsID(cmp.Or(weights, s.lane.Weights()), plan.Backend)
+		return policy.NumericsID(cmp.Or(weights, s.lane.Weights()), plan.Backend)
 	}
-	m.Tier = func(string) string { return tier }
+	m.Tier = func(string) string { return o.Tier }
 	s.model = &m
 	return s, nil
 }
@@ -81,11 +88,16 @@ func (s *shadow) close() {
 	s.all.notify()
 }
 
-// shadowBeside loads a tier to be measured. Controls, which are kept in case they are needed, make room for it.
+// shadowBeside loads a tier to be measured.
 func (all *runtimes) shadowBeside(ctx context.Context, up *serving, tier string, anew bool) (*shadow, error) {
-	s, err := all.shadow(ctx, up, tier, anew)
+	return all.inPlaceOfControls(ctx, func() (*shadow, error) { return all.shadow(ctx, up, tier, anew) })
+}
+
+// inPlaceOfControls loads a shadow. Controls, which are kept in case they are needed, make room for it.
+func (all *runtimes) inPlaceOfControls(ctx context.Context, load func() (*shadow, error)) (*shadow, error) {
+	s, err := load()
 	if full := (*noRoomError)(nil); errors.As(err, &full) && all.dropControls(ctx) {
-		return all.shadow(ctx, up, tier, anew)
+		return load()
 	}
 	return s, err
 }

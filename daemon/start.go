@@ -126,7 +126,7 @@ func (s *server) startHTTP() (err error) {
 	metrics.CountCores(s.models.coreSeconds)
 	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised, Webhook: s.models.webhookCounts})
 	handlers := api.New(api.Config{
-		Registry: s.models, Models: s.models, Tiers: s.models, Metrics: metrics,
+		Registry: s.models, Models: s.models, Tiers: s.models, Experiments: &s.models.trials, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
 		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
 		Tenant:      func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },

@@ -39,6 +39,8 @@ type LoadOptions struct {
 	// the program's groups is, by name and geometry, one of that instance's. So a decoder reads what an encoder
 	// wrote. Pages then is that instance's.
 	Share Instance
+	// SmallPages keeps the kernel from giving huge pages, to find out what these are worth. A GPU's memory has pages of its own: it refuses.
+	SmallPages bool
 	// Progress, if not nil, is told how many of the weights' source bytes have been read: rising, from one goroutine
 	// at a time.
 	Progress func(done, total int64)

@@ -61,7 +61,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 32 {
+	if met != 36 {
 		t.Errorf("%d verbs", met)
 	}
 }
@@ -283,6 +283,12 @@ func fakeServer(t *testing.T) *httptest.Server {
 				return
 			}
 			io.WriteString(w, entry)
+		case "/v1/experiments":
+			if r.Method == "POST" && string(body) != `{"model":"echo","factors":["tier","door"],"for":"2m","now":true}` {
+				http.Error(w, string(body), 400)
+				return
+			}
+			io.WriteString(w, `{"running":{"model":"echo","factor":"door","done":1,"of":2,"since":"2027-01-02T03:04:05Z","waiting":true},"factors":[],"problems":[{"model":"echo","factor":"door","problem":"no room"}],"experiments":[{"time":"2027-01-02T03:04:05Z","model":"echo","kind":"setting","factor":"tier","off":"source","on":"q8_0","n":6,"method":"replay","measures":[{"measure":"qps","before":85,"after":81,"low":-5,"high":-3}]}]}`)
 		case "/v1/receipts/cmpl-1":
 			io.WriteString(w, `{"id":"1","tokens_digest":"0a","model":"echo","outcome":"stop","queue_ms":1.25,"core_seconds":0.5,"ratings":[4]}`)
 		case "/v1/forget":
@@ -347,6 +353,11 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"tier", "list", "--json"}, `"generation": 3`, ""},
 		{"", []string{"tier", "set", "q4_k", "--model", "echo", "--for", "2h"}, "echo: manual until 2027-01-0", ""},
 		{"", []string{"tier", "auto"}, "   source  2.0  holds   -\n", ""},
+		{"", []string{"experiment", "list"}, "echo   setting  tier    source  q8_0  qps 85 to 81\nnot measured: door of echo: no room\n", ""},
+		{"", []string{"experiment", "list"}, "door of echo, 1 of 2 done, waiting until nobody is served\n", ""},
+		{"", []string{"experiment", "show", "TIER"}, "measured 2027-01-0", ""}, {"", []string{"experiment", "show", "setting"}, "qps      85      81     -4      -5 to -3\n", ""},
+		{"", []string{"experiment", "run", "--model", "echo", "--factor", "tier", "--factor", "door", "--for", "2m", "--now"}, "qps 85 to 81\n", ""},
+		{"", []string{"experiment", "list", "--json"}, `"waiting": true`, ""},
 		{"", []string{"load", "a/b c"}, "", ""}, {"", []string{"unload", "echo"}, "", ""},
 		{"", []string{"gpu"}, "degrade: hot", ""},
 		{"", []string{"gpu", "--json"}, `"power_watts": 412.5`, ""},

@@ -50,6 +50,8 @@ func hostileServer(t *testing.T) string {
 			fmt.Fprintf(w, `{"scope":%[1]s,"problems":[%[1]s],"executive_summary":[{"model":%[1]s,"missed":[%[1]s],"statements":[{"topic":%[1]s,"status":%[1]s,"text":%[1]s,"figures":[{"label":%[1]s,"unit":%[1]s,"value":1,"n_of":%[1]s,"method":%[1]s,"sources":[{"table":%[1]s,"rows":%[1]s}]}]}]}],"optimisation_recommendations":[{"model":%[1]s}],"risks":[]}`, quoted("m\n"+obeyed))
 		case r.URL.Path == "/v1/tiers":
 			fmt.Fprintf(w, `{"models":[{"model":%[1]s,"tier":%[1]s,"mode":%[1]s,"swapping_to":%[1]s,"ladder":[{"tier":%[1]s,"state":%[1]s,"scores":{%[1]s:{}}}],"events":[{"from":%[1]s,"to":%[1]s,"reason":%[1]s,"state":%[1]s,"problem":%[1]s}]}]}`, quoted("m\n"+obeyed))
+		case r.URL.Path == "/v1/experiments":
+			fmt.Fprintf(w, `{"running":{"model":%[1]s,"factor":%[1]s},"problems":[{"model":%[1]s,"factor":%[1]s,"problem":%[1]s}],"experiments":[{"model":%[1]s,"kind":%[1]s,"factor":%[1]s,"off":%[1]s,"on":%[1]s,"method":%[1]s,"measures":[{"measure":%[1]s}]}]}`, quoted("m\n"+obeyed))
 		case strings.HasPrefix(r.URL.Path, "/v1/receipts/"):
 			fmt.Fprintf(w, `{"id":%[1]s,"tokens_digest":"","model":%[1]s,"numerics":%[1]s,"tenant":%[1]s,"class":%[1]s,"outcome":%[1]s,"tier":%[1]s,"cache_level":%[1]s,"escalated_from":%[1]s}`, quoted("m\n"+obeyed))
 		case r.URL.Path == "/v1/replay":
@@ -109,6 +111,8 @@ func TestTerminalsAreNotGivenControls(t *testing.T) {
 		{"report --fail-on missed --server " + server, 1, "objectives were missed: m^J" + shownInstead},
 		{"tier list --server " + server, 0, "m^J" + shownInstead + ": m^J" + shownInstead + ", on its way to m^J" + shownInstead + ", not loaded\r\n"},
 		{"tier list --server " + server, 0, " to m^J" + shownInstead + ", m^J" + shownInstead + ": m^J" + shownInstead + "; m^J" + shownInstead + "\r\n"},
+		{"experiment list --server " + server, 0, "not measured: m^J" + shownInstead + " of m^J" + shownInstead + ": m^J" + shownInstead + "\r\n"},
+		{"experiment show x --server " + server, 1, "no experiment on x: there are m^J" + shownInstead},
 		{"explain x --server " + server, 0, "tenant       m^J" + shownInstead + ", class m^J" + shownInstead + "\r\n"},
 		{"replay same --server " + server, 0, "numerics m^J" + shownInstead + "\r\n"},
 		{"replay x --server " + server, 1, "which are m^J" + shownInstead + " here"},

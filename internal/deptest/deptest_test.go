@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/experiment", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
 	"systemd":             {},
 	"store":               {},
 	"measure":             {"store"},
@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"quality/escalate":    {},
 	"quality/mix":         {},
 	"quality/eval":        {"quality/score", "quality/stats", "quality/suite"},
+	"quality/experiment":  {"quality/stats"},
 	"quality/report":      {"store"},
 	"quality/score":       {},
 	"quality/stats":       {},

@@ -85,11 +85,14 @@ func (m *modelInput) advice(s serving, c Cause, missed []string) Advice {
 
 // changes are those that a daemon can make, and how to find out what one does.
 var changes = []struct{ factor, how string }{
-	{"batching", "run chimera bench serve against a daemon as it is and one with another --step-tokens or --max-sequences"},
-	{"cache hotness", "run chimera bench serve against a daemon as it is and one with another --cache-half-life"},
-	{"tier", "run chimera bench serve, and chimera eval with --baseline, against a daemon as it is and one with --tier q8_0"},
-	{"KV type", "run chimera bench serve, and chimera eval with --baseline, against a daemon as it is and one with another --kv-type"},
-	{"huge or pinned memory", "run chimera bench memory"},
+	{"batching", "run chimera experiment run --factor batching"},
+	{"cache hotness", "run chimera experiment run --factor hotness"},
+	{"shared prefixes", "run chimera experiment run --factor prefixes"},
+	{"door", "run chimera experiment run --factor door"},
+	{"tier", "run chimera experiment run --factor tier"},
+	{"KV type", "run chimera experiment run --factor kv_type"},
+	{"huge or pinned memory", "run chimera experiment run --factor huge_pages, or chimera bench memory"},
+	{"escalation", "run chimera experiment run --factor escalation where a tier below the source serves"},
 }
 
 // trials are the newest experiment on each change, in the order of their factors.

@@ -140,6 +140,32 @@ func TestRootCauses(t *testing.T) {
 	}
 }
 
+// What an experiment did under another load moves what is served by as large a share, so that no time is below 0.
+func TestPlacedByShare(t *testing.T) {
+	f := bench(Objectives{}, map[string][3]float64{"qps": {400, 200, 5}, "ttft_ms": {2000, 200, 20}, "bleu": {30, 30, 1}})
+	front := Make(f.input(t)).Suggestions[0].Front
+	if now, then := *front[0].TTFT.Value, *front[1].TTFT.Value; !(math.Abs(then-now/10) <= 1e-9) || !(math.Abs(*front[1].QPS.Value-*front[0].QPS.Value/2) <= 1e-9) {
+		t.Errorf("%v ms became %v", now, then)
+	}
+}
+
+// A tag's questions are a part of the loss beside the factors: they change neither shares nor the rest, and are named where they bear most of it.
+func TestRootCauseOfTags(t *testing.T) {
+	f := bench(Objectives{}, nil)
+	f.experiments = append(f.experiments, restored("m", allFactors, 30, 34, 0.5), restored("m", "tier", 30, 33, 0.5), restored("m", "tag:rare", 30, 30.4, 0.3), restored("m", "tag:law", 30, 33.6, 0.3))
+	c := Make(f.input(t)).Suggestions[0].Cause
+	if len(c.Shares) != 1 || !(math.Abs(*c.Rest.Value-25) <= 1e-9) || len(c.Tags) != 2 || c.Tags[0].Factor != "law" || !strings.Contains(c.Text, "largest cause is tier: alone it gives back 75 %") || !strings.Contains(c.Text, "Most of it is lost on questions of the tag law: 90 %") {
+		t.Errorf("%+v", c)
+	}
+	for i := range f.experiments {
+		f.experiments[i].Low = -1 // no more than chance
+	}
+	f.experiments[0].Low = 3
+	if c := Make(f.input(t)).Suggestions[0].Cause; strings.Contains(c.Text, "tag law") {
+		t.Errorf("%s", c.Text)
+	}
+}
+
 func TestNoRootCause(t *testing.T) {
 	for name, c := range map[string]struct {
 		rows   []store.Experiment

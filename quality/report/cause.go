@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"chimera/store"
@@ -15,6 +16,9 @@ import (
 // allFactors is the factor of the experiment in which every factor is as for the control: what comes back then is the whole gap.
 const allFactors = "all"
 
+// tagPrefix begins the factor of an experiment in which the questions of one tag alone are answered as by the control.
+const tagPrefix = "tag:"
+
 // Cause is what a loss of quality is due to.
 type Cause struct {
 	Statement
@@ -22,6 +26,7 @@ type Cause struct {
 	Gap     *Figure `json:"gap"`     // null: not measured
 	Shares  []Share `json:"shares"`  // the largest first
 	Rest    *Figure `json:"rest"`    // of the gap, in percent: what factors do together alone
+	Tags    []Share `json:"tags"`    // what comes back where the questions of a tag alone are answered as by the control, the largest first
 }
 
 // Share is what one factor alone gives back.
@@ -32,11 +37,11 @@ type Share struct {
 }
 
 // howCauses says what it takes to know.
-const howCauses = "a paired replay with each factor alone as for the control was not run"
+const howCauses = "a paired replay with each factor alone as for the control was not run (chimera experiment run --factor causes)"
 
 // cause finds the newest experiments of causes and divides the gap.
 func (m *modelInput) cause() Cause {
-	c := Cause{Statement: Statement{Topic: "Root cause of lost quality"}, Shares: []Share{}}
+	c := Cause{Statement: Statement{Topic: "Root cause of lost quality"}, Shares: []Share{}, Tags: []Share{}}
 	rows, whole := m.causes()
 	if whole == nil {
 		f := Figure{Name: "gap", Label: "quality lost", Unit: ratio, Of: "pairs", From: m.From, Until: m.Until, Method: "paired replay, control − served"}.missing(howCauses)
@@ -109,11 +114,18 @@ func (c *Cause) divide(rows []store.Experiment, whole *store.Experiment) {
 		part.Method = "what the factor alone gives back over what all give back"
 		part = part.set(100**effect.Value/gap, "")
 		part.Low, part.High = scaled(effect.Low, 100/gap), scaled(effect.High, 100/gap)
+		c.Figures = append(c.Figures, part)
+		if tag, is := strings.CutPrefix(rows[i].Factor, tagPrefix); is { // a part by question, beside those by reason
+			c.Tags = append(c.Tags, Share{tag, effect, part})
+			continue
+		}
 		sum += *effect.Value
 		all = append(all, rows[i].Row)
-		c.Shares, c.Figures = append(c.Shares, Share{rows[i].Factor, effect, part}), append(c.Figures, part)
+		c.Shares = append(c.Shares, Share{rows[i].Factor, effect, part})
 	}
-	slices.SortStableFunc(c.Shares, func(a, b Share) int { return cmp.Compare(*b.Effect.Value, *a.Effect.Value) })
+	largest := func(a, b Share) int { return cmp.Compare(*b.Effect.Value, *a.Effect.Value) }
+	slices.SortStableFunc(c.Shares, largest)
+	slices.SortStableFunc(c.Tags, largest)
 	rest := *c.Gap
 	rest.Name, rest.Label, rest.Unit, rest.Low, rest.High = "rest", "interaction of factors", percent, nil, nil
 	rest.Method, rest.Sources = "the gap less what each factor alone gives back", rowsOf(store.Experiments, all)
@@ -151,5 +163,9 @@ func (c *Cause) words(now time.Time) (Status, string) {
 	for _, s := range c.Shares[1:] {
 		text += fmt.Sprintf(", %s %s", s.Factor, s.Share.Text())
 	}
-	return Attention, text + fmt.Sprintf("; %s is interaction; measured %s.", in(math.Round(*c.Rest.Value), percent), age(gap.Until, now))
+	text += fmt.Sprintf("; %s is interaction; measured %s.", in(math.Round(*c.Rest.Value), percent), age(gap.Until, now))
+	if len(c.Tags) > 0 && lost(c.Tags[0].Effect) {
+		text += fmt.Sprintf(" Most of it is lost on questions of the tag %s: %s.", c.Tags[0].Factor, c.Tags[0].Share.Text())
+	}
+	return Attention, text
 }

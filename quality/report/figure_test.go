@@ -194,7 +194,7 @@ func TestNothingMeasured(t *testing.T) {
 		}
 	}
 	for _, item := range r.Suggestions[0].Items {
-		if item.Verdict != NotTried || !strings.Contains(item.Text, "run chimera bench") {
+		if item.Verdict != NotTried || !strings.Contains(item.Text, "run chimera experiment run --factor ") {
 			t.Errorf("%s: %s", item.Factor, item.Text)
 		}
 	}

@@ -31,7 +31,7 @@ func (m *modelInput) front(s serving, trials []*trial, quality string) []Point {
 	for _, t := range trials {
 		p := Point{Name: t.factor + ": " + t.on}
 		p.QPS = moved(now.QPS, t.measures[qpsMeasure], "throughput", true)
-		p.TTFT = moved(now.TTFT, t.measures[ttftMeasure], "time to the first token", false)
+		p.TTFT = moved(now.TTFT, t.measures[ttftMeasure], "time to the first token", true) // which is of another load, and never below 0
 		p.Quality = moved(now.Quality, t.measures[quality], "quality", false)
 		p.place()
 		list = append(list, p)

@@ -164,6 +164,9 @@ func (m *modelInput) qualityOn(suite, tier string) Statement {
 	return s
 }
 
+// leastOfTag is how many items a tag must bear to be called weak: of hundreds of tags with a few items each some are, whatever is served.
+const leastOfTag = 20
+
 // weakness names the tags that are worse than their whole suite: the tag's whole interval lies below the suite's.
 func (m *modelInput) weakness() (s Statement, any bool) {
 	tier := m.served()
@@ -172,7 +175,7 @@ func (m *modelInput) weakness() (s Statement, any bool) {
 	for i := range m.Scores {
 		row := &m.Scores[i]
 		whole := m.latest(row.Suite, row.Metric, "", row.Tier)
-		if row.Tag == "" || row.Tag == tuningTag || row.Tag == sealedTag || whole == nil || whole.Digest != row.Digest || row.Tier != tier ||
+		if row.N < leastOfTag || row.Tag == "" || row.Tag == tuningTag || row.Tag == sealedTag || whole == nil || whole.Digest != row.Digest || row.Tier != tier ||
 			row != m.latest(row.Suite, row.Metric, row.Tag, tier) || metricOf(row.Metric).lower || math.IsNaN(row.High) || math.IsNaN(whole.Low) {
 			continue
 		}
