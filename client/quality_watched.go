@@ -27,7 +27,7 @@ func (q Quality) printWatched(out io.Writer) error {
 	if len(q.Alarms) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "\n%d alarms of the last 30 days\n", len(q.Alarms))
+	fmt.Fprintf(out, "\nalarms of the last 30 days: %d\n", len(q.Alarms))
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "TIME\tMODEL\tDETECTOR\tSERIES")
 	for _, a := range q.Alarms[:min(len(q.Alarms), shownAlarms)] {

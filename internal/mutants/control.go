@@ -175,7 +175,7 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "live-triggers-at-every-window", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveOnlyTriggersSuites"},
-		old: "trigger := worse && now.Sub(m.triggered) >= l.all.config.Quality.Interval.Duration", new: "trigger := worse && now.Sub(m.triggered) >= 0",
+		old: "trigger := below && now.Sub(m.triggered) >= l.all.config.Quality.Interval.Duration", new: "trigger := below && now.Sub(m.triggered) >= 0",
 	},
 	{
 		name: "live-triggers-nothing", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveOnlyTriggersSuites"},
