@@ -139,11 +139,11 @@ var access = []mutant{
 	},
 	{
 		name: "stream-begins-before-its-first-event", file: "api/generate.go", pkg: "api", tests: []string{"TestDeadlineBeforeTheFirstToken"},
-		old: "	if err := r.await(); err != nil {\n		r.stop()\n		return err\n	}\n	c.headComputed", new: "	c.headComputed",
+		old: "	if err := r.await(); err != nil {\n		r.stop()\n		return err\n	}\n	r = j.", new: "	r.kept = append(r.kept, piece{})\n	r = j.",
 	},
 	{
 		name: "first-piece-lost", file: "api/generate.go", pkg: "api", tests: []string{"TestChatStream"},
-		old: "		if r.first == nil {\n", new: "		if true {\n",
+		old: "	for left := len(r.job.requests); left > 0; {\n		if len(r.kept) == 0 {", new: "	r.kept = nil\n	for left := len(r.job.requests); left > 0; {\n		if len(r.kept) == 0 {",
 	},
 	{
 		name: "verb-takes-a-models-name", file: "api/models.go", pkg: "api", tests: []string{"TestLoadAndUnload"},

@@ -63,7 +63,7 @@ var liveTiers = []mutant{
 	},
 	{
 		name: "swap-stream-without-a-tier", file: "api/generate.go", pkg: "daemon", tests: []string{"TestTierIsTold"},
-		old: "	c.headComputed(j.model, r.first.weights)\n", new: "",
+		old: "	c.headComputed(j.model, r.kept[0].weights)\n", new: "",
 	},
 }
 
