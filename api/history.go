@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // This file owns what the endpoints need of the history, and who may ask for what: an answer's tenant and the administrator alone.
@@ -70,7 +72,8 @@ type Receipt struct {
 	Sampling     ReceiptSampling `json:"sampling"`
 	MinTokens    int64           `json:"min_tokens"`
 	IgnoresEnd   bool            `json:"ignore_eos"`
-	Biases       int64           `json:"logit_biases"` // how many; not which
+	Biases       int64           `json:"logit_biases"`             // how many; not which
+	Lengths      []int64         `json:"answer_lengths,omitempty"` // of several answers, in the order of prompts and of the choices of each: their tokens
 	PromptTokens int64           `json:"prompt_tokens"`
 	CachedTokens int64           `json:"cached_tokens"`
 	AnswerTokens int64           `json:"answer_tokens"`
@@ -91,6 +94,8 @@ type Receipt struct {
 
 	// Prompts are what was asked, if it was kept, as token ids. They are never shown.
 	Prompts [][]int32 `json:"-"`
+	// LogitBias is which tokens were made likelier or less likely, kept and hidden like the prompt; in a form of a request's field.
+	LogitBias jsontext.Value `json:"-"`
 }
 
 // ReceiptSampling is how tokens were drawn.

@@ -7,21 +7,21 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"chimera/engine"
 	"chimera/scheduler"
 )
 
 // This file owns POST /v1/replay: an answer is computed again from its receipt and its prompt, and held against what it was. With the
 // same numerics id the tokens are the same, on whichever machine.
 //
-// A receipt says how the tokens were drawn and how many there were, so nothing else of the request is needed: what stopped it, and how it
-// was written, changes no token. What a receipt does not have is refused: which of several answers had how many tokens, and
-// what a client's logit_bias was.
+// A receipt says how the tokens were drawn and how many there were in each answer, so nothing of the request is needed but its prompts and its
+// logit_bias, which a receipt has where texts are kept: what stopped it, and how it was written, changes no token.
 
 // replayRequest is the body.
 type replayRequest struct {
 	Answer  *string        `json:"answer"`  // one that is known here, or
 	Receipt *Receipt       `json:"receipt"` // what GET /v1/receipts/{id} said, here or elsewhere
-	Request jsontext.Value `json:"request"` // as it was sent, of which the prompt counts; none where the prompt was kept
+	Request jsontext.Value `json:"request"` // as it was sent, of which prompts and logit_bias count; none where they were kept
 
 	Others map[string]jsontext.Value `json:",embed"`
 }
@@ -56,7 +56,7 @@ func (s *Server) replay(c *call) error {
 	if err := c.holdModel(then.Model, len(r.Request)); err != nil {
 		return err
 	}
-	ids, err := r.prompt(c, then)
+	asked, err := r.asked(c, then)
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func (s *Server) replay(c *call) error {
 		return err
 	}
 	defer by.Release()
-	j, err := then.job(by.Model, ids)
+	j, err := then.job(by.Model, asked)
 	if err != nil {
 		return err
 	}
 	c.release()
-	return then.compare(c, by.Context, j)
+	return then.compare(c, by.Context, j, asked.choices)
 }
 
 // by is the model at the tier that has answered, if it is one that can be had: the source, for an answer that was escalated or
@@ -110,40 +110,89 @@ func notReplayable(message string) error {
 
 func (then *Receipt) checkReplayable() error {
 	switch {
-	case then.Answers != 1:
-		return notReplayable("the completion has several answers, whose lengths its receipt does not have: only a completion of one prompt and one choice can be computed again")
-	case then.Biases != 0:
-		return notReplayable("the request had a logit_bias, which receipts do not have")
 	case then.AnswerTokens < 1:
 		return notReplayable("the answer had no tokens")
+	case then.Answers < 1 || then.Answers > maxSequences:
+		return badField("receipt.answers", "%d, it must lie between 1 and %d", then.Answers, maxSequences)
+	case then.Answers > 1 && len(then.Lengths) == 0:
+		return notReplayable("the completion has several answers, and its receipt is from a time when their lengths were not kept")
+	case then.Answers > 1 && !then.lengthsAddUp():
+		return badField("receipt.answer_lengths", "they must be the tokens of %d answers, which are %d together", then.Answers, then.AnswerTokens)
 	}
 	return nil
 }
 
-// prompt is the prompt's tokens: those that came with the replay, or those that were kept.
-func (r *replayRequest) prompt(c *call, then *Receipt) (ids []int32, err error) {
-	switch {
-	case r.Request != nil:
-		ids, err = c.promptOf(r.Request)
-	case len(then.Prompts) == 1:
-		ids = then.Prompts[0]
-	default:
-		return nil, notReplayable("the prompt was not kept: send the request as it was, in the field request")
+// lengthsAddUp holds the answers' lengths against the sums, without one that would not end.
+func (then *Receipt) lengthsAddUp() bool {
+	left := then.AnswerTokens
+	for _, n := range then.Lengths {
+		if n < 0 || n > left {
+			return false
+		}
+		left -= n
 	}
-	if err == nil && int64(len(ids)) != then.PromptTokens {
-		err = badField("request", "its prompt has %d tokens, that of the answer had %d: it is another", len(ids), then.PromptTokens)
-	}
-	return ids, err
+	return left == 0 && int64(len(then.Lengths)) == then.Answers
 }
 
-// promptOf is the prompt of a request to either endpoint, which is a conversation if it has messages.
-func (c *call) promptOf(raw jsontext.Value) ([]int32, error) {
+// length is that of an answer.
+func (then *Receipt) length(answer int) int64 {
+	if then.Answers == 1 {
+		return then.AnswerTokens
+	}
+	return then.Lengths[answer]
+}
+
+// question is what counts of a request.
+type question struct {
+	prompts [][]int32
+	choices int // of each
+	biases  []engine.Bias
+}
+
+// asked is what was asked: as it came with the replay, or as it was kept.
+func (r *replayRequest) asked(c *call, then *Receipt) (q question, err error) {
+	switch {
+	case r.Request != nil:
+		q, err = c.askedBy(r.Request)
+	case len(then.Prompts) > 0:
+		q.prompts = then.Prompts
+		q.biases, err = logitBias(then.LogitBias, c.model.Model.Tokenizer.VocabSize())
+	default:
+		return q, notReplayable("the prompt was not kept: send the request as it was, in the field request")
+	}
+	if err != nil {
+		return q, err
+	}
+	return q, q.check(then)
+}
+
+// check holds a request against what a receipt knows of it.
+func (q *question) check(then *Receipt) error {
+	tokens := int64(0)
+	for _, ids := range q.prompts {
+		tokens += int64(len(ids))
+	}
+	n := int64(len(q.prompts))
+	q.choices = int(then.Answers / n)
+	switch {
+	case then.Answers%n != 0:
+		return badField("request", "it has %d prompts, and there were %d answers, as many to each: it is another", n, then.Answers)
+	case tokens != then.PromptTokens:
+		return badField("request", "its prompt has %d tokens, that of the answer had %d: it is another", tokens, then.PromptTokens)
+	case int64(len(q.biases)) != then.Biases:
+		return badField("request", "its logit_bias has %d entries, that of the answer had %d: it is another", len(q.biases), then.Biases)
+	}
+	return nil
+}
+
+// askedBy is what a request to either endpoint asks, which is a conversation if it has messages.
+func (c *call) askedBy(raw jsontext.Value) (q question, err error) {
 	var form struct {
 		Messages jsontext.Value            `json:"messages"`
 		Others   map[string]jsontext.Value `json:",embed"`
 	}
 	if err := decodeJSON(raw, &form); err != nil {
-		return nil, err
+		return q, err
 	}
 	if form.Messages != nil {
 		return c.conversationOf(raw)
@@ -151,59 +200,75 @@ func (c *call) promptOf(raw jsontext.Value) ([]int32, error) {
 	m := c.model.Model
 	var text completionRequest
 	if err := decodeJSON(raw, &text); err != nil {
-		return nil, err
+		return q, err
 	}
 	list, err := prompts(text.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
-		return nil, err
+		return q, err
 	}
-	if len(list) != 1 {
-		return nil, badField("request.prompt", "%d prompts, the answer had one", len(list))
+	for i := range list {
+		if err := text.tokenise(c, m, &list[i], "request.prompt"); err != nil {
+			return q, err
+		}
+		q.prompts = append(q.prompts, list[i].ids)
 	}
-	err = text.tokenise(c, m, &list[0], "request.prompt")
-	return list[0].ids, err
+	q.biases, err = logitBias(text.LogitBias, m.Tokenizer.VocabSize())
+	return q, err
 }
 
-func (c *call) conversationOf(raw jsontext.Value) ([]int32, error) {
+func (c *call) conversationOf(raw jsontext.Value) (q question, err error) {
 	m := c.model.Model
 	var chat chatRequest
 	if err := decodeJSON(raw, &chat); err != nil {
-		return nil, err
+		return q, err
 	}
 	if err := chat.check(m); err != nil {
-		return nil, err
+		return q, err
 	}
 	prompt, err := chat.render(m)
 	if err != nil {
-		return nil, err
+		return q, err
 	}
-	return c.promptIDs(m, "request.messages", prompt.Text, func() []int32 { return m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal) })
+	ids, err := c.promptIDs(m, "request.messages", prompt.Text, func() []int32 { return m.Tokenizer.EncodeRendered(prompt.Text, prompt.Literal) })
+	if err != nil {
+		return q, err
+	}
+	q.prompts = [][]int32{ids}
+	q.biases, err = logitBias(chat.LogitBias, m.Tokenizer.VocabSize())
+	return q, err
 }
 
-// job computes the answer again.
-func (then *Receipt) job(m *Model, ids []int32) (*job, error) {
-	if room := int64(m.MaxContext - len(ids)); then.AnswerTokens > room {
-		return nil, notReplayable("the prompt and its answer are longer than the model's context is here (ctx)")
-	}
+// job computes the answers again, in the order in which they were: the choices of each prompt.
+func (then *Receipt) job(m *Model, q question) (*job, error) {
 	s := &then.Sampling
 	sampling := scheduler.Sampling{
 		Temperature: float32(s.Temperature), TopP: float32(s.TopP), MinP: float32(s.MinP), TopK: int(s.TopK), Repetition: float32(s.Repetition),
 		Presence: float32(s.Presence), Frequency: float32(s.Frequency), Seed: s.Seed,
+		Biases: q.biases,
 	}
 	if err := then.checkSampling(m); err != nil {
 		return nil, err
 	}
-	return &job{model: m, manyBy: "receipt", special: true, requests: []scheduler.Request{{
-		Prompt: ids, MaxTokens: int(then.AnswerTokens), MinTokens: int(then.MinTokens), Sampling: sampling, Ends: m.Tokenizer.EOG(), IgnoreEnd: then.IgnoresEnd,
-	}}}, nil
+	j := &job{model: m, manyBy: "receipt", special: true}
+	for i := range int(then.Answers) {
+		ids, length := q.prompts[i/q.choices], then.length(i)
+		if length > int64(m.MaxContext-len(ids)) {
+			return nil, notReplayable("a prompt and its answer are longer than the model's context is here (ctx)")
+		}
+		j.requests = append(j.requests, scheduler.Request{
+			Prompt: ids, MaxTokens: int(length), MinTokens: int(min(then.MinTokens, length)), Sampling: sampling, Choice: i % q.choices,
+			Ends: m.Tokenizer.EOG(), IgnoreEnd: then.IgnoresEnd,
+		})
+	}
+	return j, nil
 }
 
 // checkSampling holds a receipt's parameters against the ranges that a request's have: who sends one may have changed it.
 func (then *Receipt) checkSampling(m *Model) error {
-	s := &then.Sampling
+	s, least := &then.Sampling, min(then.MinTokens, then.AnswerTokens) // one that was cut off may have had fewer
 	g := generation{
 		Temperature: &s.Temperature, TopP: &s.TopP, MinP: &s.MinP, TopK: &s.TopK, RepetitionPenalty: &s.Repetition,
-		PresencePenalty: &s.Presence, FrequencyPenalty: &s.Frequency, MaxTokens: &then.AnswerTokens, MinTokens: &then.MinTokens,
+		PresencePenalty: &s.Presence, FrequencyPenalty: &s.Frequency, MaxTokens: &then.AnswerTokens, MinTokens: &least,
 	}
 	if err := g.check(); err != nil {
 		return err
@@ -212,15 +277,18 @@ func (then *Receipt) checkSampling(m *Model) error {
 }
 
 // compare runs the job and holds its tokens against the receipt.
-func (then *Receipt) compare(c *call, ctx context.Context, j *job) error {
-	w := c.begin(j, 1)
+func (then *Receipt) compare(c *call, ctx context.Context, j *job, choices int) error {
+	w := c.begin(j, choices)
 	if err := j.run(ctx, func(p piece) error { w.note(p); return nil }); err != nil {
 		return err
 	}
 	now := c.figures.work
 	c.headComputed(j.model, j.work[0].weights)
-	digest := now.TokensDigest()
+	digest, tokens := now.TokensDigest(), 0
+	for i := range now.Answers {
+		tokens += now.Answers[i].Tokens
+	}
 	return c.reply(Replay{
-		Equal: digest == then.TokensDigest, Tokens: now.Answers[0].Tokens, TokensDigest: digest, Numerics: now.Numerics, SameNumerics: now.Numerics == then.Numerics,
+		Equal: digest == then.TokensDigest, Tokens: tokens, TokensDigest: digest, Numerics: now.Numerics, SameNumerics: now.Numerics == then.Numerics,
 	})
 }

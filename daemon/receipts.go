@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"chimera/api"
+	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -27,12 +29,13 @@ func (h *history) addReceipt(a api.Answered, gpu bool) {
 	r.Tenant = h.store.Tenant(a.Tenant)
 	if r.Sampled = a.Work.Drawn != nil; h.keepsTexts || r.Sampled && h.privacy == store.Samples {
 		r.Prompt, r.Text = textsOf(a.Work)
+		r.LogitBias = biasesOf(&a.Work.Requests[0].Sampling)
 	}
 	err := h.store.AddReceipt(r)
 	var long *store.FieldError
 	if errors.As(err, &long) && r.Prompt != nil { // a text that is too long costs the text, not the receipt
 		slog.Warn("the texts of an answer are not kept", "cause", long)
-		r.Prompt, r.Text = nil, nil
+		r.Prompt, r.Text, r.LogitBias = nil, nil, nil
 		err = h.store.AddReceipt(r)
 	}
 	if errors.As(err, &long) {
@@ -52,7 +55,7 @@ func receiptOf(a api.Answered, gpu bool) store.Receipt {
 			FrequencyPenalty: written(p.Frequency), RepetitionPenalty: written(p.Repetition), Seed: p.Seed,
 		},
 		PromptTokens: int64(a.PromptTokens), MinTokens: int64(first.MinTokens), Biases: int64(len(p.Biases)), TokensDigest: w.TokensDigest(),
-		Outcome: outcomeOf(a), GPUSeconds: math.NaN(), ExtraCoreSeconds: math.NaN(),
+		Lengths: lengthsOf(w), Outcome: outcomeOf(a), GPUSeconds: math.NaN(), ExtraCoreSeconds: math.NaN(),
 	}
 	if first.IgnoreEnd {
 		r.IgnoresEnd = 1
@@ -149,6 +152,41 @@ func textsOf(w *api.Work) (prompt, text *string) {
 	return new(string(asked)), new(string(answered))
 }
 
+// lengthsOf are the tokens of each of several answers, as a receipt has them; of one its sum tells.
+func lengthsOf(w *api.Work) string {
+	if len(w.Answers) < 2 {
+		return ""
+	}
+	lengths := make([]int64, len(w.Answers))
+	for i := range w.Answers {
+		lengths[i] = int64(w.Answers[i].Tokens)
+	}
+	list, err := json.Marshal(lengths)
+	if err != nil {
+		return ""
+	}
+	return string(list)
+}
+
+// biasesOf are a request's biases as a receipt has them, in a form that a request may have them in: JSON has no infinity, and false stands for it.
+func biasesOf(p *scheduler.Sampling) *string {
+	if len(p.Biases) == 0 {
+		return nil
+	}
+	list := make([][2]any, len(p.Biases))
+	for i, b := range p.Biases {
+		list[i] = [2]any{b.Token, false}
+		if !math.IsInf(float64(b.Value), -1) {
+			list[i][1] = written(b.Value)
+		}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return nil
+	}
+	return new(string(text))
+}
+
 // find is the receipt of an answer that who asks may know of.
 func (h *history) find(ctx context.Context, id api.AnswerID, a api.Asker) (store.Receipt, error) {
 	r, err := h.store.Receipt(ctx, store.ID(id))
@@ -192,6 +230,12 @@ func (h *history) shown(r store.Receipt) api.Receipt {
 	}
 	if r.Prompt != nil && json.Unmarshal([]byte(*r.Prompt), &a.Prompts) == nil {
 		a.PromptKept = true
+	}
+	if r.LogitBias != nil {
+		a.LogitBias = jsontext.Value(*r.LogitBias)
+	}
+	if r.Lengths != "" && json.Unmarshal([]byte(r.Lengths), &a.Lengths) != nil {
+		a.Lengths = nil // such an answer can't be computed again, which is then said
 	}
 	return a
 }

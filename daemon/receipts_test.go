@@ -104,6 +104,59 @@ func TestTextsOnDisk(t *testing.T) {
 	}
 }
 
+// Completions of several answers and of biased tokens are computed again too, from what was kept and from the request; others' biases, or an order
+// of the prompts that is another, give other tokens.
+func TestReplayOfMore(t *testing.T) {
+	kept, not := newRemembering(t, func(c *Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
+	prompts := [][]int{{1, 2, 3}, {3, 1}}
+	bias := map[string]any{"1": 4.5, "2": false}
+	for name, asked := range map[string]map[string]any{
+		"choices":      request("n", 3),
+		"prompts":      request("prompt", prompts),
+		"both":         request("prompt", prompts, "n", 2, "ignore_eos", false),
+		"biases":       request("logit_bias", bias),
+		"all of these": request("prompt", prompts, "n", 2, "logit_bias", bias, "ignore_eos", false, "min_tokens", 3),
+	} {
+		for place, r := range map[string]*remembering{"kept": kept, "not kept": not} {
+			a := r.complete(dayKey, asked)
+			body := map[string]any{"answer": a.ID}
+			if place == "not kept" {
+				body["request"] = asked
+			}
+			var got api.Replay
+			r.must("POST", "/v1/replay", dayKey, body, &got)
+			if !got.Equal || !got.SameNumerics || int64(got.Tokens) != a.Usage.CompletionTokens {
+				t.Errorf("%s, %s: %+v of %+v", name, place, got, a)
+			}
+		}
+	}
+	for name, c := range map[string][2]map[string]any{
+		"another bias":  {request("logit_bias", map[string]any{"1": 90}), request("logit_bias", map[string]any{"2": 90})},
+		"another order": {request("prompt", prompts), request("prompt", [][]int{prompts[1], prompts[0]})},
+	} {
+		var got api.Replay
+		if not.must("POST", "/v1/replay", dayKey, map[string]any{"answer": not.complete(dayKey, c[0]).ID, "request": c[1]}, &got); got.Equal {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// What a client said of tokens is a text: it is on the disk where the prompt is, and never shown.
+func TestBiasesAreTexts(t *testing.T) {
+	for setting, want := range map[string]bool{"none": false, "all": true} {
+		r := newRemembering(t, func(c *Config) { c.Privacy.Store = setting })
+		a := r.complete(dayKey, request("logit_bias", map[string]any{"1": -7.125, "2": false}))
+		if got := r.receipt(dayKey, a.ID); got.Biases != 2 || got.LogitBias != nil {
+			t.Errorf("%s: %+v", setting, got)
+		}
+		raw, _ := os.ReadFile(r.config.History.File)
+		wal, _ := os.ReadFile(r.config.History.File + "-wal")
+		if has := bytes.Contains(append(raw, wal...), []byte("[[1,-7.125],[2,false]]")); has != want {
+			t.Errorf("%s: biases on the disk: %t", setting, has)
+		}
+	}
+}
+
 // An answer computed again has the same tokens: from the prompt that was kept, from the request, and by another daemon from the receipt.
 func TestReplay(t *testing.T) {
 	kept, other := newRemembering(t, func(c *Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
@@ -136,13 +189,26 @@ func TestReplay(t *testing.T) {
 		t.Errorf("other numerics: %+v", got)
 	}
 	two, biased := other.complete(dayKey, request("n", 2)), other.complete(dayKey, request("logit_bias", map[string]any{"1": 1}))
+	lengths := func(n ...int64) api.Receipt {
+		r := other.receipt(dayKey, two.ID)
+		r.Lengths, r.Answers = n, max(2, int64(len(n)))
+		return r
+	}
 	for name, c := range map[string]struct {
 		body map[string]any
 		want string
 	}{
 		"no prompt":       {map[string]any{"answer": b.ID}, "409 not_replayable"},
-		"several answers": {map[string]any{"answer": two.ID, "request": request()}, "409 not_replayable"},
-		"biases":          {map[string]any{"answer": biased.ID, "request": request()}, "409 not_replayable"},
+		"two prompts":     {map[string]any{"answer": b.ID, "request": request("prompt", [][]int{{1, 2}, {3, 1, 2}})}, "400 invalid_value"},
+		"three of two":    {map[string]any{"answer": two.ID, "request": request("prompt", [][]int{{1}, {2}, {3, 1, 2}})}, "400 invalid_value"},
+		"no lengths":      {map[string]any{"receipt": lengths(), "request": request()}, "409 not_replayable"},
+		"one length":      {map[string]any{"receipt": lengths(20), "request": request()}, "400 invalid_value"},
+		"a length of -1":  {map[string]any{"receipt": lengths(21, -1), "request": request()}, "400 invalid_value"},
+		"long lengths":    {map[string]any{"receipt": lengths(math.MaxInt64, math.MaxInt64, 22), "request": request()}, "400 invalid_value"},
+		"no answers":      {map[string]any{"receipt": func() api.Receipt { r := lengths(10, 10); r.Answers = 0; return r }(), "request": request()}, "400 invalid_value"},
+		"many answers":    {map[string]any{"receipt": func() api.Receipt { r := lengths(10, 10); r.Answers = math.MaxInt64; return r }(), "request": request()}, "400 invalid_value"},
+		"no biases":       {map[string]any{"answer": biased.ID, "request": request()}, "400 invalid_value"},
+		"its bias":        {map[string]any{"answer": biased.ID, "request": request("logit_bias", map[string]any{"1": 1000})}, "400 invalid_value"},
 		"longer prompt":   {map[string]any{"answer": b.ID, "request": request("prompt", []int{1})}, "400 invalid_value"},
 		"both":            {map[string]any{"answer": b.ID, "receipt": receipt}, "400 invalid_value"},
 		"neither":         {map[string]any{}, "400 invalid_value"},

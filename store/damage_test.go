@@ -30,7 +30,7 @@ func example(s *Store) []record {
 		&Rating{Time: at, Answer: ID{1}, Tenant: who, Rating: 4, Correction: &text},
 		&Receipt{Time: at, Answer: ID{1}, Tenant: who, Model: "m", Numerics: "n", Sampling: Sampling{1, 0.9, 0.1, 40, 0.1, 0.2, 1.1, 1 << 63},
 			PromptTokens: 3, CachedTokens: 2, AnswerTokens: 1, Queue: 1, Prefill: 2, Decode: 3, Tier: "q4", EscalatedFrom: "q2", CacheLevel: "memory", CoreSeconds: 0.5, Prompt: &text, Text: &text,
-			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25, ExtraTokens: 6, ExtraCoreSeconds: 0.125},
+			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25, ExtraTokens: 6, ExtraCoreSeconds: 0.125, Lengths: "[0,1]", LogitBias: &text},
 		&Cost{From: at.Add(-time.Minute), Until: at, Model: "m", Tenant: who, Requests: 5, PromptTokens: 7, AnswerTokens: 8, CoreSeconds: 1, GPUSeconds: 2, Class: "batch", Tier: "q4", OverheadSeconds: 3},
 		&Experiment{Time: at, Model: "m", Kind: CauseRestored, Factor: "f", Off: "a", On: "b", Measure: "bleu", Before: 31, After: 33, Low: 1, High: 3, N: 99, Method: "replay"},
 		&Golden{Time: at, Kind: Canaries, Digest: "d", Numerics: "n", Content: evidence},
@@ -76,7 +76,7 @@ func TestEveryColumnIsSummed(t *testing.T) {
 		changes := []string{"id = id + 100", "sum = sum + 1"}
 		for _, c := range r.columns() {
 			changes = append(changes, c.name+" = "+other(c))
-			if value := c.value(); reflect.ValueOf(value).Kind() == reflect.String && strings.Contains("correction prompt_text answer_text", c.name) {
+			if value := c.value(); reflect.ValueOf(value).Kind() == reflect.String && strings.Contains("correction prompt_text answer_text logit_bias", c.name) {
 				changes = append(changes, c.name+" = NULL", c.name+" = ''")
 			}
 			if c.name == "tenant" {

@@ -330,3 +330,22 @@ func countOf(t fatal, s *Store, query string) (n int64) {
 	must(t, s.ask(context.Background(), func(w *writer) error { return w.c.QueryRowContext(context.Background(), query).Scan(&n) }))
 	return n
 }
+
+// A receipt's prompt, answer and biases are kept all or none, as privacy and the draw say.
+func TestPrivacyOfReceipts(t *testing.T) {
+	for _, c := range []struct {
+		privacy Privacy
+		sampled bool
+		kept    bool
+	}{{None, false, false}, {None, true, false}, {Samples, false, false}, {Samples, true, true}, {All, false, true}} {
+		s := opened(t, Options{Privacy: c.privacy})
+		prompt, text, bias := "[[1]]", `["a"]`, "[[1,2.5]]"
+		must(t, s.AddReceipt(Receipt{Answer: ID{1}, Sampled: c.sampled, Prompt: &prompt, Text: &text, LogitBias: &bias}))
+		flush(t, s)
+		r, err := s.Receipt(context.Background(), ID{1})
+		must(t, err)
+		if (r.Prompt != nil) != c.kept || (r.Text != nil) != c.kept || (r.LogitBias != nil) != c.kept {
+			t.Errorf("%+v: %v %v %v", c, r.Prompt, r.Text, r.LogitBias)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 const (
 	maxName     = 512      // bytes of a model's, suite's or tier's name; models are named by paths at most
 	maxEvidence = 64 << 10 // bytes of a decision's figures, which a person should be able to read
+	maxLengths  = 64 << 10 // bytes of a list of answers' lengths: 4096 of seven digits, and as much again
 	maxText     = 4 << 20  // bytes of a prompt, answer or correction: a context of a million tokens
 )
 

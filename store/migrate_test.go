@@ -65,6 +65,9 @@ func asOf(schema int, r record) {
 	if r, is := r.(*Receipt); is && schema < 5 {
 		r.ExtraTokens, r.ExtraCoreSeconds = 0, math.NaN()
 	}
+	if r, is := r.(*Receipt); is && schema < 6 {
+		r.Lengths, r.LogitBias = "", nil
+	}
 	if schema >= 2 {
 		return
 	}

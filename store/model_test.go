@@ -111,7 +111,7 @@ func (m *model) add() {
 	switch r := r.(type) {
 	case *Receipt:
 		if m.options.Privacy == None || m.options.Privacy == Samples && !r.Sampled {
-			r.Prompt, r.Text = nil, nil
+			r.Prompt, r.Text, r.LogitBias = nil, nil, nil
 		}
 		if slices.ContainsFunc(m.rows, func(other record) bool { o, ok := other.(*Receipt); return ok && o.Answer == r.Answer }) {
 			m.refused++

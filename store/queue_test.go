@@ -138,6 +138,8 @@ func TestRowsThatAreRefused(t *testing.T) {
 		"receipts.cache_level: 513":                              &Receipt{Answer: ID{1}, CacheLevel: long},
 		"receipts.prompt_text: 4194305 bytes":                    &Receipt{Answer: ID{1}, Prompt: &text},
 		"receipts.answer_text: 4194305 bytes, at most 4194304 a": &Receipt{Answer: ID{1}, Text: &text},
+		"receipts.logit_bias: 4194305 bytes":                     &Receipt{Answer: ID{1}, LogitBias: &text},
+		"receipts.lengths: 65537 bytes, at most 65536":           &Receipt{Answer: ID{1}, Lengths: strings.Repeat(" ", maxLengths+1)},
 		"costs.model: 513":                                       &Cost{Model: long},
 	} {
 		var f *FieldError

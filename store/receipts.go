@@ -37,7 +37,7 @@ type Receipt struct {
 	Outcome      AnswerOutcome // of the first answer that did not end well, or of the last
 	MinTokens    int64         // that the answer was to have at least
 	IgnoresEnd   int64         // 1: end tokens were ordinary
-	Biases       int64         // tokens that the client made likelier or less likely; which is not kept
+	Biases       int64         // tokens that the client made likelier or less likely
 	// TokensDigest is SHA-256, in hexadecimal: of an answer's token ids, four bytes each, the lowest first, and of those digests one after
 	// the other.
 	TokensDigest string
@@ -45,6 +45,11 @@ type Receipt struct {
 	// ExtraTokens were computed beside the answer that was given, of another that was not: the prompt's, once more, and those thrown away.
 	ExtraTokens      int64
 	ExtraCoreSeconds float64 // of CoreSeconds, those that they took; NaN if there were none
+	// Lengths are AnswerTokens by answer, prompts first: a JSON list. It is empty where there is one answer.
+	Lengths string
+	// LogitBias are the Biases, a JSON list of pairs of a token id and its bias, or false for a token that was kept out: what a client said of
+	// words, and so kept where Prompt is.
+	LogitBias *string
 }
 
 // AnswerOutcome is how an answer ended.
@@ -67,7 +72,9 @@ type Sampling struct {
 }
 
 func (*Receipt) table() Table { return Receipts }
-func (r *Receipt) size() int  { return rowBytes + lengthOf(r.Prompt) + lengthOf(r.Text) }
+func (r *Receipt) size() int {
+	return rowBytes + lengthOf(r.Prompt) + lengthOf(r.Text) + len(r.Lengths) + lengthOf(r.LogitBias)
+}
 
 func (r *Receipt) columns() []column {
 	return []column{
@@ -82,6 +89,7 @@ func (r *Receipt) columns() []column {
 		{"class", &r.Class}, {"answers", &r.Answers}, {"outcome", (*string)(&r.Outcome)}, {"min_tokens", &r.MinTokens}, {"ignores_end", &r.IgnoresEnd},
 		{"biases", &r.Biases}, {"tokens_digest", &r.TokensDigest}, {"gpu_seconds", &r.GPUSeconds},
 		{"extra_tokens", &r.ExtraTokens}, {"extra_core_seconds", &r.ExtraCoreSeconds},
+		{"lengths", &r.Lengths}, {"logit_bias", &r.LogitBias},
 	}
 }
 
@@ -96,15 +104,28 @@ func (s *Store) AddReceipt(r Receipt) error {
 		return err
 	}
 	if !s.privacy.keepsTexts(r.Sampled) {
-		r.Prompt, r.Text = nil, nil
+		r.Prompt, r.Text, r.LogitBias = nil, nil, nil
 	}
-	if err := checkLength(Receipts, "prompt_text", lengthOf(r.Prompt), maxText); err != nil {
-		return err
-	}
-	if err := checkLength(Receipts, "answer_text", lengthOf(r.Text), maxText); err != nil {
+	if err := r.checkLengths(); err != nil {
 		return err
 	}
 	return s.queue.add(&r)
+}
+
+// checkLengths refuses what a row has no room for.
+func (r *Receipt) checkLengths() error {
+	for _, c := range []struct {
+		field      string
+		have, most int
+	}{
+		{"prompt_text", lengthOf(r.Prompt), maxText}, {"answer_text", lengthOf(r.Text), maxText}, {"logit_bias", lengthOf(r.LogitBias), maxText},
+		{"lengths", len(r.Lengths), maxLengths},
+	} {
+		if err := checkLength(Receipts, c.field, c.have, c.most); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Receipts reads the receipts of a span, the oldest first: see [Store] for errors.

@@ -59,7 +59,7 @@ var kinds = []kind{
 	{name: Alarms, time: "time", empty: func() record { return &Alarm{} }},
 	{name: Decisions, time: "time", keep: "state = 'begun'", empty: func() record { return &Decision{} }},
 	{name: Ratings, time: "time", answer: true, tenant: true, texts: []string{"correction"}, empty: func() record { return &Rating{} }},
-	{name: Receipts, time: "time", answer: true, tenant: true, texts: []string{"prompt_text", "answer_text"}, empty: func() record { return &Receipt{} }},
+	{name: Receipts, time: "time", answer: true, tenant: true, texts: []string{"prompt_text", "answer_text", "logit_bias"}, empty: func() record { return &Receipt{} }},
 	{name: Costs, time: "ended", tenant: true, empty: func() record { return &Cost{} }},
 	{name: Experiments, time: "time", empty: func() record { return &Experiment{} }},
 	{name: Goldens, time: "time", empty: func() record { return &Golden{} }},

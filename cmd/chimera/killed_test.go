@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// This file owns the test of a daemon that is killed at any moment of its work: answers, ratings and changes of tiers under way.
+
+// killedWork is what clients of one history have been told, by all daemons that it had.
+type killedWork struct {
+	mu       sync.Mutex
+	folder   string
+	answers  map[string]time.Time // when each was there
+	rated    map[string]time.Time // when each rating was taken
+	numerics map[string]string    // of each tier, which stay what they were
+	changes  int                  // of tiers
+}
+
+// overSocket asks a daemon as its user. Of one that is killed meanwhile it has status 0.
+func (d *daemonProcess) overSocket(method, path, body string) (status int, header http.Header, text []byte) {
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", d.socket)
+	}}, Timeout: 30 * time.Second}
+	r, err := http.NewRequest(method, "http://x"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, nil
+	}
+	a, err := c.Do(r)
+	if err != nil {
+		return 0, nil, nil
+	}
+	defer a.Body.Close()
+	if text, err = io.ReadAll(a.Body); err != nil {
+		return 0, nil, nil
+	}
+	return a.StatusCode, a.Header, text
+}
+
+// asks has an answer and rates it; it tells whether the daemon still lives.
+func (w *killedWork) asks(t *testing.T, d *daemonProcess, seed int) bool {
+	status, header, text := d.overSocket("POST", "/v1/chat/completions",
+		fmt.Sprintf(`{"messages":[{"role":"user","content":"Open file %d in a new window"}],"max_tokens":12,"seed":%d}`, seed%50, seed))
+	var a struct{ ID string }
+	if status == 0 {
+		return false
+	}
+	if json.Unmarshal(text, &a) != nil || status != 200 {
+		t.Errorf("%d %s", status, text)
+		return false
+	}
+	w.mu.Lock()
+	w.answers[a.ID] = time.Now()
+	tier, numerics := header.Get("X-Chimera-Tier"), header.Get("X-Chimera-Numerics")
+	if was, known := w.numerics[tier]; known && was != numerics {
+		t.Errorf("%s has numerics %s, and had %s", tier, numerics, was)
+	}
+	w.numerics[tier] = numerics
+	w.mu.Unlock()
+	if status, text = d.rates(a.ID, 1+seed%5); status == 200 {
+		w.mu.Lock()
+		w.rated[a.ID] = time.Now()
+		w.mu.Unlock()
+	} else if status != 0 {
+		t.Errorf("%d %s", status, text)
+	}
+	return status != 0
+}
+
+// rates rates an answer. A receipt is begun when the last byte of the answer is written, and a client may be a moment ahead of that.
+func (d *daemonProcess) rates(id string, rating int) (status int, text []byte) {
+	for range 100 {
+		status, _, text = d.overSocket("POST", "/v1/feedback", fmt.Sprintf(`{"completion_id":%q,"rating":%d}`, id, rating))
+		if status != http.StatusNotFound {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return status, text
+}
+
+// run has clients ask, and tiers change, until a daemon is killed after some time, which is returned.
+func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (killed time.Time) {
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for w.asks(t, d, rand.IntN(1000)) {
+				time.Sleep(60 * time.Millisecond) // else background work, as a change of tiers is, has hardly a gap
+			}
+		})
+	}
+	group.Go(func() {
+		for i := 0; ; i++ {
+			status, _, text := d.overSocket("POST", "/v1/tiers", fmt.Sprintf(`{"tier":%q}`, []string{"q4_k", "q2_k", "q6_k", "source"}[i%4]))
+			if status != 200 {
+				if status != 0 {
+					t.Errorf("%d %s", status, text)
+				}
+				return
+			}
+			w.mu.Lock()
+			w.changes++
+			w.mu.Unlock()
+		}
+	})
+	time.Sleep(life)
+	killed = time.Now()
+	if err := d.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	_ = d.cmd.Wait()
+	group.Wait()
+	return killed
+}
+
+// check asks the next daemon what it knows of the last.
+func (w *killedWork) check(t *testing.T, d *daemonProcess, killed time.Time) {
+	for id, at := range w.answers {
+		status, _, text := d.overSocket("GET", "/v1/receipts/"+id, "")
+		var r struct{ Ratings []int }
+		there := status == 200 && json.Unmarshal(text, &r) == nil
+		if old := killed.Sub(at) > time.Second; !there && old || status != 200 && status != 404 {
+			t.Errorf("the receipt of an answer of %v before the end: %d %s", killed.Sub(at), status, text)
+		}
+		if rated, was := w.rated[id]; there && was && killed.Sub(rated) > time.Second && len(r.Ratings) != 1 {
+			t.Errorf("%s was rated %v before the end, and has %v", id, killed.Sub(rated), r.Ratings)
+		}
+	}
+	clear(w.answers) // what is there once is there
+	clear(w.rated)
+	_, _, text := d.overSocket("GET", "/v1/tiers", "")
+	var tiers struct {
+		Models []struct {
+			Tier   string
+			Events []struct{ To, State string }
+		}
+	}
+	if err := json.Unmarshal(text, &tiers); err != nil || len(tiers.Models) != 1 || tiers.Models[0].Tier != "source" {
+		t.Errorf("%v %s", err, text)
+		return
+	}
+	for _, e := range tiers.Models[0].Events {
+		if e.State != "applied" && e.State != "reverted" {
+			t.Errorf("a decision for %s is %s", e.To, e.State)
+		}
+	}
+	for _, status := range []string{`"state":"on"`, `"damaged_rows":0`} {
+		if _, _, text := d.overSocket("GET", "/v1/status", ""); !strings.Contains(strings.ReplaceAll(string(text), ": ", ":"), status) {
+			t.Errorf("the status has no %s: %s", status, text)
+		}
+	}
+}
+
+// However often it is killed, the next daemon opens the history, which misses no more than a second; no decision is half applied, and a tier that
+// was half written to the disk is not taken for one. CHIMERA_KILLS says how often; by default five times.
+func TestKilledUnderLoad(t *testing.T) {
+	model, kills := filepath.Join(goldenDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf"), 5
+	if text := os.Getenv("CHIMERA_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("CHIMERA_KILLS: %q is no number of times", text)
+		}
+		kills = n
+	}
+	w := &killedWork{folder: t.TempDir(), answers: map[string]time.Time{}, rated: map[string]time.Time{}, numerics: map[string]string{}}
+	args := []string{"--model", model, "--ctx", "256", "--threads", "2", "--history-file", filepath.Join(w.folder, "history.db")}
+	d, answers := startDaemon(t, args...), 0
+	for i := range kills {
+		killed := w.run(t, d, time.Duration(100+rand.IntN(400)+1300*(i%2))*time.Millisecond)
+		answers += len(w.answers)
+		log := d.log.String()
+		d = startDaemon(t, args...)
+		w.check(t, d, killed)
+		if strings.Contains(log, "damaged") {
+			t.Errorf("a daemon says that something is damaged:\n%s", log)
+		}
+		if t.Failed() {
+			t.Fatalf("after %d kills; the last daemon said\n%s", i+1, log)
+		}
+	}
+	for _, tier := range []string{"q4_k", "q2_k", "q6_k"} { // from the disk, where they are, or made anew: the same
+		if status, _, text := d.overSocket("POST", "/v1/tiers", fmt.Sprintf(`{"tier":%q}`, tier)); status != 200 {
+			t.Errorf("%d %s", status, text)
+		}
+		w.asks(t, d, 1)
+	}
+	if t.Logf("%d answers, %d changes of tiers, numerics %v", answers, w.changes, w.numerics); answers < 2*kills || w.changes < 1 || len(w.numerics) < 3 {
+		t.Errorf("%d answers, %d changes, %v", answers, w.changes, w.numerics)
+	}
+	if strings.Contains(d.log.String(), "damaged") {
+		t.Errorf("a tier on the disk is damaged:\n%s", d.log)
+	}
+}
