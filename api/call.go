@@ -202,6 +202,7 @@ func (c *call) finishWhenWritten() {
 func (c *call) finish(status int) {
 	c.server.Metrics.requests(status)
 	c.tellAnswered(status)
+	c.server.ending.end(c.answer)
 	level := slog.LevelInfo
 	if c.probe {
 		level = slog.LevelDebug

@@ -49,6 +49,7 @@ type envelope struct {
 // envelope is that of an answer of which nothing is there yet.
 func (c *call) envelope(m *Model, prefix, object string) envelope {
 	rand.Read(c.answer[:]) // never fails
+	c.server.ending.begin(c.answer)
 	return envelope{prefix + c.answer.String(), object, c.started.Unix(), m.Name, m.Numerics("")}
 }
 

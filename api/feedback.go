@@ -45,7 +45,7 @@ func (s *Server) feedback(c *call) error {
 	for name := range f.Others {
 		return badField(name, "there is no such field: feedback has completion_id, rating or thumb, and correction")
 	}
-	id, err := answerNamed("completion_id", or(f.CompletionID, ""))
+	id, err := c.answerNamed("completion_id", or(f.CompletionID, ""))
 	if err != nil {
 		return err
 	}

@@ -16,17 +16,19 @@ func (s *Server) receiptRoute(id string) route {
 	return route{method: "GET", handler: func(c *call) error { return s.receipt(c, id) }}
 }
 
-// answerNamed reads an answer's name. One that can't be any answer's is told apart from one that is not known: it is a slip.
-func answerNamed(field, text string) (AnswerID, error) {
+// answerNamed reads an answer's name. One that can't be any answer's is told apart from one that is not known: it is a slip. Of one that has just been given
+// all is known when it returns.
+func (c *call) answerNamed(field, text string) (AnswerID, error) {
 	id, ok := ParseAnswerID(text)
 	if !ok {
 		return id, badField(field, "%q names no answer: write the id of a completion, such as cmpl- and 32 hexadecimal digits", clip(validUTF8(text), maxParam))
 	}
+	c.server.ending.wait(c.context(), id)
 	return id, nil
 }
 
 func (s *Server) receipt(c *call, text string) error {
-	id, err := answerNamed("id", text)
+	id, err := c.answerNamed("id", text)
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (s *Server) forgetNamed(c *call, r *forgetRequest) (rows int64, err error) 
 	case (r.Answer == nil) == (r.Tenant == nil):
 		return 0, badField("answer", "name an answer or a tenant, and not both")
 	case r.Answer != nil:
-		id, err := answerNamed("answer", *r.Answer)
+		id, err := c.answerNamed("answer", *r.Answer)
 		if err != nil {
 			return 0, err
 		}

@@ -92,7 +92,7 @@ func (s *Server) receiptOf(c *call, r *replayRequest) (*Receipt, error) {
 	if r.Receipt != nil {
 		return r.Receipt, nil
 	}
-	id, err := answerNamed("answer", *r.Answer)
+	id, err := c.answerNamed("answer", *r.Answer)
 	if err != nil {
 		return nil, err
 	}

@@ -157,6 +157,7 @@ type Server struct {
 	routes  map[string]route
 	unknown unknownFields
 	budgets budgets
+	ending  ending
 	started time.Time
 }
 

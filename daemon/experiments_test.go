@@ -171,7 +171,7 @@ func TestExperimentGivesWay(t *testing.T) {
 	select {
 	case <-began:
 		t.Fatal("it began while somebody was served")
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(breath + 50*time.Millisecond):
 	}
 	first.Release()
 	turn := <-began

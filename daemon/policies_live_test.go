@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -86,30 +87,124 @@ func TestPoliciesLive(t *testing.T) {
 	}
 }
 
-// runLive answers a made-up load with a model that is loaded for that.
-func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, without string) *answers {
-	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: 2048, Contexts: contexts}
+// TestDoorLive makes the table of DoorTime with -rewrite: eight clients who are back half a millisecond to one and a half after each answer, which is what HTTP,
+// template and tokeniser take over a Unix socket, ask three prompts in turn.
+func TestDoorLive(t *testing.T) {
+	path := os.Getenv("CHIMERA_SMOLLM2")
+	if !*rewrite || path == "" {
+		t.Skip("with -rewrite and CHIMERA_SMOLLM2 it measures clients who come back")
+	}
+	table := document.Table{Name: "DoorTime, live", Head: []string{"DoorTime, ms", "answers/s", "TTFT p50", "p95", "ITL p50", "p99"}}
+	const rounds = 3 // of which each figure is the median
+	seen := map[time.Duration][]*answers{}
+	held := []time.Duration{0, 500, 1000, 1500, 3000, 6000}
+	for range rounds {
+		for _, d := range held {
+			seen[d] = append(seen[d], comesBack(t, path, d*time.Microsecond))
+		}
+	}
+	for _, d := range held {
+		middle := func(of func(*answers) float64) float64 {
+			var all times
+			for _, a := range seen[d] {
+				all = append(all, of(a))
+			}
+			return all.at(0.5)
+		}
+		value := fmt.Sprint(float64(d) / 1000)
+		if d*time.Microsecond == scheduler.DefaultRules.DoorTime {
+			value = "**" + value + "**"
+		}
+		row := []string{value, fmt.Sprintf("%.2f", middle((*answers).perSecond))}
+		for _, of := range []func(*answers) float64{
+			func(a *answers) float64 { return a.ttft.at(0.5) }, func(a *answers) float64 { return a.ttft.at(0.95) },
+			func(a *answers) float64 { return a.itl.at(0.5) }, func(a *answers) float64 { return a.itl.at(0.99) },
+		} {
+			row = append(row, fmt.Sprintf("%.1f", middle(of)))
+		}
+		table.Rows = append(table.Rows, row)
+		t.Log(row)
+	}
+	if err := table.Write("../docs/POLICY.md"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// comesBack has eight clients ask twelve times each, by a lane that holds its door for so long.
+func comesBack(t *testing.T, path string, door time.Duration) *answers {
+	rules := scheduler.DefaultRules
+	rules.DoorTime = door
+	lane, end := liveLane(t, path, 0, scheduler.Config{Rules: &rules})
+	defer end()
+	a, warm := &answers{began: time.Now()}, &answers{}
+	var all sync.WaitGroup
+	for client := range 8 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(client)))
+			for n := range 12 {
+				time.Sleep(time.Millisecond/2 + time.Duration(random.Int64N(int64(time.Millisecond))))
+				q := scheduler.Request{
+					Prompt: tokensOf((client+n)%3, &trace.Request{Prompt: 128}), MaxTokens: 64, IgnoreEnd: true,
+					Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
+				}
+				arrived := time.Now()
+				seq, err := lane.Submit(t.Context(), q)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				into := a
+				if n == 0 { // who computes the prompts
+					into = warm
+				}
+				into.follow(t, seq, arrived, &q)
+			}
+		})
+	}
+	all.Wait()
+	a.ended = time.Now()
+	return a
+}
+
+// liveLane is a lane of a model that is loaded for that, and what ends both.
+func liveLane(t *testing.T, path string, contexts int, c scheduler.Config) (lane *scheduler.Lane, end func()) {
+	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: liveContext, Contexts: contexts}
 	l, err := Load(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	c := scheduler.Config{StepTokens: o.StepTokens, QueueLength: 256}
+	c.StepTokens, c.QueueLength = o.StepTokens, 256
+	ctx, cancel := context.WithCancel(t.Context())
+	lane = onItsOwn(t, ctx, l.Instance, c)
+	return lane, func() {
+		cancel()
+		if err := lane.Err(); err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// liveContext is how many tokens a sequence has at most.
+const liveContext = 2048
+
+// runLive answers a made-up load.
+func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, without string) *answers {
+	var c scheduler.Config
 	if without != "" {
+		var err error
 		if c.Without, err = scheduler.CharacteristicsOf(without); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	lane := onItsOwn(t, ctx, l.Instance, c)
+	lane, end := liveLane(t, path, contexts, c)
+	defer end()
 	tr := s.Make()
-	tr.Limit(o.Context)
+	tr.Limit(liveContext)
 	seen := askAll(t, lane, tr)
 	seen.lane = lane.Snapshot()
-	cancel()
-	if err := lane.Err(); err != nil {
-		t.Fatal(err)
-	}
 	return seen
 }
 
