@@ -146,12 +146,4 @@ var scores = []mutant{
 		name: "p-may-be-zero", file: "quality/stats/permutation.go", pkg: "quality/stats", tests: []string{"TestPairedPermutation"},
 		old: "asLarge := 1", new: "asLarge := 0",
 	},
-	{
-		name: "cusum-without-slack", file: "quality/stats/drift.go", pkg: "quality/stats", tests: []string{"TestCUSUM", "TestCUSUMRunLengths"},
-		old: "c.above+z-c.slack", new: "c.above+z",
-	},
-	{
-		name: "page-hinkley-without-tolerance", file: "quality/stats/drift.go", pkg: "quality/stats", tests: []string{"TestPageHinkley"},
-		old: "p.rise += x - p.mean - p.tolerance", new: "p.rise += x - p.mean",
-	},
 }

@@ -1,5 +1,5 @@
-// Package stats says what differences between scores are worth: correlations, intervals by resampling, tests, and detectors of
-// drift. It knows nothing of models or texts.
+// Package stats says what differences between scores are worth: correlations, intervals by resampling, and tests. It knows nothing of
+// models or texts.
 //
 // This file owns Pearson's and Spearman's correlations.
 package stats
