@@ -54,6 +54,23 @@ func mixedBytes(t *testing.T, path string, m *Mix) (all int64, bits float64) {
 	return all, 8 * float64(bytes) / float64(values)
 }
 
+// file is the mix of a size, and the file that it makes of a model.
+func (x *mixing) file(t *testing.T, in string, size MixSize) (m *Mix, out string) {
+	t.Helper()
+	budget, err := size.budget(x.loaded.File, x.candidates)
+	if err == nil {
+		m, err = x.choose(t.Context(), budget)
+	}
+	out = filepath.Join(t.TempDir(), "out.gguf")
+	if err == nil {
+		err = Quantize(t.Context(), QuantizeRequest{In: in, Out: out, Mix: m})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, out
+}
+
 // TestMix: files have the types of their mix and are no larger than was asked for; more room is used and costs less; what is chosen twice is the same.
 func TestMix(t *testing.T) {
 	s, small := questionsOf(t, suite.Tuning, 12), talking(t, biased, t.TempDir(), "small") // its rows are short: of blocks of 256 it has none
@@ -69,18 +86,7 @@ func TestMix(t *testing.T) {
 	var sizes []int64
 	var mixes []string
 	for _, bits := range []float64{4.6, 5.5, 7, 8.5} {
-		budget, err := MixSize{Bits: bits}.budget(x.loaded.File, x.candidates)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := x.choose(t.Context(), budget)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := filepath.Join(t.TempDir(), "out.gguf")
-		if err := Quantize(t.Context(), QuantizeRequest{In: small, Out: out, Mix: m}); err != nil {
-			t.Fatal(err)
-		}
+		m, out := x.file(t, small, MixSize{Bits: bits})
 		all, got := mixedBytes(t, out, m)
 		if !(got <= bits && got > bits-0.5) || !(m.Sum < last) || !(m.Measured > 0) || m.Places == 0 {
 			t.Errorf("%v bits: %v bits, KL %v measured %v over %d places, less room %v", bits, got, m.Sum, m.Measured, m.Places, last)
@@ -169,18 +175,7 @@ func TestMixTable(t *testing.T) {
 	for _, c := range measuredMixes {
 		other := quantised(t, model, c.tier, c.choices...)
 		bytes, _ := mixedBytes(t, other, &Mix{})
-		budget, err := MixSize{Bytes: bytes}.budget(x.loaded.File, x.candidates)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := x.choose(t.Context(), budget)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := filepath.Join(t.TempDir(), "out.gguf")
-		if err := Quantize(t.Context(), QuantizeRequest{In: model, Out: out, Mix: m}); err != nil {
-			t.Fatal(err)
-		}
+		m, out := x.file(t, model, MixSize{Bytes: bytes})
 		took, bits := mixedBytes(t, out, m)
 		was := c.published
 		if was == 0 {

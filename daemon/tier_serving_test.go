@@ -94,19 +94,8 @@ type answered struct {
 
 func servedAnswers(t *testing.T, file string, lines []translation) (a answered) {
 	t.Helper()
-	l, err := Load(file, tierOptions(sourceTier))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, e, tok := answering(t, file, sourceTier)
 	defer l.Close()
-	e, err := newEvaluator(l.Instance)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := NewTokenizer(l.File)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var firsts []float64
 	var rest time.Duration
 	tokens := 0

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"chimera/engine"
 	document "chimera/internal/tables"
 	"chimera/quality/score"
+	"chimera/tokenizer"
 )
 
 // This file owns tests of tiers as they are loaded: that a tier is its file, and what each costs in quality.
@@ -231,22 +233,27 @@ func TestTierQuality(t *testing.T) {
 	}
 }
 
-// greedyTexts are a model's own, token by token the most probable, as text.
-func greedyTexts(t *testing.T, path, tier string, lines []translation) (texts []string) {
+// answering loads a model at a tier, for answers token by token.
+func answering(t *testing.T, path, tier string) (l *Loaded, e *evaluator, tok *tokenizer.Tokenizer) {
 	t.Helper()
 	l, err := Load(path, tierOptions(tier))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if e, err = newEvaluator(l.Instance); err == nil {
+		tok, err = NewTokenizer(l.File)
+	}
+	if err != nil {
+		t.Fatal(errors.Join(err, l.Close()))
+	}
+	return l, e, tok
+}
+
+// greedyTexts are a model's own, token by token the most probable, as text.
+func greedyTexts(t *testing.T, path, tier string, lines []translation) (texts []string) {
+	t.Helper()
+	l, e, tok := answering(t, path, tier)
 	defer l.Close()
-	e, err := newEvaluator(l.Instance)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := NewTokenizer(l.File)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, line := range lines {
 		ids := greedyAnswer(t, e, line.prompt)
 		texts = append(texts, strings.TrimSpace(tok.Decode(ids, false)))
