@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/store"
 	"chimera/webhook"
 )
@@ -82,31 +83,14 @@ func (s *server) startWebhook() error {
 	}
 	to, err := webhook.ParseURL(q.Webhook)
 	if err != nil {
-		return &ConfigError{&wrong{"quality.webhook", err}}
+		return &config.Error{Err: &config.KeyError{Key: "quality.webhook", Err: err}}
 	}
 	key, err := webhook.ReadKey(q.WebhookKey)
 	if err != nil {
-		return &ConfigError{&wrong{"quality.webhook_key", err}}
+		return &config.Error{Err: &config.KeyError{Key: "quality.webhook_key", Err: err}}
 	}
 	s.models.webhook = webhook.New(to, key)
 	s.onStop(s.models.webhook.Close)
-	return nil
-}
-
-// checkWebhook is for what can be known of it before the start.
-func (q *QualityConfig) checkWebhook() error {
-	if q.Webhook == "" && q.WebhookKey != "" {
-		return wrongf("quality.webhook_key", "there is no quality.webhook to sign for")
-	}
-	if q.Webhook == "" {
-		return nil
-	}
-	if _, err := webhook.ParseURL(q.Webhook); err != nil {
-		return &wrong{"quality.webhook", err}
-	}
-	if q.WebhookKey == "" {
-		return wrongf("quality.webhook", "it needs quality.webhook_key, by which its receiver knows who sends: openssl rand -hex 32 > FILE; chmod 600 FILE")
-	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"chimera/config"
 	"chimera/engine"
 )
 
@@ -129,7 +130,7 @@ func (b EngineBench) all() []EngineSteps {
 }
 
 // BenchEngine loads a model and measures.
-func BenchEngine(ctx context.Context, c *Config, b EngineBench) (r *EngineReport, err error) {
+func BenchEngine(ctx context.Context, c *config.Config, b EngineBench) (r *EngineReport, err error) {
 	l, err := b.load(c)
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func BenchEngine(ctx context.Context, c *Config, b EngineBench) (r *EngineReport
 }
 
 // load brings the model up with room for the steps: each sequence has pages of its own, as if all were served.
-func (b EngineBench) load(c *Config) (*Loaded, error) {
+func (b EngineBench) load(c *config.Config) (*Loaded, error) {
 	f, p, err := Open(b.Model)
 	if err != nil {
 		return nil, err
@@ -171,7 +172,7 @@ func (b EngineBench) load(c *Config) (*Loaded, error) {
 		err = fmt.Errorf("the steps reach position %d, and ctx is %d: leave it out, or choose shorter prompts, answers or depths", positions, o.Context)
 	}
 	if err != nil {
-		return nil, errors.Join(&ConfigError{err}, f.Close())
+		return nil, errors.Join(&config.Error{Err: err}, f.Close())
 	}
 	l, err := load(f, p, o)
 	if full := (*noRoomError)(nil); errors.As(err, &full) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chimera/config"
 	"chimera/engine"
 )
 
@@ -70,7 +71,7 @@ func TestSpeedsOfSteps(t *testing.T) {
 func TestEngineSteps(t *testing.T) {
 	for _, name := range []string{"llama", "mistral_swa", "gemma3"} {
 		t.Run(name, func(t *testing.T) {
-			c := DefaultConfig()
+			c := config.Default()
 			c.Threads = 1
 			b := EngineBench{
 				Model: filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), name, name+"-f32.gguf"), Prefill: EngineSteps{Prompt: 40, Length: 40, Count: 1}, Decode: EngineSteps{Decode: 3, Depth: 20, Answer: 30, Count: 30},
@@ -100,7 +101,7 @@ func TestEngineSteps(t *testing.T) {
 				t.Errorf("interrupted: %v", err)
 			}
 			c.Ctx = 30
-			var config *ConfigError
+			var config *config.Error
 			if _, err := BenchEngine(context.Background(), &c, b); !errors.As(err, &config) || !strings.Contains(err.Error(), "position 50, and ctx is 30") {
 				t.Errorf("--ctx 30: %v", err)
 			}
@@ -109,7 +110,7 @@ func TestEngineSteps(t *testing.T) {
 	}
 }
 
-func ownPages(t *testing.T, b EngineBench, c *Config) {
+func ownPages(t *testing.T, b EngineBench, c *config.Config) {
 	c.Ctx = 0
 	l, err := b.load(c)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chimera/config"
 	"chimera/engine"
 )
 
@@ -39,7 +40,7 @@ func TestPhasesOf(t *testing.T) {
 
 // The report has the fields that others read, and phases of both kinds of step.
 func TestEngineReportIsWhole(t *testing.T) {
-	c := DefaultConfig()
+	c := config.Default()
 	c.Threads = 2
 	b := EngineBench{
 		Model:   filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "gemma3", "gemma3-f32.gguf"),

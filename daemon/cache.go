@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/scheduler"
 )
 
@@ -100,16 +101,16 @@ func (c modelCache) State() api.CacheState {
 // mayPin refuses pins that nobody would find: those of the settings are no user's and no key's.
 func (s *server) mayPin() error {
 	if len(s.pins) > 0 && s.isolates() {
-		return &ConfigError{fmt.Errorf("cache.pins: users and keys are kept apart, so that nobody would find what is pinned for all: leave it out, or set isolate_tenants = false")}
+		return &config.Error{Err: fmt.Errorf("cache.pins: users and keys are kept apart, so that nobody would find what is pinned for all: leave it out, or set isolate_tenants = false")}
 	}
 	return nil
 }
 
 // pinPrefixes pins what the settings name, for all who share their prefixes: those without a salt. ids tokenises.
-func pinPrefixes(lane pinner, ids func(text string) []int32, pins []pinned) error {
+func pinPrefixes(lane pinner, ids func(text string) []int32, pins []config.Pin) error {
 	for _, p := range pins {
-		if err := lane.Pin(p.name, ids(p.text), ""); err != nil {
-			return &ConfigError{fmt.Errorf("cache.pins: %w", err)}
+		if err := lane.Pin(p.Name, ids(p.Text), ""); err != nil {
+			return &config.Error{Err: fmt.Errorf("cache.pins: %w", err)}
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/scheduler"
 )
 
@@ -16,14 +17,14 @@ import (
 
 // Where users are kept apart nobody would find a pin: the start says so, before anything is loaded.
 func TestMayPin(t *testing.T) {
-	list := []pinned{{"a", "text"}}
+	list := []config.Pin{{Name: "a", Text: "text"}}
 	for _, c := range []struct {
-		pins  []pinned
+		pins  []config.Pin
 		apart bool
 		bad   bool
 	}{{list, true, true}, {list, false, false}, {nil, true, false}} {
-		err := (&server{pins: c.pins, config: Config{IsolateTenants: new(c.apart)}}).mayPin()
-		var usage *ConfigError
+		err := (&server{pins: c.pins, config: config.Config{IsolateTenants: new(c.apart)}}).mayPin()
+		var usage *config.Error
 		if bad := errors.As(err, &usage) && strings.Contains(err.Error(), "isolate_tenants = false"); bad != c.bad {
 			t.Errorf("%v, apart %t: %v", c.pins, c.apart, err)
 		}
@@ -39,8 +40,8 @@ func (pinless) Pin(name string, _ []int32, _ string) error {
 
 func TestPinsThatDoNotFit(t *testing.T) {
 	ids := func(string) []int32 { return []int32{1} }
-	var usage *ConfigError
-	if err := pinPrefixes(pinless{}, ids, []pinned{{"a", "text"}}); !errors.As(err, &usage) || fmt.Sprint(err) != `cache.pins: pin "a": too large` {
+	var usage *config.Error
+	if err := pinPrefixes(pinless{}, ids, []config.Pin{{Name: "a", Text: "text"}}); !errors.As(err, &usage) || fmt.Sprint(err) != `cache.pins: pin "a": too large` {
 		t.Errorf("%v", err)
 	}
 	if err := pinPrefixes(pinless{}, ids, nil); err != nil {
@@ -48,7 +49,7 @@ func TestPinsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// What a request has pinned comes back with its model, for whom it was pinned, until it is unpinned.
+// What a request has config.Pin comes back with its model, for whom it was config.Pin, until it is unconfig.Pin.
 func TestPinsOutliveTheirLane(t *testing.T) {
 	c := fakeConfig(t, "a demand", "b")
 	prompt := slices.Repeat([]int32{1, 2}, 20)
@@ -81,10 +82,10 @@ func TestPinsOutliveTheirLane(t *testing.T) {
 			}
 		}
 		if err := cache.Pin("x", prompt[1:], "somebody"); err == nil {
-			t.Error("another prompt is pinned by the name")
+			t.Error("another prompt is config.Pin by the name")
 		}
 		if cache.Unpin("y") != nil || cache.Unpin("y") != api.ErrNoPin {
-			t.Error("y is pinned still, or was never")
+			t.Error("y is config.Pin still, or was never")
 		}
 		h.Release()
 		for range 2 {
@@ -101,7 +102,7 @@ func TestPinsOutliveTheirLane(t *testing.T) {
 		}
 		h.Release()
 		if reload(); cached("a", "somebody") != 0 {
-			t.Error("it comes back though it was unpinned")
+			t.Error("it comes back though it was unconfig.Pin")
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/quality/score"
 	"chimera/quality/suite"
@@ -48,7 +49,7 @@ func newCalibration(s *suite.Suite, l *Loaded) (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := NewTemplate(l.File, tok, &Config{})
+	t, err := NewTemplate(l.File, tok, &config.Config{})
 	if err != nil {
 		return nil, err
 	}

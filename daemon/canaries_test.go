@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"chimera/config"
 	"chimera/quality/report"
 	"chimera/quality/suite"
 	"chimera/scheduler"
@@ -50,7 +51,7 @@ func (r *remembering) goldens(kind store.GoldenKind) (list []store.Golden) {
 // Weights that have changed in memory still name themselves as they were loaded: their first canaries find it, and say it once. What is pinned stays as it
 // was, over a restart too.
 func TestCanariesFindChangedWeights(t *testing.T) {
-	r := small(t, "q4_k", 40, func(c *Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
+	r := small(t, "q4_k", 40, func(c *config.Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
 	first := r.canary()
 	if first.asked < 16 || len(first.changed) != 0 || first.tier != "q4_k" || len(r.goldens(store.Canaries)) != 1 {
 		t.Fatalf("%+v, %d goldens", first, len(r.goldens(store.Canaries)))
@@ -185,7 +186,7 @@ func row(all []store.Score, metric, tag, tier string) (found store.Score) {
 // With the tier fixed, too, suites are asked of what serves and of the source: both halves are written, and the rule has seen the tuning one alone. A restart
 // asks the source nothing again, and pinned answers that the source does not give any more are an alarm.
 func TestSuitesInHalves(t *testing.T) {
-	r := small(t, "q3_k", 40, func(c *Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
+	r := small(t, "q3_k", 40, func(c *config.Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
 	r.watch()
 	r.published()
 	r.areInHalves(t, 40)
@@ -195,7 +196,7 @@ func TestSuitesInHalves(t *testing.T) {
 // Of a model that translates, the report has the overfitting gap with its interval, and live scores beside the control.
 func TestSuitesAreReported(t *testing.T) {
 	const lines = 60
-	r := sampled(t, "q3_k", 40, func(c *Config) { c.Quality.Suites = []string{bothHalves(t, lines)} })
+	r := sampled(t, "q3_k", 40, func(c *config.Config) { c.Quality.Suites = []string{bothHalves(t, lines)} })
 	r.watch()
 	r.watchesLive()
 	r.translates(devLines(t, 40))

@@ -45,7 +45,7 @@ func (all *runtimes) control(ctx context.Context, r *Runtime, class scheduler.Cl
 	case r.state != api.StateReady:
 		all.mu.Unlock()
 		return api.Held{}, errUnloaded
-	case r.tier == sourceTier && r.swap == nil:
+	case r.tier == api.SourceTier && r.swap == nil:
 		defer all.mu.Unlock()
 		return itself(all.grant(r, ctx, class)), nil
 	case len(all.short) > 0, r.beside != nil && r.beside.going:
@@ -86,7 +86,7 @@ func (all *runtimes) makeControl(r *Runtime) *control {
 	all.work.Go(func() {
 		defer held.Release()
 		slog.Info("control: loading", "model", r.name)
-		s, err := all.shadow(held.Context, up, sourceTier, false)
+		s, err := all.shadow(held.Context, up, api.SourceTier, false)
 		all.mu.Lock()
 		defer all.mu.Unlock()
 		if c.shadow, c.err, r.controlProblem = s, err, err; err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"chimera/config"
 	document "chimera/internal/tables"
 	"chimera/quality/stats"
 )
@@ -162,8 +163,8 @@ func TestControlCostsLittle(t *testing.T) {
 	if !*rewrite || path == "" || err != nil {
 		t.Skip("with -rewrite and CHIMERA_SMOLLM2 it measures what the control group costs, for CHIMERA_CONTROL_MINUTES (60)")
 	}
-	c := &costed{remembering: newRememberingOn(t, onTheCPU(t), func(c *Config) {
-		c.Model = []ModelConfig{{Path: path, Name: "smol", Load: LoadAtStart}}
+	c := &costed{remembering: newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
+		c.Model = []config.Model{{Path: path, Name: "smol", Load: config.LoadAtStart}}
 		c.Device, c.Threads, c.StepTokens, c.MaxSequences, c.Ctx = "cpu", 2, 512, 16, 1024
 		c.Tiers.Start, c.Quality.ControlShare, c.Tenant = os.Getenv("CHIMERA_CONTROL_TIER"), 0, nil
 		if c.Tiers.Start == "" {

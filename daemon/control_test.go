@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/scheduler"
 )
 
 // This file owns tests of controls: who shares one, that it is the source, and what makes it go.
 
 // controlled is a daemon of the translation model at a low tier.
-func controlled(t *testing.T, change func(*Config)) (*remembering, *Runtime) {
-	r := guarded(t, 100, func(c *Config) {
+func controlled(t *testing.T, change func(*config.Config)) (*remembering, *Runtime) {
+	r := guarded(t, 100, func(c *config.Config) {
 		c.Tiers.Start = "q2_k"
 		change(c)
 	})
@@ -41,7 +42,7 @@ func (r *remembering) gone() {
 
 // Whoever wants a model's control shares one, which answers as the file does and not as the tier. A model at its source is its own.
 func TestControlIsTheSource(t *testing.T) {
-	r, model := controlled(t, func(*Config) {})
+	r, model := controlled(t, func(*config.Config) {})
 	ask := func(m *api.Model) api.Asked {
 		a, err := m.Ask(t.Context(), []api.Turn{{Role: "user", Content: "The selected file could not be opened"}}, 64)
 		if err != nil {
@@ -93,7 +94,7 @@ func TestControlIsTheSource(t *testing.T) {
 
 // A control goes with its model, and its users are told.
 func TestControlEndsWithItsModel(t *testing.T) {
-	r, model := controlled(t, func(*Config) {})
+	r, model := controlled(t, func(*config.Config) {})
 	held, err := r.models.control(t.Context(), model, scheduler.Background)
 	if err != nil {
 		t.Fatal(err)
@@ -111,9 +112,9 @@ func TestControlEndsWithItsModel(t *testing.T) {
 
 // Where memory is short a control makes room for weights that are to serve, and where there is none for it the model serves without.
 func TestControlMakesRoom(t *testing.T) {
-	alone, _ := controlled(t, func(*Config) {})
+	alone, _ := controlled(t, func(*config.Config) {})
 	served := alone.models.state("mt").Memory
-	r, model := controlled(t, func(c *Config) { c.Memory = int(served>>20) + 30 })
+	r, model := controlled(t, func(c *config.Config) { c.Memory = int(served>>20) + 30 })
 	held, err := r.models.control(t.Context(), model, scheduler.Interactive)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +128,7 @@ func TestControlMakesRoom(t *testing.T) {
 	if !errors.Is(context.Cause(held.Context), errControlGoes) {
 		t.Errorf("its user was told %v", context.Cause(held.Context))
 	}
-	r, model = controlled(t, func(c *Config) { c.Memory = int(served>>20) + 4 })
+	r, model = controlled(t, func(c *config.Config) { c.Memory = int(served>>20) + 4 })
 	full := (*noRoomError)(nil)
 	if _, err := r.models.control(t.Context(), model, scheduler.Background); !errors.As(err, &full) {
 		t.Errorf("without room: %v", err)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/pflag"
+	"chimera/config"
 )
 
 // This file owns copies to and from a GPU, for the verb that measures them.
@@ -20,28 +20,25 @@ type Copier interface {
 	RoundTrip(host []byte) error
 }
 
-// DeviceFlag binds the setting alone, for verbs that load no model.
-func DeviceFlag(f *pflag.FlagSet, to *string, usage string) { f.Var(device{to}, "device", usage) }
-
 // OpenCopier takes so many bytes of the device that the setting names: nil on the CPU, and for auto in a build
 // that looks for no GPU. Of auto it is the first that can be used; why there is none satisfies errors.Is(err, ErrNoGPU).
 func OpenCopier(setting string, bytes int64) (Copier, error) {
-	index, err := gpuIndex(setting)
+	index, err := config.GPUIndex(setting)
 	switch {
 	case err != nil:
-		return nil, &ConfigError{fmt.Errorf("device: %w", err)}
-	case index == cpuDevice:
+		return nil, &config.Error{Err: fmt.Errorf("device: %w", err)}
+	case index == config.CPUDevice:
 		return nil, nil
 	}
 	c, err := openCopier(index, bytes)
 	switch {
 	case err == nil:
 		return c, nil
-	case errors.Is(err, errNoGPUBuild) && index == autoDevice:
+	case errors.Is(err, errNoGPUBuild) && index == config.AutoDevice:
 		return nil, nil
 	case errors.Is(err, errNoGPUBuild):
-		return nil, &ConfigError{fmt.Errorf("device: %s: %w", setting, err)}
-	case index == autoDevice:
+		return nil, &config.Error{Err: fmt.Errorf("device: %s: %w", setting, err)}
+	case index == config.AutoDevice:
 		return nil, fmt.Errorf("%w: %w", ErrNoGPU, err)
 	}
 	return nil, fmt.Errorf("device: %s: %w", setting, err)

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"chimera/cgo"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/gpu"
 )
@@ -31,45 +31,6 @@ type machineError struct{ cause error }
 func (e *machineError) Error() string { return e.cause.Error() }
 
 func (e *machineError) Unwrap() error { return e.cause }
-
-// device is the setting of that name: auto, cpu or cuda:N.
-type device struct{ value *string }
-
-func (d device) String() string { return *d.value }
-
-// Type is what --help calls the value.
-func (d device) Type() string { return "string" }
-
-// Set implements pflag.Value.
-func (d device) Set(text string) error {
-	if _, err := gpuIndex(text); err != nil {
-		return err
-	}
-	*d.value = text
-	return nil
-}
-
-// What a device setting names when it names no GPU by its number.
-const (
-	autoDevice = -1
-	cpuDevice  = -2
-)
-
-// gpuIndex is the N of cuda:N, or autoDevice or cpuDevice.
-func gpuIndex(text string) (int, error) {
-	switch text {
-	case "auto", "": // verbs made in code leave it out
-		return autoDevice, nil
-	case "cpu":
-		return cpuDevice, nil
-	}
-	number, found := strings.CutPrefix(text, "cuda:")
-	n, err := strconv.ParseUint(number, 10, 8)
-	if !found || err != nil {
-		return 0, errors.New("use auto, cpu or cuda:N")
-	}
-	return int(n), nil
-}
 
 // heldBackend is a backend, which holds its device until it is closed.
 type heldBackend interface {
@@ -99,11 +60,11 @@ func (o EngineOptions) openCPU() (heldBackend, error) {
 // is none is logged. A GPU that is there and fails ends the start: after a fault, or at boot before its services are
 // up, a server that was bought for it would else compute on the CPU until somebody notices.
 func (o EngineOptions) openBackend(path string) (heldBackend, error) {
-	index, err := gpuIndex(o.Device)
+	index, err := config.GPUIndex(o.Device)
 	if err != nil {
-		return nil, &ConfigError{fmt.Errorf("device: %w", err)}
+		return nil, &config.Error{Err: fmt.Errorf("device: %w", err)}
 	}
-	if index == cpuDevice {
+	if index == config.CPUDevice {
 		return o.openCPU()
 	}
 	b, err := openGPU(index, strings.TrimSuffix(filepath.Base(path), ".gguf"))
@@ -111,14 +72,14 @@ func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 	switch {
 	case err == nil:
 		return b, nil
-	case errors.Is(err, errNoGPUBuild) && index != autoDevice:
-		return nil, &ConfigError{fmt.Errorf("device: %s: %w", o.Device, err)}
+	case errors.Is(err, errNoGPUBuild) && index != config.AutoDevice:
+		return nil, &config.Error{Err: fmt.Errorf("device: %s: %w", o.Device, err)}
 	case errors.Is(err, errNoGPUBuild):
 		return o.openCPU()
 	case errors.As(err, &none):
 		slog.Warn("computing on the CPU", "cause", err)
 		return o.openCPU()
-	case index == autoDevice:
+	case index == config.AutoDevice:
 		return nil, fmt.Errorf("device: auto: %w (--device cpu computes without it)", err)
 	}
 	return nil, fmt.Errorf("device: %s: %w", o.Device, err)

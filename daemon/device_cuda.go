@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 
+	"chimera/config"
 	"chimera/cuda"
 	"chimera/gpu"
 	"chimera/hostmem"
@@ -49,9 +50,9 @@ func releasePinner() error {
 // gpuBackend is a GPU whose host memory is pinned through the process's pinner.
 type gpuBackend struct{ *cuda.Backend }
 
-// chosen is the index of a GPU: of autoDevice that of the first that can be used.
+// chosen is the index of a GPU: of config.AutoDevice that of the first that can be used.
 func chosen(index int) (int, error) {
-	if index != autoDevice {
+	if index != config.AutoDevice {
 		return index, nil
 	}
 	first, err := cuda.FirstUsable()

@@ -55,7 +55,7 @@ func (d *drifts) see(h *history, row store.Score, deviation float64) *drifted {
 // add is see behind the lock.
 func (d *drifts) add(row store.Score, deviation float64) *drifted {
 	of := row.Model + "\x00" + row.Suite
-	if row.Tier == sourceTier { // it is what is compared with: it has no drift, and its goldens are pinned
+	if row.Tier == api.SourceTier { // it is what is compared with: it has no drift, and its goldens are pinned
 		if row.Numerics != "" {
 			d.sources[of] = row.Numerics
 		}

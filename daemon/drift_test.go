@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	group "chimera/quality/control"
 	"chimera/quality/drift"
 	"chimera/store"
@@ -34,7 +35,7 @@ func liveScore(at time.Time, tag string, value float64) store.Score {
 // windowScores are those of a window, the source's first, as they are written; worse are those that have drifted.
 func (r *remembering) windowScores(at time.Time, value float64) (worse []*drifted) {
 	own := liveScore(at, "", 1)
-	own.Tier, own.Numerics = sourceTier, "source"
+	own.Tier, own.Numerics = api.SourceTier, "source"
 	r.models.addScore(own, 0)
 	for _, tag := range []string{"", "load:idle"} {
 		row := liveScore(at, tag, value)
@@ -110,7 +111,7 @@ func TestDriftOfRuns(t *testing.T) {
 
 // Live answers that are surely worse than before have the suites asked at once, and move no tier.
 func TestLiveDriftAsksSuites(t *testing.T) {
-	r := small(t, "q8_0", 200, func(c *Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
+	r := small(t, "q8_0", 200, func(c *config.Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
 	r.watch()
 	r.published()
 	asked := func() (n int) {
@@ -171,7 +172,7 @@ func TestAlarmWebhook(t *testing.T) {
 		came <- post{r.Header.Get(webhook.SignatureHeader), body}
 	}))
 	defer receiver.Close()
-	r := newRemembering(t, func(c *Config) { c.Quality.Webhook, c.Quality.WebhookKey = receiver.URL, keyFile(t, 0o600) })
+	r := newRemembering(t, func(c *config.Config) { c.Quality.Webhook, c.Quality.WebhookKey = receiver.URL, keyFile(t, 0o600) })
 	if err := r.startWebhook(); err != nil {
 		t.Fatal(err)
 	}
@@ -198,25 +199,11 @@ func TestAlarmWebhook(t *testing.T) {
 	}
 }
 
-func TestWebhookSettings(t *testing.T) {
-	for name, c := range map[string]struct {
-		quality QualityConfig
-		want    string
-	}{
-		"none":           {QualityConfig{}, ""},
-		"no key":         {QualityConfig{Webhook: "https://x.example"}, "quality.webhook: it needs quality.webhook_key"},
-		"no address":     {QualityConfig{WebhookKey: "k"}, "quality.webhook_key: there is no quality.webhook"},
-		"another scheme": {QualityConfig{Webhook: "file:///etc/passwd", WebhookKey: "k"}, "quality.webhook: it must begin with http://"},
-		"a cloud's keys": {QualityConfig{Webhook: "http://169.254.169.254/", WebhookKey: "k"}, "quality.webhook: 169.254.169.254"},
-		"both":           {QualityConfig{Webhook: "https://x.example", WebhookKey: "k"}, ""},
-	} {
-		err := c.quality.checkWebhook()
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
-	}
-	r := newRemembering(t, func(c *Config) { c.Quality.Webhook, c.Quality.WebhookKey = "http://127.0.0.1:1", keyFile(t, 0o644) })
-	if err := r.startWebhook(); !errors.As(err, new(*ConfigError)) || !strings.Contains(err.Error(), "quality.webhook_key") || r.models.webhook != nil {
+func TestWebhookKeyIsPrivate(t *testing.T) {
+	r := newRemembering(t, func(c *config.Config) {
+		c.Quality.Webhook, c.Quality.WebhookKey = "http://127.0.0.1:1", keyFile(t, 0o644)
+	})
+	if err := r.startWebhook(); !errors.As(err, new(*config.Error)) || !strings.Contains(err.Error(), "quality.webhook_key") || r.models.webhook != nil {
 		t.Errorf("a key that all can read: %v", err)
 	}
 }
@@ -231,7 +218,9 @@ func french(n int) (lines []string) {
 
 // A language that clients begin to ask in, and that no suite has, is named, once.
 func TestNewLanguageIsNamed(t *testing.T) {
-	r := guarded(t, 60, func(c *Config) { c.Tiers.Start, c.Quality.ControlShare, c.Quality.Window = sourceTier, 1, 40 })
+	r := guarded(t, 60, func(c *config.Config) {
+		c.Tiers.Start, c.Quality.ControlShare, c.Quality.Window = api.SourceTier, 1, 40
+	})
 	r.watchesLive()
 	r.translates(devLines(t, 60), "max_tokens", 4)
 	uncovered := func() (list []string) {

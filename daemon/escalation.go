@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/quality/escalate"
 	"chimera/scheduler"
 )
@@ -28,7 +29,7 @@ func (all *runtimes) escalation(r *Runtime, up *serving) *api.Escalation {
 
 // isBelow tells whether a tier has fewer bits than the source: of a file of four bits q8_0 has not.
 func (up *serving) isBelow(tier string) bool {
-	at := slices.Index(tierNames(), tier)
+	at := slices.Index(config.TierNames(), tier)
 	return at > 0 && up.ladder[at] > 0 && up.ladder[at] < up.ladder[0]
 }
 
@@ -47,7 +48,7 @@ func (all *runtimes) controlNow(ctx context.Context, r *Runtime, class scheduler
 	case len(all.short) > 0 || c != nil && c.going:
 		all.mu.Unlock()
 		return api.Held{}, errControlGoes
-	case r.tier == sourceTier && r.swap == nil: // it has been made meanwhile
+	case r.tier == api.SourceTier && r.swap == nil: // it has been made meanwhile
 		defer all.mu.Unlock()
 		return itself(all.grant(r, ctx, class)), nil
 	case c == nil:
@@ -102,7 +103,7 @@ func (all *runtimes) escalations() (list []api.EscalationState) {
 // one of his own, which goes with him.
 func (all *runtimes) heldAt(ctx context.Context, r *Runtime, tier string, class scheduler.Class) (api.Held, error) {
 	own := all.ownAt
-	if tier == sourceTier {
+	if tier == api.SourceTier {
 		own = func(ctx context.Context, r *Runtime, _ string, class scheduler.Class) (api.Held, error) {
 			return all.control(ctx, r, class)
 		}

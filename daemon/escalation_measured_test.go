@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"chimera/api"
+	"chimera/config"
 	document "chimera/internal/tables"
 	"chimera/quality/escalate"
 	"chimera/quality/score"
@@ -76,10 +78,10 @@ func readHalf(t *testing.T, file string, lines int) (h half) {
 }
 
 // atTier is a daemon of the translation model.
-func atTier(t *testing.T, tier string, change func(*Config)) *remembering {
+func atTier(t *testing.T, tier string, change func(*config.Config)) *remembering {
 	mt := sharedDir(t, "CHIMERA_MT", "mt")
-	return newRememberingOn(t, onTheCPU(t), func(c *Config) {
-		c.Model = []ModelConfig{{Path: filepath.Join(mt, "gguf", "f32.gguf"), Name: "mt", Load: LoadAtStart}}
+	return newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
+		c.Model = []config.Model{{Path: filepath.Join(mt, "gguf", "f32.gguf"), Name: "mt", Load: config.LoadAtStart}}
 		c.Device, c.Threads, c.StepTokens, c.MaxSequences, c.MaxLogprobs, c.Tiers.Start = "cpu", 2, 256, 16, 20, tier
 		c.Quality.EdgeBudget = 0
 		if change != nil {
@@ -143,7 +145,7 @@ func (r *remembering) translateOne(question string) (done translated) {
 // halves are both, as the tier q2_k and the source translate so many lines of each.
 func halves(t *testing.T, tuning, sealed int) (dev, test half) {
 	dev, test = readHalf(t, "dev.jsonl", tuning), readHalf(t, "test.jsonl", sealed)
-	low, whole := atTier(t, "q2_k", nil), atTier(t, sourceTier, nil)
+	low, whole := atTier(t, "q2_k", nil), atTier(t, api.SourceTier, nil)
 	dev.draft, test.draft = low.translate(dev.questions), low.translate(test.questions)
 	dev.source, test.source = whole.translate(dev.questions), whole.translate(test.questions)
 	if t.Failed() {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 )
 
 // This file owns tests of escalation live: a daemon that serves the translation model at two bits under load, with its control loaded beside it, taken
@@ -107,10 +108,10 @@ func TestEscalationLive(t *testing.T) {
 	const budget = 0.05
 	questions := readHalf(t, "test.jsonl", 150).questions
 	want := map[string][]translated{}
-	for _, tier := range []string{"q2_k", "q3_k", sourceTier} {
+	for _, tier := range []string{"q2_k", "q3_k", api.SourceTier} {
 		want[tier] = atTier(t, tier, nil).translate(questions)
 	}
-	r := atTier(t, "q2_k", func(c *Config) { c.Quality.EdgeBudget = budget })
+	r := atTier(t, "q2_k", func(c *config.Config) { c.Quality.EdgeBudget = budget })
 	list := r.load(questions, 900, 8) // 450 of each kind: both are calibrated
 	until(t, func() bool { return r.escalationOf().Control })
 	list = append(list, r.load(questions, 600, 8)...)
@@ -153,7 +154,7 @@ func (r *remembering) checkServed(list []served, want map[string][]translated, c
 			continue
 		}
 		p := r.receipt("", s.id)
-		if p.Tier != s.tier || p.Numerics != s.fingerprint || (p.Escalated != "") != (s.tier == sourceTier) || p.Escalated != "" && p.ExtraTokens <= p.PromptTokens {
+		if p.Tier != s.tier || p.Numerics != s.fingerprint || (p.Escalated != "") != (s.tier == api.SourceTier) || p.Escalated != "" && p.ExtraTokens <= p.PromptTokens {
 			t.Errorf("%+v of %+v", p, s)
 		}
 		if p.Escalated != "" {
@@ -212,7 +213,7 @@ func TestEscalationWithoutRoom(t *testing.T) {
 	r := atTier(t, "q2_k", nil)
 	r.translate([]string{"Open"})
 	taken := r.models.state("mt").Memory
-	r = atTier(t, "q2_k", func(c *Config) { c.Quality.EdgeBudget, c.Memory = 0.3, int(taken>>20)+2 })
+	r = atTier(t, "q2_k", func(c *config.Config) { c.Quality.EdgeBudget, c.Memory = 0.3, int(taken>>20)+2 })
 	questions := readHalf(t, "test.jsonl", 100).questions
 	r.load(questions, 700, 8)
 	until(t, func() bool { return r.escalationOf().Problem != "" })
@@ -225,19 +226,19 @@ func TestEscalationWithoutRoom(t *testing.T) {
 // A model that serves at its source, or has no bits to lose, is left alone, and a budget is changed while it is served.
 func TestEscalationWhereItIsOfUse(t *testing.T) {
 	questions := readHalf(t, "test.jsonl", 20).questions
-	r := atTier(t, sourceTier, func(c *Config) { c.Quality.EdgeBudget = 0.05 })
+	r := atTier(t, api.SourceTier, func(c *config.Config) { c.Quality.EdgeBudget = 0.05 })
 	r.load(questions, 20, 4)
-	if e := r.escalationOf(); e.Tokens != 0 || e.Budget != 0.05 || e.Tier != sourceTier {
+	if e := r.escalationOf(); e.Tokens != 0 || e.Budget != 0.05 || e.Tier != api.SourceTier {
 		t.Errorf("at the source: %+v", e)
 	}
 	up := r.models.list[0].up
-	for tier, below := range map[string]bool{sourceTier: false, "f16": true, "q2_k": true, "none": false} {
+	for tier, below := range map[string]bool{api.SourceTier: false, "f16": true, "q2_k": true, "none": false} {
 		if up.isBelow(tier) != below {
 			t.Errorf("%s is below the source: %t", tier, !below)
 		}
 	}
 	up.ladder[3] = up.ladder[0] // as of a file of few bits
-	if up.isBelow(tierNames()[3]) {
+	if up.isBelow(config.TierNames()[3]) {
 		t.Error("a tier of as many bytes is below the source")
 	}
 	r = atTier(t, "q2_k", nil)

@@ -32,7 +32,7 @@ func (s *armSpec) restorable() []restored {
 			list = append(list, r)
 		}
 	}
-	add(s.tier != sourceTier, restored{"tier", s.tier, sourceTier, func(a *armSpec) { a.tier, a.budget = sourceTier, 0 }})
+	add(s.tier != api.SourceTier, restored{"tier", s.tier, api.SourceTier, func(a *armSpec) { a.tier, a.budget = api.SourceTier, 0 }})
 	add(s.kv != exactKV, restored{"KV type", s.kv, exactKV, func(a *armSpec) { a.kv = exactKV }})
 	add(s.budget > 0, restored{"escalation", fmt.Sprintf("budget %g", s.budget), "off", func(a *armSpec) { a.budget = 0 }})
 	add(s.cutsAny(), restored{"cut answers", "as clients ask", "whole", func(a *armSpec) { a.cuts = nil }})

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"chimera/api"
+	"chimera/config"
 	"chimera/quality/experiment"
 	"chimera/scheduler"
 )
@@ -74,7 +76,7 @@ func tiers(l *laboratory) (list []factor) {
 func (l *laboratory) otherTiers() (list []string) {
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()
-	names := tierNames()
+	names := config.TierNames()
 	at := slices.Index(names, l.tier)
 	bytes := func(i int) int64 {
 		if i < len(l.up.ladder) {
@@ -91,7 +93,7 @@ func (l *laboratory) otherTiers() (list []string) {
 		return list
 	}
 	if at > 0 && bytes(at) < bytes(0) {
-		list = append(list, sourceTier)
+		list = append(list, api.SourceTier)
 	}
 	for i := at + 1; i < len(names); i++ {
 		if bytes(i) > 0 && bytes(i) < bytes(at) {
@@ -126,7 +128,7 @@ func escalation(l *laboratory) []factor {
 	case now > 0:
 		f.Off, f.On, f.Apply = fmt.Sprintf("budget %g", now), "off", func(a *armSpec) { a.budget = 0 }
 	default:
-		usual := DefaultConfig().Quality.EdgeBudget
+		usual := config.Default().Quality.EdgeBudget
 		f.Off, f.On, f.Apply = "off", fmt.Sprintf("budget %g", usual), func(a *armSpec) { a.budget = usual }
 	}
 	return []factor{f}

@@ -53,7 +53,7 @@ type laboratory struct {
 
 // served is how the model is served.
 func (l *laboratory) served() armSpec {
-	return armSpec{tier: l.tier, kv: l.all.config.KVType, budget: l.budget(), better: sourceTier}
+	return armSpec{tier: l.tier, kv: l.all.config.KVType, budget: l.budget(), better: api.SourceTier}
 }
 
 // budget is what answers of the tier that serves are escalated within; 0: they are not.

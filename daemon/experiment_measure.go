@@ -167,7 +167,7 @@ func (l *laboratory) askControl(ctx context.Context) error {
 	if l.control != nil {
 		return nil
 	}
-	a, err := l.arm(ctx, armSpec{tier: sourceTier, kv: l.all.config.KVType}, false)
+	a, err := l.arm(ctx, armSpec{tier: api.SourceTier, kv: l.all.config.KVType}, false)
 	if err != nil {
 		return fmt.Errorf("the control: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/quality/experiment"
 	"chimera/scheduler"
 )
@@ -18,12 +19,6 @@ import (
 // An experiment about speed must have the device for itself. So it runs while nobody is served, block by block; who comes ends the block under way, which
 // counts for nothing, and waits for one step at most. Rejected: class background, whose steps are computed in gaps, so that it would be the
 // gaps that are measured.
-
-// The words of quality.experiments.
-const (
-	onDemand = "demand"
-	inIdle   = "idle"
-)
 
 // experiments are those of all models. It is behind the lock of runtimes, but for all.
 type experiments struct {
@@ -261,7 +256,7 @@ const (
 
 // watchExperiments runs experiments in idle time, where the settings ask for that.
 func (s *server) watchExperiments() error {
-	if s.config.Quality.Experiments != inIdle {
+	if s.config.Quality.Experiments != config.ExperimentsInIdle {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/hostmem"
 	"chimera/quality/experiment"
 	"chimera/scheduler"
@@ -63,7 +64,7 @@ func byMeasure(e api.Experiment) map[string]api.ExperimentMeasure {
 
 // A change has rows of throughput, latency and quality, each with its interval, and one that can't be applied says why.
 func TestExperimentIsWritten(t *testing.T) {
-	r := guarded(t, 40, func(c *Config) { c.Privacy.Store = "all" })
+	r := guarded(t, 40, func(c *config.Config) { c.Privacy.Store = "all" })
 	r.asksFor(12, nil)
 	var s api.ExperimentState
 	r.must("POST", "/v1/experiments", administrator, map[string]any{"model": "mt", "factors": []string{"tier", "escalation", "hotness"}, "for": "1s"}, &s)
@@ -248,7 +249,7 @@ func TestExperimentsDue(t *testing.T) {
 // What is replayed is what clients of the model were answered, its text where it is kept; and answers that were cut are known as such.
 func TestExperimentLoad(t *testing.T) {
 	for _, keeps := range []string{"all", "none"} {
-		r := guarded(t, 40, func(c *Config) { c.Privacy.Store = keeps })
+		r := guarded(t, 40, func(c *config.Config) { c.Privacy.Store = keeps })
 		r.asksFor(9, nil)
 		r.asksFor(3, map[string]any{"max_tokens": 2})
 		l := r.laboratory()
@@ -277,7 +278,7 @@ func TestArmOfSmallPages(t *testing.T) {
 		}
 		return n
 	}
-	r := guarded(t, 40, func(c *Config) { c.Quality.ControlShare = 0 })
+	r := guarded(t, 40, func(c *config.Config) { c.Quality.ControlShare = 0 })
 	m := r.models.find("mt")
 	l := &laboratory{all: r.models, r: m, up: m.up, tier: m.tier}
 	before := huge()
@@ -285,7 +286,7 @@ func TestArmOfSmallPages(t *testing.T) {
 		t.Skip("the kernel gives no huge pages")
 	}
 	for _, small := range []bool{false, true} {
-		a, err := l.arm(t.Context(), armSpec{tier: sourceTier, kv: "f16", smallPages: small}, true)
+		a, err := l.arm(t.Context(), armSpec{tier: api.SourceTier, kv: "f16", smallPages: small}, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +310,7 @@ func (r *remembering) laboratory() *laboratory {
 
 // Whatever is planted is named the largest cause; the cache costs nothing, and all together give all back.
 func TestPlantedCauses(t *testing.T) {
-	r := guarded(t, 80, func(c *Config) { c.Quality.ControlShare = 0 })
+	r := guarded(t, 80, func(c *config.Config) { c.Quality.ControlShare = 0 })
 	r.asksFor(9, nil)
 	for _, c := range []struct {
 		plant string
@@ -321,7 +322,7 @@ func TestPlantedCauses(t *testing.T) {
 		{"cut answers", true, func(a *armSpec) { a.tier, a.cuts = "f16", []int{6} }},
 		{"escalation", true, func(a *armSpec) { a.tier, a.budget, a.better = "f16", 1, "q2_k" }}, // to a tier that is worse
 	} {
-		spec := armSpec{tier: sourceTier, kv: exactKV, better: sourceTier}
+		spec := armSpec{tier: api.SourceTier, kv: exactKV, better: api.SourceTier}
 		c.spec(&spec)
 		trialOf(r, false)
 		if err := r.laboratory().divide(t.Context(), spec); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/scheduler"
 	"chimera/weights"
@@ -65,8 +66,8 @@ func overflowing(t *testing.T, source string) string {
 	})
 }
 
-func smallConfig() *Config {
-	c := DefaultConfig()
+func smallConfig() *config.Config {
+	c := config.Default()
 	c.Threads, c.Device, c.MaxSequences, c.StepTokens, c.Ctx = 1, "cpu", 4, 64, 64
 	return &c
 }
@@ -77,7 +78,7 @@ func TestWeightsThatAreNoNumbers(t *testing.T) {
 	nan /= nan
 	for _, tensor := range []string{"token_embd.weight", "blk.1.ffn_down.weight", "blk.0.attn_norm.weight", "blk.1.attn_q.bias"} {
 		path := spoiltModel(t, biased, tensor, func(values []float32) { values[len(values)-1] = float32(nan) })
-		_, err := Load(path, smallConfig().Engine())
+		_, err := Load(path, engineOptions(smallConfig()))
 		if !errors.Is(err, engine.ErrModelFile) || !strings.Contains(err.Error(), tensor+": value ") {
 			t.Errorf("%s: %v", tensor, err)
 		}
@@ -91,7 +92,7 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 	if err := Logits(t.Context(), smallConfig(), LogitsRequest{Model: path, IDs: []int32{1, 2, 3}, Out: filepath.Join(t.TempDir(), "x.f32")}); !errors.As(err, &wrong) || wrong.Position != 2 {
 		t.Errorf("logits: %v", err)
 	}
-	l, err := Load(path, smallConfig().Engine())
+	l, err := Load(path, engineOptions(smallConfig()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"chimera/config"
 )
 
 // SmolLM2 against the golden folder: logits of its exact F32 form, greedy tokens, perplexity.
@@ -72,7 +74,7 @@ func TestGoldenPerplexity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := DefaultConfig()
+	c := config.Default()
 	r, err := Perplexity(&c, PerplexityRequest{Model: smolLM2(t), Text: text, Progress: func(int, int) {}})
 	if err != nil {
 		t.Fatal(err)

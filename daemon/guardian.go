@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 	group "chimera/quality/control"
 	"chimera/quality/coverage"
 	"chimera/quality/eval"
@@ -75,18 +76,18 @@ func (w *watched) stop(cause error) {
 func (all *runtimes) newGuardian() (*guardian, error) {
 	c := &all.config
 	g := &guardian{
-		all: all, ladder: c.Tiers.ladder(), mode: c.Tiers.Mode, interval: c.Quality.Interval.Duration, patience: canaryPatience, wake: make(chan struct{}, 1),
+		all: all, ladder: c.Tiers.Rungs(), mode: c.Tiers.Mode, interval: c.Quality.Interval.Duration, patience: canaryPatience, wake: make(chan struct{}, 1),
 		controls: map[string]*suiteRun{}, before: map[string]*eval.Report{}, items: map[string]itemFeatures{},
 	}
 	if len(c.Quality.Suites) == 0 {
 		return g, nil
 	}
 	var err error
-	if g.wholes, err = c.Quality.read(); err != nil {
+	if g.wholes, err = readSuites(&c.Quality); err != nil {
 		return g, err
 	}
-	if g.suites, err = c.Quality.tuning(g.wholes); err == nil {
-		g.criteria, err = c.Tiers.criteria(g.suites)
+	if g.suites, err = tuningHalves(&c.Quality, g.wholes); err == nil {
+		g.criteria, err = criteria(&c.Tiers, g.suites)
 	}
 	for _, s := range g.wholes {
 		g.sealed = append(g.sealed, halfOf(s, suite.Sealed))
@@ -98,7 +99,7 @@ func (all *runtimes) newGuardian() (*guardian, error) {
 func (s *server) makeGuardian() error {
 	g, err := s.models.newGuardian()
 	if err != nil {
-		return &ConfigError{err}
+		return &config.Error{Err: err}
 	}
 	s.models.guardian = g
 	return nil
@@ -234,7 +235,7 @@ func (g *guardian) attend(ctx context.Context, r *Runtime) error {
 			err = g.learn(ctx, r, d)
 		case d.Action == guard.Verify:
 			err = g.verify(ctx, r, d)
-		case g.mode == modeGuard:
+		case g.mode == config.ModeGuard:
 			err = g.move(ctx, r, d)
 		default:
 			g.advise(r, d)
@@ -256,7 +257,7 @@ func (g *guardian) decide(r *Runtime) (d guard.Decision, wanted bool, err error)
 		return d, false, nil
 	}
 	w := g.see(r)
-	if r.manual || g.mode == modeFixed {
+	if r.manual || g.mode == config.ModeFixed {
 		return w.missing(r.tier), true, nil
 	}
 	ladder, at := g.rungs(r)
@@ -271,7 +272,7 @@ func (g *guardian) decide(r *Runtime) (d guard.Decision, wanted bool, err error)
 
 // missing is to measure what is not known: the source, which all is held against, and what serves.
 func (w *watched) missing(tier string) guard.Decision {
-	for _, t := range []string{sourceTier, tier} {
+	for _, t := range []string{api.SourceTier, tier} {
 		if !w.known[t].measured {
 			return guard.Decision{Action: guard.Measure, Tier: t, Reason: "suites are asked now and then"}
 		}
@@ -283,11 +284,11 @@ func (w *watched) missing(tier string) guard.Decision {
 // are the same weights.
 func (g *guardian) rungs(r *Runtime) (l guard.Ladder, at string) {
 	at = r.tier
-	for i, tier := range tierNames() {
+	for i, tier := range config.TierNames() {
 		if !slices.Contains(g.ladder, tier) {
 			continue
 		}
-		if tier == sourceTier || r.ladder[i] > 0 && r.ladder[i] < l[len(l)-1].Bytes {
+		if tier == api.SourceTier || r.ladder[i] > 0 && r.ladder[i] < l[len(l)-1].Bytes {
 			known := r.watched.known[tier]
 			l = append(l, guard.Rung{Tier: tier, Bytes: r.ladder[i], Speed: known.speed, Evidence: known.evidence})
 		}

@@ -58,7 +58,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	model.Ended = nil // these are nobody's requests
 	switch {
 	case serves:
-	case tier == sourceTier:
+	case tier == api.SourceTier:
 		control, err := all.control(held.Context, r, scheduler.Background)
 		if err != nil {
 			return m, up, fmt.Errorf("the control can't be had: %w", err)
@@ -83,7 +83,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 		tokens, device = tokens+done.tokens, device+done.device
 		m.evidence = append(m.evidence, evidence...)
 		m.runs = append(m.runs, done)
-		if serves && tier != sourceTier {
+		if serves && tier != api.SourceTier {
 			if err := g.besideLast(done, s, tier); err != nil {
 				return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
 			}
@@ -103,7 +103,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 // compare asks one suite. The source's answers are the control's, which are pinned: they are asked once for each suite and numerics id, and again only
 // where the weights that answer are doubted.
 func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite, tier string, fresh bool) (*suiteRun, []guard.Evidence, error) {
-	if tier == sourceTier {
+	if tier == api.SourceTier {
 		done, err := g.ofSource(ctx, model, s, fresh)
 		if err != nil {
 			return nil, nil, err

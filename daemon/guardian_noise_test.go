@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/model"
 	"chimera/quality/guard"
@@ -90,8 +91,8 @@ func TestGuardMendsNoise(t *testing.T) {
 		{"two points of BLEU", 0.2, 0, 1, "chrf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := guarded(t, 500, func(k *Config) {
-				k.Tiers.Mode, k.Tiers.Start, k.Tiers.MinAgreement, k.Tiers.MaxLoss, k.Tiers.Ladder = modeGuard, "source", c.agreement, c.loss, []string{"q8_0", "q4_k"}
+			r := guarded(t, 500, func(k *config.Config) {
+				k.Tiers.Mode, k.Tiers.Start, k.Tiers.MinAgreement, k.Tiers.MaxLoss, k.Tiers.Ladder = config.ModeGuard, "source", c.agreement, c.loss, []string{"q8_0", "q4_k"}
 			})
 			var spoilt atomic.Int64
 			r.models.spoil = func(name string, w engine.Weights) engine.Weights {

@@ -64,8 +64,8 @@ func (g *guardian) publishSuite(ctx context.Context, r *Runtime, m *api.Model, n
 		}
 		runs, source = append(runs, sealed), append(source, g.controls[controlKey(m, half)])
 	}
-	if tier != sourceTier { // first, so that the last score is of what serves
-		if err := g.all.addWhole(source, whole, sourceTier); err != nil {
+	if tier != api.SourceTier { // first, so that the last score is of what serves
+		if err := g.all.addWhole(source, whole, api.SourceTier); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (g *guardian) publishSuite(ctx context.Context, r *Runtime, m *api.Model, n
 
 // sealedOf are the answers to a sealed half. Where the source's are pinned no control is loaded for them.
 func (g *guardian) sealedOf(ctx context.Context, r *Runtime, m *api.Model, half *suite.Suite, tier string, fresh bool) (*suiteRun, error) {
-	if tier != sourceTier && g.controls[controlKey(m, half)] == nil {
+	if tier != api.SourceTier && g.controls[controlKey(m, half)] == nil {
 		source, err := g.all.control(ctx, r, scheduler.Background)
 		if err != nil {
 			return nil, fmt.Errorf("the control can't be had: %w", err)

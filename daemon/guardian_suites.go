@@ -228,7 +228,7 @@ func (g *guardian) ofSource(ctx context.Context, model *api.Model, s *suite.Suit
 		}
 		g.pinSuite(ctx, prompts, numerics, text)
 	} else if places := done.otherwise(known); len(places) > 0 {
-		g.all.raise(alarm{model: model.Name, series: fmt.Sprintf("suite %s, tier %s, numerics %s", s.Name, sourceTier, numerics), detector: "golden",
+		g.all.raise(alarm{model: model.Name, series: fmt.Sprintf("suite %s, tier %s, numerics %s", s.Name, api.SourceTier, numerics), detector: "golden",
 			evidence: map[string]any{"items": len(done.asked), "changed": len(places), "first": s.Items[places[0]].ID}})
 		pinned, err := askSuite(ctx, model, s, known)
 		if err != nil {

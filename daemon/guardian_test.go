@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/quality/guard"
 	"chimera/quality/suite"
 	"chimera/store"
@@ -21,7 +22,7 @@ import (
 // This file owns tests of the guard at work, on a translation model that computes, and of the settings that it goes by.
 
 // guarded is a daemon of the translation model whose tiers are watched by so many lines of its tuning suite.
-func guarded(t *testing.T, lines int, change func(*Config)) *remembering {
+func guarded(t *testing.T, lines int, change func(*config.Config)) *remembering {
 	t.Helper()
 	mt := sharedDir(t, "CHIMERA_MT", "mt")
 	text, err := os.ReadFile(filepath.Join(mt, "suite", "dev.jsonl"))
@@ -32,12 +33,12 @@ func guarded(t *testing.T, lines int, change func(*Config)) *remembering {
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(strings.Join(items, ""), `{"id"`, `{"half": "tuning", "id"`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return newRememberingOn(t, onTheCPU(t), func(c *Config) {
-		c.Model = []ModelConfig{{Path: filepath.Join(mt, "gguf", "f32.gguf"), Name: "mt", Load: LoadAtStart}}
+	return newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
+		c.Model = []config.Model{{Path: filepath.Join(mt, "gguf", "f32.gguf"), Name: "mt", Load: config.LoadAtStart}}
 		c.Device, c.Threads, c.StepTokens, c.MaxSequences = "cpu", 2, 256, 16
-		c.Quality.Suites, c.Quality.Interval = []string{file}, Duration{time.Hour}
+		c.Quality.Suites, c.Quality.Interval = []string{file}, config.Duration{Duration: time.Hour}
 		change(c)
-		if err := c.check(); err != nil {
+		if err := c.Check(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -101,8 +102,8 @@ func (r *remembering) rests() api.ModelTiers {
 // Started at two bits while clients ask, it climbs to the first tier whose lower bound surely keeps the agreement, with no request lost; the
 // decision is written down with its evidence, and told.
 func TestGuardClimbs(t *testing.T) {
-	r := guarded(t, 500, func(c *Config) {
-		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss = modeGuard, "q2_k", 0.95, 1.5
+	r := guarded(t, 500, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss = config.ModeGuard, "q2_k", 0.95, 1.5
 	})
 	stop := r.asksLines(3)
 	r.watch()
@@ -145,8 +146,8 @@ func TestGuardClimbs(t *testing.T) {
 
 // Advice is told and not followed; what the administrator has chosen stays, and given back it is the guard's again.
 func TestGuardAdvises(t *testing.T) {
-	r := guarded(t, 100, func(c *Config) {
-		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.Ladder = modeAdvise, "q2_k", 0.93, []string{"q8_0", "q2_k"}
+	r := guarded(t, 100, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.Ladder = config.ModeAdvise, "q2_k", 0.93, []string{"q8_0", "q2_k"}
 	})
 	r.watch()
 	for end := time.Now().Add(2 * time.Minute); len(r.tiersOf().Events) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -161,8 +162,8 @@ func TestGuardAdvises(t *testing.T) {
 
 // Each missed window after another has the guard look for a faster tier; a model that the administrator chose is left alone.
 func TestGuardGoesDown(t *testing.T) {
-	r := guarded(t, 100, func(c *Config) {
-		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = modeGuard, "source", 0.5, 50, []string{"q8_0"}
+	r := guarded(t, 100, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = config.ModeGuard, "source", 0.5, 50, []string{"q8_0"}
 	})
 	missed := []store.Window{{Model: "mt", Class: "interactive", Missed: "ttft_ms"}}
 	r.set("source")
@@ -197,56 +198,34 @@ func TestGuardGoesDown(t *testing.T) {
 	}
 }
 
-func TestTierSettings(t *testing.T) {
-	c := mustResolve(t, "[tiers]\nmode = \"guard\"\nladder = [\"q8_0\", \"q4_k\"]\nmin_bleu = 20.5\nmin_agreement = 0.95\nmax_loss = 2\n[quality]\nsuites = [\"edge\", \"qa\"]\ninterval = \"10m\"\n")
-	if c.Tiers.start() != "q8_0" || strings.Join(c.Tiers.ladder(), " ") != "source q8_0 q4_k" || c.Quality.Interval.Duration != 10*time.Minute || c.Engine().Tier != "q8_0" {
-		t.Errorf("%+v %+v", c.Tiers, c.Quality)
+func TestCriteria(t *testing.T) {
+	c := config.Default()
+	c.Tiers.Mode, c.Tiers.MinBLEU, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Quality.Suites = config.ModeGuard, 20.5, 0.95, 2, []string{"edge", "qa"}
+	if tier := engineOptions(&c).Tier; tier != "q8_0" {
+		t.Errorf("it begins at %s", tier)
 	}
-	wholes, err := c.Quality.read()
+	wholes, err := readSuites(&c.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := c.Quality.tuning(wholes)
+	list, err := tuningHalves(&c.Quality, wholes)
 	if err != nil || len(list) != 2 || len(list[0].Items) != 240 || list[0].Name != "edge" {
 		t.Fatalf("%d suites, %v", len(list), err)
 	}
-	if _, err := c.Tiers.criteria(list); err == nil || !strings.Contains(err.Error(), "tiers.min_bleu") {
+	if _, err := criteria(&c.Tiers, list); err == nil || !strings.Contains(err.Error(), "tiers.min_bleu") {
 		t.Errorf("BLEU without translations: %v", err)
 	}
 	c.Tiers.MinBLEU = 0
-	all, err := c.Tiers.criteria(list)
+	all, err := criteria(&c.Tiers, list)
 	if err != nil || len(all) != 3 || all[0].Metric != "exact" || all[0].MaxLoss != 0.02 || all[1].Metric != "properties" || all[2].Metric != "agreement" || !(all[2].MaxLoss > 0.0499 && all[2].MaxLoss < 0.0501) || all[2].Floor != 0.95 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	all, err = c.Tiers.criteria([]*suite.Suite{{Items: []suite.Item{{Kind: suite.Translation}}}})
+	all, err = criteria(&c.Tiers, []*suite.Suite{{Items: []suite.Item{{Kind: suite.Translation}}}})
 	if err != nil || len(all) != 2 || all[0].Metric != "chrf" || all[0].MaxLoss != 2 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if c := mustResolve(t, ""); c.Tiers.start() != "source" || c.Tiers.Mode != "fixed" || c.Engine().Tier != "source" {
-		t.Errorf("%+v", c.Tiers)
-	}
-	if c := mustResolve(t, "[tiers]\nstart = \"q4_k\"\n"); c.Engine().Tier != "q4_k" {
-		t.Errorf("%+v", c.Tiers)
-	}
-	for file, want := range map[string]string{
-		"[tiers]\nmode = \"guard\"":              "quality.suites: tiers.mode = \"guard\" needs a suite",
-		"[tiers]\nmode = \"on\"":                 "tiers.mode: on: use fixed, advise or guard",
-		"[tiers]\nstart = \"q1_k\"":              "tiers.start: q1_k: use auto, source",
-		"[tiers]\nladder = [\"q4_k\", \"q8_0\"]": "tiers.ladder[1]: q8_0 stands behind",
-		"[tiers]\nladder = [\"q4_k\", \"q4_k\"]": "tiers.ladder[1]: q4_k stands behind",
-		"[tiers]\nladder = [\"q9\"]":             "tiers.ladder[0]: there is no tier \"q9\"",
-		"[tiers]\nmin_agreement = 1.0":           "tiers.min_agreement: 1: use a number between 0 and 0.9999",
-		"[tiers]\nmax_loss = 0.0":                "tiers.max_loss",
-		"[tiers]\nmax_loss = nan":                "tiers.max_loss",
-		"tier = \"q4_k\"":                        "unknown key tier",
-		"[tiers]\nmode = \"guard\"\nladder = [\"q4_k\"]\n[quality]\nsuites = [\"qa\"]": "tiers.start: q8_0 is not on tiers.ladder",
-	} {
-		if _, err := resolve(t, file); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", file, err, want)
-		}
-	}
-	q := QualityConfig{Suites: []string{filepath.Join(t.TempDir(), "none.jsonl")}}
-	if _, err := q.read(); err == nil || !strings.Contains(err.Error(), "quality.suites[0]") {
+	q := config.Quality{Suites: []string{filepath.Join(t.TempDir(), "none.jsonl")}}
+	if _, err := readSuites(&q); err == nil || !strings.Contains(err.Error(), "quality.suites[0]") {
 		t.Error(err)
 	}
 }
@@ -254,7 +233,9 @@ func TestTierSettings(t *testing.T) {
 // What is measured ends with its model, at once, and leaves nothing behind; loaded again it is measured again. Where there is no room to measure,
 // the model stays as it is.
 func TestGuardEndsWithItsModel(t *testing.T) {
-	r := guarded(t, 100, func(c *Config) { c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement = modeGuard, "q2_k", 0.95 })
+	r := guarded(t, 100, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement = config.ModeGuard, "q2_k", 0.95
+	})
 	r.watch()
 	for end := time.Now().Add(time.Minute); r.beside() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
@@ -265,8 +246,8 @@ func TestGuardEndsWithItsModel(t *testing.T) {
 	}
 	r.must("POST", "/v1/models/mt/load", administrator, nil, nil)
 	taken := r.models.state("mt").Memory
-	r = guarded(t, 100, func(c *Config) {
-		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Memory = modeGuard, "q2_k", 0.95, int(taken>>20)+10
+	r = guarded(t, 100, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Memory = config.ModeGuard, "q2_k", 0.95, int(taken>>20)+10
 	})
 	r.watch()
 	time.Sleep(300 * time.Millisecond)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/quality/guard"
 	"chimera/scheduler"
@@ -20,7 +21,7 @@ func (g *guardian) verify(ctx context.Context, r *Runtime, d guard.Decision) err
 	if err != nil {
 		return err
 	}
-	if serves == own || g.mode != modeGuard {
+	if serves == own || g.mode != config.ModeGuard {
 		if serves != own {
 			d.Reason += damaged
 			g.advise(r, d)

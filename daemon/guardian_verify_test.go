@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/model"
 	"chimera/quality/guard"
@@ -19,7 +20,7 @@ import (
 func misled(t *testing.T) (r *remembering, g *guardian, clean string) {
 	t.Helper()
 	path := ""
-	r, _ = shelved(t, t.TempDir(), func(c *Config) { path = c.Model[0].Path })
+	r, _ = shelved(t, t.TempDir(), func(c *config.Config) { path = c.Model[0].Path })
 	other := spoiltModel(t, path, "blk.0.ffn_up.weight", func(values []float32) { values[0] += 0.5 })
 	file, err := weights.Open(other)
 	if err != nil {
@@ -44,7 +45,7 @@ func misled(t *testing.T) (r *remembering, g *guardian, clean string) {
 	if got := r.models.list[0].up.lane.Weights(); got == clean {
 		t.Fatal("the other weights are the same")
 	}
-	return r, &guardian{all: r.models, mode: modeGuard, ladder: tierNames()}, clean
+	return r, &guardian{all: r.models, mode: config.ModeGuard, ladder: config.TierNames()}, clean
 }
 
 var failed = guard.Decision{Action: guard.Verify, Tier: "q4_k", Reason: "it fails", Evidence: []guard.Evidence{{Metric: "acc"}}}
@@ -79,7 +80,7 @@ func TestGuardVerifies(t *testing.T) {
 // Who only advises says so, once, and changes nothing.
 func TestGuardAdvisesToMend(t *testing.T) {
 	r, g, clean := misled(t)
-	g.mode = modeAdvise
+	g.mode = config.ModeAdvise
 	m := r.models.list[0]
 	for range 2 {
 		if err := g.verify(t.Context(), m, failed); err != nil {

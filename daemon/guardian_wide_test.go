@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"chimera/api"
+	"chimera/config"
 	"chimera/quality/guard"
 	"chimera/store"
 	"chimera/weights"
@@ -85,12 +87,12 @@ func TestGuardGoesDownAsFarAsQualityAllows(t *testing.T) {
 	path := filepath.Join(mt, "gguf", "f32.gguf")
 	wide := widened(t, path)
 	lines := translations(t, mt)[:4]
-	if kl, same := divergence(t, wide, sourceTier, lines, fullTranslations(t, path, lines)); !(kl < 1e-9) || !(same > 0.999) {
+	if kl, same := divergence(t, wide, api.SourceTier, lines, fullTranslations(t, path, lines)); !(kl < 1e-9) || !(same > 0.999) {
 		t.Fatalf("widened it is another function: %v nats a token, %v of the tokens", kl, same)
 	}
-	r := guarded(t, 40, func(c *Config) {
+	r := guarded(t, 40, func(c *config.Config) {
 		c.Model[0].Path = wide
-		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = modeGuard, "source", 0.9, 6, []string{"q8_0", "q4_k", "q2_k"}
+		c.Tiers.Mode, c.Tiers.Start, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = config.ModeGuard, "source", 0.9, 6, []string{"q8_0", "q4_k", "q2_k"}
 		c.Objectives.TTFT = 1 // which no tier meets
 	})
 	stop := r.asksLinesEvery(1, 2*time.Second) // of which each takes one
@@ -142,7 +144,7 @@ func TestGuardGoesDownAsFarAsQualityAllows(t *testing.T) {
 }
 
 // below is the next tier on the test's ladder.
-var below = map[string]string{sourceTier: "q8_0", "q8_0": "q4_k", "q4_k": "q2_k"}
+var below = map[string]string{api.SourceTier: "q8_0", "q8_0": "q4_k", "q4_k": "q2_k"}
 
 // stateOf is what the first model's ladder says of a tier.
 func (r *remembering) stateOf(tier string) string {

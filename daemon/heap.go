@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/hostmem"
 )
@@ -23,7 +24,7 @@ const heapBase = 160 << 20
 const vocabularyHeap = 64 << 20
 
 // heapBytes is what serve may take of the heap.
-func (c *Config) heapBytes() int64 {
+func heapBytes(c *config.Config) int64 {
 	return heapBase + api.HeapBytes(c.MaxBody) + int64(max(0, len(c.Model)-1))*vocabularyHeap
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/config"
 	"chimera/engine"
 )
 
@@ -47,18 +48,18 @@ func TestNoRoomIsKnown(t *testing.T) {
 func TestHeapIsLimited(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
-	c := DefaultConfig()
-	if most := int64(1 << 30); c.heapBytes() < heapBase+int64(c.MaxBody) || c.heapBytes() > most {
-		t.Errorf("%d MiB for the default settings", c.heapBytes()>>20)
+	c := config.Default()
+	if most := int64(1 << 30); heapBytes(&c) < heapBase+int64(c.MaxBody) || heapBytes(&c) > most {
+		t.Errorf("%d MiB for the default settings", heapBytes(&c)>>20)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	limitHeap(c.heapBytes())
-	if got := debug.SetMemoryLimit(-1); got != c.heapBytes() {
-		t.Errorf("%d bytes, want %d", got, c.heapBytes())
+	limitHeap(heapBytes(&c))
+	if got := debug.SetMemoryLimit(-1); got != heapBytes(&c) {
+		t.Errorf("%d bytes, want %d", got, heapBytes(&c))
 	}
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	limitHeap(1 << 40)
-	if got := debug.SetMemoryLimit(-1); got != c.heapBytes() {
+	if got := debug.SetMemoryLimit(-1); got != heapBytes(&c) {
 		t.Errorf("%d bytes, although the environment sets one", got)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"chimera/api"
-	"chimera/paths"
 	"chimera/store"
 )
 
@@ -19,14 +17,6 @@ import (
 // measurementsKept is how long windows and costs are kept: a year, and a month to compare it with the year before. There is nothing personal in
 // them but which tenant asked how much; a minute's rows take some hundred bytes each.
 const measurementsKept = 400 * 24 * time.Hour
-
-// historyFile is where the history lies when nobody says: nowhere for a user without a home.
-func historyFile() string {
-	if folder := paths.State(); folder != "" {
-		return filepath.Join(folder, "history.db")
-	}
-	return ""
-}
 
 // history is what is remembered, as the endpoints see it.
 type history struct {

@@ -22,6 +22,7 @@ import (
 
 	"chimera/api"
 	"chimera/client"
+	"chimera/config"
 	"chimera/gpu"
 	"chimera/measure"
 	"chimera/socket"
@@ -32,7 +33,7 @@ import (
 
 // remembersNothing gives a server that is made by hand what startHTTP stands on.
 func (s *server) remembersNothing() {
-	s.inForce.Store(s.config.inForce())
+	s.inForce.Store(inForceOf(&s.config))
 	s.history = &history{tenants: s.tenantNames}
 	s.measuring = measuring{measure.NewWindows(time.Now()), measure.NewCosts(time.Now())}
 }
@@ -54,24 +55,24 @@ func sumOf(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func newRemembering(t *testing.T, change func(*Config)) *remembering {
+func newRemembering(t *testing.T, change func(*config.Config)) *remembering {
 	t.Helper()
-	return newRememberingOn(t, func(Config) heldBackend { return newFakeDevice() }, change)
+	return newRememberingOn(t, func(config.Config) heldBackend { return newFakeDevice() }, change)
 }
 
 // newRememberingOn is one whose models are computed on a device of the test's.
-func newRememberingOn(t *testing.T, device func(Config) heldBackend, change func(*Config)) *remembering {
+func newRememberingOn(t *testing.T, device func(config.Config) heldBackend, change func(*config.Config)) *remembering {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	folder := t.TempDir()
 	c := fakeConfig(t, "m")
 	c.History.File, c.Socket = filepath.Join(folder, "state", "history.db"), filepath.Join(folder, "c.sock")
-	c.Tenant = []TenantConfig{{Name: "day", Keys: []string{sumOf(dayKey)}, Weight: 1}, {Name: "night", Keys: []string{sumOf("night-key")}, Weight: 1}}
+	c.Tenant = []config.Tenant{{Name: "day", Keys: []string{sumOf(dayKey)}, Weight: 1}, {Name: "night", Keys: []string{sumOf("night-key")}, Weight: 1}}
 	if change != nil {
 		change(&c)
 	}
 	s := &server{config: c, models: newFakeModels(t, c), gpus: newGPUController(gpu.Open, func() {}), hurried: make(chan struct{})}
-	s.inForce.Store(c.inForce())
+	s.inForce.Store(inForceOf(&c))
 	l, err := socket.ListenUnix(c.Socket)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +241,7 @@ func (r *remembering) costs() (list []store.Cost) {
 
 // Each minute is a window, by model, tenant and class, whose objectives are held against it; a tenant sees its own.
 func TestQualityWindows(t *testing.T) {
-	r := newRemembering(t, func(c *Config) { c.Objectives = ObjectivesConfig{TTFTP95: 1, QPS: 0.001} })
+	r := newRemembering(t, func(c *config.Config) { c.Objectives = config.Objectives{TTFTP95: 1, QPS: 0.001} })
 	for range 3 {
 		r.complete(dayKey, request())
 	}
@@ -278,7 +279,7 @@ func TestQualityWindows(t *testing.T) {
 
 // A daemon whose folder can't be written serves on, and says that nothing is kept.
 func TestHistoryThatCantBeOpened(t *testing.T) {
-	r := newRemembering(t, func(c *Config) {
+	r := newRemembering(t, func(c *config.Config) {
 		blocked := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(blocked, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -311,7 +312,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skipf("mounting a small file system: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(folder, unix.MNT_DETACH) })
-	r := newRemembering(t, func(c *Config) { c.History.File = filepath.Join(folder, "history.db") })
+	r := newRemembering(t, func(c *config.Config) { c.History.File = filepath.Join(folder, "history.db") })
 	before := r.complete(dayKey, request()).ID
 	r.receipt(dayKey, before)
 	filler := filepath.Join(folder, "filler")

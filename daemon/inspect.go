@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/model"
 	"chimera/weights"
@@ -36,7 +37,7 @@ type InspectedTensor struct {
 
 // Inspect reads a model file. sums asks for the tensors' checksums, which reads all of it. A file that can't
 // be run has no plan; then planRefusal says why, and the rest of the Inspection stands.
-func Inspect(path string, c *Config, sums bool) (s *Inspection, planRefusal, err error) {
+func Inspect(path string, c *config.Config, sums bool) (s *Inspection, planRefusal, err error) {
 	f, err := openFile(path)
 	if err != nil {
 		return nil, nil, err
@@ -90,10 +91,10 @@ func tensorSHA256(f *weights.File, t weights.Tensor) (string, error) {
 }
 
 // planFile is the plan that serving the file with these settings would have.
-func planFile(f *weights.File, c *Config) (*engine.Plan, error) {
+func planFile(f *weights.File, c *config.Config) (*engine.Plan, error) {
 	p, err := model.Build(f)
 	if err != nil {
 		return nil, err
 	}
-	return Plan(f, p, c.Engine())
+	return Plan(f, p, engineOptions(c))
 }

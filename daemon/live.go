@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	group "chimera/quality/control"
 	"chimera/quality/coverage"
 	"chimera/scheduler"
@@ -24,9 +25,6 @@ const (
 	mostSamples     = 4096
 	mostSampleBytes = 64 << 20
 )
-
-// mostWindow is how many requests a window may have: each is held until its window is over, and drawn anew thousands of times for an interval.
-const mostWindow = 10_000
 
 // liveGroup draws answers and keeps them until they are scored. Its own lock is never held while another is taken.
 type liveGroup struct {
@@ -89,7 +87,7 @@ func (s *sample) Erase() {
 	}
 }
 
-func newLive(all *runtimes, c *Config) *liveGroup {
+func newLive(all *runtimes, c *config.Config) *liveGroup {
 	l := &liveGroup{
 		all: all, keepsTexts: c.Privacy.Store == string(store.Samples), draw: group.NewDraw(), wake: make(chan struct{}, 1), models: map[string]*liveModel{},
 		memory: group.Memory[*sample]{MostSamples: mostSamples, MostBytes: mostSampleBytes},
@@ -99,7 +97,7 @@ func newLive(all *runtimes, c *Config) *liveGroup {
 }
 
 // follow takes over what a reload may change.
-func (l *liveGroup) follow(c Config) {
+func (l *liveGroup) follow(c config.Config) {
 	l.share.Store(math.Float64bits(c.Quality.ControlShare))
 	l.size.Store(int64(c.Quality.Window))
 }
@@ -235,9 +233,9 @@ func (l *liveGroup) close(model, tier, numerics, control string, w *group.Window
 	var worse []*drifted
 	for _, e := range estimates {
 		row := store.Score{Time: now, Model: model, Suite: liveSuite, Digest: liveDigest, Metric: e.Metric, Tag: e.Tag, Tier: tier, Value: e.Estimate, Low: e.Low, High: e.High, N: int64(e.Requests), Numerics: numerics}
-		if tier != sourceTier { // which agrees with itself, by what the metrics are
+		if tier != api.SourceTier { // which agrees with itself, by what the metrics are
 			own := row
-			own.Tier, own.Numerics, own.Value = sourceTier, control, perfect[e.Metric]
+			own.Tier, own.Numerics, own.Value = api.SourceTier, control, perfect[e.Metric]
 			own.Low, own.High = own.Value, own.Value
 			l.all.addScore(own, 0)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 	group "chimera/quality/control"
 	"chimera/scheduler"
 	"chimera/store"
@@ -20,9 +21,9 @@ import (
 // This file owns tests of live answers held against the control, on a translation model that computes.
 
 // sampled is a daemon of the translation model at a tier, of whose answers all are drawn.
-func sampled(t *testing.T, tier string, window int, change func(*Config)) *remembering {
+func sampled(t *testing.T, tier string, window int, change func(*config.Config)) *remembering {
 	t.Helper()
-	r := guarded(t, 40, func(c *Config) {
+	r := guarded(t, 40, func(c *config.Config) {
 		c.Tiers.Start, c.Quality.ControlShare, c.Quality.Window, c.Quality.Suites = tier, 1, window, nil
 		if change != nil {
 			change(c)
@@ -32,15 +33,15 @@ func sampled(t *testing.T, tier string, window int, change func(*Config)) *remem
 }
 
 // small is as sampled with a model of some thousand parameters, which says anything.
-func small(t *testing.T, tier string, window int, change func(*Config)) *remembering {
+func small(t *testing.T, tier string, window int, change func(*config.Config)) *remembering {
 	t.Helper()
-	return newRememberingOn(t, onTheCPU(t), func(c *Config) {
+	return newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
 		c.Device, c.Threads, c.StepTokens, c.MaxSequences, c.ChatTemplate = "cpu", 2, 64, 16, "chatml"
 		c.Tiers.Start, c.Quality.ControlShare, c.Quality.Window = tier, 1, window
 		if change != nil {
 			change(c)
 		}
-		if err := c.check(); err != nil {
+		if err := c.Check(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -324,7 +325,7 @@ func TestLiveSamplesAreErased(t *testing.T) {
 
 // However much comes, samples take no more than they may, and what is lost is counted by the load that it came under.
 func TestLiveFlood(t *testing.T) {
-	r := newRemembering(t, func(c *Config) { c.Quality.ControlShare = 1 })
+	r := newRemembering(t, func(c *config.Config) { c.Quality.ControlShare = 1 })
 	l := r.models.live
 	l.memory.MostBytes = 100_000
 	answer := func(load string, tokens int) api.Answered {
@@ -356,8 +357,8 @@ func TestLiveFlood(t *testing.T) {
 
 // A share is drawn by the answer's name: of the requests of a class in which somebody waits, and of none where the share is nothing, as a reload may make it.
 func TestLiveDraws(t *testing.T) {
-	r := newRemembering(t, func(c *Config) { c.Quality.ControlShare, c.Privacy.Store = 1, "samples" })
-	r.reload = func() (Config, error) { return r.config, nil }
+	r := newRemembering(t, func(c *config.Config) { c.Quality.ControlShare, c.Privacy.Store = 1, "samples" })
+	r.reload = func() (config.Config, error) { return r.config, nil }
 	r.watchesLive()
 	drawn := func() int64 {
 		r.counted()
@@ -405,8 +406,8 @@ func (r *remembering) doAs(class string, body map[string]any) (status int, heade
 
 // However bad live answers look, no tier changes by them: they have the suites asked, at most once an interval, and these decide.
 func TestLiveOnlyTriggersSuites(t *testing.T) {
-	r := small(t, "q8_0", 200, func(c *Config) {
-		c.Tiers.Mode, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = modeGuard, 0.5, 50, []string{"q8_0", "q4_k"}
+	r := small(t, "q8_0", 200, func(c *config.Config) {
+		c.Tiers.Mode, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Tiers.Ladder = config.ModeGuard, 0.5, 50, []string{"q8_0", "q4_k"}
 		c.Quality.Suites = []string{wordsInHalves(t, 40)}
 	})
 	r.watch()

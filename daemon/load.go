@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"chimera/cgo"
+	"chimera/config"
 	"chimera/cores"
 	"chimera/engine"
 	"chimera/model"
@@ -21,10 +22,10 @@ import (
 type EngineOptions struct {
 	Threads      int
 	KVType       string
-	Tier         string // one of tierNames; "": the source's
+	Tier         string // one of config.TierNames; "": the source's
 	ISA          string
 	Device       string // auto, cpu or cuda:N
-	Context      int    // 0: what the model was trained for, at most defaultContext
+	Context      int    // 0: what the model was trained for, at most config.DefaultContext
 	StepTokens   int
 	MaxSequences int
 	MaxLogprobs  int
@@ -34,9 +35,13 @@ type EngineOptions struct {
 	Progress     func(done, total int64)
 }
 
-// defaultContext bounds the context that nobody asked for: models trained for 131,072 positions would
-// take most of a machine for a cache that few requests need.
-const defaultContext = 8192
+// engineOptions are the settings that concern loading.
+func engineOptions(c *config.Config) EngineOptions {
+	return EngineOptions{
+		Threads: c.Threads, KVType: c.KVType, Tier: c.Tiers.First(), ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: heapBytes(c),
+	}
+}
 
 // Loaded is a model file with its instance.
 type Loaded struct {
@@ -85,10 +90,10 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 	}
 	context := o.Context
 	if context == 0 {
-		context = min(p.Context, defaultContext)
+		context = min(p.Context, config.DefaultContext)
 	}
 	if context > p.Context {
-		return engine.LoadOptions{}, &ConfigError{fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
+		return engine.LoadOptions{}, &config.Error{Err: fmt.Errorf("ctx: %d positions, the model was trained for %d: choose at most that", context, p.Context)}
 	}
 	options := engine.LoadOptions{
 		Policy: engine.Policy{KV: kv}, MaxTokens: o.StepTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.StepTokens,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"chimera/config"
 	"chimera/model"
 	"chimera/quality/mix"
 	"chimera/quality/suite"
@@ -94,7 +95,7 @@ func ChooseMix(ctx context.Context, r MixRequest) (m *Mix, err error) {
 
 // newMixing loads the model and reads the suite.
 func newMixing(r MixRequest) (*mixing, error) {
-	c := DefaultConfig()
+	c := config.Default()
 	c.Device, c.KVType = "cpu", "f32" // one kind of arithmetic, so that there is one mix
 	l, e, err := openEvaluator(r.Model, &c, 0)
 	if err != nil {
@@ -154,7 +155,7 @@ func (s MixSize) budget(f *weights.File, list []candidate) (int64, error) {
 		budget = int64(s.Bits * float64(values) / 8)
 	}
 	if budget < least {
-		return 0, &ConfigError{fmt.Errorf("mix: there is none as small: with all matrices in their smallest type it has %d bytes, %.2f bits a value", least+others, 8*float64(least)/float64(values))}
+		return 0, &config.Error{Err: fmt.Errorf("mix: there is none as small: with all matrices in their smallest type it has %d bytes, %.2f bits a value", least+others, 8*float64(least)/float64(values))}
 	}
 	return budget, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/api"
 	document "chimera/internal/tables"
 	"chimera/quality/suite"
 	"chimera/weights"
@@ -179,9 +180,9 @@ func TestMixTable(t *testing.T) {
 		took, bits := mixedBytes(t, out, m)
 		was := c.published
 		if was == 0 {
-			was, _ = divergence(t, quantised(t, other, "f32"), sourceTier, lines, full)
+			was, _ = divergence(t, quantised(t, other, "f32"), api.SourceTier, lines, full)
 		}
-		is, _ := divergence(t, quantised(t, out, "f32"), sourceTier, lines, full)
+		is, _ := divergence(t, quantised(t, out, "f32"), api.SourceTier, lines, full)
 		if !(took <= bytes) || !(is <= c.limit*was) {
 			t.Errorf("%s: %d bytes of %d diverge by %v, want %v of %v", c.against, took, bytes, is, c.limit, was)
 		}

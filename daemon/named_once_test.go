@@ -47,7 +47,7 @@ func fileOfKey(t *testing.T, key string, value weights.Value) *weights.File {
 func TestErrorsNameTheTensorOnce(t *testing.T) {
 	const tensor = "blk.0.attn_norm.weight"
 	path := spoiltModel(t, biased, tensor, func(values []float32) { values[1] = float32(math.NaN()) })
-	_, loads := Load(path, smallConfig().Engine())
+	_, loads := Load(path, engineOptions(smallConfig()))
 	for verb, err := range map[string]error{
 		"quantize": Quantize(t.Context(), QuantizeRequest{In: path, Out: filepath.Join(t.TempDir(), "out"), Type: "f16"}),
 		"load":     loads,

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/tokenizer"
 	"chimera/weights"
@@ -18,15 +19,15 @@ import (
 // This file owns the verbs that work on a model file without a daemon.
 
 // offlineOptions turns the shared flags into sizes for one sequence.
-func offlineOptions(c *Config) EngineOptions {
-	o := c.Engine()
+func offlineOptions(c *config.Config) EngineOptions {
+	o := engineOptions(c)
 	o.MaxSequences, o.MaxLogprobs = 1, 1
 	o.HeapBytes = 0 // nobody sends requests
 	return o
 }
 
 // openEvaluator loads a model for one sequence.
-func openEvaluator(path string, c *Config, context int) (*Loaded, *evaluator, error) {
+func openEvaluator(path string, c *config.Config, context int) (*Loaded, *evaluator, error) {
 	o := offlineOptions(c)
 	if o.Context == 0 {
 		o.Context = context
@@ -52,7 +53,7 @@ type LogitsRequest struct {
 }
 
 // Logits writes raw little-endian float32 rows, (positions, vocabulary).
-func Logits(ctx context.Context, c *Config, r LogitsRequest) (err error) {
+func Logits(ctx context.Context, c *config.Config, r LogitsRequest) (err error) {
 	l, e, err := openEvaluator(r.Model, c, 0)
 	if err != nil {
 		return err
@@ -81,11 +82,11 @@ func Logits(ctx context.Context, c *Config, r LogitsRequest) (err error) {
 
 func checkIDs(ids []int32, p *engine.Program) error {
 	if len(ids) == 0 {
-		return &ConfigError{errors.New("there are no tokens: give --ids or --text")}
+		return &config.Error{Err: errors.New("there are no tokens: give --ids or --text")}
 	}
 	for _, id := range ids {
 		if id < 0 || int(id) >= p.Vocab {
-			return &ConfigError{fmt.Errorf("ids: %d lies outside the vocabulary of %d", id, p.Vocab)}
+			return &config.Error{Err: fmt.Errorf("ids: %d lies outside the vocabulary of %d", id, p.Vocab)}
 		}
 	}
 	return nil
@@ -117,7 +118,7 @@ const (
 // Perplexity measures a text: windows of ctx tokens that do not overlap, the last partial one dropped;
 // the second half of each scores its tokens. If the tokenizer adds BOS it replaces a window's first
 // token.
-func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) {
+func Perplexity(c *config.Config, q PerplexityRequest) (r PerplexityResult, err error) {
 	if c.Ctx != 0 && c.Ctx < leastWindow {
 		return r, noWindow(c.Ctx) // before minutes of loading
 	}
@@ -164,7 +165,7 @@ func Perplexity(c *Config, q PerplexityRequest) (r PerplexityResult, err error) 
 }
 
 func noWindow(tokens int) error {
-	return &ConfigError{fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", tokens, leastWindow)}
+	return &config.Error{Err: fmt.Errorf("--ctx %d leaves no token to score: a window has at least %d", tokens, leastWindow)}
 }
 
 // meanAndError is the mean and its standard error.
@@ -197,13 +198,13 @@ func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
 	c = weights.Conversion{Search: search, Notice: r.Notice, Progress: r.Progress}
 	if r.Mix == nil {
 		if c.Target, err = weights.ParseTarget(r.Type); err != nil {
-			return c, &ConfigError{err}
+			return c, &config.Error{Err: err}
 		}
 	}
 	for _, text := range r.Tensors {
 		choice, err := weights.ParseChoice(text)
 		if err != nil {
-			return c, &ConfigError{fmt.Errorf("tensor-type: %w", err)}
+			return c, &config.Error{Err: fmt.Errorf("tensor-type: %w", err)}
 		}
 		c.Choices = append(c.Choices, choice)
 	}

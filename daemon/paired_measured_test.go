@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/api"
 	"chimera/engine"
 	"chimera/model"
 	group "chimera/quality/control"
@@ -109,7 +110,7 @@ func TestPairedValues(t *testing.T) {
 		var c score.ChrF
 		return c.Sentence(c.Counts(strings.TrimSpace(tok.Decode(ids, false)), []string{line.text}))
 	}
-	source := evaluatorAt(t, path, sourceTier, 0)
+	source := evaluatorAt(t, path, api.SourceTier, 0)
 	control := make([]float64, len(lines))
 	for i, line := range lines {
 		control[i] = chrf(greedyAnswer(t, source, line.prompt), line)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"chimera/config"
 	"chimera/gpu"
 	"chimera/socket"
 )
@@ -19,14 +20,14 @@ import (
 
 // ServePrivately serves a model file on a Unix socket that nobody else finds, until stop is called. Warnings go to log. An error of ctx
 // ends the load.
-func ServePrivately(ctx context.Context, c Config, model string, log io.Writer) (at string, stop func() error, err error) {
+func ServePrivately(ctx context.Context, c config.Config, model string, log io.Writer) (at string, stop func() error, err error) {
 	c.LogLevel = "warn"
 	startLog(&c, log)
 	folder, err := os.MkdirTemp("", "chimera-")
 	if err != nil {
 		return "", nil, err
 	}
-	c.Model, c.Socket, c.HTTP = []ModelConfig{{Path: model, Load: LoadAtStart}}, filepath.Join(folder, "socket"), ""
+	c.Model, c.Socket, c.HTTP = []config.Model{{Path: model, Load: config.LoadAtStart}}, filepath.Join(folder, "socket"), ""
 	c.History.File = "" // what a verb asks is nobody's history
 	terminate := make(chan os.Signal, 1)
 	defer context.AfterFunc(ctx, func() { terminate <- syscall.SIGTERM })()

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 )
 
 // This file owns tests of receipts: what is in them, who may know, what is on the disk, and that an answer can be computed again.
@@ -70,7 +71,7 @@ func TestWhoMayKnow(t *testing.T) {
 // Texts are in the file where the settings say so, and gone from it when they are forgotten; by default none ever is.
 func TestTextsOnDisk(t *testing.T) {
 	for setting, want := range map[string]bool{"none": false, "samples": false, "all": true} {
-		r := newRemembering(t, func(c *Config) { c.Privacy.Store = setting })
+		r := newRemembering(t, func(c *config.Config) { c.Privacy.Store = setting })
 		a := r.complete(dayKey, request("prompt", []int{3, 2, 1, 3, 3, 1}))
 		if got := r.receipt(dayKey, a.ID); got.PromptKept != want {
 			t.Errorf("%s: prompt kept: %t", setting, got.PromptKept)
@@ -107,7 +108,7 @@ func TestTextsOnDisk(t *testing.T) {
 // Completions of several answers and of biased tokens are computed again too, from what was kept and from the request; others' biases, or an order
 // of the prompts that is another, give other tokens.
 func TestReplayOfMore(t *testing.T) {
-	kept, not := newRemembering(t, func(c *Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
+	kept, not := newRemembering(t, func(c *config.Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
 	prompts := [][]int{{1, 2, 3}, {3, 1}}
 	bias := map[string]any{"1": 4.5, "2": false}
 	for name, asked := range map[string]map[string]any{
@@ -144,7 +145,7 @@ func TestReplayOfMore(t *testing.T) {
 // What a client said of tokens is a text: it is on the disk where the prompt is, and never shown.
 func TestBiasesAreTexts(t *testing.T) {
 	for setting, want := range map[string]bool{"none": false, "all": true} {
-		r := newRemembering(t, func(c *Config) { c.Privacy.Store = setting })
+		r := newRemembering(t, func(c *config.Config) { c.Privacy.Store = setting })
 		a := r.complete(dayKey, request("logit_bias", map[string]any{"1": -7.125, "2": false}))
 		if got := r.receipt(dayKey, a.ID); got.Biases != 2 || got.LogitBias != nil {
 			t.Errorf("%s: %+v", setting, got)
@@ -159,7 +160,7 @@ func TestBiasesAreTexts(t *testing.T) {
 
 // An answer computed again has the same tokens: from the prompt that was kept, from the request, and by another daemon from the receipt.
 func TestReplay(t *testing.T) {
-	kept, other := newRemembering(t, func(c *Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
+	kept, other := newRemembering(t, func(c *config.Config) { c.Privacy.Store = "all" }), newRemembering(t, nil)
 	a := kept.complete(dayKey, request())
 	b := other.complete(dayKey, request("ignore_eos", false, "min_tokens", 4, "seed", 9))
 	replay := func(r *remembering, body map[string]any) (got api.Replay) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/scheduler"
 	"chimera/scheduler/trace"
 )
@@ -19,7 +20,7 @@ func (s *server) recordTrace() error {
 	}
 	r, err := trace.Record(s.config.RecordTrace)
 	if err != nil {
-		return &ConfigError{errors.Join(errors.New("record_trace: the file can't be written"), err)}
+		return &config.Error{Err: errors.Join(errors.New("record_trace: the file can't be written"), err)}
 	}
 	s.onStop(func() {
 		if err := r.Close(); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"chimera/api"
 	"chimera/cgo"
+	"chimera/config"
 )
 
 // This file owns the test that answers are computed again on other instruction sets, to the byte: sampled, escalated, several in one completion, of
@@ -76,7 +77,7 @@ func TestReplayOnOtherInstructionSets(t *testing.T) {
 		t.Skip("this machine has one instruction set")
 	}
 	questions := readHalf(t, "test.jsonl", 400).questions
-	r := atTier(t, "q2_k", func(c *Config) { c.ISA, c.Quality.EdgeBudget = sets[0], 0.05 })
+	r := atTier(t, "q2_k", func(c *config.Config) { c.ISA, c.Quality.EdgeBudget = sets[0], 0.05 })
 	r.load(questions, 264, 8) // or nothing is known of what is unsure
 	until(t, func() bool { return r.escalationOf().Control })
 	list := r.answersOverASwap(questions, "q3_k")
@@ -90,8 +91,8 @@ func TestReplayOnOtherInstructionSets(t *testing.T) {
 		t.Errorf("%v, %d escalated", tiers, escalated)
 	}
 	for _, isa := range sets[1:] {
-		other, same := atTier(t, "q2_k", func(c *Config) { c.ISA = isa }), 0
-		for _, tier := range []string{"q2_k", "q3_k", sourceTier} { // each served in its turn: loading one for each answer takes longer
+		other, same := atTier(t, "q2_k", func(c *config.Config) { c.ISA = isa }), 0
+		for _, tier := range []string{"q2_k", "q3_k", api.SourceTier} { // each served in its turn: loading one for each answer takes longer
 			if status, text := other.set(tier); status != 200 {
 				t.Fatalf("%d %s", status, text)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/client"
+	"chimera/config"
 	"chimera/quality/report"
 	"chimera/store"
 )
@@ -53,7 +54,7 @@ func figure(t *testing.T, r *report.Report, name string) report.Figure {
 }
 
 func TestReport(t *testing.T) {
-	r := newRemembering(t, func(c *Config) {
+	r := newRemembering(t, func(c *config.Config) {
 		c.Objectives.QPS, c.Objectives.TTFT, c.Objectives.BLEU = 1e5, 60_000, 28
 		c.Privacy.Store = string(store.All)
 	})
@@ -147,7 +148,7 @@ func TestReportOfNothing(t *testing.T) {
 	if len(made.Summaries) != 1 || made.Summaries[0].Model != "m" || made.Summaries[0].Statements[0].Status != report.NotThere {
 		t.Errorf("%+v", made.Summaries)
 	}
-	off := newRemembering(t, func(c *Config) { c.History.File = filepath.Join("/proc", "nowhere", "history.db") })
+	off := newRemembering(t, func(c *config.Config) { c.History.File = filepath.Join("/proc", "nowhere", "history.db") })
 	if status, _, text := off.do("GET", "/v1/report", administrator, nil); status != 503 || !bytes.Contains(text, []byte("history_unavailable")) {
 		t.Errorf("%d %s", status, text)
 	}

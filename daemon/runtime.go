@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/measure"
 	"chimera/quality/escalate"
@@ -23,7 +24,7 @@ import (
 // been left alone for a while.
 type Runtime struct {
 	namedModel
-	settings ModelConfig
+	settings config.Model
 	kept     keptPins // has a lock of its own
 
 	state    string   // api's words

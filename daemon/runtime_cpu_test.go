@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/hostmem"
 	"chimera/scheduler"
 )
@@ -58,15 +59,15 @@ func TestModelsTakeTurnsOnTheCPU(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	defer slog.SetDefault(before)
-	c := DefaultConfig()
+	c := config.Default()
 	c.StepTokens, c.MaxSequences, c.Threads, c.Device = 16, 4, 2, "cpu"
 	names := []string{"biases", "fused", "window"}
 	for _, name := range names {
 		source := filepath.Join("testdata", "parts", "llama_"+name, "llama_"+name+"-f16.gguf")
-		c.Model = append(c.Model, ModelConfig{Path: talking(t, source, t.TempDir(), name), Load: LoadOnDemand})
+		c.Model = append(c.Model, config.Model{Path: talking(t, source, t.TempDir(), name), Load: config.LoadOnDemand})
 	}
 	serve := func(memory int64) *runtimes {
-		backend, err := c.Engine().openCPU()
+		backend, err := engineOptions(&c).openCPU()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/store"
 )
 
@@ -19,7 +20,7 @@ import (
 func tight(t *testing.T) (*remembering, *fakeDevice) {
 	d := newFakeDevice()
 	d.bytes["m"], d.memory = 6, 11
-	r := newRememberingOn(t, func(Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
 	r.models.promised = func() int64 { return 0 }
 	return r, d
 }
@@ -188,9 +189,9 @@ func TestTierDrainIsEnded(t *testing.T) {
 
 // On a model that computes, whose two tiers do not fit into the memory of the settings: each answer is that of its tier.
 func TestTierDrainsUnderLoad(t *testing.T) {
-	r := guarded(t, 40, func(c *Config) { c.Tiers.Start = "source" })
+	r := guarded(t, 40, func(c *config.Config) { c.Tiers.Start = "source" })
 	taken := r.models.state("mt").Memory
-	r = guarded(t, 40, func(c *Config) { c.Tiers.Start, c.Memory = "source", int(taken>>20)+3 })
+	r = guarded(t, 40, func(c *config.Config) { c.Tiers.Start, c.Memory = "source", int(taken>>20)+3 })
 	stop := r.asksLines(6)
 	for _, tier := range []string{"q8_0", "source", "q4_k", "source"} {
 		if status, text := r.set(tier); status != 200 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/engine/enginetest"
 	"chimera/scheduler"
@@ -276,7 +277,7 @@ func TestWhoStaysBehindHoldsUpNobody(t *testing.T) {
 
 func stayBehind(t *testing.T, unloaded bool) {
 	c := fakeConfig(t, "a demand", "b demand")
-	c.Model[0].KeepAlive = Duration{time.Hour}
+	c.Model[0].KeepAlive = config.Duration{Duration: time.Hour}
 	inBubble(t, func(t *testing.T) {
 		d, sick := newFakeDevice(), true
 		d.tune = func(in *enginetest.Instance) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/engine/enginetest"
 	"chimera/gpu"
@@ -199,31 +200,25 @@ func talking(t *testing.T, source, folder, name string) string {
 }
 
 // fakeConfig are settings of models of these names. More of them is said in words: "b start pin".
-func fakeConfig(t *testing.T, models ...string) Config {
+func fakeConfig(t *testing.T, models ...string) config.Config {
 	t.Helper()
-	c, folder := DefaultConfig(), t.TempDir()
+	c, folder := config.Default(), t.TempDir()
 	c.StepTokens, c.MaxSequences = 16, 4
-	for _, m := range models {
+	for i, m := range models {
 		words := strings.Fields(m)
-		model := ModelConfig{Path: talking(t, biased, folder, words[0]), Pin: slices.Contains(words, "pin")}
-		if slices.Contains(words, "start") {
-			model.Load = LoadAtStart
-		}
-		if slices.Contains(words, "demand") {
-			model.Load = LoadOnDemand
+		model := config.Model{Path: talking(t, biased, folder, words[0]), Pin: slices.Contains(words, "pin"), Load: config.LoadOnDemand}
+		if slices.Contains(words, "start") || i == 0 && !slices.Contains(words, "demand") {
+			model.Load = config.LoadAtStart
 		}
 		c.Model = append(c.Model, model)
-	}
-	if err := c.checkModels(); err != nil {
-		t.Fatal(err)
 	}
 	return c
 }
 
 // newFakeModels are the models of the settings, without a device.
-func newFakeModels(t *testing.T, c Config) *runtimes {
+func newFakeModels(t *testing.T, c config.Config) *runtimes {
 	t.Helper()
-	names, err := parseModels(c.Model)
+	names, err := namedModels(c.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +228,7 @@ func newFakeModels(t *testing.T, c Config) *runtimes {
 }
 
 // serveFake has the models served by a device, until the test has ended.
-func serveFake(t *testing.T, d *fakeDevice, c Config) *runtimes {
+func serveFake(t *testing.T, d *fakeDevice, c config.Config) *runtimes {
 	t.Helper()
 	all := newFakeModels(t, c)
 	all.begin(holdDevice(d))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/cores"
 	"chimera/engine"
 	"chimera/scheduler"
@@ -195,12 +196,12 @@ func (all *runtimes) openText(f *weights.File) (*api.Model, error) {
 func (all *runtimes) describe(r *Runtime, up *serving) {
 	in, m := up.loaded.Instance, up.model
 	limits, plan := in.Limits(), in.Plan()
-	_, boundBy := all.config.Engine().threads()
+	_, boundBy := engineOptions(&all.config).threads()
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
 	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)
 	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
-	m.Escalation, m.Tiers = all.escalation(r, up), tierNames()
+	m.Escalation, m.Tiers = all.escalation(r, up), config.TierNames()
 	m.At = func(ctx context.Context, tier string, class scheduler.Class) (api.Held, error) {
 		return all.heldAt(ctx, r, tier, class)
 	}
@@ -256,7 +257,7 @@ func (all *runtimes) loadAtStart() error {
 		all.mu.Lock()
 		err = cmp.Or(r.failure.err, err)
 		all.mu.Unlock()
-		if wrong := (*ConfigError)(nil); errors.As(err, &wrong) || errors.Is(err, engine.ErrDevicePoisoned) {
+		if wrong := (*config.Error)(nil); errors.As(err, &wrong) || errors.Is(err, engine.ErrDevicePoisoned) {
 			return err
 		}
 		failed, names = append(failed, err), append(names, r.name)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/scheduler"
 )
 
@@ -29,7 +30,7 @@ func (all *runtimes) ask(t *testing.T, name string, class scheduler.Class, patie
 }
 
 // pair is a device on which one of two models fits, the first of which has been used by a request of a class.
-func pair(t *testing.T, c Config, class scheduler.Class) (d *fakeDevice, all *runtimes) {
+func pair(t *testing.T, c config.Config, class scheduler.Class) (d *fakeDevice, all *runtimes) {
 	t.Helper()
 	d = newFakeDevice()
 	d.memory, d.bytes = 100, map[string]int64{"a": 60, "b": 60, "c": 50}
@@ -94,7 +95,7 @@ func TestBackgroundWaitsForRoom(t *testing.T) {
 			t.Errorf("%v, %q", err, d.loaded())
 		}
 	})
-	c.Model[0].KeepAlive = Duration{time.Hour}
+	c.Model[0].KeepAlive = config.Duration{Duration: time.Hour}
 	inBubble(t, func(t *testing.T) { // the setting knows better how long that may be
 		d, all := pair(t, c, scheduler.Interactive)
 		waits := all.ask(t, "b", scheduler.Background, 0)

@@ -55,7 +55,7 @@ func (all *runtimes) planOne(b heldBackend, path string, contexts int) (*engine.
 	if err != nil {
 		return nil, err
 	}
-	o := all.config.Engine()
+	o := engineOptions(&all.config)
 	o.Contexts = contexts
 	options, err := o.options(p)
 	if err != nil {

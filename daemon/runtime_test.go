@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/scheduler"
 )
@@ -63,8 +64,9 @@ func TestModelsAreLoadedOnDemand(t *testing.T) {
 		if _, err := all.Hold(t.Context(), "e", patient); err != api.ErrNoModel {
 			t.Errorf("%v", err)
 		}
-		time.Sleep(maxIdle)
-		if d.loaded() != d.loadings() || all.state("a").State != api.StateReady || *all.state("a").Idle != maxIdle.Seconds() {
+		const month = 30 * 24 * time.Hour
+		time.Sleep(month)
+		if d.loaded() != d.loadings() || all.state("a").State != api.StateReady || *all.state("a").Idle != month.Seconds() {
 			t.Errorf("%q are left, %+v", d.loaded(), all.state("a"))
 		}
 	})
@@ -131,7 +133,7 @@ func TestWhatIsPromisedIsNotGivenAway(t *testing.T) {
 // A model is unloaded when nobody has used it for its time, and no sooner.
 func TestKeepAlive(t *testing.T) {
 	c := fakeConfig(t, "a", "b")
-	c.Model[1].KeepAlive = Duration{time.Minute}
+	c.Model[1].KeepAlive = config.Duration{Duration: time.Minute}
 	inBubble(t, func(t *testing.T) {
 		d := newFakeDevice()
 		all := serveFake(t, d, c)
@@ -339,7 +341,7 @@ func TestStartOfSeveral(t *testing.T) {
 		"a demanded one":  {[]string{"a", "b"}, "b", nil, ""},
 		"none":            {[]string{"a demand", "b"}, "ab", nil, ""},
 	} {
-		config := fakeConfig(t, c.models...)
+		settings := fakeConfig(t, c.models...)
 		inBubble(t, func(t *testing.T) {
 			d := newFakeDevice()
 			d.load = func(name string) error {
@@ -348,7 +350,7 @@ func TestStartOfSeveral(t *testing.T) {
 				}
 				return nil
 			}
-			all := serveFake(t, d, config)
+			all := serveFake(t, d, settings)
 			if err := all.loadAtStart(); !errors.Is(err, c.err) {
 				t.Errorf("%s: %v", name, err)
 			} else if err == nil {
@@ -361,10 +363,10 @@ func TestStartOfSeveral(t *testing.T) {
 			}
 		})
 	}
-	config := fakeConfig(t, "a", "b start")
-	config.ChatTemplate = "nonesuch"
+	settings := fakeConfig(t, "a", "b start")
+	settings.ChatTemplate = "nonesuch"
 	inBubble(t, func(t *testing.T) {
-		if err := serveFake(t, newFakeDevice(), config).loadAtStart(); !errors.As(err, new(*ConfigError)) {
+		if err := serveFake(t, newFakeDevice(), settings).loadAtStart(); !errors.As(err, new(*config.Error)) {
 			t.Errorf("a wrong setting: %v", err)
 		}
 	})

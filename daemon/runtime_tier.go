@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/quality/guard"
 	"chimera/scheduler"
@@ -20,6 +21,9 @@ import (
 
 // This file owns the way of a model from one tier to another while it is served: the new weights are made of the model's file beside those that
 // answer, requests that begin then have them, and the old ones go with the last answer that began with them. Where both do not fit see runtime_drain.go.
+
+// modeManual is told of a model whose tier the administrator has chosen, beside the words of tiers.mode.
+const modeManual = "manual"
 
 // swap is a model's way to a tier.
 type swap struct {
@@ -63,10 +67,10 @@ func (all *runtimes) SetTier(ctx context.Context, model, tier string, stays time
 
 // checkTier refuses the name of a tier that there is not.
 func checkTier(tier string) error {
-	if slices.Contains(tierNames(), tier) {
+	if slices.Contains(config.TierNames(), tier) {
 		return nil
 	}
-	return api.NoTier(tier, strings.Join(tierNames(), ", "))
+	return api.NoTier(tier, strings.Join(config.TierNames(), ", "))
 }
 
 // beginSwap has a swap made. A model has one at a time.
@@ -135,10 +139,10 @@ func (s *swap) changes(from string) bool { return s.to != from || s.remake }
 
 // settled is the tier that a model goes back to when the administrator's choice is over; "": from where it is the guard goes on.
 func (all *runtimes) settled() string {
-	if all.config.Tiers.Mode == modeGuard {
+	if all.config.Tiers.Mode == config.ModeGuard {
 		return ""
 	}
-	return all.config.Tiers.start()
+	return all.config.Tiers.First()
 }
 
 // choose notes whose choice the tier is, and gives the administrator's back when its time is over.
@@ -255,7 +259,7 @@ func (all *runtimes) goBack(r *Runtime, up *serving) error {
 
 // engineAt are the settings for loading a model at a tier.
 func (all *runtimes) engineAt(tier string) EngineOptions {
-	o := all.config.Engine()
+	o := engineOptions(&all.config)
 	o.Tier, o.Contexts = tier, all.contexts
 	return o
 }
@@ -299,7 +303,7 @@ func (r *Runtime) tell(e api.TierEvent) {
 
 // ladderOf is what each tier's weights would take as they are served, the source's first; 0 for a tier that the backend can't compute.
 func ladderOf(b engine.Backend, l *Loaded, o EngineOptions) (bytes []int64) {
-	for _, tier := range tierNames() {
+	for _, tier := range config.TierNames() {
 		o.Tier = tier
 		size := int64(0)
 		if plan, err := planOn(b, l, o); err == nil {
@@ -327,7 +331,7 @@ func (all *runtimes) Tiers() (list []api.ModelTiers) {
 			m.Generation = uint64(r.up.generations.newest().id)
 			m.Tier = cmp.Or(r.up.model.Tier(""), r.tier)
 		}
-		for i, tier := range tierNames() {
+		for i, tier := range config.TierNames() {
 			t := api.TierState{Tier: tier, Kept: kept[r.keys[tier]]}
 			all.guardian.judge(&t, r.watched.known[tier])
 			if len(r.ladder) > 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine/enginetest"
 	"chimera/store"
 )
@@ -52,9 +53,9 @@ func (r *remembering) decisions() (list []store.Decision) {
 }
 
 // onTheCPU computes what it answers.
-func onTheCPU(t *testing.T) func(Config) heldBackend {
-	return func(c Config) heldBackend {
-		backend, err := c.Engine().openCPU()
+func onTheCPU(t *testing.T) func(config.Config) heldBackend {
+	return func(c config.Config) heldBackend {
+		backend, err := engineOptions(&c).openCPU()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,11 +83,11 @@ func (r *remembering) said(prompt int) (tier, fingerprint, choices string, err e
 // alone.
 func TestTiersUnderLoad(t *testing.T) {
 	const prompts, clients = 5, 6
-	cpu := func(c *Config) { c.Device, c.Threads, c.Model[0].Name = "cpu", 2, "m" }
+	cpu := func(c *config.Config) { c.Device, c.Threads, c.Model[0].Name = "cpu", 2, "m" }
 	tiers := []string{"q4_k", "source", "q8_0", "q2_k", "q4_k", "q2_k", "source", "q4_k", "q8_0", "source"}
 	want, names := map[string]string{}, map[string]string{} // by fingerprint
 	for _, tier := range []string{"source", "q8_0", "q4_k", "q2_k"} {
-		alone := newRememberingOn(t, onTheCPU(t), func(c *Config) { cpu(c); c.Tiers.Start = tier })
+		alone := newRememberingOn(t, onTheCPU(t), func(c *config.Config) { cpu(c); c.Tiers.Start = tier })
 		for prompt := range prompts {
 			at, fingerprint, choices, err := alone.said(prompt)
 			if err != nil || at != tier || names[fingerprint] != "" && names[fingerprint] != tier {
@@ -221,7 +222,7 @@ func TestTierStays(t *testing.T) {
 func TestTierFails(t *testing.T) {
 	d := newFakeDevice()
 	d.bytes["m"], d.memory = 6, 20
-	r := newRememberingOn(t, func(Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
 	r.models.promised = func() int64 { return 0 }
 	serves := func(want string) {
 		t.Helper()
@@ -255,7 +256,7 @@ func TestTierThatComputesNothing(t *testing.T) {
 	made := 0
 	d.replace = func(string) error { made++; spoilt.Store(made == 1); return nil }
 	d.tune = func(in *enginetest.Instance) { in.Spoil = func(int32, int) bool { return spoilt.Load() } }
-	r := newRememberingOn(t, func(Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
 	if status, text := r.set("q4_k"); status != 500 || !strings.Contains(text, "tier_failed") {
 		t.Errorf("%d %s", status, text)
 	}
@@ -272,7 +273,7 @@ func TestTierInChange(t *testing.T) {
 	d := newFakeDevice()
 	began, proceed := make(chan struct{}), make(chan struct{})
 	d.replace = func(string) error { close(began); <-proceed; return nil }
-	r := newRememberingOn(t, func(Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
 	outcome := make(chan string, 1)
 	go func() {
 		status, text := r.set("q4_k")
@@ -353,7 +354,7 @@ func TestTierRefuses(t *testing.T) {
 // A decision that the end of a daemon has left begun is settled by the next one, which begins with the tier of its settings and tells of it.
 func TestDecisionLeftBegun(t *testing.T) {
 	file := ""
-	first := newRemembering(t, func(c *Config) { file = c.History.File })
+	first := newRemembering(t, func(c *config.Config) { file = c.History.File })
 	if _, err := first.history.store.Decide(t.Context(), store.Decision{Time: time.Now(), Model: "m", From: "source", To: "q4_k", Reason: "the test"}); err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +363,7 @@ func TestDecisionLeftBegun(t *testing.T) {
 	}
 	first.stop()
 	first.http, first.stops = nil, nil
-	second := newRemembering(t, func(c *Config) { c.History.File = file })
+	second := newRemembering(t, func(c *config.Config) { c.History.File = file })
 	all, events := second.decisions(), second.tiersOf().Events
 	if len(all) != 2 || all[0].State != store.Reverted || all[0].Settled.IsZero() || all[1].State != store.Applied {
 		t.Errorf("%+v", all)

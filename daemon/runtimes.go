@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/quality/escalate"
 	"chimera/quality/tier"
@@ -21,12 +22,12 @@ import (
 // One model is loaded at a time: two loads would share disk and cores, and both be late. Only what waits for room lets others pass; see
 // makeRoom.
 type runtimes struct {
-	config    Config
+	config    config.Config
 	list      []*Runtime
 	residence time.Duration // see Runtime.residence
 	drain     time.Duration // how long requests may go on whose model is to go
 	promised  func() int64  // memory that is planned and not taken yet; see memoryPromised
-	pins      []pinned      // of the first model
+	pins      []config.Pin  // of the first model
 	history   *history      // that decisions are written to; nil: none is kept
 	guardian  *guardian     // nil: nobody watches, in tests
 	live      *liveGroup
@@ -63,13 +64,13 @@ type runtimes struct {
 const leastResidence = 10 * time.Second
 
 // newRuntimes are the models of the settings, those that are loaded at the start in the queue.
-func newRuntimes(c Config, names []namedModel) *runtimes {
+func newRuntimes(c config.Config, names []namedModel) *runtimes {
 	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1), measuring: make(chan struct{}, 1)}
 	all.live = newLive(all, &c)
 	all.trials.all = all
-	all.promised = func() int64 { return memoryPromised(c.heapBytes()) }
+	all.promised = func() int64 { return memoryPromised(heapBytes(&c)) }
 	for i, named := range names {
-		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.start(), edge: escalate.New(c.Quality.EdgeBudget)}
+		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.First(), edge: escalate.New(c.Quality.EdgeBudget)}
 		all.list = append(all.list, r)
 		if r.atStart() {
 			all.want(r)
@@ -78,7 +79,7 @@ func newRuntimes(c Config, names []namedModel) *runtimes {
 	return all
 }
 
-func (r *Runtime) atStart() bool { return r.settings.Load == LoadAtStart }
+func (r *Runtime) atStart() bool { return r.settings.Load == config.LoadAtStart }
 
 // find is the model of a name, the first for ""; nil: there is none.
 func (all *runtimes) find(name string) *Runtime {

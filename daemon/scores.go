@@ -23,7 +23,7 @@ func (all *runtimes) addScore(row store.Score, deviation float64) (worse *drifte
 	if row.Tag == "" && serves {
 		all.scores.note(row)
 	}
-	if serves || row.Suite == liveSuite || row.Tier == sourceTier {
+	if serves || row.Suite == liveSuite || row.Tier == api.SourceTier {
 		worse = all.drifts.see(all.history, row, deviation)
 	}
 	if all.history.keepsNothing() {

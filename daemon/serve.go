@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"chimera/config"
 	"chimera/gpu"
 	"chimera/socket"
 	"chimera/systemd"
@@ -28,12 +29,12 @@ const drainTime = 45 * time.Second
 
 // server is the running daemon.
 type server struct {
-	config    Config
-	reload    func() (Config, error) // reads the settings again
-	reloaded  []func(Config)         // see whenReloaded
+	config    config.Config
+	reload    func() (config.Config, error) // reads the settings again
+	reloaded  []func(config.Config)         // see whenReloaded
 	inForce   atomic.Pointer[inForce]
 	models    *runtimes
-	pins      []pinned
+	pins      []config.Pin
 	device    *heldDevice
 	history   *history
 	measuring measuring
@@ -53,7 +54,7 @@ var errTerminated = errors.New("stopped while loading")
 
 // Serve runs the daemon until a signal or a fatal error. When it is ready, one line of JSON goes to
 // out; the log goes to log. reload gives the settings anew on SIGHUP.
-func Serve(ctx context.Context, c Config, reload func() (Config, error), out, log io.Writer) error {
+func Serve(ctx context.Context, c config.Config, reload func() (config.Config, error), out, log io.Writer) error {
 	startLog(&c, log)
 	logFallbacks()
 	terminate, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"chimera/config"
 	"chimera/cores"
 	"chimera/engine"
 	"chimera/engine/enginetest"
@@ -130,9 +131,9 @@ func (c *counted) SetActive(n int) { c.workers = append(c.workers, n) }
 func TestReloadCountsThreads(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	for threads, want := range map[int]int{0: 1, 3: 0} {
-		b, c := &counted{}, DefaultConfig()
+		b, c := &counted{}, config.Default()
 		c.Threads = threads
-		s := &server{config: c, reload: func() (Config, error) { return c, nil }, models: newRuntimes(c, nil)}
+		s := &server{config: c, reload: func() (config.Config, error) { return c, nil }, models: newRuntimes(c, nil)}
 		s.gpus, _ = obedient(func() {})
 		s.serveOn(b)
 		defer s.stop()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/quality/report"
 	"chimera/scheduler"
 	"chimera/socket"
@@ -17,21 +18,21 @@ import (
 // given to onStop.
 
 func (s *server) nameModels() error {
-	names, err := parseModels(s.config.Model)
+	names, err := namedModels(s.config.Model)
 	if err != nil {
-		return &ConfigError{err}
+		return &config.Error{Err: err}
 	}
-	if s.pins, err = s.config.readPins(); err != nil {
-		return &ConfigError{err}
+	if s.pins, err = s.config.ReadPins(); err != nil {
+		return &config.Error{Err: err}
 	}
-	s.whenReloaded(func(c Config) {
-		s.inForce.Store(c.inForce())
+	s.whenReloaded(func(c config.Config) {
+		s.inForce.Store(inForceOf(&c))
 		s.models.setEdgeBudget(c.Quality.EdgeBudget)
 	})
-	s.inForce.Store(s.config.inForce())
+	s.inForce.Store(inForceOf(&s.config))
 	s.models = newRuntimes(s.config, names)
 	s.models.pins = s.pins
-	return checkOpens(names, s.config.Engine())
+	return checkOpens(names, engineOptions(&s.config))
 }
 
 // listen binds the sockets.
@@ -76,7 +77,7 @@ func (s *server) openDevice() error {
 		if len(s.config.Model) == 1 {
 			name = s.config.Model[0].Path
 		}
-		backend, err := s.config.Engine().openBackend(name)
+		backend, err := engineOptions(&s.config).openBackend(name)
 		if err != nil {
 			return err
 		}
@@ -87,12 +88,12 @@ func (s *server) openDevice() error {
 
 // serveOn lets the models have a backend that is open.
 func (s *server) serveOn(backend heldBackend) {
-	limitHeap(s.config.heapBytes())
+	limitHeap(heapBytes(&s.config))
 	s.device = holdDevice(backend)
 	s.gpus.serve(backend.GPUs(), s.models, s.config.MaxSequences)
-	s.whenReloaded(func(c Config) { s.device.countThreads(c.Engine()) })
-	follow := func(c Config) {
-		s.device.loop.SetTenants(c.weights())
+	s.whenReloaded(func(c config.Config) { s.device.countThreads(engineOptions(&c)) })
+	follow := func(c config.Config) {
+		s.device.loop.SetTenants(c.Weights())
 		s.models.setITL(time.Duration(c.Scheduler.ITL) * time.Millisecond)
 	}
 	follow(s.config)
@@ -127,7 +128,7 @@ func (s *server) startHTTP() (err error) {
 	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised, Webhook: s.models.webhookCounts})
 	handlers := api.New(api.Config{
 		Registry: s.models, Models: s.models, Tiers: s.models, Experiments: &s.models.trials, Metrics: metrics,
-		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: s.config.sites(),
+		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: sites(&s.config),
 		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
 		Tenant:      func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
 		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },

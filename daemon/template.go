@@ -14,6 +14,7 @@ import (
 	"chimera/api"
 	"chimera/chat"
 	"chimera/chat/jinja"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/tokenizer"
 	"chimera/weights"
@@ -37,10 +38,10 @@ type Template struct {
 
 // NewTemplate returns the template that override names (a well-known name, one of the file's or a file), or the model's own, or
 // none if it has none. What the user asked for must be sound; what the model brings need not.
-func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *Config) (Template, error) {
+func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *config.Config) (Template, error) {
 	now, err := chat.Clock()
 	if err != nil {
-		return Template{}, &ConfigError{err}
+		return Template{}, &config.Error{Err: err}
 	}
 	sources, problem, err := templateSources(f, c.ChatTemplate)
 	if err != nil || problem != "" || sources.Default == "" {
@@ -52,7 +53,7 @@ func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *Config) (Template
 	case err != nil && c.ChatTemplate == "":
 		return Template{Problem: fmt.Sprintf("the model's own chat template can't be used (key %s: %v)", templateKey, errors.Unwrap(err))}, nil
 	case err != nil:
-		return Template{}, &ConfigError{fmt.Errorf("chat-template %s: %w", c.ChatTemplate, err)}
+		return Template{}, &config.Error{Err: fmt.Errorf("chat-template %s: %w", c.ChatTemplate, err)}
 	}
 	if err := t.ToolUseError(); err != nil {
 		slog.Warn("conversations with tools are refused", "file", f.Name(), "key", templateKey+"."+toolUseName, "cause", err)
@@ -62,7 +63,7 @@ func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *Config) (Template
 
 // templateProblem says why a file's own template can't be used, "" if it can or there is none.
 func templateProblem(f *weights.File) (string, error) {
-	t, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{})
+	t, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{})
 	return t.Problem, err
 }
 
@@ -145,7 +146,7 @@ func namedTemplate(name string) (string, error) {
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return "", &ConfigError{fmt.Errorf("chat template %q is neither a file (%w) nor one of %s", name, err, strings.Join(chat.Names(), ", "))}
+		return "", &config.Error{Err: fmt.Errorf("chat template %q is neither a file (%w) nor one of %s", name, err, strings.Join(chat.Names(), ", "))}
 	}
 	return string(text), nil
 }
@@ -159,7 +160,7 @@ func RenderTemplate(modelPath, templatePath string, context []byte) (string, err
 	}
 	now, err := chat.Clock()
 	if err != nil {
-		return "", &ConfigError{err}
+		return "", &config.Error{Err: err}
 	}
 	t, err := jinja.Parse(source)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/config"
 	"chimera/engine"
 	"chimera/tokenizer"
 	"chimera/weights"
@@ -70,7 +71,7 @@ func TestChoiceOfTemplate(t *testing.T) {
 		"tool_use broken":  {keys: map[string]string{key: "A{{ messages[0].content }}", key + ".tool_use": "{{ 1|nosuch }}"}, plain: "A", withTools: "error"},
 	} {
 		f := fileWith(t, c.keys)
-		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{ChatTemplate: c.override})
+		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: c.override})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -100,7 +101,7 @@ func TestChoiceOfTemplate(t *testing.T) {
 	for override, want := range map[string]error{"no-such-template": nil, "": engine.ErrModelFile} {
 		f := fileWith(t, nil)
 		f.Metadata().Set(key, weights.Value{Type: weights.Uint32, Any: uint64(5)})
-		_, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{ChatTemplate: override})
+		_, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: override})
 		if err == nil || want != nil && !errors.Is(err, want) || strings.Count(err.Error(), f.Name()) != 1 {
 			t.Errorf("override %q: %v", override, err)
 		}
@@ -111,7 +112,7 @@ func TestChoiceOfTemplate(t *testing.T) {
 func TestControlTokensInMessages(t *testing.T) {
 	f := fileWith(t, map[string]string{"tokenizer.chat_template": "{{ messages[0].content }}"})
 	for setting, literal := range map[bool]int{false: 1, true: 0} {
-		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &Config{ControlTokensInMessages: setting})
+		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ControlTokensInMessages: setting})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +127,7 @@ func TestControlTokensInMessages(t *testing.T) {
 func TestInspectionSaysWhyChatIsOff(t *testing.T) {
 	for source, want := range map[string]string{"{{ messages|nosuch }}": `no filter named "nosuch"`, "A": "", "": "is empty"} {
 		f := fileWith(t, map[string]string{"tokenizer.chat_template": source})
-		c := DefaultConfig()
+		c := config.Default()
 		s, _, err := Inspect(f.Name(), &c, false)
 		if err != nil || !strings.Contains(s.Summary.ChatProblem, want) || (s.Summary.ChatProblem == "") != (want == "") {
 			t.Errorf("%s: %v, %+v", source, err, s)

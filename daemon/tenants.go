@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/paths"
 	"chimera/socket"
 )
@@ -45,7 +46,7 @@ type tenantKey struct {
 	tenant string
 }
 
-func newTenants(list []TenantConfig) *tenants {
+func newTenants(list []config.Tenant) *tenants {
 	t := &tenants{uids: map[uint32]string{}}
 	for _, c := range list {
 		for _, uid := range c.UIDs {
@@ -77,7 +78,7 @@ func (t *tenants) of(p api.Peer, key string) (tenant string) {
 }
 
 // sites are the settings of what browsers may do.
-func (c *Config) sites() api.Sites {
+func sites(c *config.Config) api.Sites {
 	machine, err := os.Hostname()
 	if err != nil {
 		slog.Warn("the machine's name is not known; clients may not call the server by it", "cause", err)

@@ -2,7 +2,8 @@ package daemon
 
 import (
 	"bytes"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"net"
 	"os"
@@ -10,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
-
+	"chimera/api"
+	"chimera/config"
 	"chimera/socket"
 )
 
@@ -55,7 +56,7 @@ func TestIsolates(t *testing.T) {
 		{"as set", []net.Listener{own}, new(true), true},
 		{"as set", []net.Listener{own, tcp}, new(false), false},
 	} {
-		s := &server{config: Config{IsolateTenants: c.setting}, listeners: c.listeners}
+		s := &server{config: config.Config{IsolateTenants: c.setting}, listeners: c.listeners}
 		if got := s.isolates(); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
@@ -82,50 +83,6 @@ func TestOwnNames(t *testing.T) {
 	}
 }
 
-func TestEdgeSettings(t *testing.T) {
-	for _, c := range []struct {
-		file        string
-		args        []string
-		environment string
-		isolate     string // as --help would show it
-		bad         string // part of the error
-	}{
-		{"isolate_tenants = true", nil, "", "true", ""},
-		{"isolate_tenants = false", nil, "", "false", ""},
-		{"isolate_tenants = true", nil, "auto", "auto", ""},
-		{"", []string{"--isolate-tenants"}, "false", "true", ""},
-		{"", []string{"--isolate-tenants=false"}, "", "false", ""},
-		{"", nil, "", "auto", ""},
-		{"", nil, "maybe", "", "CHIMERA_ISOLATE_TENANTS=maybe: use true, false or auto"},
-		{"allowed_hosts = [\"chat.example\", \".corp\"]\ncors_origins = [\"https://ui.example\"]", nil, "", "auto", ""},
-		{"allowed_hosts = [\"https://chat.example\"]", nil, "", "", `allowed_hosts: "https://chat.example": write a name`},
-		{"", []string{"--cors-origins", "ui.example"}, "", "", `cors_origins: "ui.example": write it as browsers do`},
-		{"log_format = \"xml\"", nil, "", "", "c.toml:1:1: log_format: xml: use text or json"},
-	} {
-		path := filepath.Join(t.TempDir(), "c.toml")
-		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("CHIMERA_ISOLATE_TENANTS", c.environment)
-		if c.environment == "" {
-			os.Unsetenv("CHIMERA_ISOLATE_TENANTS")
-		}
-		given, flags := Config{}, pflag.NewFlagSet("serve", pflag.ContinueOnError)
-		Flags(flags, &given)
-		if err := flags.Parse(c.args); err != nil {
-			t.Fatal(err)
-		}
-		got, err := Resolve(path, flags)
-		var usage *ConfigError
-		switch {
-		case c.bad == "" && (err != nil || decision{&got.IsolateTenants}.String() != c.isolate):
-			t.Errorf("%+v: %v, %s", c, err, decision{&got.IsolateTenants})
-		case c.bad != "" && (!errors.As(err, &usage) || !strings.Contains(err.Error(), c.bad)):
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-}
-
 func TestLogFormat(t *testing.T) {
 	for format, want := range map[string]string{"text": "level=INFO msg=hello id=a", "json": `"level":"INFO","msg":"hello","id":"a"}`} {
 		var out bytes.Buffer
@@ -134,4 +91,41 @@ func TestLogFormat(t *testing.T) {
 			t.Errorf("%s: %s", format, out.String())
 		}
 	}
+}
+
+// A request is a tenant's by its key, else by its user.
+func TestTenantsOfRequests(t *testing.T) {
+	all := newTenants([]config.Tenant{{Name: "day", UIDs: []uint32{7}, Keys: []string{digestOf("baz")}}, {Name: "night", UIDs: []uint32{8, 0}, Keys: []string{digestOf("foo")}}})
+	for _, c := range []struct {
+		peer api.Peer
+		key  string
+		want string
+	}{
+		{api.Peer{Unix: true, UID: 7}, "", "day"}, {api.Peer{Unix: true, UID: 8}, "", "night"}, {api.Peer{Unix: true, UID: 9}, "", ""},
+		{api.Peer{Unix: true, UID: 7}, "foo", "night"}, {api.Peer{Unix: true, UID: 7}, "bar", "day"},
+		{api.Peer{}, "foo", "night"}, {api.Peer{}, "Foo", ""}, {api.Peer{}, "", ""}, {api.Peer{}, digestOf("foo"), ""},
+		{api.Peer{UID: 0}, "", ""}, // by TCP there is no user
+	} {
+		if got := all.of(c.peer, c.key); got != c.want {
+			t.Errorf("%+v %q: %q, want %q", c.peer, c.key, got, c.want)
+		}
+	}
+}
+
+func TestAdministers(t *testing.T) {
+	own := uint32(os.Geteuid())
+	for p, want := range map[socket.Peer]bool{
+		{Unix: true, Known: true, UID: 0}: true, {Unix: true, Known: true, UID: own}: true, {Unix: true, Known: true, UID: own + 1}: false,
+		{Unix: true, UID: 0}: false, {Known: true, UID: 0}: false, {Loopback: true}: false,
+	} {
+		if administers(p) != want {
+			t.Errorf("%+v: %t", p, !want)
+		}
+	}
+}
+
+// digestOf is a key as the settings have it.
+func digestOf(key string) string {
+	digest := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(digest[:])
 }

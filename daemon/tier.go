@@ -3,7 +3,6 @@ package daemon
 import (
 	"strings"
 
-	"chimera/api"
 	"chimera/cgo"
 	"chimera/engine"
 	"chimera/model"
@@ -12,18 +11,6 @@ import (
 )
 
 // This file owns the tier that a model is loaded at: how the setting becomes weights.
-
-// sourceTier is the setting for a model as its file has it.
-const sourceTier = api.SourceTier
-
-// tierNames are what the setting may be, the finest first.
-func tierNames() []string {
-	names := []string{sourceTier}
-	for _, t := range weights.Tiers() {
-		names = append(names, strings.ToLower(t.String()))
-	}
-	return names
-}
 
 // search is the CPU's, whatever computes with the result: a tier has one set of bytes.
 func search(dst []byte, t weights.Type, src []float32, columns int, importance []float32) error {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chimera/api"
 	"chimera/engine"
 	document "chimera/internal/tables"
 	"chimera/quality/score"
@@ -23,7 +24,7 @@ var servedTiers = []struct {
 	tier string
 	peer []string
 }{
-	{sourceTier, nil}, {"f16", []string{"F16"}}, {"q8_0", []string{"Q8_0"}}, {"q6_k", []string{"Q6_K"}},
+	{api.SourceTier, nil}, {"f16", []string{"F16"}}, {"q8_0", []string{"Q8_0"}}, {"q6_k", []string{"Q6_K"}},
 	{"q5_k", []string{"--pure", "--token-embedding-type", "q6_k", "Q5_K_S"}}, {"q4_k", []string{"--pure", "--token-embedding-type", "q6_k", "Q4_K_S"}},
 	{"q3_k", []string{"--pure", "--token-embedding-type", "q6_k", "--tensor-type", "attn_v=q4_k", "--tensor-type", "attn_output=q4_k", "--tensor-type", "ffn_down=q4_k", "Q3_K_S"}},
 	{"q2_k", []string{"--pure", "--token-embedding-type", "q6_k", "--tensor-type", "attn_v=q3_k", "--tensor-type", "attn_output=q3_k", "--tensor-type", "ffn_down=q3_k", "Q2_K"}},
@@ -51,7 +52,7 @@ func TestTierServing(t *testing.T) {
 		}
 		t.Run(s.tier, func(t *testing.T) {
 			file := model
-			if s.tier != sourceTier {
+			if s.tier != api.SourceTier {
 				file = quantised(t, model, s.tier)
 			}
 			row := servingRow(t, file, lines, full)
@@ -79,7 +80,7 @@ func servingRow(t *testing.T, file string, lines []translation, full [][]float32
 		t.Fatal(err)
 	}
 	a := servedAnswers(t, file, lines)
-	kl, same := divergence(t, file, sourceTier, lines, full)
+	kl, same := divergence(t, file, api.SourceTier, lines, full)
 	return []string{
 		fmt.Sprintf("%.2f", float64(info.Size())/1e6), fmt.Sprintf("%.0f", a.speed), fmt.Sprintf("%.2f", a.ttft),
 		withInterval(t, "bleu", a.texts, lines), withInterval(t, "chrf", a.texts, lines), fmt.Sprintf("%.5f", max(kl, 0)), fmt.Sprintf("%.1f", 100*same), "", "",
@@ -94,7 +95,7 @@ type answered struct {
 
 func servedAnswers(t *testing.T, file string, lines []translation) (a answered) {
 	t.Helper()
-	l, e, tok := answering(t, file, sourceTier)
+	l, e, tok := answering(t, file, api.SourceTier)
 	defer l.Close()
 	var firsts []float64
 	var rest time.Duration
@@ -152,7 +153,7 @@ func peersDivergence(t *testing.T, peer, model, file string, args []string, line
 	if difference := b.Size() - a.Size(); difference < -4096 || difference > 4096 {
 		t.Errorf("llama-quantize %v makes %d bytes, ours are %d", args, b.Size(), a.Size())
 	}
-	ours, _ = divergence(t, quantised(t, file, "f32"), sourceTier, lines, full)
-	theirs, _ = divergence(t, quantised(t, out, "f32"), sourceTier, lines, full)
+	ours, _ = divergence(t, quantised(t, file, "f32"), api.SourceTier, lines, full)
+	theirs, _ = divergence(t, quantised(t, out, "f32"), api.SourceTier, lines, full)
 	return ours, theirs
 }

@@ -8,6 +8,7 @@ import (
 
 	"chimera/api"
 	"chimera/cgo"
+	"chimera/config"
 	"chimera/engine"
 	"chimera/model"
 	"chimera/paths"
@@ -44,7 +45,7 @@ func (all *runtimes) tierKeys(f *weights.File, p *engine.Program) map[string]str
 		return keys
 	}
 	for i, t := range weights.Tiers() {
-		name := tierNames()[i+1]
+		name := config.TierNames()[i+1]
 		w := EngineOptions{Tier: name}.weights(f)
 		if !t.Searched() || !computes(w, weightNames(p)) {
 			continue

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 )
 
@@ -28,9 +30,9 @@ func (c readCount) Read(name string, firstRow int, dst []byte) error {
 }
 
 // shelved is a daemon on the CPU whose history and tiers lie in a folder; made counts the reads of tiers that it makes.
-func shelved(t *testing.T, folder string, change func(*Config)) (r *remembering, made *atomic.Int64) {
+func shelved(t *testing.T, folder string, change func(*config.Config)) (r *remembering, made *atomic.Int64) {
 	made = &atomic.Int64{}
-	r = newRememberingOn(t, onTheCPU(t), func(c *Config) {
+	r = newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
 		c.Device, c.Threads, c.Model[0].Name = "cpu", 2, "m"
 		c.Model[0].Path = talking(t, biased, t.TempDir(), "m")
 		c.History.File = filepath.Join(folder, "history.db")
@@ -39,7 +41,7 @@ func shelved(t *testing.T, folder string, change func(*Config)) (r *remembering,
 		}
 	})
 	r.models.spoil = func(tier string, w engine.Weights) engine.Weights {
-		if tier == sourceTier {
+		if tier == api.SourceTier {
 			return w
 		}
 		return readCount{w, made}
@@ -135,14 +137,14 @@ func TestTierFromDisk(t *testing.T) {
 func TestTierFromDiskAfterAStart(t *testing.T) {
 	folder := t.TempDir()
 	var path string
-	r, _ := shelved(t, folder, func(c *Config) { path = c.Model[0].Path })
+	r, _ := shelved(t, folder, func(c *config.Config) { path = c.Model[0].Path })
 	if status, text := r.set("q4_k"); status != 200 {
 		t.Fatalf("%d %s", status, text)
 	}
 	_, want, _, _ := r.said(0)
 	r.stop()
 	r.http, r.stops = nil, nil
-	next, _ := shelved(t, folder, func(c *Config) { c.Model[0].Path, c.Tiers.Start = path, "q4_k" })
+	next, _ := shelved(t, folder, func(c *config.Config) { c.Model[0].Path, c.Tiers.Start = path, "q4_k" })
 	files, _ := filepath.Glob(filepath.Join(folder, "tiers", "*"))
 	if at, got, _, err := next.said(0); at != "q4_k" || got != want || err != nil || len(files) != 1 || next.keptOf("q4_k") == 0 {
 		t.Errorf("the next begins at %s with %s, was %s; %v; %v", at, got, want, err, files)
@@ -156,7 +158,7 @@ func TestTierFromDiskAfterAStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, _ := shelved(t, folder, func(c *Config) { c.Model[0].Path = path })
+	last, _ := shelved(t, folder, func(c *config.Config) { c.Model[0].Path = path })
 	if last.keptOf("q4_k") != 0 {
 		t.Error("of a file that was written anew something is kept")
 	}
@@ -199,7 +201,7 @@ func TestTierRemoved(t *testing.T) {
 	if status, text := r.set("q4_k"); status != 200 {
 		t.Errorf("without a folder: %d %s", status, text)
 	}
-	none, _ := shelved(t, t.TempDir(), func(c *Config) { c.Tiers.DiskQuota = 0 })
+	none, _ := shelved(t, t.TempDir(), func(c *config.Config) { c.Tiers.DiskQuota = 0 })
 	if none.set("q4_k"); none.keptOf("q4_k") != 0 || none.models.shelf != nil {
 		t.Error("without a quota a tier is kept")
 	}

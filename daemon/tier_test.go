@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/api"
+	"chimera/config"
 	"chimera/engine"
 	document "chimera/internal/tables"
 	"chimera/quality/score"
@@ -55,13 +57,13 @@ func TestTierIsItsFile(t *testing.T) {
 	for _, model := range models {
 		digests := map[string]string{}
 		last := int64(math.MaxInt64)
-		for _, tier := range tierNames() {
+		for _, tier := range config.TierNames() {
 			digest, size := digestAt(t, model, tier)
 			if again, _ := digestAt(t, model, tier); again != digest {
 				t.Errorf("%s: %s made twice is %s and %s", model, tier, digest, again)
 			}
-			if tier != sourceTier {
-				if file, _ := digestAt(t, quantised(t, model, tier), sourceTier); file != digest {
+			if tier != api.SourceTier {
+				if file, _ := digestAt(t, quantised(t, model, tier), api.SourceTier); file != digest {
 					t.Errorf("%s: %s is %s, its file %s", model, tier, digest, file)
 				}
 			}
@@ -82,7 +84,7 @@ func TestTierIsItsFile(t *testing.T) {
 // TestTierAboveItsSource: nothing is made of a model that has fewer bits already.
 func TestTierAboveItsSource(t *testing.T) {
 	model := quantised(t, filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf"), "q4_0")
-	want, _ := digestAt(t, model, sourceTier)
+	want, _ := digestAt(t, model, api.SourceTier)
 	for _, tier := range []string{"f16", "q8_0", "q6_k", "q4_k"} {
 		if got, _ := digestAt(t, model, tier); got != want {
 			t.Errorf("a q4_0 file at %s is %s, not %s as it was", tier, got, want)
@@ -94,7 +96,7 @@ func TestTierAboveItsSource(t *testing.T) {
 func TestTierReplaces(t *testing.T) {
 	model := filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf")
 	want, _ := digestAt(t, model, "q4_k")
-	l, err := Load(model, tierOptions(sourceTier))
+	l, err := Load(model, tierOptions(api.SourceTier))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +208,7 @@ func divergence(t *testing.T, path, tier string, lines []translation, full [][]f
 
 // fullTranslations is the model in float32: what it expects at each place.
 func fullTranslations(t *testing.T, model string, lines []translation) (full [][]float32) {
-	expected(t, model, sourceTier, lines, func(_ int, logs []float64) {
+	expected(t, model, api.SourceTier, lines, func(_ int, logs []float64) {
 		row := make([]float32, len(logs))
 		for i, x := range logs {
 			row[i] = float32(x)
@@ -289,7 +291,7 @@ var measuredTiers = []struct {
 	choices    []string
 	published  string
 }{
-	{"source", sourceTier, nil, ""},
+	{"source", api.SourceTier, nil, ""},
 	{"f16", "f16", nil, ""},
 	{"q8_0", "q8_0", nil, "0.00008"},
 	{"q6_k", "q6_k", nil, "0.00091"},
@@ -329,7 +331,7 @@ func TestTierTable(t *testing.T) {
 		}
 		t.Run(m.name, func(t *testing.T) {
 			file := model
-			if m.tier != sourceTier {
+			if m.tier != api.SourceTier {
 				file = quantised(t, model, m.tier, m.choices...)
 			}
 			row = append(append([]string{m.name}, measured(t, file, lines, full)...), m.published)
@@ -351,10 +353,10 @@ func measured(t *testing.T, file string, lines []translation, full [][]float32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone, _ := divergence(t, quantised(t, file, "f32"), sourceTier, lines, full)
-	served, same := divergence(t, file, sourceTier, lines, full)
+	alone, _ := divergence(t, quantised(t, file, "f32"), api.SourceTier, lines, full)
+	served, same := divergence(t, file, api.SourceTier, lines, full)
 	row := []string{fmt.Sprintf("%.2f", float64(info.Size())/1e6), fmt.Sprintf("%.5f", max(alone, 0)), fmt.Sprintf("%.5f", max(served, 0)), fmt.Sprintf("%.1f", 100*same)}
-	texts := greedyTexts(t, file, sourceTier, lines)
+	texts := greedyTexts(t, file, api.SourceTier, lines)
 	var references [][]string
 	for _, line := range lines {
 		references = append(references, []string{line.text})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chimera/bench"
+	"chimera/config"
 	"chimera/daemon"
 )
 
@@ -18,7 +19,7 @@ const defaultMemoryBytes = 256 << 20
 
 func benchMemoryCommand() *cobra.Command {
 	m := bench.Memory{Bytes: defaultMemoryBytes}
-	device := daemon.DefaultConfig().Device
+	device := config.Default().Device
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "memory", Short: "Measure this machine's memory: huge, locked and pinned against ordinary", Args: operands(),
@@ -27,8 +28,8 @@ pages, copying into it, reading it front to back, and reading it at random, each
 has come. With a GPU: copies to it and from it, and small transfers there and back.`,
 		Example: "  chimera bench memory\n  chimera bench memory --size 1GiB --json",
 	}
-	c.Flags().Var((*daemon.Size)(&m.Bytes), "size", "bytes of each region, also as 64MiB or 2GiB; two are held at a time")
-	daemon.DeviceFlag(c.Flags(), &device, "the GPU that bytes are copied to: auto, cpu for none, or cuda:N; auto is the first, if there is one")
+	c.Flags().Var((*config.Size)(&m.Bytes), "size", "bytes of each region, also as 64MiB or 2GiB; two are held at a time")
+	config.DeviceFlag(c.Flags(), &device, "the GPU that bytes are copied to: auto, cpu for none, or cuda:N; auto is the first, if there is one")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := m.Check(); err != nil {

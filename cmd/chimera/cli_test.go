@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"chimera/config"
 	"chimera/weights"
 	"unicode/utf8"
 
@@ -160,7 +161,7 @@ func TestExitCodesOfServe(t *testing.T) {
 		10: {daemon.ErrPoisoned, poisoned, errors.Join(errors.New("closing"), poisoned), verdict(gpu.NewProcess)},
 		11: {verdict(gpu.Reset), verdict(gpu.Reboot), fmt.Errorf("serve: %w", verdict(gpu.NewCard))},
 		1:  {errors.New("poisoned")},
-		2:  {&daemon.ConfigError{Err: errors.New("x")}},
+		2:  {&config.Error{Err: errors.New("x")}},
 		3:  {daemon.ErrModelFile},
 	} {
 		for _, err := range list {

@@ -113,7 +113,7 @@ func TestOpenAIClientOnTheEmulatedGPU(t *testing.T) {
 			t.Fatalf("%s: %v\n%s\n%s", device, err, out, d.log)
 		}
 		transcripts = append(transcripts, string(out))
-		if used := metric(t, d.http, "chimera_kv_pages_used"); used != 0 {
+		if used := settled(t, d, "chimera_kv_pages_used", 0); used != 0 {
 			t.Errorf("%s: %v pages are still used", device, used)
 		}
 		d.stop(t)

@@ -17,6 +17,7 @@ import (
 
 	"chimera/client"
 	"chimera/client/answerer"
+	"chimera/config"
 	"chimera/daemon"
 	"chimera/paths"
 	"chimera/quality/eval"
@@ -35,7 +36,7 @@ type evalFlags struct {
 	clients, maxTokens                        int
 	header                                    http.Header
 	asJSON                                    bool
-	config                                    *daemon.Config
+	config                                    *config.Config
 	engine                                    []string // flags that concern --file alone
 }
 
@@ -96,7 +97,7 @@ func (o *evalFlags) bind(c *cobra.Command) {
 	f.StringVar(&o.suite, "suite", "", "`file` of the suite, an item a line, or one that comes with the program: "+strings.Join(suites.Names(), ", "))
 	f.StringVar(&o.sealed, "sealed", "", "`file` of the suite's sealed half, where it is one of its own; --suite is the tuning half then")
 	f.StringVar(&o.model, "model", "", "`name` of the model at the daemon or --url; empty: the server's default")
-	f.StringVar(&o.url, "url", daemon.DefaultConfig().Socket, "`address` of who answers: a daemon's Unix socket, PORT, HOST:PORT or URL, with or without /v1 (environment "+serverVariable+")")
+	f.StringVar(&o.url, "url", config.Default().Socket, "`address` of who answers: a daemon's Unix socket, PORT, HOST:PORT or URL, with or without /v1 (environment "+serverVariable+")")
 	f.StringVar(&o.file, "file", "", "model `file`, or name of a cached model, which is loaded for this")
 	f.StringVar(&o.baseline, "baseline", "", "`file` that --json gave, to compare with")
 	numberFlag(f, &o.clients, "clients", 1, mostClients, "requests at a time")
@@ -107,14 +108,14 @@ func (o *evalFlags) bind(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("file", "model")
 	c.MarkFlagsMutuallyExclusive("file", "url")
 	engine := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config := daemon.DefaultConfig()
-	daemon.EngineFlags(engine, &config)
+	settings := config.Default()
+	config.EngineFlags(engine, &settings)
 	engine.VisitAll(func(flag *pflag.Flag) {
 		flag.Usage = "with --file, " + flag.Usage
 		o.engine = append(o.engine, flag.Name)
 	})
 	f.AddFlagSet(engine)
-	o.config = &config
+	o.config = &settings
 }
 
 // check refuses settings of an engine that computes elsewhere.

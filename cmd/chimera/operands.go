@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chimera/daemon"
+	"chimera/config"
 )
 
 // This file owns what stands on a command line besides flags, and what is said where it is not what the verb takes.
@@ -39,7 +39,7 @@ func surplus(c *cobra.Command, arg string, taken int) string {
 	for _, v := range c.Commands() {
 		verbs = append(verbs, v.Name())
 	}
-	if near := daemon.Near(arg, verbs); len(near) > 0 {
+	if near := config.Near(arg, verbs); len(near) > 0 {
 		return text + fmt.Sprintf("; did you mean '%s %s'?", c.CommandPath(), near[0])
 	}
 	if _, err := os.Stat(arg); c.Flags().Lookup("model") != nil && (err == nil || strings.HasSuffix(arg, ".gguf")) {

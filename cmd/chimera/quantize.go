@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chimera/config"
 	"chimera/daemon"
 	"chimera/quality/suites"
 )
@@ -85,7 +86,7 @@ func (s *mixSize) String() string {
 		return strconv.FormatFloat(s.Bits, 'g', -1, 64)
 	}
 	if s.Bytes > 0 {
-		return (*daemon.Size)(&s.Bytes).String()
+		return (*config.Size)(&s.Bytes).String()
 	}
 	return ""
 }
@@ -103,7 +104,7 @@ func (s *mixSize) Set(text string) error {
 		s.Bits = bits
 		return nil
 	}
-	var bytes daemon.Size
+	var bytes config.Size
 	if err := bytes.Set(text); err != nil {
 		return fmt.Errorf("use bits a value, such as 3.5, or bytes such as 900MiB or 2GiB")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"chimera/config"
 	"chimera/daemon"
 )
 
@@ -126,7 +127,7 @@ func suggestFlag(c *cobra.Command, err error) error {
 	name, _, _ = strings.Cut(name, "=")
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := daemon.Near(name, names); len(near) > 0 {
+	if near := config.Near(name, names); len(near) > 0 {
 		return fmt.Errorf("%w; did you mean --%s?", err, strings.Join(near, " or --"))
 	}
 	return err
@@ -142,7 +143,7 @@ func message(err error) string {
 
 func exitCode(err error) int {
 	var usage usageError
-	var config *daemon.ConfigError
+	var config *config.Error
 	switch code := daemon.ExitCode(err); {
 	case code != 0:
 		return code
@@ -178,10 +179,10 @@ func interruptible(c *cobra.Command) (context.Context, context.CancelFunc) {
 }
 
 // engineConfig are the flags of a verb that loads a model itself.
-func engineConfig(c *cobra.Command) *daemon.Config {
-	config := daemon.DefaultConfig()
-	daemon.EngineFlags(c.Flags(), &config)
-	return &config
+func engineConfig(c *cobra.Command) *config.Config {
+	all := config.Default()
+	config.EngineFlags(c.Flags(), &all)
+	return &all
 }
 
 func modelFlag(c *cobra.Command) *string {

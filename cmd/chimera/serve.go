@@ -3,13 +3,14 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"chimera/config"
 	"chimera/daemon"
 )
 
 // This file owns the verb serve.
 
 func serveCommand() *cobra.Command {
-	flags := daemon.DefaultConfig()
+	flags := config.Default()
 	var file string
 	c := &cobra.Command{
 		Use: "serve [MODEL...]", Short: "Run the daemon",
@@ -28,14 +29,14 @@ It ends with exit code 10 when a new process cures what happened (a poisoned ins
   chimera serve --model a.gguf=small --http 127.0.0.1:8080 --kv-type q8_0`,
 	}
 	c.Flags().StringVar(&file, "config", "", "TOML `file` with settings (environment CHIMERA_CONFIG)")
-	daemon.Flags(c.Flags(), &flags)
+	config.Flags(c.Flags(), &flags)
 	c.RunE = func(c *cobra.Command, models []string) error {
 		for _, model := range models {
 			if err := c.Flags().Set("model", model); err != nil {
 				return usageError{err}
 			}
 		}
-		resolve := func() (daemon.Config, error) { return daemon.Resolve(file, c.Flags()) }
+		resolve := func() (config.Config, error) { return config.Resolve(file, c.Flags()) }
 		config, err := resolve()
 		if err != nil {
 			return err

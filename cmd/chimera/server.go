@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chimera/client"
-	"chimera/daemon"
+	"chimera/config"
 )
 
 // This file owns where the daemon of a client verb is.
@@ -17,12 +17,12 @@ import (
 const serverVariable = "CHIMERA_SERVER"
 
 func serverFlag(c *cobra.Command) *string {
-	return c.Flags().String("server", daemon.DefaultConfig().Socket, "`address` of the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
+	return c.Flags().String("server", config.Default().Socket, "`address` of the daemon: path of its Unix socket, PORT, HOST:PORT or URL (environment "+serverVariable+")")
 }
 
 // server is the client for the daemon that the flag of a name, with such a value, or else the environment names.
 func server(c *cobra.Command, name, flag string) (*client.Client, error) {
-	if err := daemon.CheckVariables(os.Environ(), []string{serverVariable}); err != nil {
+	if err := config.CheckVariables(os.Environ(), []string{serverVariable}); err != nil {
 		return nil, usageError{err}
 	}
 	if value := os.Getenv(serverVariable); value != "" && !c.Flags().Changed(name) {

@@ -18,12 +18,13 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":         {"client", "client/answerer", "bench", "daemon", "paths", "quality/eval", "quality/report", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"cmd/chimera":         {"client", "client/answerer", "bench", "config", "daemon", "paths", "quality/eval", "quality/report", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"config":              {"api", "paths", "quality/control", "quality/suites", "socket", "store", "webhook", "weights"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/experiment", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "config", "cores", "cuda", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/experiment", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
 	"systemd":             {},
 	"store":               {},
 	"measure":             {"store"},

@@ -8,47 +8,47 @@ func init() { list = append(list, access...) }
 var access = []mutant{
 	// Settings.
 	{
-		name: "ranges-of-tables-unchecked", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "ranges-of-tables-unchecked", file: "config/file.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "for i, row := range t.rows {", new: "for i, row := range t.rows[:0] {",
 	},
 	{
-		name: "places-without-elements", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "places-without-elements", file: "config/places.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "	s.offsets[key] = at\n	if bare", new: "	if bare",
 	},
 	{
-		name: "second-table-takes-the-firsts-place", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "second-table-takes-the-firsts-place", file: "config/places.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "			s.tables[key]++\n", new: "",
 	},
 	{
-		name: "numbers-are-durations", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "numbers-are-durations", file: "config/places.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "n.Kind != unstable.String && slices.Contains(durations, bare)", new: "n.Kind == unstable.Bool && slices.Contains(durations, bare)",
 	},
 	{
-		name: "file-blamed-for-flags", file: "daemon/config_places.go", pkg: "daemon", tests: []string{"TestErrorsNameTheirSource"},
+		name: "file-blamed-for-flags", file: "config/places.go", pkg: "config", tests: []string{"TestErrorsNameTheirSource"},
 		old: "	p.later[key] = by\n", new: "	_ = by\n",
 	},
 	{
-		name: "tenants-share-a-uid", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "tenants-share-a-uid", file: "config/tables.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "			uids[uid] = t.Name\n", new: "",
 	},
 	{
-		name: "tenants-share-a-key", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "tenants-share-a-key", file: "config/tables.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "t.Keys[n] = strings.ToLower(digest)", new: "t.Keys[n] = digest",
 	},
 	{
-		name: "plain-keys-accepted", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "plain-keys-accepted", file: "config/tables.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "err != nil || len(raw) != 32", new: "err != nil && len(raw) != 32",
 	},
 	{
-		name: "all-models-at-the-start", file: "daemon/config_tables.go", pkg: "daemon", tests: []string{"TestTables"},
+		name: "all-models-at-the-start", file: "config/tables.go", pkg: "config", tests: []string{"TestTables"},
 		old: "m.Load = LoadOnDemand", new: "m.Load = LoadAtStart",
 	},
 	{
-		name: "reload-applies-all", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestAdopt", "TestReloadTellsWhoIsToKnow"},
+		name: "reload-applies-all", file: "config/compare.go", pkg: "config", tests: []string{"TestAdopt"},
 		old: "if slices.Contains(live, key) {", new: "if len(live) > 0 {",
 	},
 	{
-		name: "reload-tells-nobody", file: "daemon/config_reload.go", pkg: "daemon", tests: []string{"TestReloadTellsWhoIsToKnow"},
+		name: "reload-tells-nobody", file: "daemon/reload.go", pkg: "daemon", tests: []string{"TestReloadTellsWhoIsToKnow"},
 		old: "		apply(s.config)\n", new: "		_ = apply\n",
 	},
 
@@ -159,6 +159,6 @@ var access = []mutant{
 	},
 	{
 		name: "pins-refused-in-silence", file: "daemon/cache.go", pkg: "daemon", tests: []string{"TestPinsThatDoNotFit"},
-		old: "			return &ConfigError{fmt.Errorf(\"cache.pins: %w\", err)}", new: "			continue",
+		old: "			return &config.Error{Err: fmt.Errorf(\"cache.pins: %w\", err)}", new: "			continue",
 	},
 }

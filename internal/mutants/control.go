@@ -199,7 +199,7 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "suites-rule-sees-all", file: "daemon/guardian.go", pkg: "daemon", tests: []string{"TestSuitesInHalves"},
-		old: "if g.suites, err = c.Quality.tuning(g.wholes); err == nil {", new: "if g.suites = g.wholes; err == nil {",
+		old: "if g.suites, err = tuningHalves(&c.Quality, g.wholes); err == nil {", new: "if g.suites = g.wholes; err == nil {",
 	},
 	{
 		name: "suites-source-is-asked-at-each-start", file: "daemon/guardian_suites.go", pkg: "daemon", tests: []string{"TestSuitesInHalves"},
@@ -211,10 +211,10 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "suites-fixed-tiers-are-not-measured", file: "daemon/guardian.go", pkg: "daemon", tests: []string{"TestSuitesInHalves"},
-		old: "	if r.manual || g.mode == modeFixed {\n		return w.missing(r.tier), true, nil\n	}\n", new: "	if r.manual || g.mode == modeFixed {\n		return d, false, nil\n	}\n",
+		old: "	if r.manual || g.mode == config.ModeFixed {\n		return w.missing(r.tier), true, nil\n	}\n", new: "	if r.manual || g.mode == config.ModeFixed {\n		return d, false, nil\n	}\n",
 	},
 	{
 		name: "suites-last-score-is-the-sources", file: "daemon/guardian_publish.go", pkg: "daemon", tests: []string{"TestSuitesInHalves"},
-		old: "	return g.all.addWhole(runs, whole, tier)\n", new: "	return g.all.addWhole(source, whole, sourceTier)\n",
+		old: "	return g.all.addWhole(runs, whole, tier)\n", new: "	return g.all.addWhole(source, whole, api.SourceTier)\n",
 	},
 }

@@ -75,7 +75,7 @@ var driftRules = []mutant{
 	},
 	{
 		name: "drift-of-what-does-not-serve", file: "daemon/scores.go", pkg: "daemon", tests: []string{"TestDriftOfRuns"},
-		old: "	if serves || row.Suite == liveSuite || row.Tier == sourceTier {", new: "	{",
+		old: "	if serves || row.Suite == liveSuite || row.Tier == api.SourceTier {", new: "	{",
 	},
 	{
 		name: "drift-asks-no-suite", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveDriftAsksSuites"},
@@ -121,7 +121,7 @@ var toldRules = []mutant{
 		old: "s.post(id, body)", new: "s.post(id+hex.EncodeToString([]byte{byte(try)}), body)",
 	},
 	{
-		name: "webhook-needs-no-key", file: "daemon/alarms.go", pkg: "daemon", tests: []string{"TestWebhookSettings"},
+		name: "webhook-needs-no-key", file: "config/tiers.go", pkg: "config", tests: []string{"TestWebhookSettings"},
 		old: "	if q.WebhookKey == \"\" {", new: "	if q.WebhookKey == \"none\" {",
 	},
 	{

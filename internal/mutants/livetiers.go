@@ -72,23 +72,23 @@ func init() { list = append(list, guardSettings...) }
 // guardSettings are what the guard goes by.
 var guardSettings = []mutant{
 	{
-		name: "guard-begins-at-the-source", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
-		old: "	return guardedStart\n", new: "	return sourceTier\n",
+		name: "guard-begins-at-the-source", file: "config/tiers.go", pkg: "config", tests: []string{"TestTierSettings"},
+		old: "	return guardedStart\n", new: "	return api.SourceTier\n",
 	},
 	{
-		name: "guard-ladder-in-any-order", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		name: "guard-ladder-in-any-order", file: "config/tiers.go", pkg: "config", tests: []string{"TestTierSettings"},
 		old: "if at <= last {", new: "if at == last {",
 	},
 	{
-		name: "guard-points-of-accuracy", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		name: "guard-points-of-accuracy", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestCriteria"},
 		old: "MaxLoss: c.MaxLoss * a.point", new: "MaxLoss: c.MaxLoss",
 	},
 	{
-		name: "guard-sees-the-sealed-half", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		name: "guard-sees-the-sealed-half", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestCriteria"},
 		old: "half := halfOf(s, suite.Tuning)", new: "half := s",
 	},
 	{
-		name: "guard-without-suites", file: "daemon/guardian_settings.go", pkg: "daemon", tests: []string{"TestTierSettings"},
+		name: "guard-without-suites", file: "config/tiers.go", pkg: "config", tests: []string{"TestTierSettings"},
 		old: "case len(q.Suites) == 0:", new: "case len(q.Suites) == 0 && c.Mode == \"\":",
 	},
 }

@@ -111,11 +111,11 @@ var mixes = []mutant{
 	},
 	{
 		name: "guard-mends-what-is-whole", file: "daemon/guardian_verify.go", pkg: "daemon", tests: []string{"TestGuardVerifies"},
-		old: "if serves == own || g.mode != modeGuard {", new: "if g.mode != modeGuard {",
+		old: "if serves == own || g.mode != config.ModeGuard {", new: "if g.mode != config.ModeGuard {",
 	},
 	{
 		name: "guard-mends-without-leave", file: "daemon/guardian_verify.go", pkg: "daemon", tests: []string{"TestGuardAdvisesToMend"},
-		old: "if serves == own || g.mode != modeGuard {", new: "if serves == own {",
+		old: "if serves == own || g.mode != config.ModeGuard {", new: "if serves == own {",
 	},
 	{
 		name: "guard-keeps-scores-of-damage", file: "daemon/guardian_verify.go", pkg: "daemon", tests: []string{"TestGuardVerifies"},

@@ -159,11 +159,11 @@ var outputs = []mutant{
 		old: `n >= math.MaxInt64/float64(time.Second)`, new: `n >= 1e301`,
 	},
 	{
-		name: "one-word-more-passes", file: "daemon/near.go", pkg: "daemon", tests: []string{"TestNear", "TestVariablesThatAreNoSettings"},
+		name: "one-word-more-passes", file: "config/near.go", pkg: "config", tests: []string{"TestNear", "TestVariablesThatAreNoSettings"},
 		old: ` || oneMore(typed, plainName(candidate))`, new: ``,
 	},
 	{
-		name: "services-refused", file: "daemon/environment.go", pkg: "daemon", tests: []string{"TestVariablesOfServices"},
+		name: "services-refused", file: "config/environment.go", pkg: "config", tests: []string{"TestVariablesOfServices"},
 		old: ` || ofService(name, value)`, new: ` || false && ofService(name, value)`,
 	},
 	{

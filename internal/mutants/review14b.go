@@ -47,7 +47,7 @@ var recordings = []mutant{
 		old: "int(min(answerTokens, int64(m.MaxContext)))", new: "m.MaxContext",
 	},
 	{
-		name: "form-of-a-value-unsaid", file: "daemon/config_file.go", pkg: "daemon", tests: []string{"TestBadTables"},
+		name: "form-of-a-value-unsaid", file: "config/file.go", pkg: "config", tests: []string{"TestBadTables"},
 		old: "form != \"\"", new: "false",
 	},
 }

@@ -79,15 +79,15 @@ var use = []mutant{
 		old: "v <= n.high", new: "true",
 	},
 	{
-		name: "near-variable-passes", file: "daemon/config.go", pkg: "daemon", tests: []string{"TestVariablesThatAreNoSettings"},
+		name: "near-variable-passes", file: "config/config.go", pkg: "config", tests: []string{"TestVariablesThatAreNoSettings"},
 		old: ", checkEnvironment(os.Environ(), all)", new: "",
 	},
 	{
-		name: "near-swap", file: "daemon/near.go", pkg: "daemon", tests: []string{"TestDistance"},
+		name: "near-swap", file: "config/near.go", pkg: "config", tests: []string{"TestDistance"},
 		old: "earlier[j-1]+1", new: "earlier[j-1]+2",
 	},
 	{
-		name: "near-to-all", file: "daemon/near.go", pkg: "daemon", tests: []string{"TestNear"},
+		name: "near-to-all", file: "config/near.go", pkg: "config", tests: []string{"TestNear"},
 		old: "max(len(typed)/3, 1)", new: "max(len(typed)/3, 2)",
 	},
 }

@@ -106,15 +106,15 @@ var values = []mutant{
 		old: "err = errors.Join(err, u())", new: "_ = u",
 	},
 	{
-		name: "equals-in-a-path", file: "daemon/registry.go", pkg: "daemon", tests: []string{"TestModelPaths"},
+		name: "equals-in-a-path", file: "config/models.go", pkg: "config", tests: []string{"TestModelPaths"},
 		old: "if present(setting) {", new: "if false {",
 	},
 	{
-		name: "comma-in-a-name", file: "daemon/registry.go", pkg: "daemon", tests: []string{"TestModelPaths"},
+		name: "comma-in-a-name", file: "config/models.go", pkg: "config", tests: []string{"TestModelPaths"},
 		old: `present(path) && !strings.Contains(name, ",")`, new: "present(path) && name != \",\"",
 	},
 	{
-		name: "name-is-no-text", file: "daemon/registry.go", pkg: "daemon", tests: []string{"TestModelNames"},
+		name: "name-is-no-text", file: "config/models.go", pkg: "config", tests: []string{"TestModelNames"},
 		old: "!utf8.ValidString(name) ||", new: "!utf8.ValidString(path) && false ||",
 	},
 }

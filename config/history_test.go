@@ -1,11 +1,9 @@
-package daemon
+package config
 
 import (
 	"strings"
 	"testing"
 	"time"
-
-	"chimera/quality/report"
 )
 
 // This file owns tests of the settings of history, privacy and objectives.
@@ -15,11 +13,11 @@ func TestHistorySettings(t *testing.T) {
 	if c.History.File != "/x/h.db" || c.Privacy.Store != "all" || c.Privacy.Retention.Duration != 48*time.Hour {
 		t.Errorf("%+v %+v", c.History, c.Privacy)
 	}
-	if o := c.inForce().objectives; o.QPS != 0.5 || o.TTFT != 200*time.Millisecond || o.TTFTP95 != 900*time.Millisecond {
+	if o := c.Objectives; o.QPS != 0.5 || o.TTFT != 200 || o.TTFTP95 != 900 {
 		t.Errorf("%+v", o)
 	}
 	c = mustResolve(t, "[objectives]\nqps = 2\nttft_ms = 3\nttft_p95_ms = 4\nbleu = 28.5\nagreement = 0.95\naccuracy = 0.5\n")
-	if o := c.inForce().wanted; o != (report.Objectives{QPS: 2, TTFT: 3, TTFTP95: 4, BLEU: 28.5, Agreement: 0.95, Accuracy: 0.5}) {
+	if o := c.Objectives; o != (Objectives{QPS: 2, TTFT: 3, TTFTP95: 4, BLEU: 28.5, Agreement: 0.95, Accuracy: 0.5}) {
 		t.Errorf("%+v", o)
 	}
 	if c := mustResolve(t, "[objectives]\nqps = 2\n[history]\nfile = \"\"\n"); c.Objectives.QPS != 2 || c.History.File != "" {

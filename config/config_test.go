@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"cmp"
@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
-
-	"chimera/engine"
 )
 
 // resolve is what chimera serve does with a file's text (none if empty) and arguments.
@@ -24,23 +22,23 @@ func resolve(t *testing.T, text string, args ...string) (Config, error) {
 			t.Fatal(err)
 		}
 	}
-	c := DefaultConfig()
+	c := Default()
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	Flags(flags, &c)
 	if err := flags.Parse(args); err != nil {
-		return c, &ConfigError{err}
+		return c, &Error{err}
 	}
 	return Resolve(path, flags)
 }
 
 // short are models as flags give them.
-func short(settings ...string) (list []ModelConfig) {
+func short(settings ...string) (list []Model) {
 	_ = models{&list, new(bool)}.Replace(settings)
 	return list
 }
 
 // started is the list with the moments of loading that hold where none is given.
-func started(list []ModelConfig) []ModelConfig {
+func started(list []Model) []Model {
 	for i := range list {
 		list[i].Load = []string{LoadAtStart, LoadOnDemand}[min(i, 1)]
 	}
@@ -58,7 +56,7 @@ func mustResolve(t *testing.T, text string, args ...string) Config {
 
 // Every key of the file, and of its tables, is in the table of settings, and the other way round.
 func TestEverySettingHasItsTwins(t *testing.T) {
-	c := Config{Model: make([]ModelConfig, 1), Tenant: make([]TenantConfig, 1)}
+	c := Config{Model: make([]Model, 1), Tenant: make([]Tenant, 1)}
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	Flags(flags, &c)
 	documented := map[string]bool{}
@@ -138,7 +136,7 @@ func TestConfigFileByEnvironment(t *testing.T) {
 	}
 }
 
-// Every mistake is a *ConfigError that names the setting, and in a file the place.
+// Every mistake is a *Error that names the setting, and in a file the place.
 func TestBadSettings(t *testing.T) {
 	long := strings.Repeat("x", 108)
 	for _, c := range []struct {
@@ -182,7 +180,7 @@ func TestBadSettings(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			_, err := resolve(t, c.file, c.args...)
-			var config *ConfigError
+			var config *Error
 			if !errors.As(err, &config) {
 				t.Fatalf("%v", err)
 			}
@@ -191,11 +189,22 @@ func TestBadSettings(t *testing.T) {
 					t.Errorf("%q does not say %q", err, w)
 				}
 			}
-			if strings.Contains(err.Error(), "daemon.") || strings.Contains(err.Error(), "[]string") {
+			if strings.Contains(err.Error(), "config.") || strings.Contains(err.Error(), "[]string") {
 				t.Errorf("%q speaks Go", err)
 			}
 		})
 	}
+}
+
+// namedModel is a model with its path.
+type namedModel struct{ path, name string }
+
+func parseModels(list []Model) (named []namedModel, err error) {
+	names, err := Names(list)
+	for i, name := range names {
+		named = append(named, namedModel{list[i].Path, name})
+	}
+	return named, err
 }
 
 func TestParseModels(t *testing.T) {
@@ -264,30 +273,8 @@ func TestModelNames(t *testing.T) {
 	if want := []namedModel{{"/m/\xff.gguf", "name"}, {"/m/ü.gguf", "ü"}, {"/m/x.gguf", "模型 7"}}; err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("%q, %v", list, err)
 	}
-	c := DefaultConfig()
-	if c.Socket = "/tmp/\xff.sock"; c.check() == nil {
+	c := Default()
+	if c.Socket = "/tmp/\xff.sock"; c.Check() == nil {
 		t.Error("a socket that JSON can't hold")
-	}
-}
-
-// Every configured model must open, and be able to have the context that is asked for, loaded at the start or not.
-func TestCheckOpens(t *testing.T) {
-	none, text := filepath.Join(t.TempDir(), "none.gguf"), filepath.Join(t.TempDir(), "text.gguf")
-	if err := os.WriteFile(text, []byte("text"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	good, c := namedModel{biased, "good"}, DefaultConfig()
-	options := c.Engine()
-	for path, part := range map[string]string{none: "there is no such file", text: "text.gguf"} {
-		if err := checkOpens([]namedModel{good, {path, "second"}}, options); !errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), `model "second": `) || !strings.Contains(err.Error(), part) {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-	if err := checkOpens([]namedModel{good, good}, options); err != nil {
-		t.Error(err)
-	}
-	options.Context = 1 << 20
-	if err := checkOpens([]namedModel{good}, options); !errors.As(err, new(*ConfigError)) || !strings.HasPrefix(err.Error(), `model "good": ctx: `) {
-		t.Errorf("a context beyond the model's: %v", err)
 	}
 }

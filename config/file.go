@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func (s setting) checkGiven(prefix string, from *places) error {
 		return nil
 	}
 	if err := s.value.Set(s.value.String()); err != nil {
-		return &wrong{prefix + s.key, fmt.Errorf("%s: %w", s.value, err)}
+		return &KeyError{prefix + s.key, fmt.Errorf("%s: %w", s.value, err)}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"fmt"
@@ -61,7 +61,7 @@ func (t texts) GetSlice() []string { return *t.values }
 
 // models is the list of models in the short form.
 type models struct {
-	list    *[]ModelConfig
+	list    *[]Model
 	changed *bool
 }
 
@@ -80,7 +80,7 @@ func (m models) Set(value string) error {
 
 // Append implements pflag.SliceValue.
 func (m models) Append(value string) error {
-	var c ModelConfig
+	var c Model
 	err := c.UnmarshalText([]byte(value))
 	*m.list = append(*m.list, c)
 	return err

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 
 // This file owns the prefixes that the settings pin in the cache.
 
-// pinned is a beginning of prompts that has a name.
-type pinned struct{ name, text string }
+// Pin is a beginning of prompts that has a name.
+type Pin struct{ Name, Text string }
 
 // pinOf reads FILE or FILE=NAME; the name defaults to the file's without its ending.
 func pinOf(setting string) (path, name string) {
@@ -33,18 +33,18 @@ func (c *Config) checkPins() error {
 		key := fmt.Sprintf("cache.pins[%d]", i)
 		path, name := pinOf(setting)
 		if err := api.CheckName(name); path == "" || err != nil {
-			return wrongf(key, "%q: write FILE or FILE=NAME", setting)
+			return Errorf(key, "%q: write FILE or FILE=NAME", setting)
 		}
 		if names[name] {
-			return wrongf(key, "two pins are called %q; write FILE=NAME", name)
+			return Errorf(key, "two pins are called %q; write FILE=NAME", name)
 		}
 		names[name] = true
 	}
 	return nil
 }
 
-// readPins reads the files. A prefix is no longer than a request.
-func (c *Config) readPins() (list []pinned, err error) {
+// ReadPins reads the files. A prefix is no longer than a request.
+func (c *Config) ReadPins() (list []Pin, err error) {
 	for _, setting := range c.Cache.Pins {
 		path, name := pinOf(setting)
 		info, err := os.Stat(path)
@@ -58,7 +58,7 @@ func (c *Config) readPins() (list []pinned, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("cache.pins: %w", err)
 		}
-		list = append(list, pinned{name, string(text)})
+		list = append(list, Pin{name, string(text)})
 	}
 	return list, nil
 }

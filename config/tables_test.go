@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"errors"
@@ -10,10 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"chimera/api"
-	"chimera/scheduler"
-	"chimera/socket"
 )
 
 // This file owns tests of the settings' tables: what each key may be, where an error says it stands, and what a reload applies.
@@ -52,15 +48,15 @@ name = "night"
 keys = ["`+strings.ToUpper(anotherKey)+`"]
 weight = 1000
 `)
-	want := DefaultConfig()
+	want := Default()
 	want.Threads = 1
-	want.Scheduler = SchedulerConfig{ITL: 40, Deadline: 5000, BatchDeadline: 86400000, Wait: 7000}
-	want.Cache = CacheConfig{HalfLife: Duration{90 * time.Minute}, Pins: []string{"/p/x.txt", "/p/y.txt=long"}}
-	want.Model = []ModelConfig{
+	want.Scheduler = Scheduler{ITL: 40, Deadline: 5000, BatchDeadline: 86400000, Wait: 7000}
+	want.Cache = Cache{HalfLife: Duration{90 * time.Minute}, Pins: []string{"/p/x.txt", "/p/y.txt=long"}}
+	want.Model = []Model{
 		{Path: "/m/a.gguf", Load: LoadAtStart}, {Path: "b.gguf", Name: "small", KeepAlive: Duration{90 * time.Second}, Load: LoadAtStart},
 		{Path: "c.gguf", Pin: true, Load: LoadOnDemand},
 	}
-	want.Tenant = []TenantConfig{{Name: "day", UIDs: []uint32{0, 1000}, Weight: 1}, {Name: "night", Keys: []string{anotherKey}, Weight: 1000}}
+	want.Tenant = []Tenant{{Name: "day", UIDs: []uint32{0, 1000}, Weight: 1}, {Name: "night", Keys: []string{anotherKey}, Weight: 1000}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v\nwant %+v", c, want)
 	}
@@ -78,10 +74,10 @@ func TestTablesHaveTwins(t *testing.T) {
 	t.Setenv("CHIMERA_CACHE_PINS", "b,c=d")
 	t.Setenv("CHIMERA_CACHE_HALF_LIFE", "2m")
 	c := mustResolve(t, file, "--scheduler-itl-ms", "3", "--cache-half-life=3m", "--model", "x=y")
-	if c.Scheduler != (SchedulerConfig{ITL: 3, Deadline: 2, BatchDeadline: 1, Wait: 4}) || c.Cache.HalfLife.Duration != 3*time.Minute || !slices.Equal(c.Cache.Pins, []string{"b", "c=d"}) {
+	if c.Scheduler != (Scheduler{ITL: 3, Deadline: 2, BatchDeadline: 1, Wait: 4}) || c.Cache.HalfLife.Duration != 3*time.Minute || !slices.Equal(c.Cache.Pins, []string{"b", "c=d"}) {
 		t.Errorf("%+v %+v", c.Scheduler, c.Cache)
 	}
-	if !reflect.DeepEqual(c.Model, []ModelConfig{{Path: "x", Name: "y", Load: LoadAtStart}}) {
+	if !reflect.DeepEqual(c.Model, []Model{{Path: "x", Name: "y", Load: LoadAtStart}}) {
 		t.Errorf("%+v", c.Model)
 	}
 	c = mustResolve(t, "", "--cache-pins", "a", "--cache-pins", "b", "--scheduler-batch-deadline-ms", "9")
@@ -161,7 +157,7 @@ func TestBadTables(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := resolve(t, c.file)
-			var config *ConfigError
+			var config *Error
 			if !errors.As(err, &config) {
 				t.Fatalf("%v", err)
 			}
@@ -170,7 +166,7 @@ func TestBadTables(t *testing.T) {
 					t.Errorf("%q does not say %q", err, w)
 				}
 			}
-			if strings.Contains(err.Error(), "daemon.") || strings.Contains(err.Error(), "struct") || strings.Contains(err.Error(), "sk-secret") {
+			if strings.Contains(err.Error(), "config.") || strings.Contains(err.Error(), "struct") || strings.Contains(err.Error(), "sk-secret") {
 				t.Errorf("%q speaks Go, or says a key", err)
 			}
 		})
@@ -216,10 +212,10 @@ func TestDurations(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	a := DefaultConfig()
+	a := Default()
 	b := a
 	b.Ctx, b.Model, b.Scheduler.ITL, b.Cache.Pins = 7, short("x"), 9, []string{"y"}
-	if got := a.differences(b); !reflect.DeepEqual(got, []string{"model", "ctx", "scheduler.itl_ms", "cache.pins"}) || a.differences(a) != nil {
+	if got := a.Differences(b); !reflect.DeepEqual(got, []string{"model", "ctx", "scheduler.itl_ms", "cache.pins"}) || a.Differences(a) != nil {
 		t.Errorf("%v", got)
 	}
 }
@@ -227,27 +223,27 @@ func TestDifferences(t *testing.T) {
 // A reload takes over what is live, tells those who are to know, and names the rest.
 func TestAdopt(t *testing.T) {
 	live := []string{"log_level", "tenant", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "objectives.qps", "objectives.ttft_ms", "objectives.ttft_p95_ms", "objectives.bleu", "objectives.agreement", "objectives.accuracy", "quality.control_share", "quality.edge_budget", "quality.window"}
-	a := DefaultConfig()
+	a := Default()
 	got := a.liveKeys()
 	slices.Sort(got)
 	if want := slices.Sorted(slices.Values(live)); !slices.Equal(got, want) {
 		t.Fatalf("live are %v, want %v", got, want)
 	}
 	b := Config{
-		Model: short("m"), Threads: 3, LogLevel: "debug", Tenant: []TenantConfig{{Name: "a", UIDs: []uint32{1}}},
-		Scheduler: SchedulerConfig{ITL: 1, Deadline: 2, BatchDeadline: 3, Wait: 4}, Cache: CacheConfig{HalfLife: Duration{time.Hour}, Pins: []string{"p"}}, IsolateTenants: new(bool),
-		History: HistoryConfig{File: "h"}, Privacy: PrivacyConfig{"all", Duration{time.Hour}}, Objectives: ObjectivesConfig{5, 6, 7, 8, 0.9, 0.5},
-		Quality: QualityConfig{ControlShare: 0.5, Window: 30},
+		Model: short("m"), Threads: 3, LogLevel: "debug", Tenant: []Tenant{{Name: "a", UIDs: []uint32{1}}},
+		Scheduler: Scheduler{ITL: 1, Deadline: 2, BatchDeadline: 3, Wait: 4}, Cache: Cache{HalfLife: Duration{time.Hour}, Pins: []string{"p"}}, IsolateTenants: new(bool),
+		History: History{File: "h"}, Privacy: Privacy{"all", Duration{time.Hour}}, Objectives: Objectives{5, 6, 7, 8, 0.9, 0.5},
+		Quality: Quality{ControlShare: 0.5, Window: 30},
 	}
 	changed := a
-	changed.adopt(b)
+	changed.Adopt(b)
 	for _, key := range live {
-		if slices.Contains(changed.differences(b), key) || !slices.Contains(changed.differences(a), key) {
+		if slices.Contains(changed.Differences(b), key) || !slices.Contains(changed.Differences(a), key) {
 			t.Errorf("%s is not taken over", key)
 		}
 	}
-	if n := len(changed.differences(a)); n != len(live) {
-		t.Errorf("taken over: %v", changed.differences(a))
+	if n := len(changed.Differences(a)); n != len(live) {
+		t.Errorf("taken over: %v", changed.Differences(a))
 	}
 }
 
@@ -263,70 +259,11 @@ func TestDurationKeys(t *testing.T) {
 		}
 	}
 	eachField(reflect.ValueOf(&c).Elem(), "", note(""))
-	eachField(reflect.ValueOf(&ModelConfig{}).Elem(), "", note("model."))
-	eachField(reflect.ValueOf(&TenantConfig{}).Elem(), "", note("tenant."))
+	eachField(reflect.ValueOf(&Model{}).Elem(), "", note("model."))
+	eachField(reflect.ValueOf(&Tenant{}).Elem(), "", note("tenant."))
 	slices.Sort(found)
 	if want := slices.Sorted(slices.Values(durations)); !slices.Equal(found, want) {
 		t.Errorf("%v, want %v", found, want)
-	}
-}
-
-func TestReloadTellsWhoIsToKnow(t *testing.T) {
-	s := &server{config: DefaultConfig()}
-	var told []Config
-	s.whenReloaded(func(c Config) { told = append(told, c) })
-	s.reload = func() (Config, error) {
-		c := DefaultConfig()
-		c.Scheduler.Deadline, c.Threads = 30, 5
-		return c, nil
-	}
-	s.reloadConfig()
-	if len(told) != 1 || told[0].Scheduler.Deadline != 30 || told[0].Threads != 0 || s.config.Scheduler.Deadline != 30 {
-		t.Errorf("%+v", told)
-	}
-	s.reload = func() (Config, error) { return Config{}, errors.New("bad") }
-	if s.reloadConfig(); len(told) != 1 || s.config.Scheduler.Deadline != 30 {
-		t.Error("a bad file is applied")
-	}
-}
-
-// A request is a tenant's by its key, else by its user.
-func TestTenantsOfRequests(t *testing.T) {
-	all := newTenants([]TenantConfig{{Name: "day", UIDs: []uint32{7}, Keys: []string{oneKey}}, {Name: "night", UIDs: []uint32{8, 0}, Keys: []string{anotherKey}}})
-	for _, c := range []struct {
-		peer api.Peer
-		key  string
-		want string
-	}{
-		{api.Peer{Unix: true, UID: 7}, "", "day"}, {api.Peer{Unix: true, UID: 8}, "", "night"}, {api.Peer{Unix: true, UID: 9}, "", ""},
-		{api.Peer{Unix: true, UID: 7}, "foo", "night"}, {api.Peer{Unix: true, UID: 7}, "bar", "day"},
-		{api.Peer{}, "foo", "night"}, {api.Peer{}, "Foo", ""}, {api.Peer{}, "", ""}, {api.Peer{}, anotherKey, ""},
-		{api.Peer{UID: 0}, "", ""}, // by TCP there is no user
-	} {
-		if got := all.of(c.peer, c.key); got != c.want {
-			t.Errorf("%+v %q: %q, want %q", c.peer, c.key, got, c.want)
-		}
-	}
-}
-
-func TestAdministers(t *testing.T) {
-	own := uint32(os.Geteuid())
-	for p, want := range map[socket.Peer]bool{
-		{Unix: true, Known: true, UID: 0}: true, {Unix: true, Known: true, UID: own}: true, {Unix: true, Known: true, UID: own + 1}: false,
-		{Unix: true, UID: 0}: false, {Known: true, UID: 0}: false, {Loopback: true}: false,
-	} {
-		if administers(p) != want {
-			t.Errorf("%+v: %t", p, !want)
-		}
-	}
-}
-
-func TestDeadlinesOfClasses(t *testing.T) {
-	c := Config{Scheduler: SchedulerConfig{Deadline: 1500, BatchDeadline: 60000}}
-	for class, want := range map[scheduler.Class]time.Duration{scheduler.Interactive: 1500 * time.Millisecond, scheduler.Batch: time.Minute, scheduler.Background: 0} {
-		if got := c.inForce().deadlines[class]; got != want {
-			t.Errorf("class %d: %v", class, got)
-		}
 	}
 }
 
@@ -339,11 +276,11 @@ func TestPins(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := DefaultConfig()
+	c := Default()
 	c.MaxBody = 1
 	c.Cache.Pins = []string{at("a.txt"), at("a.txt") + "=again", at("b=c.txt"), at("b=c.txt") + "=d=e"}
-	got, err := c.readPins()
-	if want := []pinned{{"a", "A"}, {"again", "A"}, {"b=c", "B"}, {"d=e", "B"}}; err != nil || !reflect.DeepEqual(got, want) || c.checkPins() != nil {
+	got, err := c.ReadPins()
+	if want := []Pin{{"a", "A"}, {"again", "A"}, {"b=c", "B"}, {"d=e", "B"}}; err != nil || !reflect.DeepEqual(got, want) || c.checkPins() != nil {
 		t.Errorf("%v, %v, %v", got, err, c.checkPins())
 	}
 	if err := os.WriteFile(at("a.txt"), []byte("AA"), 0o600); err != nil {
@@ -351,7 +288,7 @@ func TestPins(t *testing.T) {
 	}
 	for _, pin := range []string{at("a.txt"), at("empty.txt"), at("none.txt"), folder} {
 		c.Cache.Pins = []string{pin}
-		if got, err := c.readPins(); err == nil || !strings.Contains(err.Error(), "cache.pins: ") || !strings.Contains(err.Error(), pin) {
+		if got, err := c.ReadPins(); err == nil || !strings.Contains(err.Error(), "cache.pins: ") || !strings.Contains(err.Error(), pin) {
 			t.Errorf("%s: %v, %v", pin, got, err)
 		}
 	}
@@ -370,10 +307,10 @@ func FuzzConfigFile(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c := DefaultConfig()
+		c := Default()
 		from, err := readFile(path, &c)
 		if err == nil {
-			err = from.named(errors.Join(c.checkFile(from), c.check()))
+			err = from.named(errors.Join(c.checkFile(from), c.Check()))
 		}
 		if err != nil && !strings.Contains(err.Error(), "c.toml") {
 			t.Errorf("%q: %v", text, err)

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"bytes"
@@ -74,9 +74,9 @@ func (p *places) replace(key, by string) {
 
 // named puts the place of a wrong setting before its error.
 func (p *places) named(err error) error {
-	var w *wrong
-	if errors.As(err, &w) && p.of(w.key) != "" {
-		return fmt.Errorf("%s: %w", p.of(w.key), err)
+	var w *KeyError
+	if errors.As(err, &w) && p.of(w.Key) != "" {
+		return fmt.Errorf("%s: %w", p.of(w.Key), err)
 	}
 	return err
 }

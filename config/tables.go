@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"encoding/hex"
@@ -13,8 +13,8 @@ import (
 // This file owns the settings' tables of which there may be several: [[model]] and [[tenant]]. They stand in the file alone; of
 // models, flags and environment say path and name.
 
-// ModelConfig is a model that the daemon may serve.
-type ModelConfig struct {
+// Model is a model that the daemon may serve.
+type Model struct {
 	Path      string   `toml:"path"`
 	Name      string   `toml:"name"`
 	KeepAlive Duration `toml:"keep_alive"` // 0: as long as there is room
@@ -22,28 +22,28 @@ type ModelConfig struct {
 	Load      string   `toml:"load"` // LoadAtStart or LoadOnDemand
 }
 
-// The words of ModelConfig.Load.
+// The words of Model.Load.
 const (
 	LoadAtStart  = "start"
 	LoadOnDemand = "demand"
 )
 
 // UnmarshalText reads the short form, PATH or PATH=NAME.
-func (m *ModelConfig) UnmarshalText(short []byte) error {
+func (m *Model) UnmarshalText(short []byte) error {
 	m.Path, m.Name = splitModel(string(short))
 	return nil
 }
 
 // short is the model in the short form.
-func (m ModelConfig) short() string {
+func (m Model) short() string {
 	if m.Name == "" {
 		return m.Path
 	}
 	return m.Path + "=" + m.Name
 }
 
-// TenantConfig is somebody who shares the device with others.
-type TenantConfig struct {
+// Tenant is somebody who shares the device with others.
+type Tenant struct {
 	Name   string   `toml:"name"`
 	UIDs   []uint32 `toml:"uids"`
 	Keys   []string `toml:"keys"` // SHA-256, in hexadecimal
@@ -90,17 +90,21 @@ func (c *Config) tables() []table {
 	return []table{models, tenants}
 }
 
-// wrong is an error about a setting: where a value came from stands before it.
-type wrong struct {
-	key string
-	err error
+// KeyError is an error about a setting: where a value came from stands before it.
+type KeyError struct {
+	Key string
+	Err error
 }
 
-func (w *wrong) Error() string { return w.key + ": " + w.err.Error() }
+func (w *KeyError) Error() string { return w.Key + ": " + w.Err.Error() }
 
-func (w *wrong) Unwrap() error { return w.err }
+// Unwrap returns the cause.
+func (w *KeyError) Unwrap() error { return w.Err }
 
-func wrongf(key, format string, args ...any) error { return &wrong{key, fmt.Errorf(format, args...)} }
+// Errorf makes one.
+func Errorf(key, format string, args ...any) error {
+	return &KeyError{key, fmt.Errorf(format, args...)}
+}
 
 // checkModels holds what several keys of a model say against each other, and gives those that do not say when they are loaded
 // their moment. Names are checked where they are used: a file's own name counts too.
@@ -117,7 +121,7 @@ func (c *Config) checkModels() error {
 	if len(c.Model) == 0 {
 		return nil // said when one is needed
 	}
-	_, err := parseModels(c.Model)
+	_, err := Names(c.Model)
 	return err
 }
 
@@ -128,30 +132,30 @@ func (c *Config) checkTenants() error {
 		t, key := &c.Tenant[i], fmt.Sprintf("tenant[%d].", i)
 		switch {
 		case api.CheckName(t.Name) != nil:
-			return &wrong{key + "name", api.CheckName(t.Name)}
+			return &KeyError{key + "name", api.CheckName(t.Name)}
 		case names[t.Name]:
-			return wrongf(key+"name", "two tenants are called %q", t.Name)
+			return Errorf(key+"name", "two tenants are called %q", t.Name)
 		case len(t.UIDs)+len(t.Keys) == 0:
-			return wrongf(strings.TrimSuffix(key, "."), "tenant %q has nobody: give it uids or keys", t.Name)
+			return Errorf(strings.TrimSuffix(key, "."), "tenant %q has nobody: give it uids or keys", t.Name)
 		}
 		names[t.Name] = true
 		for n, uid := range t.UIDs {
 			if uid == math.MaxUint32 {
-				return wrongf(fmt.Sprintf("%suids[%d]", key, n), "%d is no user's number", uid)
+				return Errorf(fmt.Sprintf("%suids[%d]", key, n), "%d is no user's number", uid)
 			}
 			if owner, taken := uids[uid]; taken {
-				return wrongf(fmt.Sprintf("%suids[%d]", key, n), "%d is tenant %q's already", uid, owner)
+				return Errorf(fmt.Sprintf("%suids[%d]", key, n), "%d is tenant %q's already", uid, owner)
 			}
 			uids[uid] = t.Name
 		}
 		for n, digest := range t.Keys {
 			at := fmt.Sprintf("%skeys[%d]", key, n)
 			if raw, err := hex.DecodeString(digest); err != nil || len(raw) != 32 {
-				return wrongf(at, "it is no SHA-256 in hexadecimal; keys are never written here as they are: printf %%s KEY | sha256sum")
+				return Errorf(at, "it is no SHA-256 in hexadecimal; keys are never written here as they are: printf %%s KEY | sha256sum")
 			}
 			t.Keys[n] = strings.ToLower(digest)
 			if owner, taken := keys[t.Keys[n]]; taken {
-				return wrongf(at, "the key is tenant %q's already", owner)
+				return Errorf(at, "the key is tenant %q's already", owner)
 			}
 			keys[t.Keys[n]] = t.Name
 		}
@@ -159,8 +163,8 @@ func (c *Config) checkTenants() error {
 	return nil
 }
 
-// weights are the tenants', for the scheduler.
-func (c *Config) weights() map[string]float64 {
+// Weights are the tenants', for the scheduler.
+func (c *Config) Weights() map[string]float64 {
 	w := map[string]float64{}
 	for _, t := range c.Tenant {
 		w[t.Name] = float64(t.Weight)

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// docs/CONFIG.md is made from the settings themselves: go test ./daemon -run ConfigDocument -rewrite
+// docs/CONFIG.md is made from the settings themselves: go test ./config -run Document -rewrite
 
 var rewrite = flag.Bool("rewrite", false, "write the generated files anew")
 
@@ -77,7 +77,7 @@ func (s setting) shown() bool {
 }
 
 func configDocument() string {
-	c := DefaultConfig()
+	c := Default()
 	c.Socket = "/run/chimera/chimera.sock"         // root's; a user's lies in XDG_RUNTIME_DIR
 	c.History.File = "/var/lib/chimera/history.db" // of the service
 	list := c.settings()
@@ -101,7 +101,7 @@ func configDocument() string {
 		}
 	}
 	out.WriteString(configTables)
-	c = Config{Model: make([]ModelConfig, 1), Tenant: []TenantConfig{{Weight: defaultWeight}}}
+	c = Config{Model: make([]Model, 1), Tenant: []Tenant{{Weight: defaultWeight}}}
 	for _, table := range c.tables() {
 		fmt.Fprintf(out, "\n### `[[%s]]`\n\n%s", table.key, table.about)
 		if table.live {
@@ -124,7 +124,7 @@ func configDocument() string {
 	return out.String() + "\n## A file with the defaults\n\n```toml\n" + example.String() + "```\n"
 }
 
-func TestConfigDocument(t *testing.T) {
+func TestDocument(t *testing.T) {
 	const path = "../docs/CONFIG.md"
 	want := configDocument()
 	if *rewrite {
@@ -134,25 +134,25 @@ func TestConfigDocument(t *testing.T) {
 	}
 	got, err := os.ReadFile(path)
 	if err != nil || string(got) != want {
-		t.Errorf("%s is out of date (%v): go test ./daemon -run ConfigDocument -rewrite", path, err)
+		t.Errorf("%s is out of date (%v): go test ./config -run Document -rewrite", path, err)
 	}
 }
 
 // The file that the document shows is read, and is the defaults with a model, pins and a tenant.
-func TestConfigDocumentIsRead(t *testing.T) {
+func TestDocumentIsRead(t *testing.T) {
 	_, example, _ := strings.Cut(configDocument(), "## A file with the defaults\n\n```toml\n")
 	example, _, found := strings.Cut(example, "```\n")
 	if !found {
 		t.Fatal("there is no example")
 	}
 	c, err := resolve(t, example)
-	want := DefaultConfig()
+	want := Default()
 	want.Model, want.Socket = started(short("/var/lib/chimera/model.gguf=small")), "/run/chimera/chimera.sock"
 	want.History.File = "/var/lib/chimera/history.db"
 	want.AllowedHosts, want.CORSOrigins = []string{}, []string{}
 	want.Tiers.Ladder, want.Quality.Suites = []string{}, []string{}
 	want.Cache.Pins = []string{"/etc/chimera/support.txt=support"}
-	want.Tenant = []TenantConfig{{Name: "evening", UIDs: []uint32{1001, 1002}, Keys: []string{strings.Repeat("0", 64)}, Weight: 1}}
+	want.Tenant = []Tenant{{Name: "evening", UIDs: []uint32{1001, 1002}, Keys: []string{strings.Repeat("0", 64)}, Weight: 1}}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v, want %+v", c, err, want)
 	}

@@ -1,4 +1,4 @@
-package daemon
+package config
 
 import (
 	"cmp"
@@ -74,7 +74,7 @@ func (c *Config) settings() []setting {
 			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
 			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
-		{key: "tiers.mode", value: choice{&c.Tiers.Mode, []string{modeFixed, modeAdvise, modeGuard}},
+		{key: "tiers.mode", value: choice{&c.Tiers.Mode, []string{ModeFixed, ModeAdvise, ModeGuard}},
 			usage: "who chooses a model's tier: fixed (tiers.start, and chimera tier), guard (the daemon, by objectives and quality.suites) or advise (it says what it would do)"},
 		{key: "tiers.ladder", value: texts{&c.Tiers.Ladder, new(bool)},
 			usage: "tier that the guard may choose beside the source, the largest first; without one all (may be repeated)"},
@@ -100,7 +100,7 @@ func (c *Config) settings() []setting {
 			usage: "http or https URL that alarms are posted to as JSON, signed; no redirect is followed, and this machine's own addresses only if it names them; none where it is empty; docs/QUALITY.md"},
 		{key: "quality.webhook_key", value: text{&c.Quality.WebhookKey},
 			usage: "key that alarms are signed with: a file that its owner alone can read, or the name of a systemd credential (LoadCredential=)"},
-		{key: "quality.experiments", value: choice{&c.Quality.Experiments, []string{onDemand, inIdle}},
+		{key: "quality.experiments", value: choice{&c.Quality.Experiments, []string{ExperimentsOnDemand, ExperimentsInIdle}},
 			usage: "when it is measured what other settings would do, each against what is, by replay: demand (chimera experiment run) or idle (also of its own, once a day when nobody has been served for five minutes); docs/EXPERIMENTS.md"},
 		{key: "history.file", value: text{&c.History.File},
 			usage: "file of the history: receipts, measurements, costs, ratings; it and its folder are the daemon's user's alone; none where it is empty; docs/HISTORY.md"},
@@ -134,12 +134,12 @@ func (c *Config) engineSettings() []setting {
 	return []setting{
 		{key: "threads", value: number{&c.Threads, 0, 1024}, usage: "compute threads; 0: one per physical core that affinity and the control group's CPU quota leave"},
 		{key: "kv_type", value: choice{&c.KVType, []string{"f32", "f16", "q8_0"}}, usage: "type of the KV cache: f32, f16 or q8_0"},
-		{key: "tiers.start", short: "tier", value: choice{&c.Tiers.Start, append([]string{api.AutoTier}, tierNames()...)},
+		{key: "tiers.start", short: "tier", value: choice{&c.Tiers.Start, append([]string{api.AutoTier}, TierNames()...)},
 			usage: "quantisation tier that the weights are made into while they are loaded: auto (source, or q8_0 where tiers.mode is not fixed), source (as the file has them), f16, q8_0, q6_k, q5_k, q4_k, q3_k or q2_k; tensors that have no more bits than that stay as they are; chimera tier changes it while a model is served"},
 		{key: "isa", value: choice{&c.ISA, []string{"auto", "scalar", "avx2", "avx512"}}, usage: "instruction set: auto, scalar, avx2 or avx512"},
 		{key: "device", value: device{&c.Device},
 			usage: "where to compute: auto, cpu or cuda:N; auto is the first GPU that can be used, or the CPU where there is none"},
-		{key: "ctx", value: number{&c.Ctx, 0, 1 << 24}, usage: fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", defaultContext)},
+		{key: "ctx", value: number{&c.Ctx, 0, 1 << 24}, usage: fmt.Sprintf("longest prompt and answer in tokens; 0: the model's, at most %d", DefaultContext)},
 	}
 }
 
@@ -156,3 +156,10 @@ func bind(f *pflag.FlagSet, list []setting) {
 		}
 	}
 }
+
+// DefaultContext bounds the context that nobody asked for: models trained for 131,072 positions would
+// take most of a machine for a cache that few requests need.
+const DefaultContext = 8192
+
+// mostWindow is how many requests a window may have: each is held until its window is over, and drawn anew thousands of times for an interval.
+const mostWindow = 10_000

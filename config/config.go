@@ -1,10 +1,12 @@
-package daemon
+package config
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,21 +24,21 @@ import (
 
 // Config are the settings of chimera serve.
 type Config struct {
-	Model        []ModelConfig `toml:"model"`
-	Socket       string        `toml:"socket"`
-	HTTP         string        `toml:"http"`
-	Threads      int           `toml:"threads"`
-	KVType       string        `toml:"kv_type"`
-	ISA          string        `toml:"isa"`
-	Device       string        `toml:"device"`
-	StepTokens   int           `toml:"step_tokens"`
-	Ctx          int           `toml:"ctx"`
-	MaxSequences int           `toml:"max_sequences"`
-	Memory       int           `toml:"memory_mib"` // 0: what there is
-	MaxLogprobs  int           `toml:"max_logprobs"`
-	QueueLength  int           `toml:"queue_length"`
-	MaxBody      int           `toml:"max_body"`
-	ChatTemplate string        `toml:"chat_template"`
+	Model        []Model `toml:"model"`
+	Socket       string  `toml:"socket"`
+	HTTP         string  `toml:"http"`
+	Threads      int     `toml:"threads"`
+	KVType       string  `toml:"kv_type"`
+	ISA          string  `toml:"isa"`
+	Device       string  `toml:"device"`
+	StepTokens   int     `toml:"step_tokens"`
+	Ctx          int     `toml:"ctx"`
+	MaxSequences int     `toml:"max_sequences"`
+	Memory       int     `toml:"memory_mib"` // 0: what there is
+	MaxLogprobs  int     `toml:"max_logprobs"`
+	QueueLength  int     `toml:"queue_length"`
+	MaxBody      int     `toml:"max_body"`
+	ChatTemplate string  `toml:"chat_template"`
 	// ControlTokensInMessages: see the flag.
 	ControlTokensInMessages bool     `toml:"control_tokens_in_messages"`
 	LogLevel                string   `toml:"log_level"`
@@ -45,44 +47,44 @@ type Config struct {
 	AllowedHosts            []string `toml:"allowed_hosts"`
 	CORSOrigins             []string `toml:"cors_origins"`
 	// IsolateTenants is nil where nobody chose: see isolates.
-	IsolateTenants *bool            `toml:"isolate_tenants"`
-	Tenant         []TenantConfig   `toml:"tenant"`
-	Scheduler      SchedulerConfig  `toml:"scheduler"`
-	Cache          CacheConfig      `toml:"cache"`
-	Tiers          TiersConfig      `toml:"tiers"`
-	Quality        QualityConfig    `toml:"quality"`
-	History        HistoryConfig    `toml:"history"`
-	Privacy        PrivacyConfig    `toml:"privacy"`
-	Objectives     ObjectivesConfig `toml:"objectives"`
+	IsolateTenants *bool      `toml:"isolate_tenants"`
+	Tenant         []Tenant   `toml:"tenant"`
+	Scheduler      Scheduler  `toml:"scheduler"`
+	Cache          Cache      `toml:"cache"`
+	Tiers          Tiers      `toml:"tiers"`
+	Quality        Quality    `toml:"quality"`
+	History        History    `toml:"history"`
+	Privacy        Privacy    `toml:"privacy"`
+	Objectives     Objectives `toml:"objectives"`
 }
 
-// SchedulerConfig says who waits for whom; in milliseconds.
-type SchedulerConfig struct {
+// Scheduler says who waits for whom; in milliseconds.
+type Scheduler struct {
 	ITL           int `toml:"itl_ms"` // 0: automatic
 	Deadline      int `toml:"deadline_ms"`
 	BatchDeadline int `toml:"batch_deadline_ms"`
 	Wait          int `toml:"wait_ms"` // 0: no bound
 }
 
-// CacheConfig says what stays in the prefix cache.
-type CacheConfig struct {
+// Cache says what stays in the prefix cache.
+type Cache struct {
 	HalfLife Duration `toml:"half_life"` // 0: it follows the uses
 	Pins     []string `toml:"pins"`      // FILE or FILE=NAME
 }
 
-// HistoryConfig says where measurements and receipts are kept.
-type HistoryConfig struct {
+// History says where measurements and receipts are kept.
+type History struct {
 	File string `toml:"file"` // "": nowhere
 }
 
-// PrivacyConfig says what is kept of users.
-type PrivacyConfig struct {
+// Privacy says what is kept of users.
+type Privacy struct {
 	Store     string   `toml:"store"`
 	Retention Duration `toml:"retention"`
 }
 
-// ObjectivesConfig is what is wanted of serving; 0 asks nothing.
-type ObjectivesConfig struct {
+// Objectives is what is wanted of serving; 0 asks nothing.
+type Objectives struct {
 	QPS       float64 `toml:"qps"`
 	TTFT      int     `toml:"ttft_ms"`
 	TTFTP95   int     `toml:"ttft_p95_ms"`
@@ -91,8 +93,8 @@ type ObjectivesConfig struct {
 	Accuracy  float64 `toml:"accuracy"`
 }
 
-// DefaultConfig returns the defaults; each has its reason.
-func DefaultConfig() Config {
+// Default returns the defaults; each has its reason.
+func Default() Config {
 	return Config{
 		Socket:       paths.Socket(),
 		KVType:       "f16",   // half of f32's memory, and its rounding is far below that of quantised weights
@@ -107,35 +109,35 @@ func DefaultConfig() Config {
 		LogFormat:    "text", // people read it first
 		// Who reads along does not stay longer than ten seconds, and a few dozen requests that come at once are not refused: docs/POLICY.md
 		// has what other values come to.
-		Scheduler: SchedulerConfig{Wait: 10000},
+		Scheduler: Scheduler{Wait: 10000},
 		// A point is what two runs of people's judgement differ by. The quota has all tiers of a model of eight billion parameters that take minutes to make.
-		Tiers: TiersConfig{Start: api.AutoTier, Mode: modeFixed, MaxLoss: 1, DiskQuota: 24 << 30},
+		Tiers: Tiers{Start: api.AutoTier, Mode: ModeFixed, MaxLoss: 1, DiskQuota: 24 << 30},
 		// A suite takes minutes of a small machine's idle time. A tenth of requests is scored in less than the time that they took, and two hundred of them
 		// tell two points of agreement. Where a lower tier serves somebody has chosen it for speed: what escalation costs is not to be noticed.
 		// An experiment loads the model twice more and computes for minutes: that is for somebody to ask for.
-		Quality: QualityConfig{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200, EdgeBudget: 0.01, Experiments: onDemand},
-		History: HistoryConfig{File: historyFile()},
+		Quality: Quality{Interval: Duration{time.Hour}, ControlShare: 0.1, Window: 200, EdgeBudget: 0.01, Experiments: ExperimentsOnDemand},
+		History: History{File: historyFile()},
 		// Who says nothing has agreed to nothing. What a person asks about an answer, he asks within a month.
-		Privacy: PrivacyConfig{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},
+		Privacy: Privacy{Store: string(store.None), Retention: Duration{30 * 24 * time.Hour}},
 		// No deadlines: on a slow machine the prompt alone may take any time, and who has a place is waited for.
 	}
 }
 
-// ConfigError is a usage or configuration error: the command line exits with 2.
-type ConfigError struct{ Err error }
+// Error is a usage or configuration error: the command line exits with 2.
+type Error struct{ Err error }
 
-func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
-func (e *ConfigError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Resolve merges defaults, the file at path (if empty, at CHIMERA_CONFIG), the environment and the flags
-// that were given. Every error is a *ConfigError that names the setting; an unknown key or a wrong type
+// that were given. Every error is a *Error that names the setting; an unknown key or a wrong type
 // in the file names line and column.
 func Resolve(path string, given *pflag.FlagSet) (Config, error) {
-	c := DefaultConfig()
+	c := Default()
 	if err := c.resolve(path, given); err != nil {
-		return c, &ConfigError{err}
+		return c, &Error{err}
 	}
 	return c, nil
 }
@@ -166,7 +168,7 @@ func (c *Config) resolve(path string, given *pflag.FlagSet) (err error) {
 			}
 		}
 	}
-	return from.named(c.check())
+	return from.named(c.Check())
 }
 
 // assign copies what a flag was given.
@@ -210,36 +212,45 @@ func splitList(key, value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 }
 
-// check is for what a value's form does not show.
-func (c *Config) check() error {
+// Check is for what a value's form does not show.
+func (c *Config) Check() error {
 	if err := socket.CheckPath(c.Socket); err != nil {
 		return err
 	}
 	if !utf8.ValidString(c.Socket) { // the ready line gives it as JSON
-		return wrongf("socket", "%q is not UTF-8", c.Socket)
+		return Errorf("socket", "%q is not UTF-8", c.Socket)
 	}
 	for _, name := range c.AllowedHosts {
 		if err := api.CheckHost(name); err != nil {
-			return &wrong{"allowed_hosts", err}
+			return &KeyError{"allowed_hosts", err}
 		}
 	}
 	for _, origin := range c.CORSOrigins {
 		if err := api.CheckOrigin(origin); err != nil {
-			return &wrong{"cors_origins", err}
+			return &KeyError{"cors_origins", err}
 		}
 	}
 	if c.HTTP != "" {
 		if _, err := socket.TCPAddress(c.HTTP); err != nil {
-			return &wrong{"http", err}
+			return &KeyError{"http", err}
 		}
 	}
 	return cmp.Or(c.checkModels(), c.checkTenants(), c.checkPins(), c.Tiers.check(&c.Quality), c.Quality.checkWebhook())
 }
 
-// Engine are the settings that concern loading.
-func (c *Config) Engine() EngineOptions {
-	return EngineOptions{
-		Threads: c.Threads, KVType: c.KVType, Tier: c.Tiers.start(), ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
-		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: c.heapBytes(),
+// historyFile is where the history lies when nobody says: nowhere for a user without a home.
+func historyFile() string {
+	if folder := paths.State(); folder != "" {
+		return filepath.Join(folder, "history.db")
 	}
+	return ""
+}
+
+// Level parses log_level.
+func (c *Config) Level() (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return l, fmt.Errorf("log_level %q: use debug, info, warn or error", c.LogLevel)
+	}
+	return l, nil
 }
