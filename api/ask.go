@@ -155,9 +155,9 @@ func (m *Model) Expect(ctx context.Context, prompt, answer []int32, top int, sal
 	return list, weights, err
 }
 
-// own runs a request of the daemon's own, as background work.
+// own runs a request of the daemon's own, as background work, or in idle time alone.
 func (m *Model) own(ctx context.Context, r scheduler.Request, each func(scheduler.Event)) (weights string, err error) {
-	r.Class, r.Priority, r.Tenant, r.Deadline = scheduler.Background, scheduler.DefaultPriority, "", time.Time{}
+	r.Class, r.Idle, r.Priority, r.Tenant, r.Deadline = scheduler.Background, m.Idle, scheduler.DefaultPriority, "", time.Time{}
 	all, err := m.Engine.SubmitGroup(ctx, []scheduler.Request{r})
 	if err != nil {
 		return "", err

@@ -49,6 +49,7 @@ type Model struct {
 	Template    Template // nil: there is none
 	NoTemplate  string   // why, where the model has one that can't be used
 	Engine      Engine
+	Idle        bool        // requests of the daemon's own (own) are computed in idle time alone; clients' never
 	Ended       func(Ended) // told of every request to the engine when it has ended; it must not wait. nil: nobody asks
 	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int

@@ -22,6 +22,9 @@ import (
 const (
 	// liveLook is how often it is looked whether the device is idle.
 	liveLook = 20 * time.Millisecond
+	// livePatience is how long a sample may take: it gets on in idle time alone, and what else is to be measured waits for it. A sample is a second or less of a
+	// small device, and where requests come at 70% of what it computes, one second in fifty is nobody's.
+	livePatience = time.Minute
 	// noControl is how long samples wait when there is no control for them: each try is a line in the log, and memory that is short stays so for a while.
 	noControl = 5 * time.Minute
 	// mostAgain is how many tokens of an answer are computed again for its text: decoding takes as long as serving did, and what differs does so
@@ -60,12 +63,12 @@ func (l *liveGroup) waits() bool {
 	return samples > 0
 }
 
-// idle tells whether nobody waits for a place on the device: then background work finds gaps, and else it would only take turns.
+// idle tells whether nobody is served or waits to be.
 func (all *runtimes) idle() bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for _, r := range all.list {
-		if len(r.waiters) > 0 || r.up != nil && r.inFront > 0 && r.up.lane.Snapshot().Waiting > 0 {
+		if len(r.waiters) > 0 || r.inFront > 0 {
 			return false
 		}
 	}
@@ -86,10 +89,12 @@ func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
 	if !any {
 		return 0
 	}
-	paired, err := l.score(ctx, s)
+	paired, err := l.patiently(ctx, s)
 	switch none := (*noControlError)(nil); {
 	case err == nil:
 		l.note(s, paired)
+	case errors.Is(err, errServed) && l.keep(s):
+		return liveLook
 	case errors.As(err, &none) && l.keep(s):
 		slog.Debug("control: samples wait for one", "model", s.model, "cause", err)
 		return noControl
@@ -115,6 +120,20 @@ type noControlError struct{ error }
 
 func (e *noControlError) Unwrap() error { return e.error }
 
+// errServed ends a sample for which clients left no time.
+var errServed = errors.New("clients were served all the while")
+
+// patiently scores a sample, or gives up for now.
+func (l *liveGroup) patiently(ctx context.Context, s *sample) ([]group.Paired, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, livePatience, errServed)
+	defer cancel()
+	paired, err := l.score(ctx, s)
+	if err != nil && errors.Is(context.Cause(ctx), errServed) {
+		return nil, errServed
+	}
+	return paired, err
+}
+
 // score asks both models.
 func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired, err error) {
 	tier, of, err := l.all.pair(ctx, s)
@@ -123,11 +142,11 @@ func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired
 	}
 	defer tier.Release()
 	defer of.Release()
-	served, frozen := *tier.Model, of.Model
-	served.Ended = nil
+	served, frozen := *tier.Model, *of.Model
+	served.Ended, served.Idle, frozen.Idle = nil, true, true
 	s.control = frozen.Numerics("")
 	for i := range s.answers {
-		p, err := l.compare(of.Context, &served, frozen, s, &s.answers[i])
+		p, err := l.compare(of.Context, &served, &frozen, s, &s.answers[i])
 		if err != nil {
 			return nil, err
 		}

@@ -83,6 +83,7 @@ type Lane struct {
 	steps   steps
 	next    *step // the one being planned
 	budget  int   // rows of a background step
+	patient int   // those that are computed in idle time alone
 	stats   Snapshot
 	turns   uint64 // see takeTurn
 	plans   uint64 // so far, the one under way among them
@@ -206,7 +207,7 @@ func (s *Lane) idle() bool { return s.present == [classes]int{} }
 // wants tells whether the lane has sequences of class Background, or of the other classes.
 func (s *Lane) wants(background bool) bool {
 	if background {
-		return s.present[Background] > 0
+		return s.wantsBackground()
 	}
 	return s.present[Interactive]+s.present[Batch] > 0
 }

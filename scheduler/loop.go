@@ -192,7 +192,7 @@ func (l *Loop) Turn() (worked bool, err error) {
 // checkProgress breaks lanes that have running sequences though nothing could be planned: to wait would be for ever.
 func (l *Loop) checkProgress() {
 	for _, lane := range l.lanes {
-		if lane.broken == nil && len(lane.running) > 0 {
+		if lane.broken == nil && len(lane.running) > 0 && !lane.holdsBack() {
 			lane.broken = errNoProgress
 		}
 	}
@@ -213,7 +213,7 @@ func (l *Loop) arrivals() {
 		l.completeBackground(err)
 	default:
 	}
-	if l.behind != nil && (l.behind.wants(false) || l.behind.anyStopped()) {
+	if l.behind != nil && (l.behind.wants(false) || l.behind.anyStopped() || l.behind.outstays()) {
 		l.behind.instance.Withdraw()
 	}
 }

@@ -46,7 +46,12 @@ func (s *Lane) plan(kind stepKind) {
 }
 
 // isWanted tells whether the sequence is of the kind that the step is for.
-func (s *Lane) isWanted(seq *Sequence) bool { return seq.background() == (s.next.kind != ordinary) }
+func (s *Lane) isWanted(seq *Sequence) bool {
+	if seq.background() && seq.request.Idle && s.loop.serves() {
+		return false
+	}
+	return seq.background() == (s.next.kind != ordinary)
+}
 
 // fill plans a step of a generation: decoding sequences first, since each costs one row and someone waits for its
 // next word; then prompts, in the policy's order, as many rows as those who decode can bear. Where the step has fewer

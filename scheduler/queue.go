@@ -26,6 +26,7 @@ func (s *Lane) welcome(seq *Sequence) {
 	seq.tenant.inLine[c]++
 	s.present[c]++
 	s.loop.present[c]++
+	s.countIdle(seq, 1)
 	s.due = earlier(s.due, seq.firstDue())
 	s.waiting = append(s.waiting, seq)
 }
@@ -39,6 +40,7 @@ func (s *Lane) part(seq *Sequence, last Event) {
 	s.letGo(seq)
 	s.present[seq.request.Class]--
 	s.loop.present[seq.request.Class]--
+	s.countIdle(seq, -1)
 	s.loop.tenants.leave(seq.tenant)
 	seq.deliver(&last)
 }
@@ -182,7 +184,7 @@ func (s *Lane) admit() (entered bool) {
 		return false
 	}
 	s.lineUp()
-	for line := s.best(); line != nil && !(s.next.kind == owed && s.runs[Background] > 0); { // of background one gets on beside others
+	for line := s.best(); line != nil && !(s.next.kind == owed && s.runsBackground()); { // of background one gets on beside others
 		seq := s.lines.all[line.from]
 		prefix, follow := s.prefix(seq)
 		switch {

@@ -104,9 +104,12 @@ type Request struct {
 	ScorePrompt bool
 	ScoreFrom   int // the first token of the prompt that is scored; before the second there is nothing to score
 	Class       Class
-	Priority    int       // 0 to 9: the higher is served first within its class; the API's default is DefaultPriority
-	Deadline    time.Time // when the first token is due: a request that still waits then ends with ErrDeadline; zero: never
-	Tenant      string    // for whose share of the device it counts. All that have none are one
+	// Idle is for requests of class Background that nobody is to wait a moment longer for: they have no share of the time, and are in steps only
+	// while no lane of the device has anybody of another class.
+	Idle     bool
+	Priority int       // 0 to 9: the higher is served first within its class; the API's default is DefaultPriority
+	Deadline time.Time // when the first token is due: a request that still waits then ends with ErrDeadline; zero: never
+	Tenant   string    // for whose share of the device it counts. All that have none are one
 	// Salt is whom the prompt's pages may be shared with: requests of the same salt alone. So nobody finds out by
 	// Sequence.Cached, or by time, what others have asked. All that have none share with one another.
 	Salt string

@@ -19,11 +19,11 @@ var lanes = []mutant{
 	},
 	{
 		name: "background-not-called-back", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},
-		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.anyStopped()",
+		old: "(l.behind.wants(false) || l.behind.anyStopped() ||", new: "(l.behind.anyStopped() ||",
 	},
 	{
 		name: "stopped-background-goes-on", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},
-		old: "(l.behind.wants(false) || l.behind.anyStopped())", new: "l.behind.wants(false)",
+		old: "l.behind.anyStopped() || l.behind.outstays()", new: "l.behind.outstays()",
 	},
 	{
 		name: "lanes-wait-for-one-another", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestLanesAreAheadOfTheDevice"},
