@@ -212,6 +212,7 @@ func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, withou
 type answers struct {
 	mu               sync.Mutex
 	asked            int
+	prioritised      bool // some are of a higher priority than others
 	answered, inTime int
 	lane             scheduler.Snapshot // at the end
 	began, ended     time.Time
@@ -222,6 +223,7 @@ type answers struct {
 // askAll asks for what a trace has, when it has it.
 func askAll(t *testing.T, lane *scheduler.Lane, tr *trace.Trace) *answers {
 	a := &answers{began: time.Now(), asked: len(tr.Requests)}
+	a.prioritised = slices.ContainsFunc(tr.Requests, func(r trace.Request) bool { return r.Priority > scheduler.DefaultPriority })
 	var all sync.WaitGroup
 	for i := range tr.Requests {
 		r := &tr.Requests[i]
@@ -278,9 +280,20 @@ func (a *answers) follow(t *testing.T, seq *scheduler.Sequence, arrived time.Tim
 		a.inTime++
 	}
 	a.ttft, a.itl = append(a.ttft, ttft), append(a.itl, gaps...)
-	if q.Tenant == "small" || q.Priority > scheduler.DefaultPriority || q.Tenant == "" && q.Class == scheduler.Interactive {
+	if a.isFor(q) {
 		a.favoured.ttft, a.favoured.itl = append(a.favoured.ttft, ttft), append(a.favoured.itl, gaps...)
 	}
+}
+
+// isFor tells of a request whether it is one of those whom the part is for.
+func (a *answers) isFor(q *scheduler.Request) bool {
+	switch {
+	case q.Tenant != "":
+		return q.Tenant == "small"
+	case a.prioritised:
+		return q.Priority > scheduler.DefaultPriority
+	}
+	return q.Class == scheduler.Interactive
 }
 
 // at is a percentile, or 0 of nothing.
