@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -39,7 +40,7 @@ const (
 
 // Answered is a request for an answer that has ended. What a client got wrong is none.
 type Answered struct {
-	Model        string // "" where it was refused before its model was there
+	Model        string // that it names; "" where it was refused before that was read, or where it names none that is served
 	Tenant       string
 	Class        scheduler.Class
 	Status       int // of its answer; of a stream what it would have had, 499 for a client that hung up
@@ -153,7 +154,7 @@ func (c *call) tellAnswered(status int) {
 	}
 	f := &c.figures
 	tell(Answered{
-		Model: f.model, Tenant: c.urgency.tenant, Class: c.urgency.class, Status: status, Ended: time.Now(),
+		Model: cmp.Or(f.model, c.asked), Tenant: c.urgency.tenant, Class: c.urgency.class, Status: status, Ended: time.Now(),
 		PromptTokens: f.promptTokens, Tokens: f.tokens, Queued: f.queued, TTFT: f.ttft, ITL: f.itl, Work: f.work,
 	})
 }

@@ -86,9 +86,18 @@ func TestAnswered(t *testing.T) {
 	if len(l.told) > 0 {
 		t.Errorf("what asks for no answer: %+v", l.told)
 	}
-	if h.post(textPath, `{"prompt":"a","model":"second"}`); l.only(t).Status != 503 {
-		t.Error("a model that is not there")
+	h.post(textPath, `{"prompt":"a","model":"second"}`)
+	if got := l.only(t); got.Status != 503 || got.Model != "second" {
+		t.Errorf("a model that is not there: %+v", got)
 	}
+	e.precheck = &scheduler.OverloadError{RetryAfter: time.Second, Err: scheduler.ErrQueueFull}
+	for path, body := range map[string]string{textPath: `{"prompt":"abc"}`, chatPath: `{"model":"first","messages":[{"role":"user","content":"a"}]}`} {
+		h.post(path, body)
+		if got := l.only(t); got.Status != 429 || got.Work != nil || got.Model != "first" || got.PromptTokens != 0 {
+			t.Errorf("refused by its size: %+v", got)
+		}
+	}
+	e.precheck = nil
 	e.submit = &scheduler.OverloadError{RetryAfter: time.Second, Err: scheduler.ErrQueueFull}
 	h.post(textPath, `{"prompt":"abc"}`)
 	if got := l.only(t); got.Status != 429 || got.Work != nil || got.Model != "first" {

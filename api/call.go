@@ -31,8 +31,9 @@ type call struct {
 	started time.Time       // the last byte of the request was read
 	streams bool            // the log line is written when the stream ends, on another goroutine
 	probe   bool
-	counted int64 // bytes of the body, see count
-	model   Held  // see hold
+	counted int64  // bytes of the body, see count
+	model   Held   // see hold
+	asked   string // the model that it names, if that is served
 	urgency urgency
 	// generates tells that an answer was asked for, as is known with urgency.
 	generates bool

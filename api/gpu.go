@@ -36,7 +36,7 @@ func gpuGauge[T uint32 | uint64 | float64](name, help string, field func(*gpu.Re
 	return gpuMetric{gpuDesc(name, help), prometheus.GaugeValue, func(r *gpu.Reading) *float64 { return scaled(field(r), unit) }}
 }
 
-func gpuCounter(name, help string, field func(*gpu.Reading) *uint64) gpuMetric {
+func gpuCounter[T uint64 | float64](name, help string, field func(*gpu.Reading) *T) gpuMetric {
 	return gpuMetric{gpuDesc(name, help), prometheus.CounterValue, func(r *gpu.Reading) *float64 { return scaled(field(r), 1) }}
 }
 
@@ -61,6 +61,7 @@ var gpuMetrics = []gpuMetric{
 	gpuGauge("memory_utilisation_ratio", "Share of time with memory being read or written.", func(r *gpu.Reading) *uint32 { return r.MemoryUtilisation }, .01),
 	gpuGauge("power_watts", "Power drawn.", func(r *gpu.Reading) *float64 { return r.Power }, 1),
 	gpuGauge("power_limit_watts", "Power that may be drawn.", func(r *gpu.Reading) *float64 { return r.PowerLimit }, 1),
+	gpuCounter("energy_joules_total", "Energy that the card has taken since the driver was loaded, for anybody.", func(r *gpu.Reading) *float64 { return r.Energy }),
 	gpuGauge("sm_clock_hertz", "Clock of the multiprocessors.", func(r *gpu.Reading) *uint32 { return r.SMClock }, 1e6),
 	gpuGauge("memory_clock_hertz", "Clock of the memory.", func(r *gpu.Reading) *uint32 { return r.MemoryClock }, 1e6),
 	gpuGauge("temperature_celsius", "Temperature of the GPU.", func(r *gpu.Reading) *uint32 { return r.Temperature }, 1),

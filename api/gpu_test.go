@@ -30,7 +30,7 @@ func showing(t *testing.T, s gpu.State) *bench {
 func twoCards() gpu.State {
 	full := &gpu.Reading{
 		MemoryUsed: new(uint64(11)), MemoryTotal: new(uint64(12)), Utilisation: new(uint32(50)), MemoryUtilisation: new(uint32(25)),
-		Power: new(412.5), PowerLimit: new(700.0), SMClock: new(uint32(1755)), MemoryClock: new(uint32(2619)), Throttle: []gpu.Reason{gpu.SWPowerCap},
+		Power: new(412.5), PowerLimit: new(700.0), Energy: new(8e6), SMClock: new(uint32(1755)), MemoryClock: new(uint32(2619)), Throttle: []gpu.Reason{gpu.SWPowerCap},
 		Temperature: new(uint32(64)), SlowdownAt: new(uint32(87)), ShutdownAt: new(uint32(92)), ECCCorrected: new(uint64(0)), ECCUncorrected: new(uint64(2)),
 		Remapped: &gpu.RemappedRows{Corrected: 3, Uncorrected: 4, Pending: true}, Retired: &gpu.RetiredPages{SingleBit: 5, DoubleBit: 6},
 		PCIeReplays: new(uint64(7)), NVLink: &gpu.NVLinkErrors{CRCFlit: 8, CRCData: 9, Replay: 10, Recovery: 13}, Recovery: new(gpu.RecoverDrainReset), MIG: new(false),
@@ -64,7 +64,7 @@ func TestGPUAnswer(t *testing.T) {
 	if v := d.Verdict; v["action"] != "drain" || v["needs"] != "GPU reset" || v["reason"] != "why" || v["since"] != "2001-09-09T01:46:40Z" {
 		t.Errorf("%+v", v)
 	}
-	if len(d.Reading) != 25 || d.Reading["recovery_action"] != "drain_and_reset" || d.Reading["ecc_corrected"] != 0.0 || d.Reading["power_watts"] != 412.5 {
+	if len(d.Reading) != 26 || d.Reading["recovery_action"] != "drain_and_reset" || d.Reading["ecc_corrected"] != 0.0 || d.Reading["power_watts"] != 412.5 {
 		t.Errorf("%d %v", len(d.Reading), d.Reading)
 	}
 	if text := fmt.Sprint(d.Reading["slowed"], d.Reading["failed"], d.Reading["shutdown_margin_celsius"]); text != "map[hw_power_brake:1.5] [nvmlX: why] -8" {
@@ -105,7 +105,7 @@ func TestGPUMetrics(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		"memory_used_bytes,0": 11, "memory_total_bytes,0": 12, "utilisation_ratio,0": .5, "memory_utilisation_ratio,0": .25, "power_watts,0": 412.5, "power_limit_watts,0": 700,
+		"memory_used_bytes,0": 11, "memory_total_bytes,0": 12, "utilisation_ratio,0": .5, "memory_utilisation_ratio,0": .25, "power_watts,0": 412.5, "power_limit_watts,0": 700, "energy_joules_total,0": 8e6,
 		"sm_clock_hertz,0": 1755e6, "memory_clock_hertz,0": 2619e6, "temperature_celsius,0": 64, "slowdown_temperature_celsius,0": 87, "shutdown_temperature_celsius,0": 92,
 		"pcie_replays_total,0": 7, "throttled,0,sw_power_cap": 1, "ecc_errors_total,0,corrected": 0, "ecc_errors_total,0,uncorrected": 2,
 		"remapped_rows,0,corrected": 3, "remapped_rows,0,uncorrected": 4, "row_remap,0,pending": 1, "row_remap,0,failed": 0, "retired_pages,0,single_bit": 5, "retired_pages,0,double_bit": 6,

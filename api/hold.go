@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,6 +52,7 @@ func (c *call) hold(body []byte) error {
 
 // holdModel is hold for a model that is named elsewhere than in a body, of which so many bytes are held meanwhile.
 func (c *call) holdModel(name string, bytes int) error {
+	c.asked = c.server.served(name)
 	h, err := c.server.Registry.Hold(c.context(), name, Wait{bytes, cmp.Or(c.urgency.patience, loadingPatience), c.urgency.class})
 	if errors.Is(err, ErrNoModel) {
 		return c.server.noModel(name)
@@ -60,6 +62,18 @@ func (c *call) holdModel(name string, bytes int) error {
 	}
 	c.model, c.ctx = h, h.Context
 	return nil
+}
+
+// served is the name of the model that a request names, the first where it names none; "" where that is not served.
+func (s *Server) served(name string) string {
+	names := s.Registry.Names()
+	switch {
+	case name == "" && len(names) > 0:
+		return names[0]
+	case slices.Contains(names, name):
+		return name
+	}
+	return ""
 }
 
 // letGo gives back the model.

@@ -10,6 +10,7 @@ import (
 // Quality is the answer.
 type Quality struct {
 	Windows      []QualityWindow      `json:"windows"` // the oldest first
+	Costs        []QualityCost        `json:"costs"`   // of the same hour
 	Escalation   []EscalationState    `json:"escalation"`
 	Ratings      int                  `json:"ratings"` // that correlations are of
 	Correlations []QualityCorrelation `json:"correlations"`
@@ -17,6 +18,7 @@ type Quality struct {
 	Drift        []QualityDrift       `json:"drift"`             // by series, of what serves
 	Alarms       []QualityAlarm       `json:"alarms"`            // of the last 30 days, the newest first, 100 at most
 	Coverage     []QualityCoverage    `json:"coverage"`          // by model
+	Headroom     []QualityHeadroom    `json:"headroom"`          // by model
 	Problem      string               `json:"problem,omitempty"` // what of it could not be read
 }
 
@@ -39,6 +41,44 @@ type QualityWindow struct {
 	ITL          QualityLatency `json:"itl_ms"`
 	Queue        QualityLatency `json:"queue_ms"`
 	Missed       []string       `json:"missed"` // objectives
+	// What the machine was like meanwhile; null for who is no administrator, since it is of all tenants.
+	DeviceBusy *float64 `json:"device_busy"` // share of the time in which steps were under way
+	Crowded    *float64 `json:"crowded"`     // in which this model's left requests waiting for which there was no room
+	CoresUsed  *float64 `json:"cores_used"`
+	Cores      *float64 `json:"cores"` // that the process may use
+}
+
+// QualityCost is what a line's requests took. What nobody counted or could read is null.
+type QualityCost struct {
+	Model           string   `json:"model"`
+	Tier            string   `json:"tier"`
+	Tenant          string   `json:"tenant,omitempty"`
+	Class           string   `json:"class"`
+	Requests        int64    `json:"requests"` // completed
+	PromptTokens    int64    `json:"prompt_tokens"`
+	AnswerTokens    int64    `json:"answer_tokens"`
+	CoreSeconds     *float64 `json:"core_seconds"` // in steps
+	OverheadSeconds *float64 `json:"overhead_seconds"`
+	GPUSeconds      *float64 `json:"gpu_seconds"`
+	CPUJoules       *float64 `json:"cpu_joules"`
+	GPUJoules       *float64 `json:"gpu_joules"`
+	CoresPrice      *float64 `json:"core_seconds_per_1000_tokens"` // with overhead
+	EnergyPrice     *float64 `json:"joules_per_1000_tokens"`
+}
+
+// QualityHeadroom is how far a model's load is from its knee. Rates are requests a second, background work not counted.
+type QualityHeadroom struct {
+	Model    string     `json:"model"`
+	Load     *float64   `json:"load_qps"`         // of the hour, the mean of its minutes that had requests
+	Busiest  *float64   `json:"busiest_qps"`      // of its minutes
+	Knee     *float64   `json:"knee_qps"`         // null: nobody has measured it
+	Headroom *float64   `json:"headroom"`         // 1 - load / knee
+	Least    *float64   `json:"headroom_busiest"` // in the busiest minute
+	Minutes  int        `json:"crowded_minutes"`  // that the knee is the median of; 0: an experiment has measured it
+	Pairs    int64      `json:"experiment_pairs"`
+	From     *time.Time `json:"from"` // of what the knee was measured by
+	Until    *time.Time `json:"until"`
+	Problem  string     `json:"problem,omitempty"`
 }
 
 // EscalationState is how a model's answers are escalated, since the start of the server.
@@ -176,6 +216,7 @@ func (s *Server) quality(c *call) error {
 		q.Escalation = s.Escalations()
 	}
 	q.Windows, q.Escalation, q.Correlations, q.Control = noNull(q.Windows), noNull(q.Escalation), noNull(q.Correlations), noNull(q.Control)
+	q.Costs, q.Headroom = noNull(q.Costs), noNull(q.Headroom)
 	for i := range q.Windows {
 		q.Windows[i].Missed = noNull(q.Windows[i].Missed)
 	}

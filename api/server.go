@@ -121,6 +121,8 @@ type Config struct {
 	GPUs GPUs
 	// Memory accounts for off-heap memory; nil: nothing is said of it.
 	Memory func() []MemoryUse
+	// Utilisation tells of the last minute; nil, and a result of nil: nobody has measured one.
+	Utilisation func() *Utilisation
 	// State tells why the server does not serve: an error of Loading, scheduler.ErrDraining, or what has failed. It asks no model.
 	// nil: it serves.
 	State func() error

@@ -18,6 +18,18 @@ type Compute struct {
 	ThreadsBoundBy string `json:"threads_bound_by"` // the machine, affinity, the control group's quota or the setting
 }
 
+// Utilisation is how busy the last minute was. What could not be measured is null.
+type Utilisation struct {
+	From       time.Time `json:"from"`
+	Until      time.Time `json:"until"`
+	DeviceBusy *float64  `json:"device_busy"` // share of the time in which steps were under way
+	CoresUsed  *float64  `json:"cores_used"`  // CPU seconds of the process a second
+	Cores      float64   `json:"cores"`       // that it may use
+	CPUWatts   *float64  `json:"cpu_watts"`   // the process's part of what processors and their memory took
+	GPUWatts   *float64  `json:"gpu_watts"`   // of graphics cards that it computes on
+	Problem    string    `json:"energy_problem,omitempty"`
+}
+
 // The answer's shapes. docs/HTTP.md describes them.
 type (
 	statusAnswer struct {
@@ -32,6 +44,8 @@ type (
 		Memory   []MemoryUse   `json:"memory"`
 		GPUs     []statusGPU   `json:"gpus"`
 		History  *HistoryState `json:"history,omitzero"`
+		// Utilisation is of the last minute; null until one is over.
+		Utilisation *Utilisation `json:"utilisation"`
 	}
 	statusModel struct {
 		ID         string `json:"id"`
@@ -87,6 +101,9 @@ func (s *Server) status(c *call) error {
 	}
 	if s.Memory != nil {
 		a.Memory = s.Memory()
+	}
+	if s.Utilisation != nil {
+		a.Utilisation = s.Utilisation()
 	}
 	if s.GPUs != nil {
 		for _, d := range s.GPUs.State().Devices {

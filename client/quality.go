@@ -31,8 +31,10 @@ type Quality struct {
 		Queue     latency   `json:"queue_ms"`
 		Missed    []string  `json:"missed"`
 	} `json:"windows"`
-	Escalation   []escalation `json:"escalation"`
-	Ratings      int          `json:"ratings"`
+	Costs        []qualityCost     `json:"costs"`
+	Headroom     []qualityHeadroom `json:"headroom"`
+	Escalation   []escalation      `json:"escalation"`
+	Ratings      int               `json:"ratings"`
 	Correlations []struct {
 		Measure  string   `json:"measure"`
 		N        int      `json:"n"`
@@ -153,6 +155,9 @@ func (q Quality) Print(out io.Writer) error {
 	if len(q.Windows) == 0 {
 		fmt.Fprintln(out, "no window of the last hour: a minute is shown when it is over, and had a request")
 	} else if err := q.printWindows(out); err != nil {
+		return err
+	}
+	if err := q.printCosts(out); err != nil {
 		return err
 	}
 	if err := q.printEscalation(out); err != nil {

@@ -89,7 +89,14 @@ type Status struct {
 		Purpose string `json:"purpose"`
 		Mapped  int64  `json:"mapped_bytes"`
 	} `json:"memory"`
-	GPUs    []GPU `json:"gpus"`
+	GPUs        []GPU `json:"gpus"`
+	Utilisation *struct {
+		DeviceBusy *float64 `json:"device_busy"`
+		CoresUsed  *float64 `json:"cores_used"`
+		Cores      float64  `json:"cores"`
+		CPUWatts   *float64 `json:"cpu_watts"`
+		GPUWatts   *float64 `json:"gpu_watts"`
+	} `json:"utilisation"`
 	History struct {
 		State   string `json:"state"`
 		Problem string `json:"problem"`
@@ -132,6 +139,7 @@ func (s Status) Print(out io.Writer) error {
 	if s.Requests.Limit > 0 {
 		fmt.Fprintf(w, "at most %d run at a time: %s\n", s.Requests.Limit, VisibleLine(s.Requests.Reason))
 	}
+	s.printUtilisation(w)
 	for _, m := range s.Memory {
 		if m.Mapped > 0 {
 			fmt.Fprintf(w, "memory for %s: %d MiB\n", VisibleLine(m.Purpose), m.Mapped>>20)
@@ -144,6 +152,22 @@ func (s Status) Print(out io.Writer) error {
 		fmt.Fprintf(w, "GPU %d %s (%s): %s\n", g.Index, VisibleLine(g.Name), VisibleLine(g.Bus), VisibleLine(g.words()))
 	}
 	return w.Flush()
+}
+
+// printUtilisation writes what is known of the last minute.
+func (s Status) printUtilisation(w io.Writer) {
+	u := s.Utilisation
+	if u == nil || u.DeviceBusy == nil || u.CoresUsed == nil {
+		return
+	}
+	fmt.Fprintf(w, "last minute: steps for %.0f %% of the time, %.2f of %.3g cores", 100**u.DeviceBusy, *u.CoresUsed, u.Cores)
+	if u.CPUWatts != nil {
+		fmt.Fprintf(w, ", processors %.3g W", *u.CPUWatts)
+	}
+	if u.GPUWatts != nil {
+		fmt.Fprintf(w, ", GPUs %.3g W", *u.GPUWatts)
+	}
+	fmt.Fprintln(w)
 }
 
 // seconds is a server's count of them, to the second; more than a duration holds is the longest.

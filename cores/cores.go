@@ -7,6 +7,7 @@ package cores
 
 import (
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"runtime"
@@ -31,10 +32,23 @@ func available(fsys fs.FS, mask []int) (n int, bound string) {
 	if total := physical(fsys, onlineCPUs(fsys, nil)); n < total {
 		bound = "the CPUs that the process may run on"
 	}
-	if quota, ok := quota(fsys); ok && quota < n {
-		n, bound = quota, "the control group's CPU quota"
+	// A quota of 1.5 keeps two threads running three quarters of the time.
+	if quota, ok := quota(fsys); ok && math.Ceil(quota) < float64(n) {
+		n, bound = int(math.Ceil(quota)), "the control group's CPU quota"
 	}
 	return max(n, 1), bound
+}
+
+// Usable is how many CPU seconds the process may take a second: of each CPU that it may run on one, the second threads of cores too, within the
+// control groups' quota.
+func Usable() float64 { return usable(os.DirFS("/"), allowed()) }
+
+func usable(fsys fs.FS, mask []int) float64 {
+	n := max(1, float64(len(onlineCPUs(fsys, mask))))
+	if quota, ok := quota(fsys); ok {
+		n = min(n, quota)
+	}
+	return n
 }
 
 // allowed lists the CPUs that the process may run on: its affinity, within its cpuset.

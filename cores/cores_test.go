@@ -166,6 +166,22 @@ func TestQuotaOfVersion1(t *testing.T) {
 	}
 }
 
+// The process may take a second a second of each CPU that it may run on, within its quota.
+func TestUsable(t *testing.T) {
+	half := machine(fourOfTwo).group("/a", map[string]string{"/a": "150000 100000"})
+	for _, c := range []struct {
+		m    tree
+		mask []int
+		want float64
+	}{
+		{machine(fourOfTwo), cpus(0, 7), 8}, {machine(fourOfTwo), cpus(0, 2), 3}, {machine(fourOfTwo, 7), cpus(0, 7), 7}, {half, cpus(0, 7), 1.5}, {half, cpus(0, 0), 1}, {tree{}, nil, 1},
+	} {
+		if got := usable(fstest.MapFS(c.m), c.mask); got != c.want {
+			t.Errorf("%v of %v: %v, want %v", c.mask, c.m, got, c.want)
+		}
+	}
+}
+
 // On this machine: what affinity allows, and it follows when that is narrowed.
 func TestThisMachine(t *testing.T) {
 	n, bound := Available()

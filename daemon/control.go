@@ -165,9 +165,6 @@ func (all *runtimes) dropControl(r *Runtime, cause error) {
 		}
 		all.mu.Lock()
 		defer all.mu.Unlock()
-		if c.shadow != nil {
-			r.addPastSpent(c.shadow.lane)
-		}
 		r.beside = nil
 		all.notify()
 	})

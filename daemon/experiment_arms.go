@@ -68,8 +68,16 @@ func (l *laboratory) shadow(ctx context.Context, spec armSpec, full bool) (*shad
 	if full := (*noRoomError)(nil); errors.As(err, &full) {
 		return nil, fmt.Errorf("there is no room beside what serves: %w", err)
 	}
+	if err == nil {
+		all.mu.Lock()
+		s.class = experimentClass
+		all.mu.Unlock()
+	}
 	return s, err
 }
+
+// experimentClass is that of the costs of experiments, whose requests are asked as clients are and are none.
+const experimentClass = "experiment"
 
 func (a *arm) close() {
 	a.shadow.close()

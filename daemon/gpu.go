@@ -100,6 +100,18 @@ func (c *gpuController) serve(on []gpu.Place, g governor, most int) {
 	c.obey()
 }
 
+// computing are the GPUs that the models compute on, as they were last read.
+func (c *gpuController) computing() (list []gpu.DeviceState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.watcher.State().Devices {
+		if c.serving[d.Bus] {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
 // hear is told by the watcher; it never waits.
 func (c *gpuController) hear(n gpu.Notice) {
 	at := []any{"gpu", n.Device.Index, "bus", n.Device.Bus}

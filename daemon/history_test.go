@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -35,7 +36,7 @@ import (
 func (s *server) remembersNothing() {
 	s.inForce.Store(inForceOf(&s.config))
 	s.history = &history{tenants: s.tenantNames}
-	s.measuring = measuring{measure.NewWindows(time.Now()), measure.NewCosts(time.Now())}
+	s.measuring = newMeasuring(time.Now(), measure.Worked{}, newEnergyMeter(fstest.MapFS{}, func() []gpu.DeviceState { return nil }, time.Now(), 0))
 }
 
 // remembering is a daemon with a history, of models without arithmetic.
@@ -219,7 +220,7 @@ func TestCostsAreTheProcessTime(t *testing.T) {
 			metered += value
 		}
 	}
-	if whole := processCPU().Seconds(); !(math.Abs(metered-whole) <= 0.05*whole) || !strings.Contains(string(text), `chimera_core_seconds_total{class="interactive",model="m",tenant="day"}`) {
+	if whole := processCPU().Seconds(); !(math.Abs(metered-whole) <= 0.05*whole) || !strings.Contains(string(text), `chimera_core_seconds_total{class="interactive",model="m",tenant="day",tier="source"}`) {
 		t.Errorf("the metric has %.3f s of %.3f s", metered, whole)
 	}
 }
@@ -259,8 +260,16 @@ func TestQualityWindows(t *testing.T) {
 	for key, want := range map[string]int{dayKey: 1, "night-key": 1, "": 0} {
 		var q api.Quality
 		r.must("GET", "/v1/quality", key, nil, &q)
-		if len(q.Windows) != want || want > 0 && q.Windows[0].Tenant+"-key" != key {
+		if len(q.Windows) != want || want > 0 && (q.Windows[0].Tenant+"-key" != key || q.Windows[0].DeviceBusy != nil || q.Windows[0].Cores != nil) || len(q.Headroom) > 0 {
 			t.Errorf("%q sees %+v", key, q.Windows)
+		}
+		for _, c := range q.Costs { // a model's first decode is nobody's request
+			if c.Model == "" || key != "" && (c.Tenant+"-key" != key || c.CoresPrice == nil) || key == "" && c.Tenant+c.Tier != "source" {
+				t.Errorf("%q sees costs %+v", key, c)
+			}
+		}
+		if len(q.Costs) < want {
+			t.Errorf("%q sees costs %+v", key, q.Costs)
 		}
 	}
 	text, err := client.New(r.path).Quality(context.Background())

@@ -4,14 +4,17 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"chimera/api"
+	"chimera/cores"
 	"chimera/measure"
 	"chimera/store"
 )
 
-// This file owns measuring: each minute what was served, and what it has cost, become rows of the history.
+// This file owns measuring: each minute what was served, what the machine was like, and what it has cost, become rows of the history.
 
 // measureEvery is a window: long enough that a p99 is one of more than a few requests, short enough that a person who looks sees what he has
 // just changed.
@@ -20,13 +23,31 @@ const measureEvery = time.Minute
 // measuring is the minute under way.
 type measuring struct {
 	windows *measure.Windows
+	loads   *measure.Loads
 	costs   *measure.Costs
+	energy  *energyMeter
+	last    atomic.Pointer[minute] // nil: none is over
+}
+
+// minute is what one was like that is over.
+type minute struct {
+	load   measure.Load
+	energy measure.Energy
+	used   map[measure.Line]measure.Energy // since the start
+	// problem is why some energy of the minute is not known; "" where all is.
+	problem string
+}
+
+// newMeasuring begins the first minute.
+func newMeasuring(now time.Time, worked measure.Worked, e *energyMeter) *measuring {
+	return &measuring{windows: measure.NewWindows(now), loads: measure.NewLoads(now, worked), costs: measure.NewCosts(now), energy: e}
 }
 
 // startMeasuring begins the first window, and writes the last one when the models have gone.
 func (s *server) startMeasuring() error {
 	now := time.Now()
-	s.measuring = measuring{measure.NewWindows(now), measure.NewCosts(now)}
+	worked := s.models.worked(s.models.spent())
+	s.measuring = newMeasuring(now, worked, newEnergyMeter(os.DirFS("/"), s.gpus.computing, now, worked.CPU))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -58,16 +79,21 @@ func (s *server) measureUntil(ctx context.Context) {
 // closeWindow writes what a minute was like. What is counted goes on being counted where there is no history: the next minute is none
 // that has two minutes' figures.
 func (s *server) closeWindow(now time.Time) {
-	h := s.history
+	h, m := s.history, s.measuring
 	tenant := func(name string) store.Tenant {
 		if h.store == nil {
 			return store.Tenant{}
 		}
 		return h.store.Tenant(name)
 	}
-	windows, used := s.measuring.windows.Close(now, s.inForce.Load().objectives, s.models.waitingFor, tenant)
+	spent := s.models.spent()
+	worked := s.models.worked(spent)
+	load := m.loads.Close(now, worked, cores.Usable())
+	energy, problem := m.energy.lap(now, worked.CPU)
+	windows, used := m.windows.Close(now, s.inForce.Load().objectives, load, s.models.waitingFor, tenant)
 	s.models.guardian.windows(windows)
-	costs := s.measuring.costs.Close(now, s.models.spent(), used, s.models.onGPU(), tenant)
+	costs := m.costs.Close(now, spent, used, energy, s.models.onGPU(), tenant)
+	m.last.Store(&minute{load, energy, m.costs.Used(), problem})
 	if h.store == nil {
 		return
 	}
@@ -91,8 +117,13 @@ func (s *server) closeWindow(now time.Time) {
 func (s *server) answered(a api.Answered) {
 	s.history.addReceipt(a, s.models.onGPU())
 	s.models.live.answered(a)
+	tier := ""
+	if a.Work != nil {
+		tier = a.Work.Tier
+	}
 	s.measuring.windows.Add(measure.Answer{
-		Key: measure.Key{Model: a.Model, Tenant: a.Tenant, Class: a.Class.String()}, Ended: a.Ended, End: endOf(a),
+		Line:  measure.Line{Key: measure.Key{Model: a.Model, Tenant: a.Tenant, Class: a.Class.String()}, Tier: tier},
+		Ended: a.Ended, End: endOf(a),
 		PromptTokens: int64(a.PromptTokens), AnswerTokens: int64(a.Tokens), Placed: a.Queued > 0, Queue: a.Queued, TTFT: a.TTFT, ITL: a.ITL,
 	})
 }

@@ -54,8 +54,9 @@ type Runtime struct {
 	controlAgain   time.Time
 	controlProblem error
 	past           scheduler.Snapshot // what its lanes counted that are no more
-	// pastSpent is what those were charged; see spent.
-	pastSpent map[measure.Key]measure.Charge
+	// pastSpent is what those were charged, those beside them too; see spent.
+	pastSpent   map[measure.Payer]measure.Charge
+	pastCrowded time.Duration // see scheduler.Lane.Crowded
 }
 
 // serving is what a loaded model is made of.

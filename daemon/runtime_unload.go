@@ -99,7 +99,8 @@ func (all *runtimes) dismantle(r *Runtime, up *serving) {
 // forget takes note that a model has gone. Who asked for it meanwhile has it loaded again.
 func (all *runtimes) forget(r *Runtime, up *serving) {
 	r.past = withCounters(r.past, up.lane.Snapshot())
-	r.pastSpent = r.spent()
+	r.addPastSpent("", up.lane, up.generations.tier)
+	r.pastCrowded += up.lane.Crowded()
 	r.up = nil
 	if r.state == api.StateDraining {
 		r.state = api.StateConfigured

@@ -46,6 +46,7 @@ type runtimes struct {
 	governance scheduler.Governance
 	itl        time.Duration // that steps of all lanes may take
 	shadows    int64         // bytes of tiers beside those that serve
+	asides     []*shadow     // those tiers
 	announced  bool          // the service manager was told that the daemon is ready
 	closed     bool          // nobody is let in any more
 	ending     bool          // nobody is waited for any more

@@ -37,7 +37,7 @@ type server struct {
 	pins      []config.Pin
 	device    *heldDevice
 	history   *history
-	measuring measuring
+	measuring *measuring
 	gpus      *gpuController
 	http      *socket.Server
 	listeners []net.Listener

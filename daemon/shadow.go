@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"chimera/api"
 	"chimera/engine"
@@ -20,6 +21,7 @@ type shadow struct {
 	lane     *scheduler.Lane
 	instance engine.Instance
 	bytes    int64
+	class    string // that costs have its requests in; "": their own
 }
 
 // shadow loads a tier of a model that is served, small: a few answers at a time, of one context together. anew: whatever is kept of it on disk.
@@ -60,9 +62,6 @@ func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions,
 	if err != nil {
 		return nil, errors.Join(err, s.instance.Close())
 	}
-	all.mu.Lock()
-	all.shadows += s.bytes
-	all.mu.Unlock()
 	m := *up.model
 	m.Engine, m.Ended, m.Cache, m.Escalation = s.lane, nil, nil, nil
 	policy := up.loaded.Policy
@@ -72,6 +71,9 @@ func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions,
 	}
 	m.Tier = func(string) string { return o.Tier }
 	s.model = &m
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.shadows, all.asides = all.shadows+s.bytes, append(all.asides, s)
 	return s, nil
 }
 
@@ -85,6 +87,10 @@ func (s *shadow) close() {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	s.all.shadows -= s.bytes
+	s.all.asides = slices.DeleteFunc(s.all.asides, func(other *shadow) bool { return other == s })
+	if r := s.all.find(s.model.Name); r != nil {
+		r.addPastSpent(s.class, s.lane, s.model.Tier)
+	}
 	s.all.notify()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/cores"
 	"chimera/quality/report"
 	"chimera/scheduler"
 	"chimera/socket"
@@ -124,12 +125,12 @@ func (s *server) unlessTerminated(part func() error) error {
 // startHTTP answers from here on: of models that are not there yet, that they are loading.
 func (s *server) startHTTP() (err error) {
 	metrics := api.NewMetrics(s.models.Lanes)
-	metrics.CountCores(s.models.coreSeconds)
+	metrics.CountCosts(api.CostFigures{Spent: s.models.coreSeconds, Joules: s.measuring.joules, Work: s.models.workCounts, Cores: cores.Usable})
 	metrics.CountQuality(api.QualityFigures{Scores: s.models.scores.list, Alarms: s.models.alarms.raised, Webhook: s.models.webhookCounts})
 	handlers := api.New(api.Config{
 		Registry: s.models, Models: s.models, Tiers: s.models, Experiments: &s.models.trials, Metrics: metrics,
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: sites(&s.config),
-		GPUs: s.gpus.watcher, Memory: memoryUse, State: s.models.State, Ready: s.models.ready,
+		GPUs: s.gpus.watcher, Memory: memoryUse, Utilisation: s.measuring.utilisation, State: s.models.State, Ready: s.models.ready,
 		Tenant:      func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
 		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		Escalations: s.models.escalations,

@@ -109,6 +109,9 @@ func (s *sheet) clocks(r *Reading) {
 	}
 	r.Power = watts(ask(s, "nvmlDeviceGetPowerUsage", s.device.GetPowerUsage))
 	r.PowerLimit = watts(ask(s, "nvmlDeviceGetEnforcedPowerLimit", s.device.GetEnforcedPowerLimit))
+	if millijoules := ask(s, "nvmlDeviceGetTotalEnergyConsumption", s.device.GetTotalEnergyConsumption); millijoules != nil {
+		r.Energy = new(float64(*millijoules) / 1000)
+	}
 	r.SMClock, r.MemoryClock = clock(nvml.CLOCK_SM), clock(nvml.CLOCK_MEM)
 	mask := ask(s, "nvmlDeviceGetCurrentClocksEventReasons", s.device.GetCurrentClocksEventReasons)
 	if mask == nil { // drivers before 535

@@ -40,6 +40,7 @@ func fill(d *server.Device) {
 	d.GetUtilizationRatesFunc = func() (nvml.Utilization, nvml.Return) { return nvml.Utilization{Gpu: 93, Memory: 61}, nvml.SUCCESS }
 	d.GetPowerUsageFunc = func() (uint32, nvml.Return) { return 412500, nvml.SUCCESS }
 	d.GetEnforcedPowerLimitFunc = func() (uint32, nvml.Return) { return 700000, nvml.SUCCESS }
+	d.GetTotalEnergyConsumptionFunc = func() (uint64, nvml.Return) { return 9_876_543_210, nvml.SUCCESS }
 	d.GetClockInfoFunc = func(kind nvml.ClockType) (uint32, nvml.Return) { return 1000 + uint32(kind), nvml.SUCCESS }
 	d.GetCurrentClocksEventReasonsFunc = func() (uint64, nvml.Return) { return nvml.ClocksEventReasonSwPowerCap, nvml.SUCCESS }
 	d.GetTemperatureFunc = func(nvml.TemperatureSensors) (uint32, nvml.Return) { return 64, nvml.SUCCESS }
@@ -99,7 +100,7 @@ func TestNVMLReading(t *testing.T) {
 	got, err := r.Read(3, new(Call))
 	want := Reading{
 		MemoryUsed: new(uint64(11 << 30)), MemoryTotal: new(uint64(80 << 30)), Utilisation: new(uint32(93)), MemoryUtilisation: new(uint32(61)),
-		Power: new(412.5), PowerLimit: new(700.0), SMClock: new(uint32(1000 + nvml.CLOCK_SM)), MemoryClock: new(uint32(1000 + nvml.CLOCK_MEM)), Throttle: []Reason{SWPowerCap},
+		Power: new(412.5), PowerLimit: new(700.0), Energy: new(9_876_543.21), SMClock: new(uint32(1000 + nvml.CLOCK_SM)), MemoryClock: new(uint32(1000 + nvml.CLOCK_MEM)), Throttle: []Reason{SWPowerCap},
 		Temperature: new(uint32(64)), SlowdownAt: new(uint32(90 + nvml.TEMPERATURE_THRESHOLD_SLOWDOWN)), ShutdownAt: new(uint32(90 + nvml.TEMPERATURE_THRESHOLD_SHUTDOWN)),
 		ECCCorrected: new(uint64(7)), ECCUncorrected: new(uint64(8)), Remapped: &RemappedRows{Corrected: 3, Uncorrected: 2, Pending: true},
 		PCIeReplays: new(uint64(5)), Recovery: new(RecoverDrainReset), MIG: new(false),
@@ -157,6 +158,7 @@ func TestNVMLNotSupported(t *testing.T) {
 		}
 		return nvml.SUCCESS
 	}
+	d.GetTotalEnergyConsumptionFunc = func() (uint64, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED }
 	d.GetCurrentClocksEventReasonsFunc = nil // a call of it would end the test
 	d.GetCurrentClocksThrottleReasonsFunc = func() (uint64, nvml.Return) { return 8, nvml.SUCCESS }
 	s.LookupSymbolFunc = func(symbol string) error {
@@ -170,7 +172,7 @@ func TestNVMLNotSupported(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := r.Read(0, new(Call))
-	if err != nil || got.Utilisation != nil || got.ECCCorrected != nil || got.ECCUncorrected != nil || got.Remapped != nil || got.NVLink != nil || got.Recovery != nil || got.MIG != nil {
+	if err != nil || got.Utilisation != nil || got.ECCCorrected != nil || got.ECCUncorrected != nil || got.Remapped != nil || got.NVLink != nil || got.Recovery != nil || got.MIG != nil || got.Energy != nil || len(got.Failed) > 0 {
 		t.Errorf("%+v %v", got, err)
 	}
 	if !reflect.DeepEqual(got.Throttle, []Reason{HWSlowdown}) || *got.Retired != (RetiredPages{1, 2, true}) || got.Temperature == nil {

@@ -20,6 +20,7 @@ type Reading struct {
 
 	Power       *float64 `json:"power_watts,omitzero"`
 	PowerLimit  *float64 `json:"power_limit_watts,omitzero"`
+	Energy      *float64 `json:"energy_joules,omitzero"` // of the whole card since the driver was loaded; Volta and later
 	SMClock     *uint32  `json:"sm_clock_mhz,omitzero"`
 	MemoryClock *uint32  `json:"memory_clock_mhz,omitzero"`
 	Throttle    []Reason `json:"throttle,omitzero"` // nil: not supported; empty: none

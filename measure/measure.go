@@ -1,16 +1,22 @@
 // Package measure owns what is measured of serving, minute by minute: windows of latency and load, the objectives that they are held against,
-// and what each tenant's requests have cost. It computes rows of the history from what it is told, and does no I/O.
+// what each tenant's requests have cost, and how much more could be served. It computes rows of the history from what it is told, and does no I/O.
 //
-// This file owns Answer, the end of a request, and Key, what rows are kept apart by.
+// This file owns Answer, the end of a request, and Key and Line, what rows are kept apart by.
 package measure
 
 import "time"
 
-// Key is what windows and costs are kept apart by. A request that came before its model was known has none of the three.
+// Key is what windows are kept apart by.
 type Key struct {
-	Model  string
+	Model  string // "" for requests that were refused before it was known which model they name, and for those that name none that is served
 	Tenant string // its name in the settings; "" for all clients that are no tenant's
 	Class  string // of scheduling
+}
+
+// Line is what costs are kept apart by.
+type Line struct {
+	Key
+	Tier string // that computed; "" of what nothing was computed
 }
 
 // End is how a request ended.
@@ -26,7 +32,7 @@ const (
 
 // Answer is a request that has ended.
 type Answer struct {
-	Key
+	Line
 	Ended        time.Time
 	End          End
 	PromptTokens int64

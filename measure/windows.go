@@ -26,7 +26,8 @@ type row struct {
 	prompt, answer int64
 	ttft, itl      sketch
 	queue          sketch
-	completed      map[int64]int64 // by the second since the window began: see peak
+	completed      map[int64]int64  // by the second since the window began: see peak
+	used           map[string]Usage // by tier
 }
 
 // NewWindows begins a window.
@@ -38,7 +39,7 @@ func (w *Windows) Add(a Answer) {
 	defer w.mu.Unlock()
 	r := w.rows[a.Key]
 	if r == nil {
-		r = &row{completed: map[int64]int64{}}
+		r = &row{completed: map[int64]int64{}, used: map[string]Usage{}}
 		w.rows[a.Key] = r
 	}
 	r.ends[a.End]++
@@ -52,22 +53,31 @@ func (w *Windows) Add(a Answer) {
 		r.itl.add(d)
 	}
 	r.prompt, r.answer = r.prompt+a.PromptTokens, r.answer+a.AnswerTokens
+	u := Usage{0, a.PromptTokens, a.AnswerTokens}
 	if a.End == Completed {
 		r.completed[int64(a.Ended.Sub(w.began)/time.Second)]++
+		u.Requests = 1
+	}
+	if u != (Usage{}) {
+		r.used[a.Tier] = r.used[a.Tier].plus(u)
 	}
 }
 
-// Usage is what a key's requests had of tokens in a window, and how many completed.
+// Usage is what a line's requests had of tokens in a window, and how many completed.
 type Usage struct{ Requests, PromptTokens, AnswerTokens int64 }
 
-// Close ends the window and begins the next. It gives a row for each key that had a request, in the order of keys, and what each used.
+func (u Usage) plus(other Usage) Usage {
+	return Usage{u.Requests + other.Requests, u.PromptTokens + other.PromptTokens, u.AnswerTokens + other.AnswerTokens}
+}
+
+// Close ends the window and begins the next. It gives a row for each key that had a request, in the order of keys, and what each line used.
 // waiting tells how many requests of a model wait; tenant stands for a tenant's name.
-func (w *Windows) Close(now time.Time, o Objectives, waiting func(model string) int, tenant func(string) store.Tenant) (list []store.Window, used map[Key]Usage) {
+func (w *Windows) Close(now time.Time, o Objectives, load Load, waiting func(model string) int, tenant func(string) store.Tenant) (list []store.Window, used map[Line]Usage) {
 	w.mu.Lock()
 	rows, began := w.rows, w.began
 	w.rows, w.began = map[Key]*row{}, now
 	w.mu.Unlock()
-	used = map[Key]Usage{}
+	used = map[Line]Usage{}
 	length := now.Sub(began)
 	if length <= 0 {
 		return nil, used
@@ -77,14 +87,21 @@ func (w *Windows) Close(now time.Time, o Objectives, waiting func(model string) 
 		r := rows[k]
 		row := r.window(length)
 		row.From, row.Until, row.Model, row.Tenant, row.Class, row.Missed = began, now, k.Model, tenant(k.Tenant), k.Class, missed[k.Model]
+		load.fill(&row)
 		list = append(list, row)
-		used[k] = Usage{r.ends[Completed], r.prompt, r.answer}
+		for tier, u := range r.used {
+			used[Line{k, tier}] = u
+		}
 	}
 	return list, used
 }
 
 func (k Key) compare(other Key) int {
 	return cmp.Or(cmp.Compare(k.Model, other.Model), cmp.Compare(k.Tenant, other.Tenant), cmp.Compare(k.Class, other.Class))
+}
+
+func (l Line) compare(other Line) int {
+	return cmp.Or(l.Key.compare(other.Key), cmp.Compare(l.Tier, other.Tier))
 }
 
 // missedBy is what each model has missed.

@@ -32,14 +32,14 @@ func TestWindows(t *testing.T) {
 	w := NewWindows(noon)
 	a, b := Key{"m", "a", "interactive"}, Key{"m", "b", "batch"}
 	for i := range 100 {
-		w.Add(Answer{Key: a, Ended: noon.Add(time.Duration(i/5) * time.Second), PromptTokens: 10, AnswerTokens: 3, Placed: true, Queue: time.Second,
+		w.Add(Answer{Line: Line{a, "q4_k"}, Ended: noon.Add(time.Duration(i/5) * time.Second), PromptTokens: 10, AnswerTokens: 3, Placed: true, Queue: time.Second,
 			TTFT: time.Duration(i+1) * time.Millisecond, ITL: []time.Duration{10 * time.Millisecond, 30 * time.Millisecond}})
 	}
-	w.Add(Answer{Key: b, End: Refused})
-	w.Add(Answer{Key: b, End: Failed, AnswerTokens: 2, TTFT: time.Millisecond})
-	w.Add(Answer{Key: b, End: Cancelled, Placed: true})
+	w.Add(Answer{Line: Line{Key: b}, End: Refused})
+	w.Add(Answer{Line: Line{Key: b}, End: Failed, AnswerTokens: 2, TTFT: time.Millisecond})
+	w.Add(Answer{Line: Line{Key: b}, End: Cancelled, Placed: true})
 	until := noon.Add(50 * time.Second)
-	rows, used := w.Close(until, Objectives{}, nobodyWaits, named)
+	rows, used := w.Close(until, Objectives{}, Load{DeviceBusy: 0.75, CoresUsed: 1.5, CoresMost: 2, Models: map[string]ModelLoad{"m": {0.5, 0.25}}}, nobodyWaits, named)
 	if len(rows) != 2 || rows[0].Tenant != named("a") || rows[1].Tenant != named("b") || !rows[0].From.Equal(noon) || !rows[0].Until.Equal(until) {
 		t.Fatalf("%+v", rows)
 	}
@@ -54,10 +54,15 @@ func TestWindows(t *testing.T) {
 	if r := rows[1]; r.Requests != 0 || r.Refused != 1 || r.Failed != 1 || r.Cancelled != 1 || r.QPSMean != 0 || r.Class != "batch" {
 		t.Errorf("%+v", r)
 	}
-	if want := (Usage{100, 1000, 300}); used[a] != want || used[b] != (Usage{0, 0, 2}) {
+	if want := (Usage{100, 1000, 300}); used[Line{a, "q4_k"}] != want || used[Line{Key: b}] != (Usage{0, 0, 2}) || len(used) != 2 {
 		t.Errorf("%+v", used)
 	}
-	if rows, _ := w.Close(until.Add(time.Minute), Objectives{}, nobodyWaits, named); len(rows) != 0 {
+	for _, r := range rows {
+		if r.DeviceBusy != 0.75 || r.DeviceShare != 0.5 || r.Crowded != 0.25 || r.CoresUsed != 1.5 || r.CoresMost != 2 {
+			t.Errorf("what the minute was like: %+v", r)
+		}
+	}
+	if rows, _ := w.Close(until.Add(time.Minute), Objectives{}, Load{}, nobodyWaits, named); len(rows) != 0 {
 		t.Errorf("the next window has %+v", rows)
 	}
 }
@@ -102,14 +107,14 @@ func TestObjectives(t *testing.T) {
 		w := NewWindows(noon)
 		for class, list := range c.answers {
 			for n, d := range list {
-				w.Add(Answer{Key: Key{"m", fmt.Sprint(n % 2), class}, Ended: noon, TTFT: d})
+				w.Add(Answer{Line: Line{Key: Key{"m", fmt.Sprint(n % 2), class}}, Ended: noon, TTFT: d})
 			}
 		}
 		for range c.refused {
-			w.Add(Answer{Key: Key{"m", "refused", "batch"}, End: Refused})
+			w.Add(Answer{Line: Line{Key: Key{"m", "refused", "batch"}}, End: Refused})
 		}
-		w.Add(Answer{Key: Key{"other", "", "interactive"}, Ended: noon, TTFT: time.Microsecond})
-		rows, _ := w.Close(noon.Add(time.Minute), c.o, func(model string) int { return map[string]int{"m": c.waiting}[model] }, named)
+		w.Add(Answer{Line: Line{Key: Key{"other", "", "interactive"}}, Ended: noon, TTFT: time.Microsecond})
+		rows, _ := w.Close(noon.Add(time.Minute), c.o, Load{}, func(model string) int { return map[string]int{"m": c.waiting}[model] }, named)
 		for _, r := range rows {
 			if want := map[string]string{"m": c.want}[r.Model]; r.Missed != want {
 				t.Errorf("%d: model %s missed %q, want %q", i, r.Model, r.Missed, want)

@@ -62,6 +62,7 @@ type Lane struct {
 	biases   int // that a step holds
 	done     chan struct{}
 	accounts accounts
+	crowded  atomic.Int64 // ns; see Crowded
 
 	mu         sync.Mutex
 	incoming   []*Sequence

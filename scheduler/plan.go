@@ -72,6 +72,7 @@ func (s *Lane) fill(g engine.Generation) {
 	if s.admit() {
 		budget -= s.planFound(g, budget)
 	}
+	s.next.crowded = s.next.kind == ordinary && s.leavesWaiting()
 	s.noteDecoding()
 	s.planPrompts(g, budget)
 	s.foresee()

@@ -21,7 +21,6 @@ func (s *Lane) welcome(seq *Sequence) {
 	}
 	s.arrived++
 	seq.number, seq.tenant = s.arrived, s.loop.tenants.enter(seq.request.Tenant)
-	seq.account = s.accounts.of(payer{seq.request.Tenant, c})
 	seq.ticket = seq.tenant.left[c] + uint64(seq.tenant.inLine[c])
 	seq.tenant.inLine[c]++
 	s.present[c]++
@@ -218,6 +217,7 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 	if seq.releases == 0 {
 		s.lastChange = s.now
 	}
+	seq.account = s.accounts.of(payer{seq.request.Tenant, seq.request.Class, *seq.generation.digest})
 	seq.skipped, seq.toCompute = 0, seq.pending()
 	seq.chargePrompt(&s.policy.rules)
 	s.countPlace(seq, 1)

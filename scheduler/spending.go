@@ -20,10 +20,11 @@ import (
 // Rejected: wall time times threads. Workers wait for one another, are put off their cores and sit out, and the sum would be
 // anybody's guess; the process's own CPU clock (some 0.2 µs a step) is what the machine's owner pays.
 
-// payer is who is charged.
+// payer is who is charged, apart by the weights that computed.
 type payer struct {
-	tenant string
-	class  Class
+	tenant  string
+	class   Class
+	weights string // their digest
 }
 
 // account is what a payer was charged in a lane.
@@ -52,12 +53,13 @@ func (a *accounts) of(p payer) *account {
 	return a.all[p]
 }
 
-// Spent is what a tenant's requests of a class have taken of a lane's device, without the overhead.
+// Spent is what a tenant's requests of a class have taken of a lane's device by some weights, without the overhead.
 type Spent struct {
-	Tenant string
-	Class  Class
-	CPU    time.Duration // of all cores together; 0 where LoopConfig.CPU is nil
-	Device time.Duration // that steps were under way, as passed on the clock
+	Tenant  string
+	Class   Class
+	Weights string        // their digest
+	CPU     time.Duration // of all cores together; 0 where LoopConfig.CPU is nil
+	Device  time.Duration // that steps were under way, as passed on the clock
 }
 
 // Spent is what has been charged since the lane began, in no order. Any goroutine may ask.
@@ -65,7 +67,7 @@ func (s *Lane) Spent() (list []Spent) {
 	s.accounts.mu.Lock()
 	defer s.accounts.mu.Unlock()
 	for p, a := range s.accounts.all {
-		list = append(list, Spent{p.tenant, p.class, time.Duration(a.cpu.Load()), time.Duration(a.device.Load())})
+		list = append(list, Spent{p.tenant, p.class, p.weights, time.Duration(a.cpu.Load()), time.Duration(a.device.Load())})
 	}
 	return list
 }
@@ -93,6 +95,7 @@ type meter struct {
 	marked   time.Duration // on the CPU clock
 	at       time.Time     // on the other
 	overhead time.Duration
+	busy     time.Duration // that steps were under way, of whatever lane
 }
 
 func (m *meter) clock() time.Duration {
@@ -121,6 +124,7 @@ func (m *meter) lap(others bool) (c charge) {
 	cpu, now := m.clock(), m.now()
 	c = charge{cpu - m.marked, now.Sub(m.at)}
 	m.working, m.marked, m.at = others, cpu, now
+	m.busy += c.device
 	return c
 }
 
@@ -147,9 +151,28 @@ func (l *Loop) Overhead() time.Duration {
 	return m.overhead + m.clock() - m.marked
 }
 
+// Busy is how long steps were under way since the start, of whatever lane: the device's time that was used. Any goroutine may ask.
+func (l *Loop) Busy() time.Duration {
+	l.meter.mu.Lock()
+	defer l.meter.mu.Unlock()
+	return l.meter.busy
+}
+
+// Crowded is how long steps of the lane took that began while requests waited, background work not counted, which there was no place or no pages for:
+// with more requests it would not have computed more. Any goroutine may ask.
+func (s *Lane) Crowded() time.Duration { return time.Duration(s.crowded.Load()) }
+
+// leavesWaiting tells whether somebody, background work not counted, has no place when all are let in whom there is room for.
+func (s *Lane) leavesWaiting() bool {
+	return s.present[Interactive]+s.present[Batch] > s.runs[Interactive]+s.runs[Batch]
+}
+
 // charge divides what a step took over the sequences that were in it.
 func (s *Lane) charge(done *step) {
 	took := s.loop.meter.lap(s.loop.anyUnderWay())
+	if done.crowded {
+		s.crowded.Add(int64(took.device))
+	}
 	alone, all := s.takeAlone(done)
 	for i := range done.chunks {
 		c := took.part(alone[i] / all)

@@ -70,7 +70,9 @@ func (m *metered) turn(t fatal) {
 func (m *metered) spent() map[payer]charge {
 	list := map[payer]charge{}
 	for _, s := range m.lane.Spent() {
-		list[payer{s.Tenant, s.Class}] = charge{s.CPU, s.Device}
+		p := payer{tenant: s.Tenant, class: s.Class} // of whichever weights
+		c := list[p]
+		list[p] = charge{c.cpu + s.CPU, c.device + s.Device}
 	}
 	return list
 }
@@ -113,7 +115,7 @@ func TestChargesFollowTheCostModel(t *testing.T) {
 	want := float64(m.lane.costs.model.Predict(Shape{Prefill: 40, Outputs: 1, Attention: 820})) / float64(m.lane.costs.model.Predict(Shape{Prefill: 10, Outputs: 1, Attention: 55}))
 	m.turn(t)
 	spent := m.spent()
-	got := float64(spent[payer{"long", Interactive}].cpu) / float64(spent[payer{"short", Interactive}].cpu)
+	got := float64(spent[payer{tenant: "long"}].cpu) / float64(spent[payer{tenant: "short"}].cpu)
 	if !(got > want*0.999 && got < want*1.001) || !(want > 1.5) {
 		t.Errorf("a prompt of 40 tokens pays %.3f times what one of 10 does, want %.3f", got, want)
 	}
@@ -184,7 +186,56 @@ func TestBrokenLaneIsNotChargedToOthers(t *testing.T) {
 	r.Tenant = "a"
 	m.submit(t, r)
 	m.turn(t)
-	if got := m.spent()[payer{"a", Interactive}]; !about(got.cpu, 2*time.Second) {
+	if got := m.spent()[payer{tenant: "a"}]; !about(got.cpu, 2*time.Second) {
 		t.Errorf("the other lane's is charged %v", got.cpu)
+	}
+}
+
+// What is charged is apart by the weights that computed it, so that tiers have costs of their own.
+func TestChargesByWeights(t *testing.T) {
+	m := newMetered(t, 1)
+	first := m.lane.Weights()
+	m.submit(t, greedy(prompt(1, 20, 0), 1))
+	m.turn(t)
+	if _, err := m.lane.Replace(enginetest.Weights{Text: "second"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	m.submit(t, greedy(prompt(2, 20, 0), 2))
+	m.turn(t)
+	got := map[string]time.Duration{}
+	for _, s := range m.lane.Spent() {
+		got[s.Weights] += s.CPU
+	}
+	if second := m.lane.Weights(); len(got) != 2 || second == first || !about(got[first], 2*time.Second) || !about(got[second], 4*time.Second) {
+		t.Errorf("%v: %s and then %s", got, first, second)
+	}
+}
+
+// The device is busy while steps are under way, and crowded in those that leave a request without a place: not one that is there, and no background work.
+func TestCrowded(t *testing.T) {
+	m := newMetered(t, 1)
+	check := func(what string, busy, crowded time.Duration) {
+		t.Helper()
+		if m.loop.Busy() != busy || m.lane.Crowded() != crowded {
+			t.Errorf("%s: busy for %v, crowded for %v; want %v and %v", what, m.loop.Busy(), m.lane.Crowded(), busy, crowded)
+		}
+	}
+	ask := func(n int, c Class) {
+		for i := range n {
+			r := greedy(prompt(100*int(c)+i, 5, 0), 1)
+			r.Class = c
+			m.submit(t, r)
+		}
+		m.pass(time.Minute, 0)
+		m.turn(t)
+	}
+	places := testLimits(1).MaxSequences
+	ask(places, Interactive)
+	check("a place for each", time.Second, 0)
+	ask(places+1, Batch)
+	check("one too many", 3*time.Second, time.Second)
+	ask(2*places, Background)
+	if m.lane.Crowded() != time.Second || m.loop.Busy() <= 3*time.Second {
+		t.Errorf("background work that waits: crowded for %v of %v", m.lane.Crowded(), m.loop.Busy())
 	}
 }

@@ -40,6 +40,7 @@ type step struct {
 	submitted  time.Time
 	kind       stepKind
 	decodes    bool  // an interactive answer has a row
+	crowded    bool  // requests wait that there is no room for
 	base       Shape // of its decode rows
 	predicted  time.Duration
 	class      Class // the lane's, that it is charged to

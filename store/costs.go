@@ -23,10 +23,13 @@ type Cost struct {
 	CoreSeconds  float64 // of CPU cores, in steps; NaN if nobody counted
 	GPUSeconds   float64 // of GPUs; NaN if nobody counted
 	Class        string  // of scheduling
-	Tier         string
+	Tier         string  // that computed; "" where nothing was
 	// OverheadSeconds are of CPU cores, too: the part of what the process took besides steps that was laid to this row; NaN if nobody
 	// counted. With CoreSeconds it adds up over all rows to the process's CPU time.
 	OverheadSeconds float64
+	// Energy is this row's part of what the process is taken to have used; NaN if nobody could read it.
+	CPUJoules float64 // of processors and their memory
+	GPUJoules float64 // of graphics cards
 }
 
 func (*Cost) table() Table { return Costs }
@@ -37,6 +40,7 @@ func (r *Cost) columns() []column {
 		{"began", &r.From}, {"ended", &r.Until}, {"model", &r.Model}, {"tenant", &r.Tenant}, {"requests", &r.Requests},
 		{"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens}, {"core_seconds", &r.CoreSeconds}, {"gpu_seconds", &r.GPUSeconds},
 		{"class", &r.Class}, {"tier", &r.Tier}, {"overhead_seconds", &r.OverheadSeconds},
+		{"cpu_joules", &r.CPUJoules}, {"gpu_joules", &r.GPUJoules},
 	}
 }
 

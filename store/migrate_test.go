@@ -68,6 +68,14 @@ func asOf(schema int, r record) {
 	if r, is := r.(*Receipt); is && schema < 6 {
 		r.Lengths, r.LogitBias = "", nil
 	}
+	if schema < 7 {
+		switch r := r.(type) {
+		case *Window:
+			r.DeviceBusy, r.DeviceShare, r.Crowded, r.CoresUsed, r.CoresMost = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+		case *Cost:
+			r.CPUJoules, r.GPUJoules = math.NaN(), math.NaN()
+		}
+	}
 	if schema >= 2 {
 		return
 	}

@@ -27,6 +27,12 @@ type Window struct {
 	Cancelled    int64   // whose client went
 	Queue        Latency // of those that had a place
 	Missed       string  // names of the objectives that the model missed in this stretch, over all its tenants, joined by commas
+	// What the machine was like, the same in all rows of a stretch, or of a model in it; NaN if nobody counted.
+	DeviceBusy  float64 // share of the time in which steps were under way, of all models
+	DeviceShare float64 // in which steps of this model were
+	Crowded     float64 // in which steps of this model were that left requests waiting for which there was no room
+	CoresUsed   float64 // CPU seconds of the process a second
+	CoresMost   float64 // CPUs that the process may use
 }
 
 // Latency is how a time was distributed.
@@ -43,6 +49,7 @@ func (r *Window) columns() []column {
 		{"qps_mean", &r.QPSMean}, {"qps_peak", &r.QPSPeak}, {"prompt_tokens", &r.PromptTokens}, {"answer_tokens", &r.AnswerTokens},
 		{"refused", &r.Refused}, {"failed", &r.Failed}, {"cancelled", &r.Cancelled},
 		{"queue_mean", &r.Queue.Mean}, {"queue_p50", &r.Queue.P50}, {"queue_p95", &r.Queue.P95}, {"queue_p99", &r.Queue.P99}, {"missed", &r.Missed},
+		{"device_busy", &r.DeviceBusy}, {"device_share", &r.DeviceShare}, {"crowded", &r.Crowded}, {"cores_used", &r.CoresUsed}, {"cores_most", &r.CoresMost},
 	}
 }
 

@@ -161,7 +161,7 @@ func (s *Scenario) step(at string, words []string) (err error) {
 func normal() gpu.Reading {
 	return gpu.Reading{
 		MemoryUsed: new(uint64(30 << 30)), MemoryTotal: new(uint64(80 << 30)), Utilisation: new(uint32(92)), MemoryUtilisation: new(uint32(61)),
-		Power: new(480.0), PowerLimit: new(700.0), SMClock: new(uint32(1755)), MemoryClock: new(uint32(2619)), Throttle: []gpu.Reason{},
+		Power: new(480.0), PowerLimit: new(700.0), Energy: new(1e6), SMClock: new(uint32(1755)), MemoryClock: new(uint32(2619)), Throttle: []gpu.Reason{},
 		Temperature: new(uint32(61)), SlowdownAt: new(uint32(87)), ShutdownAt: new(uint32(92)),
 		ECCCorrected: new(uint64(0)), ECCUncorrected: new(uint64(0)), Remapped: &gpu.RemappedRows{},
 		PCIeReplays: new(uint64(0)), NVLink: &gpu.NVLinkErrors{}, Recovery: new(gpu.RecoverNothing), MIG: new(false),
@@ -186,6 +186,8 @@ func set(r *gpu.Reading, key, value string) error {
 		r.Slowed = gpu.SlowTime{gpu.HWPowerBrake: d}
 	case "utilisation":
 		r.Utilisation, err = number[uint32](value)
+	case "energy": // in joules
+		r.Energy, err = joules(value)
 	case "sm_clock":
 		r.SMClock, err = number[uint32](value)
 	case "ecc_corrected":
@@ -217,6 +219,14 @@ func number[T ~uint32 | ~uint64](value string) (*T, error) {
 	}
 	n, err := strconv.ParseUint(value, 10, 64)
 	return new(T(n)), err
+}
+
+func joules(value string) (*float64, error) {
+	if value == "-" {
+		return nil, nil
+	}
+	x, err := strconv.ParseFloat(value, 64)
+	return &x, err
 }
 
 func reasons(value string) []gpu.Reason {

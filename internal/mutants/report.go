@@ -90,8 +90,8 @@ var reports = []mutant{
 		old: "r.Priority, r.Status, r.Text, r.Figures = Medium, Unwatched, \"Drift is not watched: \"", new: "r.Priority, r.Status, r.Text, r.Figures = Low, Clear, \"Drift is not watched: \"",
 	},
 	{
-		name: "report-cost-without-overhead", file: "quality/report/risks.go", pkg: "quality/report", tests: []string{"TestRisks"},
-		old: "seconds += c.CoreSeconds + c.OverheadSeconds", new: "seconds += c.CoreSeconds",
+		name: "report-cost-without-overhead", file: "measure/price.go", pkg: "quality/report", tests: []string{"TestRisks"},
+		old: "perThousand(p.CoreSeconds+p.OverheadSeconds, ", new: "perThousand(p.CoreSeconds, ",
 	},
 	{
 		name: "report-of-all-tenants-for-one", file: "quality/report/input.go", pkg: "quality/report", tests: []string{"TestRead"},

@@ -43,6 +43,7 @@ const (
 	alarms      = "alarms"
 	steps       = "decisions"
 	coreSeconds = "core-seconds per 1,000 tokens"
+	joules      = "joules per 1,000 tokens"
 	correlated  = "correlation"
 )
 

@@ -43,8 +43,9 @@ func figuresOf(v reflect.Value) (list []Figure) {
 	return list
 }
 
-// shownBeside are figures that are there only where another one is: of a tag the whole suite's, of a cause the gap.
-var shownBeside = map[string]string{"questions.acc.edge cases": "questions.acc", "questions.acc.nuance": "questions.acc", "tier.bleu": "gap", "cache.bleu": "gap"}
+// shownBeside are figures that are there only where another one is: of a tag the whole suite's, of a cause the gap, of a tier all tiers'.
+var shownBeside = map[string]string{"questions.acc.edge cases": "questions.acc", "questions.acc.nuance": "questions.acc", "tier.bleu": "gap", "cache.bleu": "gap",
+	"cost.source": "cost", "cost.q8_0": "cost", "energy.source": "cost", "energy.q8_0": "cost"}
 
 // keepRows drops all rows of the tables that sources name but those that they name.
 func keepRows(t *testing.T, in Input, sources []Source) Input {

@@ -119,7 +119,7 @@ func restored(model, factor string, before, after, width float64) store.Experime
 }
 
 func costsOf(model string, at time.Time, seconds float64) store.Cost {
-	return store.Cost{From: at.Add(-time.Minute), Until: at, Model: model, Class: "interactive", Requests: 100, PromptTokens: 4000, AnswerTokens: 6000, CoreSeconds: seconds, OverheadSeconds: seconds / 10, GPUSeconds: math.NaN()}
+	return store.Cost{From: at.Add(-time.Minute), Until: at, Model: model, Class: "interactive", Requests: 100, PromptTokens: 4000, AnswerTokens: 6000, CoreSeconds: seconds, OverheadSeconds: seconds / 10, GPUSeconds: math.NaN(), CPUJoules: math.NaN(), GPUJoules: math.NaN()}
 }
 
 func ratingsOf(n int) (list []store.Rating) {
@@ -140,7 +140,13 @@ func upTo(n int64) (rows []int64) {
 func fast() *fixture {
 	const m = "chat"
 	f := &fixture{models: []string{m}, objectives: Objectives{QPS: 1500 / 1.12, TTFT: 50, TTFTP95: 80, Accuracy: 0.8}}
-	f.windows = minutes(m, 60, noon.Add(-time.Hour), store.Window{Requests: 90_000, QPSMean: 1500, QPSPeak: 1620, TTFT: latencyOf(45, 42, 71, 88), PromptTokens: 10, AnswerTokens: 10, Cancelled: 2})
+	f.windows = minutes(m, 60, noon.Add(-time.Hour), store.Window{Requests: 90_000, QPSMean: 1500, QPSPeak: 1620, TTFT: latencyOf(45, 42, 71, 88), PromptTokens: 10, AnswerTokens: 10, Cancelled: 2,
+		DeviceBusy: 0.875, DeviceShare: 0.75, Crowded: 0.1, CoresUsed: 12, CoresMost: 16})
+	for i := range 3 { // in which it had all that it could do, and those before
+		before, w := &f.windows[20+i], &f.windows[23+i]
+		before.Requests, before.QPSMean = before.Requests-7_200, before.QPSMean-120
+		w.Requests, w.QPSMean, w.DeviceBusy, w.DeviceShare, w.Crowded = w.Requests+7_200, w.QPSMean+120, 1, 0.98, 0.8
+	}
 	f.earlier = minutes(m, 30, noon.Add(-30*time.Hour), store.Window{Requests: 84_000, QPSMean: 1400, QPSPeak: 1500, TTFT: latencyOf(48, 46, 75, 90), Failed: 1})
 	f.scores = []store.Score{
 		scoreOf(m, "questions", "acc", "", "source", 0.875, 0.01, 2000), scoreOf(m, "questions", "acc", "tuning", "source", 0.87, 0.015, 1000), scoreOf(m, "questions", "acc", "sealed", "source", 0.88, 0.015, 1000),
@@ -151,6 +157,9 @@ func fast() *fixture {
 	f.experiments = append(f.experiments, tried(m, "edge cases", "off", "answered by the control", map[string][3]float64{"qps": {1500, 1485, 16}, "ttft_ms": {45, 45.1, 0.4}, "acc": {0.75, 0.84, 0.03}})...)
 	f.experiments = append(f.experiments, tried(m, "huge or pinned memory", "4 KiB pages", "huge pages", map[string][3]float64{"qps": {1500, 1530, 12}, "ttft_ms": {45, 40, 1.5}, "acc": {0.87, 0.87, 0.002}})...)
 	f.costs = []store.Cost{costsOf(m, noon.Add(-20*time.Hour), 5), costsOf(m, noon.Add(-2*time.Hour), 6.5)}
+	for i, tier := range []string{"source", "q8_0"} {
+		f.costs[i].Tier, f.costs[i].CPUJoules = tier, float64(150-30*i)
+	}
 	f.decisions = []store.Decision{{Time: noon.Add(-10 * time.Hour), Model: m, From: "source", To: "q8_0", Reason: "the objective qps was missed in two windows", State: store.Applied}}
 	f.ratings = ratingsOf(200)
 	for _, c := range []Correlation{{Measure: "accuracy", N: 200, Spearman: 0.61}, {Measure: "relevance", N: 200, Spearman: 0.54}, {Measure: "ttft_ms", N: 200, Spearman: -0.05}} {
@@ -164,7 +173,8 @@ func fast() *fixture {
 func slow() *fixture {
 	const m = "translate"
 	f := &fixture{models: []string{m}, objectives: Objectives{QPS: 80, TTFT: 1500, BLEU: 70}}
-	f.windows = minutes(m, 40, noon.Add(-2*time.Hour), store.Window{Requests: 5100, QPSMean: 85, QPSPeak: 92, TTFT: latencyOf(1800, 1700, 2600, 3100), PromptTokens: 10, AnswerTokens: 10, Refused: 3, Failed: 1})
+	f.windows = minutes(m, 40, noon.Add(-2*time.Hour), store.Window{Requests: 5100, QPSMean: 85, QPSPeak: 92, TTFT: latencyOf(1800, 1700, 2600, 3100), PromptTokens: 10, AnswerTokens: 10, Refused: 3, Failed: 1,
+		DeviceBusy: 1, DeviceShare: 0.6, Crowded: 0.6, CoresUsed: 2, CoresMost: 2}) // beside another model
 	f.windows = append(f.windows, store.Window{From: noon.Add(-3 * time.Hour), Until: noon.Add(-3*time.Hour + time.Minute), Refused: 9}) // before their model was known
 	f.scores = []store.Score{scoreOf(m, "news", "bleu", "", "q4_k", 68, 1.1, 1000), scoreOf(m, "news", "bleu", "", "source", 71, 1.1, 1000)}
 	f.experiments = append(f.experiments, tried(m, "batching", "8 sequences", "32 sequences", map[string][3]float64{"qps": {85, 97, 2}, "ttft_ms": {1800, 1650, 60}, "bleu": {68, 68, 0.2}})...)

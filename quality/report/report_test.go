@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,9 @@ func TestStatements(t *testing.T) {
 			"Change cache hotness from recency to hotness", "throughput +8 % (95 % interval 6 % to 10 %); time to the first token −3 ms",
 			"Change edge cases from off to answered by the control", "accuracy +0.090, +12 % (95 % interval 0.060 to 0.120)", "throughput −1 %",
 			"Change huge or pinned memory from 4 KiB pages to huge pages", "throughput +2 % (95 % interval 1.2 % to 2.8 %); time to the first token −5 ms",
-			"| overfitting | high | open |", "| compute cost | high | open |", "changed by +30 %", "| 1,500 queries/s | 45 ms | 0.870 | behind cache hotness: hotness |",
+			"| overfitting | high | open |", "| compute cost | high | open |", "changed by +30 %",
+			"Steps were under way for 88.1 % of the time, this model's for 76.1 %, and the process used 75 % of the cores", "| headroom | high | open | The load of 1,500 queries/s leaves 7.4 % of the knee of 1,620 queries/s, and the busiest minute's of 1,620 queries/s leaves 0 % (3 minutes,",
+			"1,000 tokens cost 0.633 core-seconds and 13.5 joules, of 20,000 tokens counted; by tier: q8\\_0 0.715 core-seconds and 12 joules, source 0.55 core-seconds and 15 joules.", "| 1,500 queries/s | 45 ms | 0.870 | behind cache hotness: hotness |",
 		}},
 		"slow": {slow(), []string{
 			"completed 85 queries a second in the mean, 6.25 % over the target of 80 queries/s, and 92 queries a second at its peak",
@@ -80,6 +83,7 @@ func TestStatements(t *testing.T) {
 			"BLEU is 68.0 (95 % interval 66.9 to 69.1, 1,000 items), 2.86 % under the target of 70.0",
 			"120 refused, and 0 cancelled by their clients. 9 more were refused or failed before their model was known.", "What quality is lost to is missing", "It is not known how people's ratings go with score (no scores yet).", "Leave batching at 8 sequences", "Change phrase cache from off to on", "Leave tier at q4\\_k, and not q8\\_0",
 			"| overfitting | medium | not measured |", "| degradation by quantisation | high | open |", "| drift | high | open |", "| dropped samples | medium | watch |",
+			"leaves −0.1 % of the knee of 85 queries/s", "joules are missing: no counter of energy could be read",
 		}},
 	} {
 		r := Make(c.f.input(t))
@@ -92,6 +96,31 @@ func TestStatements(t *testing.T) {
 		if t.Failed() {
 			t.Log(text)
 		}
+	}
+}
+
+// How busy the machine is and how far it could go is everybody's together: a tenant is not told.
+func TestTenantsReport(t *testing.T) {
+	in := slow().input(t)
+	about := func(r Report) (list []string) {
+		for _, s := range r.Summaries[0].Statements {
+			list = append(list, s.Topic)
+		}
+		for _, risk := range r.Risks {
+			list = append(list, risk.Name)
+		}
+		return list
+	}
+	all := about(Make(in))
+	in.Scope = "day"
+	own := about(Make(in))
+	for _, topic := range []string{"Utilisation", "Headroom", "headroom"} {
+		if !slices.Contains(all, topic) || slices.Contains(own, topic) {
+			t.Errorf("%s: all see %q, a tenant %q", topic, all, own)
+		}
+	}
+	if !slices.Contains(own, "Cost") {
+		t.Errorf("%q", own)
 	}
 }
 
@@ -135,11 +164,11 @@ type alteration struct {
 // alterations change each figure of a fixture in turn.
 func alterations(t *testing.T, of func() *fixture) (list []alteration) {
 	lists := map[string][]string{
-		"windows":      {"Requests", "QPSMean", "QPSPeak", "Mean", "P50", "P95", "P99", "Refused", "Failed", "Cancelled"},
+		"windows":      {"Requests", "QPSMean", "QPSPeak", "Mean", "P50", "P95", "P99", "Refused", "Failed", "Cancelled", "DeviceBusy", "DeviceShare", "CoresUsed", "CoresMost"},
 		"earlier":      {"Requests", "QPSPeak", "Mean", "P95", "P99"},
 		"scores":       {"Value", "Low", "High", "N"},
 		"experiments":  {"Before", "After", "Low", "High", "N"},
-		"costs":        {"PromptTokens", "AnswerTokens", "CoreSeconds", "OverheadSeconds"},
+		"costs":        {"PromptTokens", "AnswerTokens", "CoreSeconds", "OverheadSeconds", "CPUJoules"},
 		"correlations": {"Spearman", "N"},
 	}
 	f := of()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"chimera/measure"
 	"chimera/store"
 )
 
@@ -56,6 +57,9 @@ type Risk struct {
 // risks are those of a model.
 func (m *modelInput) risks(missed []string) []Risk {
 	list := []Risk{m.overfitting(), m.quantisation(missed), m.computeCost(), m.coverage(), m.drift()}
+	if m.ofAllTenants() {
+		list = append(list, m.headroom().risk())
+	}
 	for i := range list {
 		list[i].Model = m.name
 	}
@@ -198,9 +202,8 @@ func (m *modelInput) moves() (Figure, string) {
 // How much dearer the second half of the period may be than the first before somebody should look. A tenth is within what two days differ by where
 // prompts are of other lengths; a quarter is a machine more for every four.
 const (
-	dearer    = 10.0 // percent
-	muchMore  = 25.0
-	perTokens = 1000
+	dearer   = 10.0 // percent
+	muchMore = 25.0
 )
 
 // leastHalf is the share of the period's tokens that each half has for the two to be compared: of a handful of requests the price is that of an idle
@@ -209,7 +212,7 @@ const leastHalf = 0.1
 
 // computeCost looks at what a thousand tokens cost, and whether that grows.
 func (m *modelInput) computeCost() Risk {
-	r := Risk{Name: "compute cost", Mitigation: "Costs are counted by model, tenant and class; caching, batching and lower tiers bring them down where the recommendations say by how much."}
+	r := Risk{Name: "compute cost", Mitigation: "Costs are counted by model, tier, tenant and class; caching, batching and lower tiers bring them down where the recommendations say by how much."}
 	middle := m.From.Add(m.Until.Sub(m.From) / 2)
 	all := m.dear("cost", "cost", m.Costs)
 	first := m.dear("cost_before", "cost in the first half", where(m.Costs, func(c *store.Cost) bool { return !c.Until.After(middle) }))
@@ -240,23 +243,10 @@ func (m *modelInput) computeCost() Risk {
 
 // dear is the core-seconds of a thousand tokens, prompts and answers, with what the process took besides.
 func (m *modelInput) dear(name, label string, costs []store.Cost) Figure {
-	f := Figure{Name: name, Label: label, Unit: coreSeconds, Of: "tokens", From: m.From, Until: m.Until, Method: "core-seconds of steps and overhead over tokens of prompts and answers"}
-	seconds := 0.0
-	var rows []int64
-	for i := range costs {
-		c := &costs[i]
-		if c.CoreSeconds != c.CoreSeconds || c.OverheadSeconds != c.OverheadSeconds { // NaN: nobody counted
-			continue
-		}
-		f.N += c.PromptTokens + c.AnswerTokens
-		seconds += c.CoreSeconds + c.OverheadSeconds
-		rows = append(rows, c.Row)
-	}
-	f.Sources = rowsOf(store.Costs, rows)
-	if f.N == 0 {
-		return f.missing("no cost of a token was counted")
-	}
-	return f.set(seconds/float64(f.N)*perTokens, "")
+	p := measure.PriceOf(costs)
+	f := Figure{Name: name, Label: label, Unit: coreSeconds, N: p.CountedTokens, Of: "tokens", From: m.From, Until: m.Until, Method: "core-seconds of steps and overhead over tokens of prompts and answers",
+		Sources: rowsOf(store.Costs, p.CountedRows)}
+	return f.set(p.CoreSecondsPerThousand(), "no cost of a token was counted")
 }
 
 // stale is how old scores may be: suites are meant to be run at least once a day, and a week leaves out none.

@@ -36,6 +36,15 @@ func costPair(first, second float64) []store.Cost {
 	return []store.Cost{costsOf("m", noon.Add(-20*time.Hour), first), costsOf("m", noon.Add(-time.Hour), second)}
 }
 
+// loaded are an hour of minutes of so many requests, and as many behind it as there are numbers, in which requests waited.
+func loaded(quiet int64, crowded ...int64) (list []store.Window) {
+	list = minutes("m", 60, noon.Add(-time.Hour), store.Window{Requests: quiet, DeviceBusy: 0.5, DeviceShare: 0.5})
+	for i, n := range crowded {
+		list = append(list, minutes("m", 1, noon.Add(-time.Duration(len(crowded)-i)*time.Minute), store.Window{Requests: n, DeviceBusy: 1, DeviceShare: 1, Crowded: 0.9})...)
+	}
+	return list
+}
+
 func TestRisks(t *testing.T) {
 	applied := decided(store.Applied)
 	old := pair(30, 30)
@@ -73,6 +82,10 @@ func TestRisks(t *testing.T) {
 		"another tier's":         {"coverage", fixture{scores: pair(30, 30)[1:], decisions: applied}, High, Unwatched, "on tier q4_k"},
 		"an alarm":               {"drift", fixture{alarms: []store.Alarm{{Time: noon.Add(-time.Hour), Model: "m", Series: "agreement", Detector: "cusum"}}}, High, Open, "1 alarm was raised, the last 60 minutes ago: agreement, by cusum."},
 		"no alarm":               {"drift", fixture{scores: pair(30, 30)}, Low, Clear, "No alarm"},
+		"at the knee":            {"headroom", fixture{windows: loaded(5700, 6000, 6000, 6000)}, High, Open, "The load of 95.2 queries/s leaves 4.8 % of the knee of 100 queries/s, and the busiest minute's of 100 queries/s leaves 0 % (3 minutes, median of"},
+		"at the knee for once":   {"headroom", fixture{windows: loaded(3000, 6000, 6600, 7200)}, Medium, Watch, "leaves 51.9 % of the knee of 110 queries/s, and the busiest minute's of 120 queries/s leaves −9.1 %"},
+		"far from the knee":      {"headroom", fixture{windows: loaded(3000), experiments: tried("m", "x", "off", "on", map[string][3]float64{"qps": {200, 220, 5}})}, Low, Clear, "leaves 75 % of the knee of 200 queries/s, and the busiest minute's of 50 queries/s leaves 75 % (20 pairs, an experiment: "},
+		"no knee":                {"headroom", fixture{windows: loaded(3000, 6000, 6000)}, Medium, Unwatched, "missing: no three minutes"},
 		"unwatched":              {"drift", fixture{}, Medium, Unwatched, "not watched"},
 		"no damage":              {"damage of the history", fixture{}, Low, Clear, "0 damaged rows"},
 		"damage":                 {"damage of the history", fixture{health: Health{Damaged: 1}}, High, Open, "1 damaged row was"},

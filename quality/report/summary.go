@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"chimera/store"
@@ -12,7 +13,10 @@ import (
 
 // summary is a model's statements, in the order in which they matter.
 func (m *modelInput) summary(s serving, c Cause) []Statement {
-	list := append([]Statement{throughput(&s), latency(&s), m.reliability(&s)}, m.quality()...)
+	list := append([]Statement{throughput(&s), latency(&s), m.reliability(&s), m.cost()}, m.quality()...)
+	if m.ofAllTenants() {
+		list = slices.Insert(list, 3, m.utilisation(), m.headroom().statement())
+	}
 	if weak, any := m.weakness(); any {
 		list = append(list, weak)
 	}

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"chimera/energy"
+	"chimera/gpu"
+	"chimera/measure"
+)
+
+// This file owns the energy that the daemon is taken to have used: of the processors its part by CPU time of what all programs computed, of graphics
+// cards that it computes on the whole. docs/HISTORY.md has what that leaves out.
+
+// staleReading is how old a card's reading may be: it is read every second or two, unless its driver hangs.
+const staleReading = 30 * time.Second
+
+// What is said where energy is not known.
+var (
+	errNoCardEnergy = errors.New("the graphics card's energy is not known: its driver does not count it, or the card is split (MIG)")
+	errNoCardYet    = errors.New("the graphics card has not been read twice yet")
+)
+
+// energyMeter reads it from stretch to stretch.
+type energyMeter struct {
+	root       fs.FS
+	packages   *energy.Packages         // nil: there is nothing to read
+	busy       time.Duration            // of all programs, at the last reading; below 0: it could not be read
+	own        time.Duration            // CPU time of the process by then
+	cards      func() []gpu.DeviceState // those that the models compute on
+	joules     map[string]float64       // of cards by UUID, at the last reading
+	unreadable error                    // why packages is nil
+	said       string                   // what was last logged
+}
+
+// newEnergyMeter begins with a machine's files. Where they can't be read the log says why, once.
+func newEnergyMeter(root fs.FS, cards func() []gpu.DeviceState, now time.Time, own time.Duration) *energyMeter {
+	m := &energyMeter{root: root, cards: cards, joules: map[string]float64{}, own: own}
+	packages, err := energy.Open(root, now)
+	if err == nil {
+		m.busy, err = energy.Busy(root)
+	}
+	if err != nil {
+		slog.Info("the energy of the processors is not known: costs have no joules of them", "cause", err)
+		m.unreadable, m.said = err, err.Error()
+		return m
+	}
+	m.packages = packages
+	return m
+}
+
+// lap is the energy of the stretch since the last one, and why some of it is not known; own is the process's CPU time so far.
+func (m *energyMeter) lap(now time.Time, own time.Duration) (e measure.Energy, problem string) {
+	var failed [2]error
+	e.CPU, failed[0] = m.lapProcessors(now, own)
+	e.GPU, failed[1] = m.lapCards(now)
+	err := errors.Join(failed[:]...)
+	if err == nil {
+		return e, ""
+	}
+	problem = strings.ReplaceAll(err.Error(), "\n", "; ")
+	if problem != m.said {
+		m.said = problem
+		slog.Info("some energy of this minute is not known", "cause", problem)
+	}
+	return e, problem
+}
+
+// lapProcessors is the processors' and their memory's.
+func (m *energyMeter) lapProcessors(now time.Time, own time.Duration) (float64, error) {
+	if m.packages == nil {
+		return math.NaN(), m.unreadable
+	}
+	joules, err := m.packages.Lap(now)
+	busy, unread := energy.Busy(m.root)
+	if unread != nil {
+		busy = -1
+	}
+	all, mine := busy-m.busy, own-m.own
+	known := err == nil && busy >= 0 && m.busy >= 0
+	m.busy, m.own = busy, own
+	if !known {
+		return math.NaN(), errors.Join(err, unread)
+	}
+	return joules * energy.Share(mine, all), nil
+}
+
+// lapCards is the graphics cards'. Where one is not known, the sum is not.
+func (m *energyMeter) lapCards(now time.Time) (float64, error) {
+	list := m.cards()
+	if len(list) == 0 {
+		return math.NaN(), nil
+	}
+	sum, failed := 0.0, error(nil)
+	for _, d := range list {
+		if d.Reading == nil || d.Reading.Energy == nil || d.Reading.MIG != nil && *d.Reading.MIG || now.Sub(d.ReadAt) > staleReading {
+			delete(m.joules, d.UUID)
+			failed = errNoCardEnergy
+			continue
+		}
+		last, known := m.joules[d.UUID]
+		at := *d.Reading.Energy
+		m.joules[d.UUID] = at
+		if !known || at < last { // the driver was loaded anew
+			failed = errNoCardYet
+			continue
+		}
+		sum += at - last
+	}
+	if failed != nil {
+		return math.NaN(), failed
+	}
+	return sum, nil
+}
