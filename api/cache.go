@@ -3,11 +3,14 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"chimera/engine"
 )
 
 // This file owns what is shown and asked of the prefix cache: GET /v1/cache, and the prefixes that are pinned in it.
@@ -15,9 +18,10 @@ import (
 // Cache is a model's prefix cache.
 type Cache interface {
 	State() CacheState
-	// Pin has a beginning of prompts computed, for requests of that salt, and keeps it under a name until Unpin. It returns when that
-	// is taken on: CacheState.Pins tells when it is done. An error that is none of the client's or the server's is why it can't be pinned.
-	Pin(name string, prompt []int32, salt string) error
+	// Pin has a beginning of prompts computed, for the requests of a tenant or, for "", for all, and keeps it under a name until Unpin. It
+	// returns when that is taken on: CacheState.Pins tells when it is done. An error that is none of the client's or the server's is why
+	// it can't be pinned.
+	Pin(name string, prompt []int32, tenant string) error
 	// Unpin's error is ErrNoPin where nothing is pinned under the name.
 	Unpin(name string) error
 }
@@ -63,8 +67,9 @@ type CachedPrefix struct {
 // Pin is a beginning of prompts that stays.
 type Pin struct {
 	Name   string `json:"name"`
-	Tokens int    `json:"tokens"` // of its full pages
-	Ready  bool   `json:"ready"`  // it is computed
+	Tenant string `json:"tenant,omitempty"` // whom it is for; none: all
+	Tokens int    `json:"tokens"`           // of its full pages
+	Ready  bool   `json:"ready"`            // it is computed
 }
 
 // maxName bounds names that the administrator gives, in bytes.
@@ -128,6 +133,7 @@ type pinRequest struct {
 	Model  *string        `json:"model"`
 	Name   string         `json:"name"`
 	Prompt jsontext.Value `json:"prompt"` // text or token ids; none to unpin
+	Tenant *string        `json:"tenant"` // whose requests find it; none: all
 
 	Others map[string]jsontext.Value `json:",embed"`
 }
@@ -141,7 +147,7 @@ func (s *Server) readPin(c *call) (r pinRequest, m *Model, err error) {
 		return r, nil, err
 	}
 	for name := range r.Others {
-		return r, nil, badField(name, "there is no such field: a pin has name, prompt and model")
+		return r, nil, badField(name, "there is no such field: a pin has name, prompt, tenant and model")
 	}
 	if err := CheckName(r.Name); err != nil {
 		return r, nil, badField("name", "%v", err)
@@ -158,6 +164,10 @@ func (s *Server) pin(c *call) error {
 	if err != nil {
 		return err
 	}
+	tenant, err := s.pinsFor(r.Tenant)
+	if err != nil {
+		return err
+	}
 	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return err
@@ -171,13 +181,26 @@ func (s *Server) pin(c *call) error {
 			return err
 		}
 	}
-	if len(ids) == 0 || len(ids) > m.MaxContext {
-		return badField("prompt", "it has %d tokens, it must have 1 to %d", len(ids), m.MaxContext)
+	if len(ids) < engine.PageTokens || len(ids) > m.MaxContext {
+		return badField("prompt", "it has %d tokens, it must have %d to %d: what is kept are full pages of %d", len(ids), engine.PageTokens, m.MaxContext, engine.PageTokens)
 	}
-	if err := m.Cache.Pin(r.Name, ids, c.salt()); err != nil {
+	if err := m.Cache.Pin(r.Name, ids, tenant); err != nil {
 		return refusedPin(err)
 	}
 	return c.reply(map[string]any{"name": r.Name, "model": m.Name, "tokens": len(ids)})
+}
+
+// pinsFor is the tenant whom a pin is for. Where nobody is kept apart it is for all in any case.
+func (s *Server) pinsFor(name *string) (tenant string, err error) {
+	switch {
+	case name == nil:
+		return "", nil
+	case s.Tenants == nil || !slices.Contains(s.Tenants(), *name):
+		return "", badField("tenant", "%q is no [[tenant]] of the settings: leave it out to pin for all", clip(validUTF8(*name), maxParam))
+	case !s.IsolateTenants:
+		return "", nil
+	}
+	return *name, nil
 }
 
 // refusedPin gives an error that has no answer of its own one: the cache has said why.

@@ -210,7 +210,7 @@ func TestOverload(t *testing.T) {
 		code   string
 		retry  string
 	}{
-		{full, 429, "queue_full", "3"}, {late, 429, "overloaded", "60"}, {never, 429, "deadline_too_short", "1"}, {soon, 429, "queue_full", "1"}, {long, 429, "queue_full", "86400"},
+		{full, 429, "queue_full", "3"}, {late, 429, "overloaded", "60"}, {never, 429, "deadline_too_short", ""}, {soon, 429, "queue_full", "1"}, {long, 429, "queue_full", "86400"},
 		{scheduler.ErrQueueFull, 429, "queue_full", "1"}, {scheduler.ErrDeadline, 503, "deadline_exceeded", "1"}, {scheduler.ErrDraining, 503, "shutting_down", "1"},
 	} {
 		for _, refuse := range []func(*watchedEngine){func(e *watchedEngine) { e.precheck = c.err }, func(e *watchedEngine) { e.submit = c.err }} {

@@ -29,7 +29,7 @@ type HTTPError struct {
 	Param   string // the field that is wrong, if one is
 	Code    string
 	Allow   string // the methods that the path takes, of a 405
-	// RetryAfter is when a 429 or 503 may be tried again; 0: nobody knows, a second.
+	// RetryAfter is when a 429 or 503 may be tried again; 0: nobody knows, a second; below 0: never, to try again does not help.
 	RetryAfter time.Duration
 	Cause      error // logged, never sent
 }
@@ -109,7 +109,7 @@ func overloaded(o *scheduler.OverloadError) *HTTPError {
 		h.Message = fmt.Sprintf("the first token would come after the deadline: try again in %d s, or allow more time (%s)", h.retrySeconds(), deadlineHeader)
 	}
 	if o.Least > 0 { // to try again would not help
-		h.Code = "deadline_too_short"
+		h.Code, h.RetryAfter = "deadline_too_short", -1
 		h.Message = fmt.Sprintf("the first token takes %d ms at least, and the deadline leaves less: allow more time (%s)", o.LeastMillis(), deadlineHeader)
 	}
 	return h
@@ -164,7 +164,7 @@ func writeError(ctx *fasthttp.RequestCtx, h *HTTPError) {
 	if h.Allow != "" {
 		ctx.Response.Header.Set("Allow", h.Allow)
 	}
-	if h.Status == 429 || h.Status == 503 {
+	if h.RetryAfter >= 0 && (h.Status == 429 || h.Status == 503) {
 		ctx.Response.Header.Set("Retry-After", strconv.Itoa(h.retrySeconds()))
 	}
 	ctx.SetBody(h.body())

@@ -1,10 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"chimera/scheduler"
 )
@@ -77,6 +82,24 @@ func (s *Server) changeRoute(escaped string) (route, bool) {
 	return route{method: "POST", handler: func(c *call) error { return s.change(c, change, name) }}, isVerb && err == nil
 }
 
+// checkNoFields refuses a body that asks for something: who sends it would believe that it counts.
+func (c *call) checkNoFields() error {
+	raw, err := c.read()
+	if raw = bytes.TrimSpace(raw); err != nil || len(raw) == 0 {
+		return err
+	}
+	var body struct {
+		Fields map[string]jsontext.Value `json:",embed"`
+	}
+	if err := decodeJSON(raw, &body); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(body.Fields)) {
+		return badField(name, "there is no such field: the path names the model, and a body says nothing")
+	}
+	return nil
+}
+
 func (s *Server) change(c *call, change modelVerb, name string) error {
 	if err := c.checkAdministers(); err != nil {
 		return err
@@ -84,7 +107,7 @@ func (s *Server) change(c *call, change modelVerb, name string) error {
 	if _, known := s.Registry.Lookup(name); !known {
 		return s.noModel(name)
 	}
-	if _, err := c.read(); err != nil { // what it says means nothing
+	if err := c.checkNoFields(); err != nil {
 		return err
 	}
 	if err := change(s.Models, c.context(), name); err != nil {

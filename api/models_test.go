@@ -35,16 +35,16 @@ func (m *fakeModels) Unload(_ context.Context, name string) error {
 
 // fakeCache keeps pins as they are.
 type fakeCache struct {
-	state CacheState
-	pins  map[string][]int32
-	salt  string // of the last
-	err   error
+	state  CacheState
+	pins   map[string][]int32
+	tenant string // of the last
+	err    error
 }
 
 func (c *fakeCache) State() CacheState { return c.state }
-func (c *fakeCache) Pin(name string, prompt []int32, salt string) error {
+func (c *fakeCache) Pin(name string, prompt []int32, tenant string) error {
 	if c.err == nil {
-		c.pins[name], c.salt = prompt, salt
+		c.pins[name], c.tenant = prompt, tenant
 	}
 	return c.err
 }
@@ -77,8 +77,16 @@ func TestLoadAndUnload(t *testing.T) {
 		}
 	}
 	m.done = nil
-	if h.post("/v1/models/second/load", `{"whatever":1}`); len(m.done) != 1 {
-		t.Error("a body is refused")
+	for body, refusal := range map[string]string{
+		"{}": "", " \n": "", " { } ": "", `{"tier":"q4_1","whatever":1}`: "tier: there is no such field", `{"whatever":null}`: "whatever", "[]": "JSON object", "load": "not valid JSON", "null": "JSON object",
+	} {
+		for _, verb := range []string{"load", "unload"} {
+			m.done = nil
+			r := h.post("/v1/models/second/"+verb, body)
+			if done := len(m.done) == 1; done != (refusal == "") || !done && (r.status != 400 || !strings.Contains(r.problem().Message, refusal)) {
+				t.Errorf("%s with the body %q: status %d: %s", verb, body, r.status, r.body)
+			}
+		}
 	}
 	m.done = nil
 	for _, c := range []struct {
@@ -147,16 +155,19 @@ func TestWhoAdministers(t *testing.T) {
 	}
 }
 
+// letters15 and the token that begins a prompt fill a page.
+const letters15 = "abcdefghijklmno"
+
 func TestPins(t *testing.T) {
 	h, _, c := newAdministered(t)
-	ids := h.model.PrefixIDs("xyz")
-	if len(ids) != 4 || ids[0] != bos { // BOS and three letters
+	ids, marks := h.model.PrefixIDs(letters15), slices.Repeat([]int32{imEnd - 1}, 16)
+	if len(ids) != 16 || ids[0] != bos { // BOS and the letters
 		t.Fatalf("%v", ids)
 	}
-	h.post("/v1/cache/pins", `{"name":"a","prompt":"xyz"}`).into(new(any))
-	h.post("/v1/cache/pins", `{"name":"b b","prompt":[7,8],"model":"first"}`).into(new(any))
-	h.post("/v1/cache/pins", `{"name":"c","prompt":["<|im_start|>"]}`).into(new(any))
-	if want := map[string][]int32{"a": ids, "b b": {7, 8}, "c": {bos, imEnd - 1}}; !maps.EqualFunc(c.pins, want, slices.Equal[[]int32]) {
+	h.post("/v1/cache/pins", `{"name":"a","prompt":"`+letters15+`"}`).into(new(any))
+	h.post("/v1/cache/pins", `{"name":"b b","prompt":[7,8,1,2,3,4,5,6,7,8,1,2,3,4,5,6],"model":"first"}`).into(new(any))
+	h.post("/v1/cache/pins", `{"name":"c","prompt":["`+strings.Repeat("<|im_start|>", 16)+`"]}`).into(new(any))
+	if want := map[string][]int32{"a": ids, "b b": {7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6}, "c": append([]int32{bos}, marks...)}; !maps.EqualFunc(c.pins, want, slices.Equal[[]int32]) {
 		t.Errorf("%v, want %v", c.pins, want)
 	}
 	h.do("DELETE", "/v1/cache/pins", `{"name":"b b"}`).into(new(any))
@@ -172,7 +183,10 @@ func TestPins(t *testing.T) {
 		{"POST", `{"name":"a\u0007","prompt":"x"}`, 400, "name", "control"}, {"POST", `{"name":"` + strings.Repeat("n", 65) + `","prompt":"x"}`, 400, "name", "64"},
 		{"POST", `{"name":"x"}`, 400, "prompt", "it must be a string"}, {"POST", `{"name":"x","prompt":["a","b"]}`, 400, "prompt", "2 prompts"},
 		{"POST", `{"name":"x","prompt":[99999]}`, 400, "prompt", "no token id"}, {"POST", `{"name":"x","prompt":[[]]}`, 400, "prompt", "0 tokens"},
-		{"POST", `{"name":"x","prompt":"` + strings.Repeat("x", 300) + `"}`, 400, "prompt", "1 to 256"},
+		{"POST", `{"name":"x","prompt":"` + strings.Repeat("x", 300) + `"}`, 400, "prompt", "16 to 256"},
+		{"POST", `{"name":"x","prompt":"xyz"}`, 400, "prompt", "it has 4 tokens, it must have 16"}, {"POST", `{"name":"x","prompt":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]}`, 400, "prompt", "it has 15 tokens"},
+		{"POST", `{"name":"x","prompt":"y","tenant":"nobody"}`, 400, "tenant", "leave it out to pin for all"}, {"POST", `{"name":"x","prompt":"y","tenant":""}`, 400, "tenant", "leave it out"},
+		{"POST", `{"name":"x","prompt":"y","tenant":7}`, 400, "tenant", "a string"},
 		{"POST", `{"name":"x","prompt":"y","ttl":3}`, 400, "ttl", "no such field"}, {"POST", `{"name":"x","prompt":"y","model":"third"}`, 404, "model", "third"},
 		{"POST", `{"name":7,"prompt":"y"}`, 400, "name", "a string"}, {"POST", ``, 400, "", "no body"},
 		{"DELETE", `{"name":"zz"}`, 404, "name", "nothing is pinned"}, {"DELETE", `{"name":"zz","prompt":"x"}`, 404, "name", "nothing is pinned"},
@@ -187,18 +201,19 @@ func TestPins(t *testing.T) {
 		errors.New("7 pages are more than half the cache"): "409 not_pinned", scheduler.ErrQueueFull: "429 queue_full", scheduler.ErrDraining: "503 shutting_down",
 	} {
 		c.err = err
-		r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`)
+		r := h.post("/v1/cache/pins", `{"name":"x","prompt":"`+letters15+`"}`)
 		if got := fmt.Sprint(r.status, " ", r.problem().Code); got != want || want[0] == '4' && want[1] == '0' && r.problem().Message != err.Error() {
 			t.Errorf("%v: %s, %s", err, got, r.body)
 		}
 	}
 	c.err = nil
-	for _, apart := range []bool{false, true} { // the pin is for whoever the requests of its sender are for
-		var salt string
-		h.IsolateTenants, h.model.Ended = apart, func(e Ended) { salt = e.Request.Salt }
-		h.do("POST", "/v1/cache/pins", `{"name":"x","prompt":"y"}`, "X-Api-Key", "k").into(new(any))
-		if h.do("POST", textPath, `{"prompt":"x","max_tokens":1}`, "X-Api-Key", "k"); c.salt != salt || apart != (salt != "") {
-			t.Errorf("apart %t: pinned for %q, asked by %q", apart, c.salt, salt)
+	h.Tenants = func() []string { return []string{"guests", "staff"} }
+	for _, apart := range []bool{false, true} { // where nobody is, a pin is for all whoever it is to be for
+		h.IsolateTenants = apart
+		for tenant, field := range map[string]string{"": "", "staff": `,"tenant":"staff"`} {
+			if h.post("/v1/cache/pins", `{"name":"x","prompt":"`+letters15+`"`+field+`}`).into(new(any)); apart && c.tenant != tenant || !apart && c.tenant != "" {
+				t.Errorf("apart %t: pinned for %q, asked for %q", apart, c.tenant, tenant)
+			}
 		}
 	}
 	h.model.Cache = nil
@@ -223,12 +238,12 @@ func TestCacheState(t *testing.T) {
 		Groups:  []CachePages{{Group: "full", PageBytes: 64, Total: 10, Free: 1, Computing: 2, Used: 3, Cached: 4, Pinned: 2}},
 		Lookups: 9, Hits: 4, HitTokens: 40, Evictions: 7, SavedSeconds: 2.5, HalfLife: 600,
 		Prefixes: []CachedPrefix{{Name: "a", Key: "0f", Tokens: 32, Uses: 9, Hotness: 2.5, SavedSeconds: 1.25}, {Key: "aa", Tokens: 16}},
-		Pins:     []Pin{{"a", 32, true}},
+		Pins:     []Pin{{"a", "", 32, true}, {"b", "staff", 16, false}},
 	}
 	const want = `{"caches":[{"model":"first","groups":[{"group":"full","page_bytes":64,"total":10,"free":1,"computing":2,"used":3,"cached":4,"pinned":2}],` +
 		`"lookups":9,"hits":4,"hit_tokens":40,"evictions":7,"saved_seconds":2.5,"half_life_seconds":600,` +
 		`"prefixes":[{"name":"a","key":"0f","tokens":32,"uses":9,"hotness":2.5,"saved_seconds":1.25},{"key":"aa","tokens":16,"uses":0,"hotness":0,"saved_seconds":0}],` +
-		`"pins":[{"name":"a","tokens":32,"ready":true}]}]}`
+		`"pins":[{"name":"a","tokens":32,"ready":true},{"name":"b","tenant":"staff","tokens":16,"ready":false}]}]}`
 	if r := h.do("GET", "/v1/cache", ""); string(r.body) != want {
 		t.Errorf("%s", r.body)
 	}

@@ -134,9 +134,11 @@ type Config struct {
 	// Tenant tells for whose share of the device a request counts, by its peer and its API key ("": it has none); "" is all that
 	// are nobody's. nil: all are.
 	Tenant func(p Peer, key string) string
+	// Tenants are the names that Tenant may tell, but for "". nil: there are none.
+	Tenants func() []string
 	// Deadline is how long a request of a class may wait for its first token, where it does not say; 0: for ever. nil: all are.
 	Deadline func(scheduler.Class) time.Duration
-	// IsolateTenants keeps what one tenant's prompts left in the prefix cache from others; see salt.
+	// IsolateTenants keeps what one client's prompts left in the prefix cache from others; see salt.
 	IsolateTenants bool
 	// Answered is told of each request for an answer when it has ended; it must not wait. nil: nobody asks.
 	Answered func(Answered)

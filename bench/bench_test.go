@@ -52,7 +52,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Unlock()
 	if f.fail != nil && f.fail(n) {
-		http.Error(w, `{"error":{"message":"overloaded"}}`, http.StatusTooManyRequests)
+		http.Error(w, `{"error":{"message":"overloaded","code":"queue_full"}}`, http.StatusTooManyRequests)
 		return
 	}
 	if f.slow != nil && f.slow(n) {
@@ -146,7 +146,7 @@ func TestOpenLoop(t *testing.T) {
 func TestFailures(t *testing.T) {
 	f := &fake{tokens: 2, fail: func(n int64) bool { return n%3 == 0 }}
 	r, err := Run(context.Background(), f.start(t), Load{Clients: 1, Requests: 9, Prompt: 4, Tokens: 2})
-	if err != nil || r.Completed != 6 || r.Failed != 3 || !strings.Contains(r.FirstError, "429: overloaded") || !strings.Contains(r.String(), "overloaded") || len(r.Errors) != 1 || r.Errors["429"] != 3 || !strings.Contains(r.String(), "failed with 429: 3") {
+	if err != nil || r.Completed != 6 || r.Failed != 3 || !strings.Contains(r.FirstError, "429: overloaded") || !strings.Contains(r.String(), "overloaded") || len(r.Errors) != 1 || r.Errors["429"] != 3 || len(r.Codes) != 1 || r.Codes["queue_full"] != 3 || !strings.Contains(r.String(), "failed with 429: 3") {
 		t.Errorf("%+v %v", r, err)
 	}
 	r, err = Run(context.Background(), client.New("127.0.0.1:1"), Load{Clients: 1, Requests: 2, Prompt: 4, Tokens: 2})

@@ -30,6 +30,7 @@ type Load struct {
 	Tokens int // of each answer
 	Model  string
 	Seed   uint64
+	Within time.Duration // a first token that comes so soon makes a good answer; 0: none is told apart
 }
 
 // Check names what is out of range.

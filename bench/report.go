@@ -30,8 +30,10 @@ type Report struct {
 	Clients         int            `json:"clients"`
 	Rate            float64        `json:"rate,omitempty"`
 	Completed       int            `json:"completed"`
+	Good            int            `json:"good,omitempty"` // of those completed, with a first token within Load.Within
 	Failed          int            `json:"failed"`
-	Errors          map[string]int `json:"errors,omitempty"` // failures by HTTP status; broken: without an answer, or within it
+	Errors          map[string]int `json:"errors,omitempty"`      // failures by HTTP status; broken: without an answer, or within it
+	Codes           map[string]int `json:"error_codes,omitempty"` // the same by the code that the server gave, where it gave one
 	Seconds         float64        `json:"seconds"`
 	QPS             float64        `json:"qps"`
 	TokensPerSecond float64        `json:"tokens_per_second"`
@@ -59,7 +61,7 @@ const littleTolerance = .02
 func (l Little) Holds() bool { return l.Apart <= littleTolerance }
 
 func report(l Load, w *window) *Report {
-	r := &Report{Clients: l.Clients, Rate: l.Rate, Seconds: w.length(), Errors: map[string]int{}}
+	r := &Report{Clients: l.Clients, Rate: l.Rate, Seconds: w.length(), Errors: map[string]int{}, Codes: map[string]int{}}
 	var ttft, gaps, total []time.Duration
 	var tokens, promptTokens int
 	var latency time.Duration
@@ -70,6 +72,9 @@ func report(l Load, w *window) *Report {
 			continue
 		}
 		r.Completed++
+		if l.Within > 0 && s.ttft <= l.Within {
+			r.Good++
+		}
 		tokens, promptTokens = tokens+s.tokens, promptTokens+s.promptTokens
 		ttft, total, gaps = append(ttft, s.ttft), append(total, s.total), append(gaps, s.gaps...)
 	}
@@ -101,6 +106,9 @@ func (r *Report) fail(err error) {
 	var status *client.StatusError
 	if errors.As(err, &status) {
 		kind = strconv.Itoa(status.Status)
+		if status.Code != "" {
+			r.Codes[status.Code]++
+		}
 	}
 	r.Failed++
 	r.Errors[kind]++

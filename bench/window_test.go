@@ -97,3 +97,17 @@ func TestFailuresInTheFigures(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What begins within the objective is good; where there is none nothing is told.
+func TestGoodAnswers(t *testing.T) {
+	for within, want := range map[time.Duration]int{0: 0, 999 * time.Millisecond: 1, time.Second: 2, time.Minute: 3} {
+		w := newWindow(0, 4, time.Unix(0, 0), func() time.Duration { return 0 })
+		for i, s := range []sample{{ttft: time.Millisecond}, {ttft: time.Second}, {ttft: 30 * time.Second}, {ttft: time.Millisecond, err: errors.New("cut off")}} {
+			w.sent(time.Unix(int64(i), 0))
+			w.finished(time.Unix(int64(i+1), 0), s)
+		}
+		if r := report(Load{Within: within}, w); r.Good != want || r.Completed != 3 || r.Failed != 1 {
+			t.Errorf("within %v: %d are good, want %d; %+v", within, r.Good, want, r)
+		}
+	}
+}

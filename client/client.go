@@ -53,6 +53,7 @@ var ErrNoDaemon = errors.New("no daemon answers")
 type StatusError struct {
 	Status  int
 	Message string
+	Code    string // of the error, as docs/HTTP.md has them; "" where the server says none
 
 	loading    bool          // the daemon is there, its model is not yet
 	retryAfter time.Duration // 0: the server does not say
@@ -120,8 +121,8 @@ func statusError(answer *http.Response) *StatusError {
 	}
 	e := &StatusError{Status: answer.StatusCode, Message: strings.TrimSpace(string(text))}
 	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
-		e.Message = body.Error.Message
-		e.loading = e.Status == http.StatusServiceUnavailable && body.Error.Code == "loading"
+		e.Message, e.Code = body.Error.Message, body.Error.Code
+		e.loading = e.Status == http.StatusServiceUnavailable && e.Code == "loading"
 	}
 	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 32); err == nil {
 		e.retryAfter = time.Duration(seconds) * time.Second

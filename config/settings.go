@@ -73,7 +73,7 @@ func (c *Config) settings() []setting {
 		{key: "cache.half_life", value: duration{&c.Cache.HalfLife, 0, maxIdle},
 			usage: "time after which a use of a cached prefix counts half, such as 10m: what is used often stays; 0: it follows the uses, so that a cache that is asked often forgets sooner"},
 		{key: "cache.pins", value: texts{&c.Cache.Pins, new(bool)}, example: `["/etc/chimera/support.txt=support"]`,
-			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; at most half the cache, and not with isolate_tenants (may be repeated)"},
+			usage: "text file whose beginning of a prompt stays in the first model's cache, FILE or FILE=NAME: tokenised as a prompt of /v1/completions; 16 tokens at least, at most half the cache, and for all clients, whatever isolate_tenants says: who asks for the whole of it finds it (may be repeated)"},
 		{key: "tiers.mode", value: choice{&c.Tiers.Mode, []string{ModeFixed, ModeAdvise, ModeGuard}},
 			usage: "who chooses a model's tier: fixed (tiers.start, and chimera tier), guard (the daemon, by objectives and quality.suites) or advise (it says what it would do)"},
 		{key: "tiers.ladder", value: texts{&c.Tiers.Ladder, new(bool)},

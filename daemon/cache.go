@@ -26,21 +26,21 @@ type keptPins struct {
 	list []keptPin
 }
 
-// keptPin is found by who asked for it and shares its prefixes.
+// keptPin is for the requests of a tenant, or for all.
 type keptPin struct {
 	name   string
 	prompt []int32
-	salt   string
+	tenant string
 }
 
 // Pin implements api.Cache.
-func (c modelCache) Pin(name string, prompt []int32, salt string) error {
+func (c modelCache) Pin(name string, prompt []int32, tenant string) error {
 	c.kept.mu.Lock()
 	defer c.kept.mu.Unlock()
-	err := c.lane.Pin(name, prompt, salt)
+	err := c.lane.Pin(name, prompt, tenant)
 	if err == nil {
 		c.kept.forget(name)
-		c.kept.list = append(c.kept.list, keptPin{name, slices.Clone(prompt), salt})
+		c.kept.list = append(c.kept.list, keptPin{name, slices.Clone(prompt), tenant})
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (k *keptPins) restore(model string, lane *scheduler.Lane) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.list = slices.DeleteFunc(k.list, func(p keptPin) bool {
-		err := lane.Pin(p.name, p.prompt, p.salt)
+		err := lane.Pin(p.name, p.prompt, p.tenant)
 		if err != nil {
 			slog.Warn("a prefix is pinned no more", "model", model, "cause", err)
 		}
@@ -93,20 +93,12 @@ func (c modelCache) State() api.CacheState {
 		})
 	}
 	for _, p := range now.Pins {
-		state.Pins = append(state.Pins, api.Pin{Name: p.Name, Tokens: p.Tokens, Ready: p.Ready})
+		state.Pins = append(state.Pins, api.Pin{Name: p.Name, Tenant: p.Tenant, Tokens: p.Tokens, Ready: p.Ready})
 	}
 	return state
 }
 
-// mayPin refuses pins that nobody would find: those of the settings are no user's and no key's.
-func (s *server) mayPin() error {
-	if len(s.pins) > 0 && s.isolates() {
-		return &config.Error{Err: fmt.Errorf("cache.pins: users and keys are kept apart, so that nobody would find what is pinned for all: leave it out, or set isolate_tenants = false")}
-	}
-	return nil
-}
-
-// pinPrefixes pins what the settings name, for all who share their prefixes: those without a salt. ids tokenises.
+// pinPrefixes pins what the settings name, for all. ids tokenises.
 func pinPrefixes(lane pinner, ids func(text string) []int32, pins []config.Pin) error {
 	for _, p := range pins {
 		if err := lane.Pin(p.Name, ids(p.Text), ""); err != nil {
@@ -118,5 +110,5 @@ func pinPrefixes(lane pinner, ids func(text string) []int32, pins []config.Pin) 
 
 // pinner is what pinPrefixes needs of a lane.
 type pinner interface {
-	Pin(name string, prompt []int32, salt string) error
+	Pin(name string, prompt []int32, tenant string) error
 }

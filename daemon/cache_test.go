@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -14,22 +13,6 @@ import (
 )
 
 // This file owns tests of pins by settings, and of what the endpoints see of a cache.
-
-// Where users are kept apart nobody would find a pin: the start says so, before anything is loaded.
-func TestMayPin(t *testing.T) {
-	list := []config.Pin{{Name: "a", Text: "text"}}
-	for _, c := range []struct {
-		pins  []config.Pin
-		apart bool
-		bad   bool
-	}{{list, true, true}, {list, false, false}, {nil, true, false}} {
-		err := (&server{pins: c.pins, config: config.Config{IsolateTenants: new(c.apart)}}).mayPin()
-		var usage *config.Error
-		if bad := errors.As(err, &usage) && strings.Contains(err.Error(), "isolate_tenants = false"); bad != c.bad {
-			t.Errorf("%v, apart %t: %v", c.pins, c.apart, err)
-		}
-	}
-}
 
 // pinless refuses all.
 type pinless struct{}
@@ -56,12 +39,12 @@ func TestPinsOutliveTheirLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newFakeDevice()
 		all := serveFake(t, d, c)
-		cached := func(name, salt string) int {
+		cached := func(name, tenant string) int {
 			t.Helper()
 			h := all.held(t, name)
 			defer h.Release()
 			synctest.Wait()
-			all, err := h.Model.Engine.SubmitGroup(h.Context, []scheduler.Request{{Prompt: prompt, MaxTokens: 1, Salt: salt, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}})
+			all, err := h.Model.Engine.SubmitGroup(h.Context, []scheduler.Request{{Prompt: prompt, MaxTokens: 1, Tenant: tenant, Salt: "a key of " + tenant, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +72,7 @@ func TestPinsOutliveTheirLane(t *testing.T) {
 		}
 		h.Release()
 		for range 2 {
-			if reload(); cached("a", "somebody") != len(prompt)-1 || cached("a", "another") != 0 {
+			if reload(); cached("a", "somebody") != 32 || cached("a", "another") != 0 {
 				t.Errorf("it is not there, or not somebody's alone")
 			}
 		}

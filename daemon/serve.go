@@ -88,7 +88,7 @@ func (s *server) end(cause error) error {
 // model is loaded. A client that connects meanwhile waits a moment, or is told how far the load is.
 func (s *server) run(ctx context.Context, hangup <-chan os.Signal, out io.Writer) error {
 	for _, start := range []func() error{
-		s.nameModels, s.openShelf, s.makeGuardian, s.openHistory, s.startMeasuring, s.startWebhook, s.recordTrace, s.listen, s.mayPin, s.watchGPUs, s.startHTTP, s.openDevice, s.loadModels, s.checkGPUs, s.watchTiers, s.watchLive, s.watchExperiments,
+		s.nameModels, s.openShelf, s.makeGuardian, s.openHistory, s.startMeasuring, s.startWebhook, s.recordTrace, s.listen, s.watchGPUs, s.startHTTP, s.openDevice, s.loadModels, s.checkGPUs, s.watchTiers, s.watchLive, s.watchExperiments,
 	} {
 		if err := start(); errors.Is(err, errTerminated) {
 			return nil

@@ -132,6 +132,7 @@ func (s *server) startHTTP() (err error) {
 		RequestContext: socket.RequestContext, Written: socket.OnWritten, Peer: peer, Sites: sites(&s.config),
 		GPUs: s.gpus.watcher, Memory: memoryUse, Utilisation: s.measuring.utilisation, State: s.models.State, Ready: s.models.ready,
 		Tenant:      func(p api.Peer, key string) string { return s.inForce.Load().tenants.of(p, key) },
+		Tenants:     s.tenantNames,
 		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		Escalations: s.models.escalations,
 		Answered:    s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.models.live.drawn,

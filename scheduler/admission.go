@@ -59,11 +59,11 @@ func (s *Lane) asks(seq *Sequence, rows int) {
 // hash computes the keys of pages here, since the loop has others to serve. It computes them again where other weights have
 // come meanwhile.
 func (s *Lane) hash(group []*Sequence) {
-	g := s.latest.Load()
+	g, pinned := s.latest.Load(), s.offers.Load()
 	var before *Sequence
 	for _, seq := range group {
 		if g != nil && s.groups[0].keyed { // nil: the loop has not begun
-			seq.hash(*g, before)
+			seq.hash(*g, pinned, before)
 		}
 		before = seq
 	}

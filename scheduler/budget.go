@@ -18,8 +18,7 @@ type pace struct {
 
 // rows is how many rows prompts may have in the step: all of them together, and those that one full step would not finish. Where nobody
 // reads along a step is full. Where somebody does, and no length is set, short prompts make it as long as ShortStep: they are over
-// after a step or two, and their first token is waited for. Where the length is not of their own lane's steps alone long ones have LeastRows
-// at least.
+// after a step or two, and their first token is waited for. LeastRows they have whatever that lasts.
 func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 	most := math.MaxInt
 	switch {
@@ -30,7 +29,7 @@ func (p *pace) rows(c *Cost, r *Rules) (all, long int) {
 		return n, n
 	case p.decodes:
 		limit := float64(c.Predict(p.base)) * r.LongStretch
-		return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), 1)
+		return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)
 	}
 	limit := float64(p.others) * (r.LongStretch - 1) // the other lane's answers wait for all of this step
 	return p.short(c, r.ShortStep, r.ShortRows), max(c.Rows(time.Duration(limit), p.base, p.seen), r.LeastRows)

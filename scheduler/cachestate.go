@@ -50,6 +50,7 @@ type CachedPrefix struct {
 // PinState is a named prefix.
 type PinState struct {
 	Name   string
+	Tenant string // whom it is for; "": all
 	Tokens int
 	Ready  bool // it is computed, and stays
 }
@@ -74,7 +75,7 @@ func (s *Lane) cacheState() CacheState {
 		c.Evictions += s.groups[g].pool.evictions
 	}
 	for _, p := range s.cache.pins {
-		c.Pins = append(c.Pins, PinState{p.name, p.size() * engine.PageTokens, p.pages != nil})
+		c.Pins = append(c.Pins, PinState{p.name, p.tenant, p.size() * engine.PageTokens, p.pages != nil})
 	}
 	c.Prefixes, c.SavedMillis = s.groups[of].pool.prefixes(s.pinNames(of))
 	return c

@@ -158,9 +158,9 @@ func TestPagesAllocateNothing(t *testing.T) {
 	owner, _ := d.begin(greedy(object(1, 500), 1))
 	d.compute(owner, 100*engine.PageTokens)
 	follower := newSequence(greedy(object(1, 500), 1), d.wake, time.Now)
-	follower.hash(d.newest(), nil)
+	follower.hash(d.newest(), d.offers.Load(), nil)
 	lacking := newSequence(greedy(object(2, 3600), 1), d.wake, time.Now)
-	lacking.hash(d.newest(), nil)
+	lacking.hash(d.newest(), d.offers.Load(), nil)
 	for name, ask := range map[string]func(){
 		"a follower": func() {
 			if _, follow := d.prefix(follower); !follow {
@@ -189,7 +189,7 @@ func BenchmarkPages(b *testing.B) {
 	var followers, decoding []*Sequence
 	for i := range sequences {
 		seq := newSequence(greedy(object(1, pages), 1), d.wake, time.Now)
-		seq.hash(d.newest(), nil)
+		seq.hash(d.newest(), d.offers.Load(), nil)
 		followers = append(followers, seq)
 		short, _ := d.begin(greedy(object(10+i, 7), 16))
 		decoding = append(decoding, short)
@@ -242,7 +242,7 @@ func BenchmarkPages(b *testing.B) {
 			id++
 			b.StopTimer()
 			seq := newSequence(greedy(object(id, pages), 1), d.wake, time.Now)
-			seq.hash(d.newest(), nil)
+			seq.hash(d.newest(), d.offers.Load(), nil)
 			b.StartTimer()
 			d.take(seq, 0)
 			d.compute(seq, pages*engine.PageTokens)
@@ -252,7 +252,7 @@ func BenchmarkPages(b *testing.B) {
 	b.Run("keys of 8,000 tokens, by Submit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			newSequence(greedy(object(1, pages), 1), d.wake, time.Now).hash(d.newest(), nil)
+			newSequence(greedy(object(1, pages), 1), d.wake, time.Now).hash(d.newest(), d.offers.Load(), nil)
 		}
 	})
 }

@@ -121,7 +121,7 @@ func (s *Lane) promise(d *demand) error {
 		if wait <= s.config.Wait || s.forecast.lacking(&all, d) == 0 {
 			return nil
 		}
-		return overload(wait-s.config.Wait, ErrQueueFull)
+		return overload(wait-s.config.Wait, ErrLongWait)
 	}
 	late := wait + s.forecast.own(d) - left
 	if late <= 0 && left > 0 {

@@ -65,10 +65,11 @@ func (s *Lane) needed(id engine.Generation) bool {
 	return slices.ContainsFunc(s.running, of) || slices.ContainsFunc(s.waiting, of) || s.steps.names(id)
 }
 
-// join makes the newest generation that of a sequence which has not begun.
+// join makes the newest generation that of a sequence which has not begun, and has it go on from what is pinned now.
 func (s *Lane) join(seq *Sequence) {
-	if g := s.newest(); !seq.begun() && seq.generation != g {
+	if g, now := s.newest(), s.offers.Load(); !seq.begun() && (seq.generation != g || seq.offers != now) {
 		seq.generation, seq.keys, seq.found, seq.follows = g, nil, 0, following{}
+		seq.goOnFrom(now)
 	}
 }
 

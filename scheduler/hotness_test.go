@@ -34,7 +34,7 @@ func (d *dry) askFor(t *testing.T, id, pages, times int, from time.Duration) (ca
 // left is how many pages of the object are there.
 func (d *dry) left(id, pages int) int {
 	seq := newSequence(greedy(object(id, pages), 1), d.wake, time.Now)
-	seq.hash(d.newest(), nil)
+	seq.hash(d.newest(), d.offers.Load(), nil)
 	found, _ := d.prefix(seq)
 	return found
 }

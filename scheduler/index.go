@@ -23,12 +23,12 @@ func rootOf(digest string) pageKey {
 	return pageKey(sum[:16])
 }
 
-// of is the key before the first page of all that a tenant asked of the weights whose root this is.
-func (root pageKey) of(tenant string) pageKey {
-	if tenant == "" {
+// of is the key before the first page of all that a salt keeps apart, behind the weights whose root this is, or behind what was pinned.
+func (root pageKey) of(salt string) pageKey {
+	if salt == "" {
 		return root
 	}
-	sum := sha256.Sum256(append(root[:], tenant...))
+	sum := sha256.Sum256(append(root[:], salt...))
 	return pageKey(sum[:16])
 }
 

@@ -115,6 +115,7 @@ type Lane struct {
 	cache cache
 
 	latest      atomic.Pointer[generation] // the newest, for Submit
+	offers      atomic.Pointer[offers]     // of the pins, for Submit
 	generations []generation               // oldest first
 	lastTurn    engine.Generation
 	told        []engine.PageTable // (groups), what the batch is told of a sequence

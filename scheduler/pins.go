@@ -9,7 +9,7 @@ import (
 )
 
 // This file owns pins: prefixes with a name whose pages stay. A pin is computed as any request is, behind all others, and then
-// holds its pages by reference. With other weights it is computed again.
+// holds its pages by reference; from then on requests go on from it (offers.go). With other weights it is computed again.
 
 // ErrNoPin is wrapped by Unpin's error where no pin has the name.
 var ErrNoPin = errors.New("no prefix is pinned by that name")
@@ -25,6 +25,7 @@ const longestPinName = 64
 // pin is the loop's own.
 type pin struct {
 	name     string
+	tenant   string // whom it is for; "": all
 	request  Request
 	sequence *Sequence // which computes it; nil once that has ended
 	pages    [][]int32 // (groups), held; nil until they are computed
@@ -33,23 +34,23 @@ type pin struct {
 // size is how many of the prompt's pages are full: those that others can share.
 func (p *pin) size() int { return len(p.request.Prompt) / engine.PageTokens }
 
-// Pin has the prompt's full pages computed, by weights and for a salt as a request has them, and keeps them until Unpin. It
-// returns when that is taken on, not when it is done; CacheState.Pins tells. A name that is pinned with the same prompt stays as it
-// is. Pins may have half of a group's pages, and leave room for the longest sequence beside them.
-func (s *Lane) Pin(name string, prompt []int32, salt string) error {
-	r := Request{Prompt: slices.Clone(prompt), Salt: salt, Class: Background, Sampling: Sampling{TopP: 1, Repetition: 1}}
+// Pin has the prompt's full pages computed, by the newest weights, for all requests of a tenant ("": for all there are) whatever their salt, and keeps
+// them until Unpin. It returns when that is taken on, not when it is done; CacheState.Pins tells. A name that is pinned with the same prompt for the
+// same tenant stays as it is. Pins may have half of a group's pages, and leave room for the longest sequence beside them.
+func (s *Lane) Pin(name string, prompt []int32, tenant string) error {
+	r := Request{Prompt: slices.Clone(prompt), Salt: pinSalt(tenant), Class: Background, Sampling: Sampling{TopP: 1, Repetition: 1}}
 	switch err := s.admissible(r); {
 	case name == "" || len(name) > longestPinName:
 		return &PinError{name, fmt.Sprintf("the name must have 1 to %d bytes", longestPinName)}
 	case err != nil:
 		return fmt.Errorf("pin %q: %w", name, err)
 	case len(prompt) < engine.PageTokens:
-		return &PinError{name, fmt.Sprintf("the prompt has %d tokens: full pages of %d are what is kept", len(prompt), engine.PageTokens)}
+		return &PinError{name, fmt.Sprintf("the prompt has %d tokens, it must have %d at least: full pages of them are what is kept", len(prompt), engine.PageTokens)}
 	case !s.groups[0].keyed:
 		return &PinError{name, "the model has recurrent state, of which no prefix can be kept"}
 	}
 	var err error
-	s.ask(func() { err = s.addPin(&pin{name: name, request: r}) })
+	s.ask(func() { err = s.addPin(&pin{name: name, tenant: tenant, request: r}) })
 	return err
 }
 
@@ -68,6 +69,7 @@ func (s *Lane) Unpin(name string) error {
 			p.sequence.Stop()
 		}
 		s.unhold(p)
+		s.offer()
 		err = nil
 	})
 	return err
@@ -80,10 +82,10 @@ func (s *Lane) addPin(p *pin) error {
 	for _, other := range s.cache.pins {
 		switch {
 		case other.name != p.name:
-		case slices.Equal(other.request.Prompt, p.request.Prompt) && other.request.Salt == p.request.Salt:
+		case slices.Equal(other.request.Prompt, p.request.Prompt) && other.tenant == p.tenant:
 			return nil
 		default:
-			return &PinError{p.name, "another prompt is pinned by that name: unpin it first"}
+			return &PinError{p.name, "another prompt, or one for others, is pinned by that name: unpin it first"}
 		}
 	}
 	for g := range s.groups {
@@ -145,6 +147,7 @@ func (s *Lane) hold(seq *Sequence) {
 			s.groups[g].pool.share(id)
 		}
 	}
+	s.offer()
 }
 
 // ready tells whether the index has all that the pin would hold.
@@ -174,4 +177,5 @@ func (s *Lane) repin() {
 			s.compute(p)
 		}
 	}
+	s.offer()
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +58,133 @@ func (f *fixture) pressed(t *testing.T, prompt []int32, salt string) {
 	t.Errorf("%d tokens are there that nobody pins", got)
 }
 
-// What is pinned stays whatever is asked for, for whoever has its salt, until it is unpinned.
+// asked is a request of a tenant, kept apart by a salt.
+func asked(tenant, salt string, prompt []int32) Request {
+	r := greedy(prompt, 1)
+	r.Tenant, r.Salt = tenant, salt
+	return r
+}
+
+// cachedFor asks, checks the answer, and returns how much of the prompt was there.
+func (f *fixture) cachedFor(t *testing.T, r Request) int {
+	t.Helper()
+	seq := f.submit(t, r)
+	if got, _, _ := collect(t, seq); !slices.Equal(got, answerOn(f.Limits(), r)) {
+		t.Errorf("%v, want %v", got, answerOn(f.Limits(), r))
+	}
+	return seq.Cached()
+}
+
+// What is pinned for all is found by each salt that asks for the whole of it, and by none that asks for a part; what a salt adds is its own.
+func TestPinsServeEverySalt(t *testing.T) {
+	system := prompt(1, 100, 0)
+	with := func(id int) []int32 { return append(system[:96:96], prompt(id, 40, 0)...) }
+	for name, groups := range map[string][]engine.GroupLimits{"full": {enginetest.Full(80)}, "windows": {enginetest.Full(80), enginetest.Windowed(window, 80)}} {
+		t.Run(name, func(t *testing.T) {
+			atEachDepth(t, func(t *testing.T, l engine.Limits) {
+				l.MaxContext = 256
+				f := startGroups(t, l, config, groups...)
+				if got := f.cachedFor(t, asked("", "alice", with(2))); got != 0 {
+					t.Errorf("%d tokens were there before the first", got)
+				}
+				if err := f.Pin("system", system, ""); err != nil {
+					t.Fatal(err)
+				}
+				f.pinned(t, "system")
+				for _, c := range []struct {
+					salt   string
+					prompt []int32
+					want   int
+					what   string
+				}{
+					{"alice", with(2), 96, "all of the pin"}, {"alice", with(2), 135, "what she has asked before, behind the pin"},
+					{"bob", with(2), 96, "what another has asked"}, {"bob", with(3), 96, "something else"}, {"bob", system[:97], 96, "the pin and a token"},
+					{"", with(3), 96, "no salt"}, {"carol", append(system[:80:80], prompt(4, 40, 0)...), 0, "five pages of six"},
+					{"bob", append([]int32{9}, system...), 0, "another beginning"},
+				} {
+					if got := f.cachedFor(t, asked("", c.salt, c.prompt)); got != c.want {
+						t.Errorf("%s asks for %s: %d tokens were there, want %d", c.salt, c.what, got, c.want)
+					}
+				}
+				if err := f.Unpin("system"); err != nil {
+					t.Fatal(err)
+				}
+				if got := f.cachedFor(t, asked("", "bob", with(5))); got != 0 {
+					t.Errorf("%d tokens were there when it was unpinned", got)
+				}
+				f.finish(t)
+			})
+		})
+	}
+}
+
+// What is pinned for a tenant is for its requests, by whatever key they come, and for nobody else's; the longer of two pins counts.
+func TestPinsForATenant(t *testing.T) {
+	l := testLimits(1)
+	l.MaxContext = 256
+	f := startGroups(t, l, config, enginetest.Full(120))
+	system := prompt(1, 100, 0)
+	for name, tenant := range map[string]string{"theirs": "staff", "alls": ""} {
+		n := map[string]int{"theirs": 96, "alls": 48}[name]
+		if err := f.Pin(name, system[:n], tenant); err != nil {
+			t.Fatal(err)
+		}
+		f.pinned(t, name)
+	}
+	for _, c := range []struct {
+		tenant, salt string
+		want         int
+	}{{"staff", "alice", 96}, {"staff", "bob", 96}, {"guests", "alice", 48}, {"", "bob", 48}, {"", "", 48}} {
+		if got := f.cachedFor(t, asked(c.tenant, c.salt, system)); got != c.want {
+			t.Errorf("%q of %q: %d tokens were there, want %d", c.salt, c.tenant, got, c.want)
+		}
+	}
+	if err := f.Pin("theirs", system[:96], "guests"); err == nil || !strings.Contains(err.Error(), "unpin it first") {
+		t.Errorf("pinned for others by the same name: %v", err)
+	}
+	if c := f.Cache(); len(c.Pins) != 2 || c.Pins[0].Tenant+c.Pins[1].Tenant != "staff" {
+		t.Errorf("%+v", c.Pins)
+	}
+	for _, name := range []string{"theirs", "alls"} {
+		if err := f.Unpin(name); err != nil {
+			t.Error(err)
+		}
+	}
+	f.finish(t)
+}
+
+// Who waits when a pin is there goes on from it, though his keys were computed before.
+func TestPinsServeWhoWaits(t *testing.T) {
+	in := enginetest.New(testLimits(1))
+	loop, lane := still(t, in, config)
+	system := prompt(1, 100, 0)
+	seq, err := lane.Submit(t.Context(), asked("", "alice", system))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane.arrivals()
+	own := seq.key(0)
+	p := &pin{name: "system", request: Request{Prompt: system}, pages: make([][]int32, len(lane.groups))}
+	lane.cache.pins = []*pin{p}
+	lane.offer()
+	lane.join(seq)
+	if want := (trunk{pages: 6}); seq.trunk != want || seq.key(0) == own || seq.keyBefore(6) == seq.key(5) {
+		t.Errorf("%+v", seq.trunk)
+	}
+	lane.cache.pins = nil
+	lane.offer()
+	if lane.join(seq); seq.trunk != (trunk{}) || seq.key(0) != own {
+		t.Errorf("when it is unpinned: %+v", seq.trunk)
+	}
+	for range 40 {
+		turn(t, loop)
+	}
+	if _, _, last := collect(t, seq); last.Finish != Length {
+		t.Errorf("%+v", last)
+	}
+}
+
+// What is pinned stays whatever is asked for, until it is unpinned.
 func TestPins(t *testing.T) {
 	system := prompt(1, 100, 0)
 	for name, groups := range map[string][]engine.GroupLimits{
@@ -67,18 +194,15 @@ func TestPins(t *testing.T) {
 			atEachDepth(t, func(t *testing.T, l engine.Limits) {
 				l.MaxContext = 256
 				f := startGroups(t, l, config, groups...)
-				if err := f.Pin("system", system, "tenant"); err != nil {
+				if err := f.Pin("system", system, ""); err != nil {
 					t.Fatal(err)
 				}
 				f.pinned(t, "system")
 				f.pressure(t)
-				if got := f.asks(t, append(system[:96:96], prompt(2, 30, 0)...), "tenant"); got != 96 {
+				if got := f.asks(t, append(system[:96:96], prompt(2, 30, 0)...), "alice"); got != 96 {
 					t.Errorf("%d tokens of 96 that are pinned were there", got)
 				}
-				if got := f.asks(t, system, ""); got != 0 {
-					t.Errorf("%d tokens were there for another salt", got)
-				}
-				if err := f.Pin("system", system, "tenant"); err != nil {
+				if err := f.Pin("system", system, ""); err != nil {
 					t.Errorf("pinned once more: %v", err)
 				}
 				if err := f.Unpin("system"); err != nil {
@@ -88,7 +212,7 @@ func TestPins(t *testing.T) {
 					t.Errorf("unpinned, and %+v", c)
 				}
 				if name == "full" {
-					f.pressed(t, append(system[:96:96], prompt(2, 30, 0)...), "tenant")
+					f.pressed(t, append(system[:96:96], prompt(2, 30, 0)...), "alice")
 				}
 				f.finish(t)
 			})
@@ -137,7 +261,7 @@ func TestPinsThatAreRefused(t *testing.T) {
 	}{
 		{"", "no name", prompt(2, 64, 0), "1 to 64 bytes"},
 		{strings.Repeat("n", 65), "a long name", prompt(2, 64, 0), "1 to 64 bytes"},
-		{"a", "less than a page", prompt(2, 15, 0), "full pages of 16"},
+		{"a", "less than a page", prompt(2, 15, 0), "15 tokens, it must have 16 at least"},
 		{"a", "nothing", nil, "no tokens"},
 		{"a", "more than the context", prompt(2, 300, 0), "256"},
 		{"a", "no token of the model's", []int32{-1}, "vocabulary"},
@@ -212,7 +336,7 @@ func TestCacheState(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	f.asks(t, prompt(7, engine.PageTokens-1, 0), "") // too short to count
-	if c = f.Cache(); c.Lookups != 5 || c.Hits != 3 || c.HitTokens != 64+80+63 || c.Evictions != 0 || len(c.Pins) != 1 || c.Pins[0] != (PinState{"system", 64, true}) {
+	if c = f.Cache(); c.Lookups != 5 || c.Hits != 3 || c.HitTokens != 64+80+63 || c.Evictions != 0 || len(c.Pins) != 1 || c.Pins[0] != (PinState{"system", "", 64, true}) {
 		t.Errorf("%d of %d, %d tokens, %d evictions; %v", c.Hits, c.Lookups, c.HitTokens, c.Evictions, c.Pins)
 	}
 	type want struct {

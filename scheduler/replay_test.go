@@ -143,7 +143,7 @@ func newDry(t testing.TB, l engine.Limits, c Config) *dry {
 // begin gives a sequence its pages. False: there are not enough.
 func (d *dry) begin(r Request) (*Sequence, bool) {
 	seq := newSequence(r, d.wake, time.Now)
-	seq.hash(d.newest(), nil)
+	seq.hash(d.newest(), d.offers.Load(), nil)
 	prefix, follow := d.prefix(seq)
 	if follow || !d.fits(seq, prefix) {
 		return seq, false

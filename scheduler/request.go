@@ -20,6 +20,15 @@ var (
 	ErrDraining  = errors.New("the server is shutting down")
 )
 
+// ErrLongWait refuses who reads along, without a deadline, and would wait for a place for longer than Config.Wait. To errors.Is it is
+// ErrQueueFull, too: to whom it is told there are too many before him either way.
+var ErrLongWait error = longWait{}
+
+type longWait struct{}
+
+func (longWait) Error() string        { return "the wait for a place would be too long" }
+func (longWait) Is(target error) bool { return target == ErrQueueFull }
+
 // GroupTooLargeError refuses a group that even an empty queue could not take.
 type GroupTooLargeError struct{ Requests, QueueLength int }
 
@@ -30,7 +39,7 @@ func (e *GroupTooLargeError) Error() string {
 // ErrDeadline ends a request that still waited when its first token was due.
 var ErrDeadline = errors.New("the deadline passed while the request waited")
 
-// OverloadError refuses what can't be taken now, or could not be answered in time. It wraps ErrQueueFull or ErrDeadline.
+// OverloadError refuses what can't be taken now, or could not be answered in time. It wraps ErrQueueFull, ErrLongWait or ErrDeadline.
 type OverloadError struct {
 	RetryAfter time.Duration // when it could be taken, as far as is known: at least a second
 	Least      time.Duration // that a first token of its prompt takes if nobody else asks, where the deadline leaves less; 0: it leaves as much
@@ -110,7 +119,7 @@ type Request struct {
 	Priority int       // 0 to 9: the higher is served first within its class; the API's default is DefaultPriority
 	Deadline time.Time // when the first token is due: a request that still waits then ends with ErrDeadline; zero: never
 	Tenant   string    // for whose share of the device it counts. All that have none are one
-	// Salt is whom the prompt's pages may be shared with: requests of the same salt alone. So nobody finds out by
+	// Salt is whom the prompt's pages may be shared with: requests of the same salt alone, but for what is pinned. So nobody finds out by
 	// Sequence.Cached, or by time, what others have asked. All that have none share with one another.
 	Salt string
 }

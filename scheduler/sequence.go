@@ -52,6 +52,8 @@ type Sequence struct {
 
 	// The loop's own, looked at now and then.
 	keys      []pageKey     // of the full pages of tokens, as far as needed
+	offers    *offers       // that its trunk was chosen of
+	trunk     trunk         // of its keys
 	found     int           // pages of its prefix that were ready when it was looked for last
 	follows   following     // while it waits
 	scored    int           // prompt tokens reported
@@ -196,12 +198,24 @@ func (s *Sequence) key(i int) pageKey {
 	return s.keys[i]
 }
 
-// keyBefore is the key of all that is before page i.
+// keyBefore is the key of all that is before page i, and of whom it may be shared with.
 func (s *Sequence) keyBefore(i int) pageKey {
-	if i == 0 {
+	switch t := &s.trunk; {
+	case i == 0 && t.pages > 0:
+		return s.generation.root.of(t.salt)
+	case i == 0:
 		return s.generation.root.of(s.request.Salt)
+	case i == t.pages:
+		return s.key(i - 1).of(s.request.Salt)
 	}
 	return s.key(i - 1)
+}
+
+// goOnFrom chooses the trunk. A pin has none: its own pages are what others go on from.
+func (s *Sequence) goOnFrom(o *offers) {
+	if s.offers, s.trunk = o, (trunk{}); s.pin == nil {
+		s.trunk = o.trunkOf(&s.request)
+	}
 }
 
 // content is that of the page which the position ends, or of its tail up to there. It is good as long as the tokens are.
@@ -218,9 +232,10 @@ func (s *Sequence) content(end int) content {
 
 // hash computes the keys of the prompt's full pages, those of another sequence's as far as it has the same prompt. There is room for
 // those of the answer.
-func (s *Sequence) hash(g generation, before *Sequence) {
+func (s *Sequence) hash(g generation, o *offers, before *Sequence) {
+	s.goOnFrom(o)
 	s.generation, s.keys = g, make([]pageKey, 0, (len(s.tokens)+s.request.MaxTokens)/engine.PageTokens)
-	if before != nil && before.request.Salt == s.request.Salt {
+	if before != nil && before.request.Salt == s.request.Salt && before.trunk == s.trunk {
 		same := 0
 		for same < min(len(s.tokens), len(before.tokens)) && s.tokens[same] == before.tokens[same] {
 			same++

@@ -344,7 +344,7 @@ func TestTailsAllocateNothing(t *testing.T) {
 	d := dryOf(t, Config{}, enginetest.Full(400))
 	d.ask(t, 0, object(1, 50)[:799])
 	seq := newSequence(greedy(object(1, 50), 1), d.wake, time.Now)
-	seq.hash(d.newest(), nil)
+	seq.hash(d.newest(), d.offers.Load(), nil)
 	if n := testing.AllocsPerRun(100, func() {
 		if prefix, _ := d.prefix(seq); prefix != 49 || d.tail(seq, prefix) != 15 {
 			t.Fatal("it is not found")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -207,15 +208,19 @@ func (x *server) beside(ctx context.Context, l, other bench.Load) (r, of *bench.
 	return r, of, errors.Join(err, failed)
 }
 
-// Seconds of the overload: until it is steady, and counted.
+// Seconds of the overload: until it is steady, and counted. Each request says by when its first token is due.
 const (
-	overloadWarmUp = 10
-	overloadCounts = 20
+	overloadWarmUp   = 10
+	overloadCounts   = 20
+	overloadDeadline = 2 * time.Second
 )
 
-// overload sends ten times what the server can do, which it finds out first.
+// overload sends ten times what the server can do, which it finds out first. An answer that begins behind its deadline is no good, at the peak or beyond it.
 func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
-	peak, err := x.run(ctx, x.standard(32, seed))
+	x.client.Header = http.Header{"X-Chimera-Deadline-Ms": {strconv.FormatInt(overloadDeadline.Milliseconds(), 10)}}
+	standard := x.standard(32, seed)
+	standard.Within = overloadDeadline
+	peak, err := x.run(ctx, standard)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +229,7 @@ func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
 		return nil, err
 	}
 	l := x.standard(1, seed+1000)
-	l.Rate = 10 * peak.QPS
+	l.Rate, l.Within = 10*peak.QPS, overloadDeadline
 	l.WarmUp, l.Requests = int(l.Rate*overloadWarmUp), int(l.Rate*overloadCounts)
 	r, err := bench.Run(ctx, x.client, l)
 	if err != nil {
@@ -234,13 +239,33 @@ func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	others := r.Failed - r.Errors["429"] - r.Errors["503"]
+	f, err := ofOverload(r, peak)
+	return append(f, figure{name: "memory beyond that at peak (MiB)", value: after - before, less: true}, figure{name: "load generator (% of cores)", value: 100 * r.OwnCPUShare, less: true}), errors.Join(err, ctx.Err())
+}
+
+// ofOverload are the figures of a load beside those of the peak: goodput is of what began in time, and each request is in one of the shares.
+func ofOverload(r, peak *bench.Report) (figures, error) {
+	if peak.Good == 0 {
+		return nil, fmt.Errorf("at its peak no answer began within %v", overloadDeadline)
+	}
+	all := float64(r.Completed + r.Failed)
+	goodput := func(r *bench.Report) float64 { return float64(r.Good) / r.Seconds }
+	refused := func(codes ...string) (n int) {
+		for _, code := range codes {
+			n += r.Codes[code]
+		}
+		return n
+	}
+	late, full, passed := refused("overloaded", "deadline_too_short"), refused("queue_full"), refused("deadline_exceeded")
+	share := func(n int) float64 { return 100 * float64(n) / all }
 	return figures{
-		{name: "goodput of peak", value: r.QPS / peak.QPS}, {name: "refused (429, 503)", value: float64(r.Failed - others)},
-		{name: "answers other than 200, 429, 503", value: float64(others), less: true},
+		{name: "goodput of peak", value: goodput(r) / goodput(peak)}, {name: "answers of peak", value: r.QPS / peak.QPS},
+		{name: "in time (% of requests)", value: share(r.Good)}, {name: "answered late (%)", value: share(r.Completed - r.Good), less: true},
+		{name: "refused at once, would be late (%)", value: share(late)}, {name: "refused at once, queue full (%)", value: share(full)},
+		{name: "sent away from the queue (%)", value: share(passed), less: true},
+		{name: "failed otherwise (%)", value: share(r.Failed - late - full - passed), less: true},
 		{name: "TTFT p95 (ms)", value: r.TTFT.P95, less: true},
-		{name: "memory beyond that at peak (MiB)", value: after - before, less: true}, {name: "load generator (% of cores)", value: 100 * r.OwnCPUShare, less: true},
-	}, ctx.Err()
+	}, nil
 }
 
 // Keys of the two tenants, which the daemon is told by their hashes.

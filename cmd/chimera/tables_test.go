@@ -90,12 +90,12 @@ func TestPinsOfADaemon(t *testing.T) {
 	file, prefix, socket := filepath.Join(dir, "c.toml"), filepath.Join(dir, "support.txt"), filepath.Join(dir, "c.sock")
 	text := strings.Repeat("a pinned beginning of prompts ", 20)
 	settings := fmt.Sprintf("model = [%q]\nctx = 512\nsocket = %q\n", fixture(t, "llama"), socket)
-	for path, content := range map[string]string{prefix: text, file: settings + fmt.Sprintf("isolate_tenants = false\n[cache]\npins = [%q]\nhalf_life = \"5m\"\n", prefix)} {
+	for path, content := range map[string]string{prefix: text, file: settings + fmt.Sprintf("[cache]\npins = [%q]\nhalf_life = \"5m\"\n", prefix)} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	startProcess(t, chimera("serve", "--config", file))
+	startProcess(t, chimera("serve", "--config", file, "--isolate-tenants"))
 	unix := over(socket)
 	ask := func(method, path, body string, want int, parts ...string) string {
 		t.Helper()
@@ -126,16 +126,15 @@ func TestPinsOfADaemon(t *testing.T) {
 	}
 	ask("POST", "/v1/cache/pins", fmt.Sprintf(`{"name":"other","prompt":%q}`, text), 200, `"name":"other"`)
 	ask("POST", "/v1/cache/pins", `{"name":"support","prompt":"something else that is long enough to fill a page or two of the cache, whatever the vocabulary"}`, 409, "not_pinned", "unpin it first")
-	ask("POST", "/v1/cache/pins", `{"name":"short","prompt":"x"}`, 409, "full pages")
+	ask("POST", "/v1/cache/pins", `{"name":"short","prompt":"x"}`, 400, "16 to 512")
 	ask("DELETE", "/v1/cache/pins", `{"name":"other"}`, 200)
 	ask("DELETE", "/v1/cache/pins", `{"name":"other"}`, 404, "no_such_pin")
 	if r := runBinary(t, "", "cache", "--server", socket); r.code != 0 || !strings.Contains(r.out, "requests found a prefix") || !strings.Contains(r.out, "support") {
 		t.Errorf("%+v", r)
 	}
 	for name, args := range map[string][]string{
-		"kept apart": {"--isolate-tenants", "--socket", socket + "2"},
-		"too much":   {"--cache-pins", prefix + "=a", "--cache-pins", prefix + "=b", "--isolate-tenants=false", "--ctx", "16", "--max-sequences", "1", "--socket", socket + "2"},
-		"no such":    {"--cache-pins", prefix + "x", "--socket", socket + "2"},
+		"too much": {"--cache-pins", prefix + "=a", "--cache-pins", prefix + "=b", "--isolate-tenants=false", "--ctx", "16", "--max-sequences", "1", "--socket", socket + "2"},
+		"no such":  {"--cache-pins", prefix + "x", "--socket", socket + "2"},
 	} {
 		if r := runBinary(t, "", append([]string{"serve", "--config", file}, args...)...); r.code != 2 || !strings.Contains(r.errors, "cache.pins: ") {
 			t.Errorf("%s: exit %d: %s", name, r.code, r.errors)

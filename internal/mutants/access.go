@@ -154,10 +154,6 @@ var access = []mutant{
 		old: "	if n := len(ids); ids[n-1] != last {", new: "	if n := len(ids); false && ids[n-1] != last {",
 	},
 	{
-		name: "pins-that-nobody-finds", file: "daemon/cache.go", pkg: "daemon", tests: []string{"TestMayPin"},
-		old: "len(s.pins) > 0 && s.isolates()", new: "len(s.pins) > 1<<20",
-	},
-	{
 		name: "pins-refused-in-silence", file: "daemon/cache.go", pkg: "daemon", tests: []string{"TestPinsThatDoNotFit"},
 		old: "			return &config.Error{Err: fmt.Errorf(\"cache.pins: %w\", err)}", new: "			continue",
 	},

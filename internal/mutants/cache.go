@@ -8,7 +8,7 @@ var cache = []mutant{
 	// What pages hold.
 	{
 		name: "tenants-share", file: "scheduler/index.go", pkg: "scheduler", tests: []string{"TestTenantsShareNoPages"},
-		old: `if tenant == "" {`, new: "if true {",
+		old: `if salt == "" {`, new: "if true {",
 	},
 	{
 		name: "older-page-outranks-the-copy", file: "scheduler/pages.go", pkg: "scheduler", tests: []string{"TestPrefixIsEvictedFromItsEnd"},
@@ -102,10 +102,6 @@ var cache = []mutant{
 		old: "s.groups[g].pool.share(id)", new: "_ = id",
 	},
 	{
-		name: "pins-of-all-salts", file: "scheduler/pins.go", pkg: "scheduler", tests: []string{"TestPins"},
-		old: "Prompt: slices.Clone(prompt), Salt: salt,", new: "Prompt: slices.Clone(prompt),",
-	},
-	{
 		name: "pins-without-bound", file: "scheduler/pins.go", pkg: "scheduler", tests: []string{"TestPinsThatAreRefused"},
 		old: "pinned+need > most {", new: "pinned+need > g.Pages {",
 	},
@@ -115,6 +111,6 @@ var cache = []mutant{
 	},
 	{
 		name: "unpinned-and-held", file: "scheduler/pins.go", pkg: "scheduler", tests: []string{"TestPins"},
-		old: "		s.unhold(p)\n		err = nil", new: "		err = nil",
+		old: "		s.unhold(p)\n		s.offer()\n		err = nil", new: "		s.offer()\n		err = nil",
 	},
 }

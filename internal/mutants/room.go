@@ -23,11 +23,11 @@ var room = []mutant{
 
 var keeps = []mutant{
 	aModel("pins-end-with-the-lane", "runtime_load.go", "	r.kept.restore(r.name, up.lane)\n", "", "TestPinsOutliveTheirLane", "TestPinsThatCannotComeBack"),
-	aModel("pins-come-back-for-all", "cache.go", "lane.Pin(p.name, p.prompt, p.salt)", "lane.Pin(p.name, p.prompt, \"\")", "TestPinsOutliveTheirLane"),
+	aModel("pins-come-back-for-all", "cache.go", "lane.Pin(p.name, p.prompt, p.tenant)", "lane.Pin(p.name, p.prompt, \"\")", "TestPinsOutliveTheirLane"),
 	aModel("unpinned-comes-back", "cache.go", "	c.kept.forget(name)\n	err := c.lane.Unpin", "	err := c.lane.Unpin", "TestPinsOutliveTheirLane"),
 	{
-		name: "pinned-for-nobody", file: "api/cache.go", pkg: "api", tests: []string{"TestPins"},
-		old: "m.Cache.Pin(r.Name, ids, c.salt())", new: "m.Cache.Pin(r.Name, ids, \"\")",
+		name: "pinned-for-all", file: "api/cache.go", pkg: "api", tests: []string{"TestPins"},
+		old: "m.Cache.Pin(r.Name, ids, tenant)", new: "m.Cache.Pin(r.Name, ids, \"\")",
 	},
 	{
 		name: "answers-of-other-weights", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestAnswersInAnyMix"},

@@ -58,14 +58,14 @@ func TestFairnessIndices(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	r := &Report{
-		Requests: 5, Answered: 4, Refused: Refusals{Queue: 1}, Goodput: 0.5, TTFT: Times{P95: 123}, Fairness: &Fairness{Windows: 3, Jain: 0.9, MinShare: 0.8},
+		Requests: 5, Answered: 4, Refused: Refusals{Queue: 1, Wait: 2}, Goodput: 0.5, TTFT: Times{P95: 123}, Fairness: &Fairness{Windows: 3, Jain: 0.9, MinShare: 0.8},
 		Tenants: []Part{{Name: "alice", Answered: 4, TTFT: Times{P50: 17}}},
 	}
 	var out strings.Builder
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5: 4 answered, 1 refused (queue full 1,", "50.0% of all requests", "Jain's index 0.900", "  123  ", "alice", "  17  "} {
+	for _, want := range []string{"5: 4 answered, 3 refused (queue full 1, too long a wait 2,", "50.0% of all requests", "Jain's index 0.900", "  123  ", "alice", "  17  "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, out.String())
 		}

@@ -15,7 +15,7 @@ type Report struct {
 	Requests int      `json:"requests"`
 	Answered int      `json:"answered"`
 	Refused  Refusals `json:"refused"`
-	Seconds  float64  `json:"seconds"` // to the last answer
+	Seconds  float64  `json:"seconds"` // from the first arrival to the last answer
 
 	QPS         float64 `json:"qps"`         // answers a second
 	GoodputQPS  float64 `json:"goodput_qps"` // of which both objectives were kept
@@ -67,7 +67,7 @@ type Part struct {
 
 func (s *simulation) report() *Report {
 	a, snap := s.tally, s.lane.Snapshot()
-	seconds := max(a.lastAt.Sub(epoch).Seconds(), 1e-9)
+	seconds := max(a.lastAt.Sub(a.began).Seconds(), 1e-9)
 	r := &Report{
 		Requests: a.all.requests, Answered: a.all.answered, Refused: a.refusals, Seconds: seconds,
 		QPS: float64(a.all.answered) / seconds, GoodputQPS: float64(a.all.good) / seconds, Goodput: share(a.all.good, a.all.requests),
@@ -97,6 +97,8 @@ func (s *simulation) report() *Report {
 	return r
 }
 
+func (r *Refusals) all() int { return r.Queue + r.Wait + r.Deadline + r.TooLong + r.Other }
+
 func (g *group) part(name string) Part {
 	return Part{Name: name, Requests: g.requests, Answered: g.answered, Goodput: share(g.good, g.requests), TTFT: g.ttft.times(), ITL: g.itl.times()}
 }
@@ -111,8 +113,8 @@ func share(part, whole int) float64 {
 // Print writes the report for people.
 func (r *Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "requests\t%d: %d answered, %d refused (queue full %d, deadline %d, too long %d, other %d)\n", r.Requests, r.Answered,
-		r.Refused.Queue+r.Refused.Deadline+r.Refused.TooLong+r.Refused.Other, r.Refused.Queue, r.Refused.Deadline, r.Refused.TooLong, r.Refused.Other)
+	fmt.Fprintf(w, "requests\t%d: %d answered, %d refused (queue full %d, too long a wait %d, deadline %d, longer than the context %d, other %d)\n", r.Requests, r.Answered,
+		r.Refused.all(), r.Refused.Queue, r.Refused.Wait, r.Refused.Deadline, r.Refused.TooLong, r.Refused.Other)
 	fmt.Fprintf(w, "time\t%.1f s, %d steps of %.1f ms, the device busy for %.1f%%\n", r.Seconds, r.Steps, r.StepMS, 100*r.Busy)
 	fmt.Fprintf(w, "goodput\t%.3f/s of %.3f/s (%.1f%% of all requests: first token within %.0f ms, tokens %.0f ms apart)\n", r.GoodputQPS, r.QPS, 100*r.Goodput, r.TTFTms, r.ITLms)
 	fmt.Fprintf(w, "tokens\t%.0f of prompts and %.1f of answers a second\n", r.PromptRate, r.AnswerRate)

@@ -60,7 +60,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// epoch is when all simulations begin.
+// epoch is when all traces begin. A simulation begins with the first arrival.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // simulation is a run.
@@ -87,15 +87,31 @@ type request struct {
 
 // Run simulates a trace from its first arrival to the last answer.
 func Run(ctx context.Context, t *trace.Trace, c Config) (*Report, error) {
+	s, err := begin(t, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	return s.report(), nil
+}
+
+// begin is a simulation that stands before its first arrival.
+func begin(t *trace.Trace, c Config) (*simulation, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &simulation{config: c, trace: t, clock: epoch}
-	s.tally = newTally(c.Objectives, t)
+	if len(t.Requests) == 0 {
+		return nil, errors.New("a trace without requests")
+	}
+	began := epoch.Add(t.Requests[0].At)
+	s := &simulation{config: c, trace: t, clock: began}
+	s.tally = newTally(c.Objectives, t, began)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.gone = gone
-	s.device = &device{limits: c.limits(), cost: scheduler.CostFrom(c.Cost), now: s.now, pass: s.pass, free: epoch}
+	s.device = &device{limits: c.limits(), cost: scheduler.CostFrom(c.Cost), now: s.now, pass: s.pass, free: began}
 	s.loop = scheduler.NewLoop(scheduler.LoopConfig{Now: s.now, Synchronous: true})
 	var err error
 	if s.lane, err = s.loop.Add(s.device, scheduler.Config{
@@ -103,10 +119,7 @@ func Run(ctx context.Context, t *trace.Trace, c Config) (*Report, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := s.run(ctx); err != nil {
-		return nil, err
-	}
-	return s.report(), nil
+	return s, nil
 }
 
 // limits are the device's. The vocabulary is so large that prompts which differ do so in each block.

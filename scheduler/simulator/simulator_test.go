@@ -88,6 +88,22 @@ func TestStepsTakeWhatTheyCost(t *testing.T) {
 	}
 }
 
+// What comes late is as what comes at once: a recording begins when the daemon does.
+func TestLateTraces(t *testing.T) {
+	late := func(by time.Duration) *Report {
+		return run(t, asked(
+			trace.Request{At: by, Prompt: 10, Answer: 3, Tenant: "a"}, trace.Request{At: by + 5*time.Millisecond, Prompt: 12, Answer: 2, Tenant: "b"},
+		), plain())
+	}
+	at, after := late(0), late(3*time.Hour)
+	if !reflect.DeepEqual(at, after) || !near(after.QPS, 2/0.03) {
+		t.Errorf("at once %+v\nafter hours %+v", at, after)
+	}
+	if _, err := Run(context.Background(), asked(), plain()); err == nil {
+		t.Error("nothing is run")
+	}
+}
+
 func TestRunsAreTheSameTwice(t *testing.T) {
 	s := trace.DefaultSynthetic()
 	s.Requests, s.Rate, s.Burst = 300, 3, 4
@@ -174,7 +190,10 @@ func TestWaitIsBounded(t *testing.T) {
 		refused := func(wait time.Duration) (int, float64) {
 			c.Wait = wait
 			r := run(t, asked(list...), c)
-			return r.Refused.Queue, r.Wait.P90
+			if r.Refused.Queue > 0 {
+				t.Errorf("%d pages: the queue of 1,000 was full for %d", pages, r.Refused.Queue)
+			}
+			return r.Refused.Wait, r.Wait.P90
 		}
 		if n, _ := refused(0); n != 0 {
 			t.Errorf("%d pages: %d are refused without a bound", pages, n)

@@ -27,20 +27,31 @@ var loads = map[string]string{
 	"overload":  "requests=4000,rate=17,burst=2",
 	"deadlines": "requests=2000,rate=5,burst=2,deadline=5s,deadline_sigma=0.8",
 	"tenants":   "requests=3000,rate=6,burst=2,tenants=small:1/large:4",
-	"flood":     "requests=3000,rate=3,burst=2,tenants=small:1/large:9",
 	"quiet":     "requests=6000,rate=20,prefixes=0,prompt_sigma=0.3,answer=16,answer_sigma=0.3,tenants=small:1/large:59",
 	"classes":   "requests=2000,rate=2,burst=4,classes=interactive:6/batch:3/background:1",
 	"all": "requests=2500,rate=1.8,burst=4,prompt_sigma=1.3,classes=interactive:6/batch:3/background:1,tenants=small:1/large:9," +
 		"priorities=5:9/9:1,deadline=20s",
-	"tight": "requests=1500,rate=1.4,prompt=100,prompt_sigma=0.5,answer=200,answer_sigma=0.5,prefixes=0",
+	"tight":        "requests=1500,rate=1.4,prompt=100,prompt_sigma=0.5,answer=200,answer_sigma=0.5,prefixes=0",
+	"long prompts": "requests=1000,rate=2.2,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60",
+	"paced":        "requests=3000,rate=1.6,burst=2",
 }
 
 // configOf is that of chimera serve by default; the tight load meets a pool of 150 pages, and waits for them however long, since it is who waits
-// that its tables are about.
+// that its tables are about; so does the crowd. The paced load has a step's length set,
+// which is less than eight who decode take; its answers are good whose tokens come no more than twice as far apart.
 func configOf(load string) Config {
 	c := DefaultConfig()
-	if load == "tight" {
+	switch load {
+	case "tight":
 		c.Pages, c.Context, c.Wait = 150, 150*16, 0
+	case "crowd":
+		c.Wait = 0
+	case "read twice": // or who asks would go first for being another tenant
+		c.Without, _ = scheduler.CharacteristicsOf("fairness")
+	case "long prompts":
+		c.Context = 2048
+	case "paced":
+		c.ITL, c.Objectives.ITL = 15*time.Millisecond, 30*time.Millisecond
 	}
 	return c
 }
@@ -118,7 +129,11 @@ var (
 	standard = columns(goodput, answers, refused, ttft, itl, again)
 	ofTenant = columns(goodput, refused, fair, itl)
 	ofQuiet  = columns(answers, refused, fair[2:], itl)
-	ofClass  = columns(goodput, byClass)
+	ofCrowd  = columns(answers, refused, column{"small: refused", number("%.0f%%", func(r *Report) float64 {
+		p := r.partOf("small")
+		return 100 * float64(p.Requests-p.Answered) / float64(max(p.Requests, 1))
+	})}, fair[2])
+	ofClass = columns(goodput, byClass)
 )
 
 // sweep is a constant, the load that tells its values apart, and what is shown of each.
@@ -160,14 +175,14 @@ var sweeps = []sweep{
 	rule("BatchShare", "classes", ofClass, 3, 9, 17, 1e6),
 	rule("BackgroundShare", "classes", ofClass, 4, 9, 17, 33, 1e6),
 	rule("PlaceShare", "classes", ofClass, 2, 4, 8, 16, 32),
-	rule("LongStretch", "mixed", standard, 1.1, 1.3, 1.6, 2, 4),
+	rule("LongStretch", "mixed", standard, 1.1, 1.3, 1.6, 2.1, 4),
 	rule("ShortStep", "chat", standard, 0.016, 0.032, 0.064, 0.128, 0.256, 1),
 	rule("ShortRows", "chat", standard, 32, 64, 128, 256, 512),
-	rule("LeastRows", "mixed", standard, 1, 8, 16, 64, 256),
+	rule("LeastRows", "paced", standard, 1, 4, 8, 16, 32, 64, 256),
 	rule("Horizon", "tight", standard, 1, 32, 128, 512, 1e6),
 	rule("ReserveShare", "tight", standard, 1, 2, 4, 16),
 	rule("QuietTime", "quiet", ofQuiet, 0.001, 1, 10, 30, 100),
-	rule("QueueShare", "flood", ofTenant, 2, 4, 8, 16, 1e6),
+	rule("QueueShare", "crowd", ofCrowd, 2, 4, 8, 16, 1e6),
 	{
 		"device, times as fast", "mooncake", []float64{10, 15, 20, 30, 60}, standard,
 		func(c *Config, v float64) { c.Cost = faster(c.Cost, v) }, func(*Config) float64 { return 0 },
@@ -250,7 +265,7 @@ func TestPolicyTables(t *testing.T) {
 
 // Each characteristic is switched off, under loads that have what it looks at.
 func TestCharacteristicTable(t *testing.T) {
-	for _, load := range []string{"all", "deadlines", "quiet", "tight"} {
+	for _, load := range []string{"all", "deadlines", "quiet", "tight", "read twice", "long prompts"} {
 		t.Run(load, func(t *testing.T) { characteristicTable(t, load) })
 	}
 }
@@ -262,6 +277,12 @@ func characteristicTable(t *testing.T, load string) {
 		shown = standard
 	case "quiet":
 		shown = ofQuiet
+	case "long prompts":
+		shown = columns(goodput, ttft, itl, column{"device busy", number("%.0f%%", func(r *Report) float64 { return 100 * r.Busy })},
+			column{"rows of a step", number("%.0f", func(r *Report) float64 { return float64(r.Tokens) / float64(r.Steps) })})
+	case "read twice":
+		shown = columns(goodput, column{"who asks: TTFT p50", number("%.0f", func(r *Report) float64 { return r.partOf("asks").TTFT.P50 })},
+			column{"p95", number("%.0f", func(r *Report) float64 { return r.partOf("asks").TTFT.P95 })}, byClass[:3])
 	}
 	table := tables.Table{Name: "without, " + load, Head: []string{"without"}}
 	for _, c := range shown {
@@ -278,7 +299,8 @@ func characteristicTable(t *testing.T, load string) {
 		row := []string{"nothing"}
 		if name != "" {
 			row[0] = name
-			c.Without, _ = scheduler.CharacteristicsOf(name)
+			without, _ := scheduler.CharacteristicsOf(name)
+			c.Without |= without
 		}
 		if *rewrite {
 			row = append(row, cells(run(t, loadOf(t, load), c), shown)...)
@@ -311,9 +333,12 @@ func loadOf(t *testing.T, name string) *trace.Trace {
 	t.Helper()
 	var tr *trace.Trace
 	d, err := trace.ParseSynthetic(loads[name])
-	if name == "mooncake" {
+	switch of, isMade := made[name]; {
+	case isMade:
+		tr = of()
+	case name == "mooncake":
 		tr, err = trace.Open("../trace/testdata/mooncake_conversation.jsonl")
-	} else {
+	default:
 		tr = d.Make()
 	}
 	if err != nil {

@@ -27,6 +27,7 @@ type tally struct {
 	queue, runs float64 // requests x seconds
 	longest     int     // queue
 	seconds     float64
+	began       time.Time // the first arrival
 	opened      time.Time // the present window
 	jain, least []float64 // of windows
 	lastAt      time.Time
@@ -45,13 +46,14 @@ type group struct {
 // Refusals are requests that got no answer.
 type Refusals struct {
 	Queue    int `json:"queue_full"`
+	Wait     int `json:"long_wait"` // foreseen: longer than wait_ms
 	TooLong  int `json:"too_long"`
 	Deadline int `json:"deadline"` // foreseen, or passed in the queue
 	Other    int `json:"other"`
 }
 
-func newTally(o Objectives, t *trace.Trace) *tally {
-	a := &tally{objectives: o, classes: map[scheduler.Class]*group{}, tenants: map[string]*group{}, opened: epoch}
+func newTally(o Objectives, t *trace.Trace, began time.Time) *tally {
+	a := &tally{objectives: o, classes: map[scheduler.Class]*group{}, tenants: map[string]*group{}, began: began, opened: began}
 	for i := range t.Requests {
 		r := &t.Requests[i]
 		for _, g := range a.groups(r) {
@@ -75,6 +77,8 @@ func (a *tally) groups(r *trace.Request) [3]*group {
 func (a *tally) refused(r *trace.Request, err error) {
 	var long *engine.TooLongError
 	switch {
+	case errors.Is(err, scheduler.ErrLongWait): // before what it is, too
+		a.refusals.Wait++
 	case errors.Is(err, scheduler.ErrQueueFull):
 		a.refusals.Queue++
 	case errors.Is(err, scheduler.ErrDeadline):
