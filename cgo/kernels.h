@@ -3,6 +3,7 @@
 #define CHIMERA_KERNELS_H
 #include "attend.h"
 #include "product.h"
+#include "quantise_search.h"
 #include "rows.h"
 #include "sample.h"
 
@@ -19,6 +20,7 @@ struct kernels {
 	struct sample_kernels sample;
 	struct attend_kernels attend;
 	struct ceiling_kernels ceiling;
+	struct quantise_kernels quantise;
 };
 
 extern const struct kernels kernels_scalar, kernels_avx2, kernels_avx512, kernels_avx512vnni;

@@ -16,6 +16,10 @@
 #include "attend_tile_body.h"
 #include "attend_body.h"
 #include "ceiling_body.h"
+#include "quantise_fit_body.h"
+#include "quantise_blocks_body.h"
+#include "quantise_choice_body.h"
+#include "quantise_super_body.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -27,4 +31,5 @@ const struct kernels FN(kernels) = {
         .sample = SAMPLE_KERNELS,
         .attend = ATTEND_KERNELS,
         .ceiling = CEILING_KERNELS,
+        .quantise = QUANTISE_KERNELS,
 };

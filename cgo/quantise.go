@@ -6,6 +6,7 @@ import "C"
 import (
 	"fmt"
 	"math"
+	"sync"
 	"unsafe"
 
 	"chimera/engine"
@@ -22,6 +23,19 @@ const QuantiseVersion = 1
 //
 // It refuses, naming row and column, values that are not finite or that no scale of t reaches.
 func Quantise(dst []byte, t engine.DType, src []float32, columns int, importance []float32) error {
+	return quantise(bestKernels(), dst, t, src, columns, importance)
+}
+
+// bestKernels are those of the best instruction set that this machine has: which one it is shows in the time alone.
+var bestKernels = sync.OnceValue(func() *C.struct_kernels {
+	k, err := kernelsFor("auto")
+	if err != nil {
+		panic(err) // there is always the scalar one
+	}
+	return k
+})
+
+func quantise(k *C.struct_kernels, dst []byte, t engine.DType, src []float32, columns int, importance []float32) error {
 	block, bytes := int(C.quantise_block_values(C.uint32_t(t))), int(C.quantise_block_bytes(C.uint32_t(t)))
 	switch {
 	case block == 0:
@@ -35,7 +49,7 @@ func Quantise(dst []byte, t engine.DType, src []float32, columns int, importance
 	case len(src) == 0:
 		return nil
 	}
-	at := int(C.quantise(C.uint32_t(t), floats(src), C.int64_t(len(src)/columns), C.int(columns), floats(importance),
+	at := int(C.quantise(k, C.uint32_t(t), floats(src), C.int64_t(len(src)/columns), C.int(columns), floats(importance),
 		(*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(dst)))))
 	if at < 0 {
 		return nil

@@ -5,7 +5,8 @@
  * ymm, or an array. Lane i does the same operations in the same order everywhere, so results are equal
  * to the last bit; only operations that IEEE 754 rounds correctly are offered (no rcp, no rsqrt), and
  * the only reduction whose order shows is the fixed tree of v_sum. v_highest is the largest lane, none of which may be
- * NaN; vi_total adds all lanes, vi_pairs lanes 4k and 4k + 1, and the others; vi_store_i8 takes lanes that fit a byte.
+ * NaN; vi_total adds all lanes, vi_pairs lanes 4k and 4k + 1, and the others; vi_store_i8 takes lanes that fit a byte;
+ * v_lower is lanes 0 to 7 twice, v_upper lanes 8 to 15.
  *
  * Rejected: one hand-written body per set. Three bodies drift apart; one cannot.
  */
@@ -82,6 +83,8 @@ INLINE void vi_pairs(vi a, int32_t *sum)
 	_mm_storel_epi64((__m128i *)sum, _mm_hadd_epi32(four, four));
 }
 INLINE float v_highest(vf a) { return _mm512_reduce_max_ps(a) + 0.0f; }
+INLINE vf v_lower(vf a) { return _mm512_shuffle_f32x4(a, a, 0x44); }
+INLINE vf v_upper(vf a) { return _mm512_shuffle_f32x4(a, a, 0xee); }
 INLINE vi vi_load_u8(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 INLINE vf v_load_i8(const int8_t *p)
 {
@@ -186,6 +189,8 @@ INLINE float v_highest(vf x)
 	four = _mm_max_ps(four, _mm_movehl_ps(four, four));
 	return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four))) + 0.0f;
 }
+INLINE vf v_lower(vf x) { return (vf){x.a, x.a}; }
+INLINE vf v_upper(vf x) { return (vf){x.b, x.b}; }
 INLINE vi vi_load_u8(const uint8_t *p)
 {
 	return (vi){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),
@@ -263,6 +268,8 @@ INLINE void vi_store_i8(int8_t *p, vi a)     { EACH p[i] = (int8_t)a.x[i]; }
 INLINE int32_t vi_total(vi a)                { int32_t r = 0; EACH r += a.x[i]; return r; }
 INLINE void vi_pairs(vi a, int32_t *sum)     { sum[0] = sum[1] = 0; EACH sum[i / 2 % 2] += a.x[i]; }
 INLINE float v_highest(vf a)                 { float r = a.x[0]; EACH r = r > a.x[i] ? r : a.x[i]; return r + 0.0f; }
+INLINE vf v_lower(vf a)                      MAP(vf, a.x[i % (LANES / 2)])
+INLINE vf v_upper(vf a)                      MAP(vf, a.x[LANES / 2 + i % (LANES / 2)])
 INLINE vi vi_load_u8(const uint8_t *p)       MAP(vi, p[i])
 INLINE vf v_load_i8(const int8_t *p)         MAP(vf, (float)p[i])
 /* clang-format on */

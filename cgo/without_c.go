@@ -47,5 +47,8 @@ func (*Backend) Close() error { return nil }
 // HasISA returns false.
 func HasISA(string) bool { return false }
 
+// QuantiseVersion is none.
+const QuantiseVersion = 0
+
 // Quantise returns an error.
 func Quantise([]byte, engine.DType, []float32, int, []float32) error { return errWithoutC }

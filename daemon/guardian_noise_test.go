@@ -99,7 +99,7 @@ func TestGuardMendsNoise(t *testing.T) {
 				if name != "q4_k" || spoilt.Add(1) > 1 {
 					return w
 				}
-				return tier.New(noisy{model.NewSource(file), c.share}, recipe(file, weights.Q4_K), search)
+				return tier.New(noisy{model.NewSource(file), c.share}, recipe(file, weights.Q4_K), search, pace)
 			}
 			if status, text := r.set("q4_k"); status != 200 {
 				t.Fatalf("%d %s", status, text)

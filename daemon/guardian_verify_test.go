@@ -33,7 +33,7 @@ func misled(t *testing.T) (r *remembering, g *guardian, clean string) {
 		if name != "q4_k" || made.Add(1) > 1 {
 			return w
 		}
-		return tier.New(model.NewSource(file), recipe(file, weights.Q4_K), search)
+		return tier.New(model.NewSource(file), recipe(file, weights.Q4_K), search, pace)
 	}
 	if status, text := r.set("q4_k"); status != 200 {
 		t.Fatalf("%d %s", status, text)

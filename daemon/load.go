@@ -160,7 +160,11 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	l, err := loadOn(backend, f, p, o, o.weights(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
+	var l *Loaded
+	err = widening(f, o.Tier, func() (err error) {
+		l, err = loadOn(backend, f, p, o, o.weights(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}

@@ -101,8 +101,11 @@ func newMixing(r MixRequest) (*mixing, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &mixing{loaded: l, evaluator: e, tell: r.Progress, candidates: candidates(l)}
-	if x.source, err = newCalibration(r.Calibration.Of(suite.Tuning), l); err == nil && len(x.candidates) == 0 {
+	x := &mixing{loaded: l, evaluator: e, tell: r.Progress}
+	if x.source, err = newCalibration(r.Calibration.Of(suite.Tuning), l); err == nil {
+		x.candidates, err = candidates(l)
+	}
+	if err == nil && len(x.candidates) == 0 {
 		err = fmt.Errorf("%s: no matrix of it has more bits than the types that are chosen from", r.Model)
 	}
 	if err != nil {
@@ -111,8 +114,8 @@ func newMixing(r MixRequest) (*mixing, error) {
 	return x, nil
 }
 
-// candidates are the matrices that the program computes with and that quantisation does not keep, each with the types that are smaller than its own.
-func candidates(l *Loaded) (list []candidate) {
+// candidates are the matrices that the program computes with and that quantisation does not keep, each with the types that are smaller than its own and hold its values.
+func candidates(l *Loaded) (list []candidate, err error) {
 	used := map[string]bool{}
 	for _, w := range l.Program.Weights {
 		used[w.Name] = true
@@ -123,7 +126,14 @@ func candidates(l *Loaded) (list []candidate) {
 			r := recipe(l.File, q)
 			r.Floor = nil // what a role deserves is what is measured
 			to, _ := r.Type(t.Name, t.Type, t.Shape)
-			if used[t.Name] && to != t.Type && len(t.Shape) > 1 && !slices.Contains(c.types, to) {
+			if !used[t.Name] || to == t.Type || len(t.Shape) < 2 || slices.Contains(c.types, to) {
+				continue
+			}
+			holds, _, err := l.File.Holding(t, to)
+			if err != nil {
+				return nil, ofFile(l.File, err)
+			}
+			if holds == to {
 				c.types = append(c.types, to)
 			}
 		}
@@ -131,7 +141,7 @@ func candidates(l *Loaded) (list []candidate) {
 			list = append(list, c)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // bytes is what a tensor takes as another type.
@@ -210,7 +220,7 @@ func (x *mixing) candidate(ctx context.Context, c *candidate, base mixed) error 
 func (x *mixing) become(r weights.Recipe) error {
 	in := x.loaded.Instance
 	before := in.Generation()
-	if _, err := in.Replace(tier.New(model.NewSource(x.loaded.File), r, search), nil); err != nil {
+	if _, err := in.Replace(tier.New(model.NewSource(x.loaded.File), r, search, pace), nil); err != nil {
 		return ofFile(x.loaded.File, err)
 	}
 	return in.Retire(before)

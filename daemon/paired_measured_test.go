@@ -47,7 +47,7 @@ func evaluatorAt(t *testing.T, path, name string, noise float64) *evaluator {
 	if noise > 0 {
 		source := model.NewSource(f)
 		at := slices.IndexFunc(weights.Tiers(), func(t weights.Type) bool { return strings.EqualFold(t.String(), name) })
-		w = tier.New(noisy{source, noise}, recipe(f, weights.Tiers()[at]), search)
+		w = tier.New(noisy{source, noise}, recipe(f, weights.Tiers()[at]), search, pace)
 	}
 	l, err := loadOn(backend, f, p, o, w, func(*engine.Plan) error { return nil })
 	if err != nil {

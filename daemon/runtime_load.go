@@ -142,13 +142,15 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	options, anew := all.engineAt(r.tier), r.swap != nil && r.swap.remake
 	all.mu.Unlock()
 	options.Progress = l.progress
-	has := false
+	has := (*engine.Plan)(nil)
 	room := func(plan *engine.Plan) error {
-		if has { // a tier that can't be read from the disk is made in the same room
-			return nil
+		if has != nil { // a tier that can't be read from the disk, or takes wider types, is made in the same room
+			return all.fitsToo(plan.WeightBytes - has.WeightBytes)
 		}
 		err := all.makeRoom(ctx, r, plan)
-		has = err == nil
+		if err == nil {
+			has = plan
+		}
 		return err
 	}
 	err = all.atTier(f, p, options.Tier, anew, func(w engine.Weights) error {

@@ -216,6 +216,17 @@ func (all *runtimes) fits(plan *engine.Plan, ahead int64) *noRoomError {
 	return full
 }
 
+// fitsToo holds what weights take beyond the room that they have against what is left.
+func (all *runtimes) fitsToo(more int64) error {
+	if more <= 0 {
+		return nil
+	}
+	if full := all.fits(&engine.Plan{WeightBytes: more}, 0); full != nil {
+		return full
+	}
+	return nil
+}
+
 // exceeds holds a plan against what the settings give the models.
 func (all *runtimes) exceeds(plan *engine.Plan, ahead int64) *noRoomError {
 	left := int64(all.config.Memory) << 20

@@ -217,6 +217,10 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, s *sw
 	up.generations.making(s.to)
 	there := false
 	err = all.atTier(up.loaded.File, up.loaded.Program, s.to, s.remake, func(w engine.Weights) error {
+		plan, err := planOf(all.device.backend, up.loaded, all.engineAt(s.to), w) // of what is kept, or has wider types
+		if err != nil {
+			return err
+		}
 		id, err := up.lane.Replace(leavable{w, ctx}, nil)
 		if err != nil {
 			return err
@@ -285,11 +289,16 @@ func (up *serving) serves(ctx context.Context, digest string) error {
 
 // planOn is what a loaded model would take with other options.
 func planOn(b engine.Backend, l *Loaded, o EngineOptions) (*engine.Plan, error) {
+	return planOf(b, l, o, o.weights(l.File))
+}
+
+// planOf is that with weights that are there.
+func planOf(b engine.Backend, l *Loaded, o EngineOptions, w engine.Weights) (*engine.Plan, error) {
 	options, err := o.options(l.Program)
 	if err != nil {
 		return nil, err
 	}
-	return b.Plan(l.Program, o.weights(l.File), options)
+	return b.Plan(l.Program, w, options)
 }
 
 // mostEvents bounds what is told of each model: the history has the rest.

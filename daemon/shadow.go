@@ -50,7 +50,7 @@ func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions,
 	if full := all.fits(plan, 0); full != nil {
 		return nil, full
 	}
-	s := &shadow{all: all, bytes: servingBytes(plan)}
+	s := &shadow{all: all}
 	err = all.atTier(up.loaded.File, up.loaded.Program, o.Tier, anew, func(w engine.Weights) error {
 		s.instance, err = all.device.backend.Load(up.loaded.Program, leavable{w, ctx}, options)
 		return err
@@ -58,6 +58,7 @@ func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions,
 	if err != nil {
 		return nil, ofFile(up.loaded.File, err)
 	}
+	s.bytes = servingBytes(s.instance.Plan()) // also where the tier has wider types than its recipe
 	s.lane, err = all.device.loop.Add(s.instance, c)
 	if err != nil {
 		return nil, errors.Join(err, s.instance.Close())

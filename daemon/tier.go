@@ -23,13 +23,27 @@ func recipe(f *weights.File, target weights.Type) weights.Recipe {
 	return model.Recipe(architecture, target)
 }
 
-// weights are a file's tensors at the tier that was asked for.
-func (o EngineOptions) weights(f *weights.File) engine.Weights {
-	source := model.NewSource(f)
+// pace is that of search.
+var pace = tier.NewPace(search)
+
+// tierType is the type of a tier's name; the source has none.
+func tierType(name string) (t weights.Type, ok bool) {
 	for _, t := range weights.Tiers() {
-		if strings.EqualFold(t.String(), o.Tier) {
-			return tier.New(source, recipe(f, t), search)
+		if strings.EqualFold(t.String(), name) {
+			return t, true
 		}
 	}
-	return source
+	return t, false
+}
+
+// weights are a file's tensors at the tier that was asked for, with the wider types that are known of it.
+func (o EngineOptions) weights(f *weights.File) engine.Weights {
+	source := model.NewSource(f)
+	t, ok := tierType(o.Tier)
+	if !ok {
+		return source
+	}
+	r := recipe(f, t)
+	r.Wide = wider.of(f, o.Tier)
+	return tier.New(source, r, search, pace)
 }

@@ -18,7 +18,7 @@ import (
 
 // This file owns tiers on disk as the daemon has them: which are kept, from where a tier's weights come, and what the administrator removes.
 //
-// Kept are tiers whose scales are searched for, at some million values a second. To round, as f16 and q8_0 take, is as quick as to read.
+// Kept are tiers whose scales are searched for, at some ten million values a second. To round, as f16 and q8_0 take, is as quick as to read.
 
 // openShelf has tiers kept from here on, where there is a place for them.
 func (s *server) openShelf() error {
@@ -38,7 +38,8 @@ func (s *server) openShelf() error {
 	return nil
 }
 
-// tierKeys are what a model's tiers are called on the shelf, by tier: those that are kept.
+// tierKeys are what a model's tiers are called on the shelf, by tier: those that are kept. They are made of the types that the recipe gives, which are known before values are: what
+// values change of them depends on nothing else.
 func (all *runtimes) tierKeys(f *weights.File, p *engine.Program) map[string]string {
 	keys, source := map[string]string{}, f.Identity()
 	if all.shelf == nil || source == "" {
@@ -46,7 +47,7 @@ func (all *runtimes) tierKeys(f *weights.File, p *engine.Program) map[string]str
 	}
 	for i, t := range weights.Tiers() {
 		name := config.TierNames()[i+1]
-		w := EngineOptions{Tier: name}.weights(f)
+		w := tier.New(model.NewSource(f), recipe(f, t), search, pace)
 		if !t.Searched() || !computes(w, weightNames(p)) {
 			continue
 		}
@@ -79,8 +80,12 @@ func computes(w engine.Weights, names []string) bool {
 }
 
 // atTier loads the weights of a tier by load: from the disk, or made of the model's file and then kept. Nothing that the disk does ends a load. anew says to make them whatever is
-// kept; then load is called once, else it may be called again when what was kept can't be read.
+// kept. load may be called again, when what was kept can't be read, or the tier has types that are too narrow for the model.
 func (all *runtimes) atTier(f *weights.File, p *engine.Program, name string, anew bool, load func(engine.Weights) error) error {
+	return widening(f, name, func() error { return all.atTierAsKnown(f, p, name, anew, load) })
+}
+
+func (all *runtimes) atTierAsKnown(f *weights.File, p *engine.Program, name string, anew bool, load func(engine.Weights) error) error {
 	w := EngineOptions{Tier: name}.weights(f)
 	if all.spoil != nil {
 		w = all.spoil(name, w)

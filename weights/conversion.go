@@ -3,6 +3,7 @@ package weights
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 )
@@ -121,19 +122,30 @@ func (c *Conversion) choose(src *File, t Tensor, used []bool) (Type, error) {
 // fitting is the recipe's type, or the first after it that holds the tensor.
 func (c *Conversion) fitting(src *File, t Tensor) (Type, error) {
 	to, reason := c.Type(t.Name, t.Type, t.Shape)
-	if to != t.Type && to != F32 {
-		largest, err := src.largest(t)
-		if err != nil {
-			return 0, err
-		}
-		if why := unfit(t, to, largest); why != "" {
-			to, reason = wider(t, largest), cmp.Or(reason, why)
-		}
+	to, why, err := src.Holding(t, to)
+	if err != nil {
+		return 0, err
 	}
+	reason = cmp.Or(reason, why)
 	if reason != "" && c.Notice != nil {
 		c.Notice(fmt.Sprintf("tensor %s is written as %s, not %s: %s", printable(t.Name), to, c.wanted(t.Name), reason))
 	}
 	return to, nil
+}
+
+// Holding is a type for a tensor, or a wider one that holds it where that does not, and then why. It reads the tensor.
+func (f *File) Holding(t Tensor, to Type) (holds Type, reason string, err error) {
+	if to == t.Type || to == F32 {
+		return to, "", nil
+	}
+	largest, err := f.largest(t)
+	if err != nil {
+		return to, "", err
+	}
+	if reason = unfit(t, to, largest); reason != "" {
+		to = wider(t, largest)
+	}
+	return to, reason, nil
 }
 
 // wider is a float type that holds a tensor which others don't.
@@ -174,15 +186,30 @@ func unfit(t Tensor, to Type, largest float32) (reason string) {
 	if to == t.Type || to == F32 {
 		return ""
 	}
-	of, most, least := "values", boundsOf[to].most, boundsOf[to].least
-	if values > 1 {
+	return to.Unfit(largest)
+}
+
+// Bounds are the least and the most that the largest value of a tensor may be, zeros apart, to be held by a type.
+func (t Type) Bounds() (least, most float32) {
+	b, ok := boundsOf[t]
+	if !ok {
+		return 0, math.MaxFloat32
+	}
+	return b.least, b.most
+}
+
+// Unfit says why a type can't hold values up to a largest, or nothing if it can.
+func (t Type) Unfit(largest float32) (reason string) {
+	least, most := t.Bounds()
+	of := "values"
+	if n, _ := t.Block(); n > 1 {
 		of = "blocks"
 	}
 	switch {
 	case largest > most:
-		return fmt.Sprintf("its largest value is %g, the %s of %s reach %g", largest, of, to, most)
+		return fmt.Sprintf("its largest value is %g, the %s of %s reach %g", largest, of, t, most)
 	case largest > 0 && largest < least:
-		return fmt.Sprintf("its largest value is %g, below %g the %s of %s lose their precision", largest, least, of, to)
+		return fmt.Sprintf("its largest value is %g, below %g the %s of %s lose their precision", largest, least, of, t)
 	}
 	return ""
 }
@@ -195,7 +222,7 @@ func (f *File) largest(t Tensor) (most float32, err error) {
 		if err := Dequantize(t.Type, rows, values); err != nil {
 			return err
 		}
-		most = max(most, magnitude(values))
+		most = max(most, Magnitude(values))
 		return nil
 	})
 	return most, err

@@ -87,7 +87,7 @@ func TestFallbacks(t *testing.T) {
 		if err := Dequantize(got.Type, bytesOf(t, out, got), held); err != nil {
 			t.Fatal(err)
 		}
-		if x := magnitude(held); math.Abs(float64(x-c.largest)) > 0.005*float64(c.largest) {
+		if x := Magnitude(held); math.Abs(float64(x-c.largest)) > 0.005*float64(c.largest) {
 			t.Errorf("%s: the largest value is %g, was %g", c.name, x, c.largest)
 		}
 	}

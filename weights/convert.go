@@ -108,7 +108,7 @@ func (c *Conversion) tensor(w io.Writer, src *File, t Tensor, to Type) error {
 	})
 }
 
-// quantize shares rows out among the processors: a search takes a hundred times as long as reading what it is for.
+// quantize shares rows out among the processors: a search takes ten times as long as reading what it is for.
 func (c *Conversion) quantize(dst []byte, to Type, src []float32, columns int) error {
 	rows := len(src) / columns
 	each := (rows + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
@@ -158,7 +158,7 @@ func Quantize(t Type, src []float32, dst []byte) []byte {
 
 // appendQ8_0 rounds half away from zero, as the format's reference implementation does.
 func appendQ8_0(dst []byte, block []float32) []byte {
-	d := magnitude(block) / 127
+	d := Magnitude(block) / 127
 	var inverse float32
 	if d != 0 {
 		inverse = 1 / d
@@ -170,8 +170,8 @@ func appendQ8_0(dst []byte, block []float32) []byte {
 	return dst
 }
 
-// magnitude is the largest of the absolute values.
-func magnitude(x []float32) (most float32) {
+// Magnitude is the largest of the absolute values.
+func Magnitude(x []float32) (most float32) {
 	for _, v := range x {
 		most = max(most, float32(math.Abs(float64(v))))
 	}

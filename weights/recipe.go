@@ -15,6 +15,7 @@ type Recipe struct {
 	Keeps  func(name string) bool // tensors whose role keeps them as they are; nil: none. But F32, where nothing is lost, is for all
 	Floor  func(name string) Type // what a tensor's role must have at least; nil: nothing
 	Mix    map[string]Type        // instead of Target, by name: measured sensitivities, say
+	Wide   map[string]Type        // instead of all else, by name: where values have a say after all
 }
 
 // Tiers are the types of a ladder from a model's own precision down, the finest first.
@@ -34,6 +35,9 @@ func (r *Recipe) Type(name string, from Type, shape []uint64) (to Type, reason s
 		return F32, ""
 	case r.Keeps != nil && r.Keeps(name):
 		return from, ""
+	}
+	if wide, ok := r.Wide[name]; ok {
+		return wide, ""
 	}
 	to = r.wanted(name)
 	to, reason = forRows(to, shape[0])

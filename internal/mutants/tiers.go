@@ -1,55 +1,10 @@
 package main
 
-// This file owns the part of the list that is quantisation: the search for scales, which type a tensor gets, tiers as weights.
+// This file owns the part of the list that is quantisation: which type a tensor gets, tiers as weights.
 
 func init() { list = append(list, tiers...) }
 
 var tiers = []mutant{
-	// The search.
-	{
-		name: "quantise-without-neighbours", file: "cgo/quantise_minimums.c", pkg: "cgo", tests: []string{"TestQuantiseErrors"},
-		old: "for (int i = scale - 1; i <= scale + 1; i++)", new: "for (int i = scale; i <= scale; i++)",
-	},
-	{
-		name: "quantise-keeps-the-first-free-pair", file: "cgo/quantise_minimums.c", pkg: "cgo", tests: []string{"TestQuantiseSubBlocksAreBest"},
-		old: "if (at.error < best.error)", new: "if (at.error < best.error && best.a == 0)",
-	},
-	{
-		name: "quantise-least-squares-of-the-wrong-sign", file: "cgo/quantise_fit.h", pkg: "cgo", tests: []string{"TestQuantiseErrors"},
-		old: "f.m = (s.q * s.qx - s.qq * s.x) / det;", new: "f.m = (s.qq * s.x - s.q * s.qx) / det;",
-	},
-	{
-		name: "quantise-one-end-of-the-codes", file: "cgo/quantise_scales.c", pkg: "cgo", tests: []string{"TestQuantiseSubBlocksAreBest"},
-		old: "peak / (i % 2 ? f->codes.low - beyond : f->codes.high + beyond)", new: "peak / (f->codes.high + beyond)",
-	},
-	{
-		name: "quantise-one-sign-of-a-scale", file: "cgo/quantise_block.c", pkg: "cgo", tests: []string{"TestQuantiseIsBest"},
-		old: "		from_scale(best, s, c, -peak / span);\n", new: "",
-	},
-	{
-		name: "quantise-judges-before-rounding", file: "cgo/quantise_block.c", pkg: "cgo", tests: []string{"TestQuantiseOddBlocks"},
-		old: "now.fit.m = -scale_of(s, now.m);", new: "now.fit.m = scale_of(s, now.m);",
-	},
-	{
-		name: "quantise-importance-for-nothing", file: "cgo/quantise.c", pkg: "cgo", tests: []string{"TestQuantiseImportance"},
-		old: "importance[i] / most : 1;", new: "1 : 1;",
-	},
-	{
-		name: "quantise-importance-of-another-column", file: "cgo/quantise.c", pkg: "cgo", tests: []string{"TestQuantiseByRows"},
-		old: "importance + i % (cols / t.block) * t.block", new: "importance + i * 0",
-	},
-	{
-		name: "quantise-reaches-further-than-halves", file: "cgo/quantise.c", pkg: "cgo", tests: []string{"TestQuantiseRefuses"},
-		old: "{SEARCH_BLOCK, 32, 24, 1}", new: "{SEARCH_BLOCK, 32, 24, 31}",
-	},
-	{
-		name: "quantise-six-bits-of-scales", file: "cgo/quantise_write.c", pkg: "cgo", tests: []string{"TestQuantiseNeverWorseThanRounding"},
-		old: "p[b - 4] = (uint8_t)(p[b - 4] | (scale >> 4) << 6);", new: "p[b - 4] = (uint8_t)(p[b - 4] | (scale >> 4) << 5);",
-	},
-	{
-		name: "quantise-writes-beyond-its-room", file: "cgo/quantise.go", pkg: "cgo", tests: []string{"TestQuantiseRefuses"},
-		old: "len(dst) != len(src)/block*bytes", new: "len(dst) > len(src)/block*bytes",
-	},
 	// Which type a tensor gets.
 	{
 		name: "recipe-makes-larger", file: "weights/recipe.go", pkg: "weights", tests: []string{"TestRecipe"},
@@ -78,7 +33,7 @@ var tiers = []mutant{
 	// Tiers as weights.
 	{
 		name: "tier-makes-floats-of-blocks", file: "quality/tier/weights.go", pkg: "quality/tier", tests: []string{"TestTypes"},
-		old: "if len(shape) > 1 && !to.Smaller(from) {", new: "if len(shape) > 2 && !to.Smaller(from) {",
+		old: "!wide && len(shape) > 1 && !to.Smaller(from) {", new: "!wide && len(shape) > 2 && !to.Smaller(from) {",
 	},
 	{
 		name: "tier-reads-from-the-first-row", file: "quality/tier/weights.go", pkg: "quality/tier", tests: []string{"TestReadsByRows"},
@@ -90,7 +45,7 @@ var tiers = []mutant{
 	},
 	{
 		name: "tier-holds-others-up", file: "quality/tier/weights.go", pkg: "quality/tier", tests: []string{"TestTypes"},
-		old: "	t.PartRows = max(partValues/t.Cols, 1)\n", new: "",
+		old: "	t.PartRows = max(w.pace(from, to)/t.Cols, 1)\n", new: "",
 	},
 	{
 		name: "parts-of-the-same-rows", file: "engine/lowering/reader.go", pkg: "engine/lowering", tests: []string{"TestReadParts"},
@@ -98,6 +53,6 @@ var tiers = []mutant{
 	},
 	{
 		name: "tier-at-the-source", file: "daemon/tier.go", pkg: "daemon", tests: []string{"TestTierIsItsFile"},
-		old: "return tier.New(source, recipe(f, t), search)", new: "return tier.New(source, recipe(f, weights.F16), search)",
+		old: "r := recipe(f, t)", new: "r := recipe(f, weights.F16)",
 	},
 }

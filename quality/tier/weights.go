@@ -14,15 +14,17 @@ import (
 
 // Weights are a source's weights as a recipe has them: a tensor is quantised row by row as it is read, so a tier needs neither
 // a file nor memory for one, and any goroutine may read any rows. Bytes depend on the row alone. They, and so the
-// digest of what is loaded, are those of a file that weights.Convert writes by the same recipe, unless a value made that
-// choose a wider type.
+// digest of what is loaded, are those of a file that weights.Convert writes by the same recipe: a tensor whose values its type
+// can't hold is an *UnfitError, and Wider says what Convert makes of it.
 //
-// A tensor never gets more bits than it has: tiers are a way down.
+// A tensor never gets more bits than it has, unless it is one of those: tiers are a way down.
 type Weights struct {
 	source engine.Weights
 	recipe weights.Recipe
 	search weights.Search
+	pace   Pace
 	rows   sync.Pool // of *rows, one for each reader at a time
+	watch  watch
 }
 
 // rows is what one read needs beside its result.
@@ -31,12 +33,9 @@ type rows struct {
 	values []float32
 }
 
-// partValues are searched for in about a millisecond, which is what those who are served meanwhile wait at most.
-const partValues = 2048
-
-// New makes a tier of source; search is asked for the types that need one.
-func New(source engine.Weights, recipe weights.Recipe, search weights.Search) *Weights {
-	return &Weights{source: source, recipe: recipe, search: search, rows: sync.Pool{New: func() any { return new(rows) }}}
+// New makes a tier of source; search is asked for the types that need one, pace is its.
+func New(source engine.Weights, recipe weights.Recipe, search weights.Search, pace Pace) *Weights {
+	return &Weights{source: source, recipe: recipe, search: search, pace: pace, rows: sync.Pool{New: func() any { return new(rows) }}}
 }
 
 var _ engine.Weights = (*Weights)(nil)
@@ -50,23 +49,29 @@ func (w *Weights) Tensor(name string) (engine.Tensor, error) {
 	return w.served(t), nil
 }
 
-// served is a source's tensor as this tier has it.
-func (w *Weights) served(t engine.Tensor) engine.Tensor {
+// typeOf is the type that this tier gives a source's tensor.
+func (w *Weights) typeOf(t engine.Tensor) weights.Type {
 	shape := []uint64{uint64(t.Cols), uint64(t.Rows)}
 	if t.Rows == 1 {
 		shape = shape[:1]
 	}
 	from := weights.Type(t.Type)
 	to, _ := w.recipe.Type(t.Name, from, shape)
-	if len(shape) > 1 && !to.Smaller(from) {
-		to = from
+	if _, wide := w.recipe.Wide[t.Name]; !wide && len(shape) > 1 && !to.Smaller(from) {
+		return from
 	}
+	return to
+}
+
+// served is a source's tensor as this tier has it.
+func (w *Weights) served(t engine.Tensor) engine.Tensor {
+	from, to := weights.Type(t.Type), w.typeOf(t)
 	if to == from {
 		return t
 	}
 	values, bytes := to.Block()
 	t.Type, t.RowBytes = engine.DType(to), t.Cols/int(values)*int(bytes)
-	t.PartRows = max(partValues/t.Cols, 1)
+	t.PartRows = max(w.pace(from, to)/t.Cols, 1)
 	return t
 }
 
@@ -95,6 +100,9 @@ func (w *Weights) Read(name string, firstRow int, dst []byte) error {
 		return err
 	}
 	err = weights.Dequantize(weights.Type(source.Type), r.raw, r.values)
+	if err == nil {
+		err = w.watch.check(t, firstRow, r.values)
+	}
 	if err == nil {
 		err = w.search.Quantize(dst[:n*t.RowBytes], weights.Type(t.Type), r.values, t.Cols)
 	}

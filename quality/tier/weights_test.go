@@ -25,6 +25,9 @@ func marked(dst []byte, t weights.Type, src []float32, columns int, _ []float32)
 	return nil
 }
 
+// slow makes five rows in a millisecond.
+func slow(weights.Type, weights.Type) int { return 5*cols + 3 }
+
 const rowsOf, cols = 40, 256
 
 // source has a matrix, a vector, a kept matrix, and one that is small already.
@@ -59,7 +62,7 @@ func TestTypes(t *testing.T) {
 		{weights.Q8_0, "eight", engine.Q8_0},
 	} {
 		s := source()
-		w := New(s, recipe(c.target), marked)
+		w := New(s, recipe(c.target), marked, slow)
 		got, err := w.Tensor(c.name)
 		if err != nil {
 			t.Fatal(err)
@@ -68,21 +71,21 @@ func TestTypes(t *testing.T) {
 		if got.Type != c.want || got.RowBytes != cols/int(values)*int(size) || got.Cols != cols || got.Rows != s[c.name].Rows || got.Name != c.name {
 			t.Errorf("%s: %s is %+v", c.target, c.name, got)
 		}
-		if made := c.want != s[c.name].Type; (got.PartRows > 0) != made {
+		if made := c.want != s[c.name].Type; made && got.PartRows != 5 || !made && got.PartRows != 0 {
 			t.Errorf("%s: %s is read in parts of %d rows", c.target, c.name, got.PartRows)
 		}
 		if !w.Has(c.name) || w.Has("nobody") {
 			t.Error("a tier has other tensors than its source")
 		}
 	}
-	if _, err := New(source(), recipe(weights.Q4_K), marked).Tensor("nobody"); err == nil {
+	if _, err := New(source(), recipe(weights.Q4_K), marked, slow).Tensor("nobody"); err == nil {
 		t.Error("a tensor that the source has not")
 	}
 }
 
 // Any rows, read in any order by anybody, are the same bytes.
 func TestReadsByRows(t *testing.T) {
-	w := New(source(), recipe(weights.Q6_K), marked)
+	w := New(source(), recipe(weights.Q6_K), marked, slow)
 	tensor, err := w.Tensor("matrix")
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +126,7 @@ func TestReadsBesideReads(t *testing.T) {
 		}
 		return marked(dst, to, src, columns, importance)
 	}
-	w = New(source(), recipe(weights.Q4_K), search)
+	w = New(source(), recipe(weights.Q4_K), search, slow)
 	dst := make([]byte, 144)
 	if err := w.Read("matrix", 3, dst); err != nil || dst[0] != 3 {
 		t.Errorf("row 3 is row %d, %v", dst[0], err)
@@ -132,7 +135,7 @@ func TestReadsBesideReads(t *testing.T) {
 
 func TestReadsWhatStays(t *testing.T) {
 	s := source()
-	w := New(s, recipe(weights.Q4_K), marked)
+	w := New(s, recipe(weights.Q4_K), marked, slow)
 	for _, name := range []string{"kept", "small"} {
 		dst := make([]byte, len(s[name].Data))
 		if err := w.Read(name, 0, dst); err != nil || !bytes.Equal(dst, s[name].Data) {
@@ -149,11 +152,11 @@ func TestReadsWhatStays(t *testing.T) {
 func TestErrors(t *testing.T) {
 	broken := errors.New("blocks reach 1")
 	failing := func([]byte, weights.Type, []float32, int, []float32) error { return broken }
-	err := New(source(), recipe(weights.Q4_K), failing).Read("matrix", 3, make([]byte, 144))
+	err := New(source(), recipe(weights.Q4_K), failing, slow).Read("matrix", 3, make([]byte, 144))
 	if !errors.Is(err, broken) || !errors.Is(err, engine.ErrModelFile) || !strings.Contains(err.Error(), "tensor matrix, rows from 3 on") {
 		t.Error(err)
 	}
-	w := New(source(), recipe(weights.Q4_K), marked)
+	w := New(source(), recipe(weights.Q4_K), marked, slow)
 	for name, first := range map[string]int{"nobody": 0, "matrix": rowsOf} {
 		if err := w.Read(name, first, make([]byte, 144)); err == nil {
 			t.Errorf("%s from row %d was read", name, first)
