@@ -28,6 +28,7 @@ type Escalation struct {
 // Extra is what was computed of an answer beside what its client was given.
 type Extra struct {
 	From        string        // the tier whose answer was not given; "": that of the tier that serves was, since the other could not be had
+	Numerics    string        // the numerics id of that tier
 	Tokens      int           // the prompt's, once more, and those that were thrown away
 	CPU, Device time.Duration // see scheduler.Spent
 }
@@ -226,7 +227,11 @@ func (j *job) fellBack(ctx context.Context, claim *escalate.Claim, held Held, be
 	}
 }
 
-// extraOf is what a job that has ended took for nothing.
+// extraOf is what a job that has ended took for nothing; from is its tier where it is the draft.
 func extraOf(from string, tokens int, j *job) *Extra {
-	return &Extra{From: from, Tokens: tokens, CPU: j.work[0].CPU, Device: j.work[0].Device}
+	e := &Extra{From: from, Tokens: tokens, CPU: j.work[0].CPU, Device: j.work[0].Device}
+	if from != "" {
+		e.Numerics = j.model.Numerics(j.work[0].weights)
+	}
+	return e
 }

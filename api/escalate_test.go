@@ -132,7 +132,7 @@ func TestEscalation(t *testing.T) {
 		if w == nil || w.Tier != by || w.Numerics != id || len(w.Answers) == 0 || w.Answers[0].Tokens != 4 || (w.Extra != nil) != c.escalated {
 			t.Fatalf("%s: %+v", c.name, w)
 		}
-		if c.escalated && (w.Extra.From != "tier_echo" || int64(w.Extra.Tokens) != extra || w.Came.After(w.Answers[0].First)) {
+		if c.escalated && (w.Extra.From != "tier_echo" || w.Extra.Numerics != "fp_echo" || int64(w.Extra.Tokens) != extra || w.Came.After(w.Answers[0].First)) {
 			t.Errorf("%s: extra %+v", c.name, w.Extra)
 		}
 	}

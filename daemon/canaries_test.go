@@ -283,8 +283,8 @@ func (r *remembering) isReported(t *testing.T) {
 // asksNothingAgain begins with nothing in memory but the history, as after a restart.
 func (r *remembering) asksNothingAgain(t *testing.T) {
 	t.Helper()
-	if n := len(r.goldens(store.Suite)); n != 2 {
-		t.Errorf("%d suites are pinned, want both halves", n)
+	if n := len(r.goldens(store.Suite)); n != 3 {
+		t.Errorf("%d suites are pinned, want both halves of the source's, and the tuning half of what serves", n)
 	}
 	r.models.goldens = goldens{}
 	g, err := r.models.newGuardian()

@@ -20,6 +20,7 @@ type control struct {
 	shadow *shadow
 	err    error
 
+	since time.Time // it was there; zero: it is not, or failed
 	users int
 	idle  *time.Timer
 	// life ends its users. It goes when they have let go of it.
@@ -35,6 +36,7 @@ const controlStay = 5 * time.Minute
 var (
 	errUnloaded    = errors.New("the model is not loaded any more")
 	errControlGoes = errors.New("the control makes room for something else")
+	errControlIdle = errors.New("nobody has used it for " + controlStay.String())
 )
 
 // control gives somebody a model's control until he releases it, or until the context that he is given ends. A model that serves at its source is its
@@ -92,6 +94,8 @@ func (all *runtimes) makeControl(r *Runtime) *control {
 		if c.shadow, c.err, r.controlProblem = s, err, err; err != nil {
 			slog.Warn("control: there is none for now", "model", r.name, "cause", err)
 			all.dropControl(r, err)
+		} else {
+			c.since = time.Now()
 		}
 		close(c.made)
 		all.letGo(r, c)
@@ -138,7 +142,7 @@ func (all *runtimes) letGo(r *Runtime, c *control) {
 		all.mu.Lock()
 		defer all.mu.Unlock()
 		if r.beside == c && c.users == 0 {
-			all.dropControl(r, errors.New("nobody has used it for "+controlStay.String()))
+			all.dropControl(r, errControlIdle)
 		}
 	})
 }
@@ -165,6 +169,13 @@ func (all *runtimes) dropControl(r *Runtime, cause error) {
 		}
 		all.mu.Lock()
 		defer all.mu.Unlock()
+		if !errors.Is(cause, errControlIdle) {
+			stayed := time.Duration(0)
+			if !c.since.IsZero() {
+				stayed = time.Since(c.since)
+			}
+			r.absent.begin(time.Now(), stayed, all.freed)
+		}
 		r.beside = nil
 		all.notify()
 	})

@@ -44,12 +44,24 @@ const (
 	mostScores = 500_000
 )
 
-// see holds a score against those before it; deviation is its standard error beside the run before, where that is known.
+// see holds a score against those before it; deviation is its standard error beside the run that it is held against, where that is known.
 func (d *drifts) see(h *history, row store.Score, deviation float64) *drifted {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.recall(h)
 	return d.add(row, deviation)
+}
+
+// references are, by metric, the numerics ids of the runs that the next run of a suite's tuning half is held against.
+func (d *drifts) references(h *history, model, name, digest, tier string) map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.recall(h)
+	list := map[string]string{}
+	for metric, p := range d.watch.References(drift.Key{Model: model, Source: d.sources[model+"\x00"+name], Tier: tier, Suite: name, Digest: digest}) {
+		list[metric] = p.Numerics
+	}
+	return list
 }
 
 // add is see behind the lock.
@@ -80,6 +92,15 @@ func (d *drifts) add(row store.Score, deviation float64) *drifted {
 // standardError is that of a score's interval of 95 %.
 func standardError(row store.Score) float64 { return (row.High - row.Low) / (2 * 1.959964) }
 
+// unpairedError is a score's standard error beside those before it where nothing is known item by item: of a run and its reference, of which each is as
+// uncertain, that is more than it is, so that what is found by it is there. Windows' series know the error of what they have learnt themselves.
+func unpairedError(row store.Score) float64 {
+	if row.Suite == liveSuite {
+		return standardError(row)
+	}
+	return standardError(row) * math.Sqrt2
+}
+
 // recall reads what the history has, once.
 func (d *drifts) recall(h *history) {
 	if d.recalled {
@@ -109,7 +130,7 @@ func (d *drifts) recall(h *history) {
 		}
 	}
 	for _, row := range rows {
-		d.add(row, standardError(row))
+		d.add(row, unpairedError(row))
 	}
 }
 

@@ -36,8 +36,7 @@ func (up *serving) isBelow(tier string) bool {
 // errControlLoads is told of a control that nobody waits for.
 var errControlLoads = errors.New("the control is being loaded")
 
-// controlNow is control for somebody whose answer waits: it gives what is there, and has it loaded for the next if it is not. Where there was no
-// room it is tried again when a control that is not used would have gone.
+// controlNow is control for somebody whose answer waits: it gives what is there, and has it loaded for the next if it is not, and may come back.
 func (all *runtimes) controlNow(ctx context.Context, r *Runtime, class scheduler.Class) (api.Held, error) {
 	all.mu.Lock()
 	c := r.beside
@@ -52,8 +51,7 @@ func (all *runtimes) controlNow(ctx context.Context, r *Runtime, class scheduler
 		defer all.mu.Unlock()
 		return itself(all.grant(r, ctx, class)), nil
 	case c == nil:
-		if now := time.Now(); now.After(r.controlAgain) {
-			r.controlAgain = now.Add(controlStay)
+		if r.absent.isOver(time.Now(), all.freed) {
 			all.makeControl(r)
 		}
 		all.mu.Unlock()

@@ -250,7 +250,7 @@ func (l *laboratory) scored(ctx context.Context, was, now *arm, before, after []
 func (l *laboratory) reported(ctx context.Context, a *arm, answers []api.Tried) (*suiteRun, error) {
 	known := map[string]pinnedAnswer{}
 	for _, said := range answers {
-		known[group.AnswerDigest(said.Prompt)] = pinnedAnswer{said.Prompt, said.Tokens, said.Text, said.Finish}
+		known[group.AnswerDigest(said.Prompt)] = pinnedAnswer{prompt: said.Prompt, Tokens: said.Tokens, Text: said.Text, Finish: said.Finish}
 	}
 	return askSuite(ctx, a.model, l.suite, known)
 }

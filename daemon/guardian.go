@@ -17,7 +17,6 @@ import (
 	"chimera/config"
 	group "chimera/quality/control"
 	"chimera/quality/coverage"
-	"chimera/quality/eval"
 	"chimera/quality/guard"
 	"chimera/quality/suite"
 	"chimera/scheduler"
@@ -42,7 +41,6 @@ type guardian struct {
 	wake     chan struct{} // (1)
 	controls map[string]*suiteRun
 	next     atomic.Pointer[time.Time] // when it measures by the timer
-	before   map[string]*eval.Report   // by model, tier and suite, the last run of what serves
 	reading  sync.Mutex                // held by who reads or makes items
 	items    map[string]itemFeatures   // by model
 }
@@ -77,7 +75,7 @@ func (all *runtimes) newGuardian() (*guardian, error) {
 	c := &all.config
 	g := &guardian{
 		all: all, ladder: c.Tiers.Rungs(), mode: c.Tiers.Mode, interval: c.Quality.Interval.Duration, patience: canaryPatience, wake: make(chan struct{}, 1),
-		controls: map[string]*suiteRun{}, before: map[string]*eval.Report{}, items: map[string]itemFeatures{},
+		controls: map[string]*suiteRun{}, items: map[string]itemFeatures{},
 	}
 	if len(c.Quality.Suites) == 0 {
 		return g, nil

@@ -15,7 +15,6 @@ import (
 	"chimera/quality/stats"
 	"chimera/quality/suite"
 	"chimera/scheduler"
-	"chimera/store"
 )
 
 // This file owns how a tier is measured. The one that serves is asked in its own lane, as background work, so that it is the weights in memory that
@@ -84,7 +83,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 		m.evidence = append(m.evidence, evidence...)
 		m.runs = append(m.runs, done)
 		if serves && tier != api.SourceTier {
-			if err := g.besideLast(done, s, tier); err != nil {
+			if err := g.besideReference(ctx, &model, done, n, tier); err != nil {
 				return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
 			}
 		}
@@ -127,31 +126,6 @@ func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite
 	}
 	evidence, err := g.beside(s, done, control)
 	return done, evidence, err
-}
-
-// besideLast holds a run against the one before it of the same tier, item by item, where that was of other weights.
-func (g *guardian) besideLast(done *suiteRun, s *suite.Suite, tier string) error {
-	key := done.report.Who.Model + " " + tier + " " + s.Digest()
-	before := g.before[key]
-	g.before[key] = done.report
-	if before == nil || before.Who.Numerics == done.report.Who.Numerics {
-		return nil
-	}
-	beside := *done.report
-	err := done.run.Compare(&beside, &eval.Baseline{Digest: before.Digest, Who: before.Who, Settings: before.Settings, Items: before.Items})
-	if err == nil {
-		done.change = beside.Baseline.Difference
-	}
-	return err
-}
-
-// errorOf is a score's standard error beside the run before. Where that run is not known item by item it is of the score itself, which is more: what
-// is found by that is there.
-func (done *suiteRun) errorOf(row store.Score) float64 {
-	if change, known := done.change[row.Metric]; known {
-		row.Low, row.High = change.Low, change.High
-	}
-	return standardError(row)
 }
 
 // ofControl is the source's evidence: what it is itself, and no difference.

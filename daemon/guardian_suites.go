@@ -31,7 +31,7 @@ type suiteRun struct {
 	device time.Duration
 	// agrees are by item's id the tokens of the control's answer that this tier would have chosen too, and how many there are.
 	agrees map[string][]float64
-	// change is by metric what it has above the run before of the same tier, of other weights; nil: there is none.
+	// change is by metric what it has above the run that its series began with, where that is of other weights and known item by item.
 	change map[string]stats.Interval
 }
 
@@ -41,6 +41,8 @@ type pinnedAnswer struct {
 	Tokens []int32 `json:"tokens"`
 	Text   string  `json:"text"`
 	Finish string  `json:"finish"`
+	// Agrees are, of weights that are not the source's, the tokens of the source's answer that they would have chosen too, and how many there are.
+	Agrees []float64 `json:"agrees,omitempty"`
 }
 
 // asker implements eval.Answerer by a model of the daemon.
@@ -102,7 +104,7 @@ func (a *asker) Answer(ctx context.Context, messages []suite.Message, maxTokens 
 	if err != nil {
 		return eval.Reply{}, refusedItem(err)
 	}
-	a.note(key, pinnedAnswer{asked.Prompt, asked.Tokens, asked.Text, asked.Finish}, len(asked.Tokens), asked.Device)
+	a.note(key, pinnedAnswer{prompt: asked.Prompt, Tokens: asked.Tokens, Text: asked.Text, Finish: asked.Finish}, len(asked.Tokens), asked.Device)
 	return eval.Reply{Text: asked.Text, Finish: asked.Finish, Numerics: a.model.Numerics(asked.Weights)}, nil
 }
 

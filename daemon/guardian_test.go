@@ -88,9 +88,12 @@ func (r *remembering) asksLinesEvery(clients int, pause time.Duration) (stop fun
 func (r *remembering) rests() api.ModelTiers {
 	r.t.Helper()
 	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		r.models.mu.Lock()
+		settled := r.models.list[0].swap == nil // what a step has become is told at its end
+		r.models.mu.Unlock()
 		now := r.tiersOf()
 		for _, tier := range now.Ladder {
-			if tier.Tier == now.Tier && tier.State != string(guard.Unmeasured) && tier.State != string(guard.Fails) && now.Swapping == "" {
+			if settled && tier.Tier == now.Tier && tier.State != string(guard.Unmeasured) && tier.State != string(guard.Fails) && now.Swapping == "" {
 				return now
 			}
 		}

@@ -57,7 +57,8 @@ type liveModel struct {
 
 // sample is a request whose answers were drawn.
 type sample struct {
-	model, tier, numerics string
+	model, tier, numerics string // of what served, also where the source's answer was given for the draft
+	escalated             string // the numerics id of the answer that was given then
 	control               string // the control's numerics id, when it was scored
 	stratum               group.Stratum
 	share                 float64 // the probability that it was drawn with
@@ -155,6 +156,9 @@ func (l *liveGroup) answered(a api.Answered) {
 func (l *liveGroup) sampleOf(a api.Answered) *sample {
 	w := a.Work
 	s := &sample{model: a.Model, tier: w.Tier, numerics: w.Numerics, share: w.Drawn.Share}
+	if e := w.Extra; e != nil && e.From != "" {
+		s.tier, s.numerics, s.escalated = e.From, e.Numerics, w.Numerics
+	}
 	tokens, truncated := 0, a.Status >= 400
 	var prompt []int32 // the last that was copied: choices share theirs
 	for i := range w.Answers {

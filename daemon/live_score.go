@@ -25,8 +25,8 @@ const (
 	// livePatience is how long a sample may take: it gets on in idle time alone, and what else is to be measured waits for it. A sample is a second or less of a
 	// small device, and where requests come at 70% of what it computes, one second in fifty is nobody's.
 	livePatience = time.Minute
-	// noControl is how long samples wait when there is no control for them: each try is a line in the log, and memory that is short stays so for a while.
-	noControl = 5 * time.Minute
+	// noControl is how long samples wait until it is looked again whether there may be a control for them; see absence.
+	noControl = time.Second
 	// mostAgain is how many tokens of an answer are computed again for its text: decoding takes as long as serving did, and what differs does so
 	// early.
 	mostAgain = 256
@@ -145,6 +145,9 @@ func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired
 	served, frozen := *tier.Model, *of.Model
 	served.Ended, served.Idle, frozen.Idle = nil, true, true
 	s.control = frozen.Numerics("")
+	if s.escalated != "" {
+		return ofControl(s, &frozen)
+	}
 	for i := range s.answers {
 		p, err := l.compare(of.Context, &served, &frozen, s, &s.answers[i])
 		if err != nil {
@@ -153,6 +156,24 @@ func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired
 		paired = append(paired, p)
 	}
 	return paired, nil
+}
+
+// ofControl are the scores of an escalated answer. What its client got is the control's own, so that both expect the same and say the same, and nothing
+// is computed of it. It has waited like any other, for a control too, and is lost like any other: if these went ahead, they would stand for those that were lost.
+func ofControl(s *sample, frozen *api.Model) (list []group.Paired, err error) {
+	if s.control != s.escalated {
+		return nil, errors.New("another source is the control by now")
+	}
+	for i := range s.answers {
+		tokens := s.answers[i].tokens
+		p := group.Paired{Tokens: float64(len(tokens)), Same: float64(len(tokens))}
+		if len(tokens) <= mostAgain {
+			text := frozen.Tokenizer.Decode(tokens, false)
+			p.ChrF = score.ChrF{}.Counts(text, []string{text})
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // pair gives the model whose weights served a sample, and its control. The context of the second ends with either.
@@ -169,7 +190,7 @@ func (all *runtimes) pair(ctx context.Context, s *sample) (tier, of api.Held, er
 		tier.Release()
 		return tier, of, errors.New("other weights serve by now")
 	}
-	if of, err = all.control(tier.Context, r, scheduler.Background); err != nil {
+	if of, err = all.controlInTime(tier.Context, r, scheduler.Background); err != nil {
 		tier.Release()
 		if !errors.Is(err, errUnloaded) && ctx.Err() == nil {
 			err = &noControlError{err}

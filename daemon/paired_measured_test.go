@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +25,11 @@ import (
 // This file owns the values that detectors of drift are simulated with: of each line of the translation model's test suite what a window has of a
 // request, at each tier and at tiers that are spoilt. -rewrite alone makes them, in minutes: go test ./daemon -run PairedValues -rewrite
 
-// pairedFile is where package drift's tests read them.
-const pairedFile = "../quality/drift/testdata/paired.csv"
+// pairedFile is where package drift's tests read what windows have, and runsFile what runs of a suite have: the counts that its metrics are made of.
+const (
+	pairedFile = "../quality/drift/testdata/paired.csv"
+	runsFile   = "../quality/drift/testdata/runs.csv.gz"
+)
 
 // spoilt are tiers that are measured. Noise is put in before the tier is made; see noisy.
 var spoilt = []struct {
@@ -106,19 +112,26 @@ func TestPairedValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bleu, err := score.NewBLEU("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(ids []int32) string { return strings.TrimSpace(tok.Decode(ids, false)) }
 	chrf := func(ids []int32, line translation) float64 {
 		var c score.ChrF
-		return c.Sentence(c.Counts(strings.TrimSpace(tok.Decode(ids, false)), []string{line.text}))
+		return c.Sentence(c.Counts(text(ids), []string{line.text}))
 	}
 	source := evaluatorAt(t, path, api.SourceTier, 0)
-	control := make([]float64, len(lines))
+	answers, control := make([][]int32, len(lines)), make([]float64, len(lines))
 	for i, line := range lines {
-		control[i] = chrf(greedyAnswer(t, source, line.prompt), line)
+		answers[i] = greedyAnswer(t, source, line.prompt)
+		control[i] = chrf(answers[i], line)
 	}
 	rows := [][]string{{"tier", "noise", "tokens", "same", "kl", "chrf", "chrf_control"}}
+	runs := [][]string{{"tier", "noise", "agreement", "chrf", "bleu"}}
 	number := func(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
 	for _, s := range spoilt {
-		served := evaluatorAt(t, path, s.tier, s.noise)
+		served, noise := evaluatorAt(t, path, s.tier, s.noise), fmt.Sprint(s.noise)
 		tokens, same := 0.0, 0.0
 		for i, line := range lines {
 			answer := append(greedyAnswer(t, served, line.prompt), 1) // with its end
@@ -127,16 +140,42 @@ func TestPairedValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			tokens, same = tokens+p.Tokens, same+p.Same
-			rows = append(rows, []string{s.tier, fmt.Sprint(s.noise), number(p.Tokens, 0), number(p.Same, 0), number(p.KL, 4), number(chrf(answer[:len(answer)-1], line), 1), number(control[i], 1)})
+			said := text(answer[:len(answer)-1])
+			rows = append(rows, []string{s.tier, noise, number(p.Tokens, 0), number(p.Same, 0), number(p.KL, 4), number(chrf(answer[:len(answer)-1], line), 1), number(control[i], 1)})
+			runs = append(runs, []string{s.tier, noise, countsText(agreed(t, served, line.prompt, append(slices.Clone(answers[i]), 1))),
+				countsText(score.ChrF{}.Counts(said, []string{line.text})), countsText(bleu.Counts(said, []string{line.text}))})
 		}
 		t.Logf("%s with noise of %g: agreement %.4f", s.tier, s.noise, same/tokens)
 	}
-	file, err := os.Create(pairedFile)
+	writeValues(t, pairedFile, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
+	writeValues(t, runsFile, func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		return errors.Join(csv.NewWriter(z).WriteAll(runs), z.Close())
+	})
+}
+
+// agreed is how many tokens of the source's answer a tier would have chosen too, and how many there are.
+func agreed(t *testing.T, e *evaluator, prompt, answer []int32) []float64 {
+	t.Helper()
+	same := 0.0
+	for i, p := range positions(t, e, prompt, answer) {
+		if p[0].Token == answer[i] {
+			same++
+		}
+	}
+	return []float64{same, float64(len(answer))}
+}
+
+// countsText is counts with blanks between.
+func countsText(counts []float64) string { return strings.Trim(fmt.Sprint(counts), "[]") }
+
+func writeValues(t *testing.T, path string, to func(io.Writer) error) {
+	t.Helper()
+	file, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	if err := csv.NewWriter(file).WriteAll(rows); err != nil {
+	if err := errors.Join(to(file), file.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

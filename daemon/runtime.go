@@ -50,8 +50,8 @@ type Runtime struct {
 	watched  watched  // see guardian
 	beside   *control // nil: there is none
 	edge     *escalate.Rule
-	// controlAgain is before when no control is loaded for an answer: the last one has failed, or has just gone. controlProblem is why there was none.
-	controlAgain   time.Time
+	absent   absence // of the control
+	// controlProblem is why there was none.
 	controlProblem error
 	past           scheduler.Snapshot // what its lanes counted that are no more
 	// pastSpent is what those were charged, those beside them too; see spent.

@@ -107,7 +107,7 @@ func (all *runtimes) leaveRoom(r *Runtime, l *loadUnderWay) {
 	if l.reads {
 		<-all.reading
 	}
-	all.notify()
+	all.memoryGivenBack()
 }
 
 // ahead is what loads wait for that have room before r's.

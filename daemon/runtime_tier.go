@@ -131,6 +131,7 @@ func (all *runtimes) swap(ctx context.Context, r *Runtime, s *swap, from string)
 		r.choose(all, s)
 	}
 	r.swap, s.err = nil, err
+	all.memoryGivenBack() // of a smaller tier; and who made room for the change may come back
 	close(s.done)
 }
 

@@ -109,7 +109,7 @@ func (all *runtimes) forget(r *Runtime, up *serving) {
 	if len(r.waiters) > 0 && !all.closed {
 		all.want(r)
 	}
-	all.notify()
+	all.memoryGivenBack()
 	all.tellServing()
 	go debug.FreeOSMemory() // its vocabulary
 }

@@ -47,6 +47,7 @@ type runtimes struct {
 	itl        time.Duration // that steps of all lanes may take
 	shadows    int64         // bytes of tiers beside those that serve
 	asides     []*shadow     // those tiers
+	freed      int64         // how often memory was given back; see memoryGivenBack
 	announced  bool          // the service manager was told that the daemon is ready
 	closed     bool          // nobody is let in any more
 	ending     bool          // nobody is waited for any more

@@ -92,7 +92,7 @@ func (s *shadow) close() {
 	if r := s.all.find(s.model.Name); r != nil {
 		r.addPastSpent(s.class, s.lane, s.model.Tier)
 	}
-	s.all.notify()
+	s.all.memoryGivenBack()
 }
 
 // shadowBeside loads a tier to be measured.

@@ -28,6 +28,7 @@ type killedWork struct {
 	rated    map[string]time.Time // when each rating was taken
 	numerics map[string]string    // of each tier, which stay what they were
 	changes  int                  // of tiers
+	quality  killedQuality
 }
 
 // overSocket asks a daemon as its user. Of one that is killed meanwhile it has status 0.
@@ -80,9 +81,11 @@ func (w *killedWork) asks(t *testing.T, d *daemonProcess, seed int) bool {
 	return status != 0
 }
 
-// run has clients ask, and tiers change, until a daemon is killed after some time, which is returned.
+// run has clients ask, and tiers change, until a daemon is killed after some time, which is returned. In a long life tiers stay for a while, so that suites, canaries
+// and the control group have their turns.
 func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (killed time.Time) {
 	var group sync.WaitGroup
+	group.Go(func() { w.quality.watch(t, d) })
 	for range 2 {
 		group.Go(func() {
 			for w.asks(t, d, rand.IntN(1000)) {
@@ -102,6 +105,9 @@ func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (ki
 			w.mu.Lock()
 			w.changes++
 			w.mu.Unlock()
+			if life > 5*time.Second {
+				time.Sleep(time.Duration(rand.IntN(int(life / 3))))
+			}
 		}
 	})
 	changed := func() bool {
@@ -160,7 +166,8 @@ func (w *killedWork) check(t *testing.T, d *daemonProcess, killed time.Time) {
 }
 
 // However often it is killed, the next daemon opens the history, which misses no more than a second; no decision is half applied, and a tier that
-// was half written to the disk is not taken for one. CHIMERA_KILLS says how often; by default five times.
+// was half written to the disk is not taken for one. The control group, canaries and suites are at work, and raise no alarm, before or after. CHIMERA_KILLS says how
+// often; by default five times. Each fourth daemon lives for longer, until its canaries are asked or a little more.
 func TestKilledUnderLoad(t *testing.T) {
 	model, kills := filepath.Join(goldenDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf"), 5
 	if text := os.Getenv("CHIMERA_KILLS"); text != "" {
@@ -170,13 +177,20 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 		kills = n
 	}
-	w := &killedWork{folder: t.TempDir(), answers: map[string]time.Time{}, rated: map[string]time.Time{}, numerics: map[string]string{}}
-	args := []string{"--model", model, "--ctx", "256", "--threads", "2", "--history-file", filepath.Join(w.folder, "history.db")}
+	w := &killedWork{folder: t.TempDir(), answers: map[string]time.Time{}, rated: map[string]time.Time{}, numerics: map[string]string{},
+		quality: killedQuality{windows: map[time.Time]bool{}}}
+	history := filepath.Join(w.folder, "history.db")
+	args := append([]string{"--model", model, "--ctx", "256", "--threads", "2", "--history-file", history}, qualityArgs(t, model)...)
 	d, answers := startDaemon(t, args...), 0
 	for i := range kills {
-		killed := w.run(t, d, time.Duration(100+rand.IntN(400)+1300*(i%2))*time.Millisecond)
+		life := time.Duration(100+rand.IntN(400)+1300*(i%2)) * time.Millisecond
+		if i%4 == 3 {
+			life = 9*time.Second + time.Duration(rand.IntN(4000))*time.Millisecond
+		}
+		killed := w.run(t, d, life)
 		answers += len(w.answers)
 		log := d.log.String()
+		w.quality.check(t, history, killed)
 		d = startDaemon(t, args...)
 		w.check(t, d, killed)
 		if strings.Contains(log, "damaged") {
@@ -194,6 +208,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	if t.Logf("%d answers, %d changes of tiers, numerics %v", answers, w.changes, w.numerics); answers < 2*kills || w.changes < 1 || len(w.numerics) < 3 {
 		t.Errorf("%d answers, %d changes, %v", answers, w.changes, w.numerics)
+	}
+	q := &w.quality
+	if t.Logf("%d drawn, %d windows, canaries asked %d times, %d rows of suites, %d goldens", q.drawn, q.seen, q.canaries, q.suites, len(q.goldens)); q.drawn < int64(kills) || q.suites == 0 || kills >= 4 && (q.seen == 0 || q.canaries == 0 || len(q.goldens) < 2) {
+		t.Error("the quality loop was not at work")
 	}
 	if strings.Contains(d.log.String(), "damaged") {
 		t.Errorf("a tier on the disk is damaged:\n%s", d.log)

@@ -35,11 +35,47 @@ var driftRules = []mutant{
 	},
 	{
 		name: "drift-the-same-weights-may-improve", file: "quality/drift/series.go", pkg: "quality/drift", tests: []string{"TestRun"},
-		old: "if math.Abs(worse) <= same*", new: "if worse <= same*",
+		old: "return math.Abs(p.Value-q.Value) <= same*", new: "return q.Value-p.Value <= same*",
 	},
 	{
 		name: "drift-other-weights-are-the-same", file: "quality/drift/series.go", pkg: "quality/drift", tests: []string{"TestRun"},
-		old: "if p.Numerics == before.Numerics {", new: "if p.Numerics >= before.Numerics {",
+		old: "case p.Numerics == before.Numerics:", new: "case p.Numerics >= before.Numerics:",
+	},
+	{
+		name: "drift-reference-is-the-last-run", file: "quality/drift/series.go", pkg: "quality/drift", tests: []string{"TestReference"},
+		old: "	if math.Abs(f.Sum) > limit {\n		s.refer(p)\n	}\n", new: "	s.refer(p)\n",
+	},
+	{
+		name: "drift-reference-never-gets-better", file: "quality/drift/series.go", pkg: "quality/drift", tests: []string{"TestReference"},
+		old: "if math.Abs(f.Sum) > limit {", new: "if f.Sum > limit {",
+	},
+	{
+		name: "drift-what-is-mended-has-changed", file: "quality/drift/series.go", pkg: "quality/drift", tests: []string{"TestReference"},
+		old: "case p.Numerics == s.reference.Numerics && p.isSame(s.reference):", new: "case p.Numerics == \"\" && p.isSame(s.reference):",
+	},
+	{
+		name: "drift-runs-share-the-windows-budget", file: "quality/drift/watch.go", pkg: "quality/drift", tests: []string{"TestBudgetOfRuns"},
+		old: "if s.isRun || of.isRun {", new: "if s.isRun && of.isRun {",
+	},
+	{
+		name: "drift-agreement-shares-with-scores", file: "quality/drift/watch.go", pkg: "quality/drift", tests: []string{"TestBudgetOfRuns"},
+		old: "s.isRun == of.isRun && (s.key.Metric == agreementMetric) == (of.key.Metric == agreementMetric)", new: "s.isRun == of.isRun",
+	},
+	{
+		name: "drift-runs-by-bleu", file: "quality/drift/budget.go", pkg: "quality/drift", tests: []string{"TestBudgetOfRuns"},
+		old: "return metric != \"bleu\"", new: "return metric != \"\"",
+	},
+	{
+		name: "drift-runs-are-not-pinned", file: "daemon/guardian_reference.go", pkg: "daemon", tests: []string{"TestRunsBesideTheirReference"},
+		old: "	if err := g.pinRun(ctx, m, done, s); err != nil {\n		return err\n	}\n", new: "",
+	},
+	{
+		name: "drift-agreement-by-itself", file: "daemon/guardian_reference.go", pkg: "daemon", tests: []string{"TestRunsBesideTheirReference"},
+		old: "stats.PairedBootstrap(now, then,", new: "stats.PairedBootstrap(then, now,",
+	},
+	{
+		name: "drift-unpaired-errors-of-one-run", file: "daemon/drift.go", pkg: "daemon", tests: []string{"TestRunsBesideTheirReference"},
+		old: "return standardError(row) * math.Sqrt2", new: "return standardError(row)",
 	},
 	{
 		name: "drift-judges-what-is-no-number", file: "quality/drift/watch.go", pkg: "quality/drift", tests: []string{"TestNoFigure"},
@@ -55,7 +91,7 @@ var driftRules = []mutant{
 	},
 	{
 		name: "drift-each-has-the-budget", file: "quality/drift/budget.go", pkg: "quality/drift", tests: []string{"TestBudget"},
-		old: "Budget * share / float64(max(1, alike))", new: "Budget * share / float64(min(1, alike))",
+		old: "return Budget * share / float64(max(1, alike))", new: "return Budget * share / float64(min(1, alike))",
 	},
 	{
 		name: "drift-threshold-without-its-overshoot", file: "quality/drift/budget.go", pkg: "quality/drift", tests: []string{"TestBudget"},
@@ -67,7 +103,7 @@ var driftRules = []mutant{
 	},
 	{
 		name: "drift-forgets-at-a-restart", file: "daemon/drift.go", pkg: "daemon", tests: []string{"TestDriftIsKnownAfterARestart"},
-		old: "		d.add(row, standardError(row))\n", new: "		_ = row\n",
+		old: "		d.add(row, unpairedError(row))\n", new: "		_ = row\n",
 	},
 	{
 		name: "drift-an-alarm-for-each-series", file: "daemon/drift.go", pkg: "daemon", tests: []string{"TestDriftIsKnownAfterARestart"},

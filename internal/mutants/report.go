@@ -51,7 +51,23 @@ var reports = []mutant{
 	},
 	{
 		name: "report-front-of-two-measures", file: "quality/report/pareto.go", pkg: "quality/report", tests: []string{"TestFront"},
-		old: "*q.TTFT.Value - *p.TTFT.Value, *p.Quality.Value - *q.Quality.Value}", new: "*q.TTFT.Value - *p.TTFT.Value}",
+		old: ", edgeOf(t.measures[quality], false)}", new: "}",
+	},
+	{
+		name: "report-front-by-estimates", file: "quality/report/pareto.go", pkg: "quality/report", tests: []string{"TestDominatedByIntervals", "TestFront"},
+		old: "- math.Hypot(e.value-e.low,", new: "- 0*math.Hypot(e.value-e.low,",
+	},
+	{
+		name: "report-front-by-the-unknown", file: "quality/report/pareto.go", pkg: "quality/report", tests: []string{"TestDominatedByIntervals"},
+		old: "if !(by >= 0) {", new: "if by < 0 {",
+	},
+	{
+		name: "report-affordable-by-estimates", file: "quality/report/pareto.go", pkg: "quality/report", tests: []string{"TestAffordableByIntervals"},
+		old: "f = at.Quality.worst(false)", new: "f = at.Quality",
+	},
+	{
+		name: "report-cause-by-its-estimate", file: "quality/report/cause.go", pkg: "quality/report", tests: []string{"TestNoRootCause"},
+		old: "func(s Share) bool { return lost(s.Effect) }", new: "func(s Share) bool { return s.Effect.Value != nil }",
 	},
 	{
 		name: "report-later-is-better", file: "quality/report/cause.go", pkg: "quality/report", tests: []string{"TestVerdicts"},

@@ -2,12 +2,35 @@ package drift
 
 import "math"
 
-// This file owns how rare false alarms are: one budget, which all series that are watched at a time share.
+// This file owns how rare false alarms are: one budget of windows and one of suites' runs, which all series of each that are watched at a time share.
 
 // Budget is how many false alarms there may be in a window, over all series: a quarter of one in 500, which is what is promised. Figures of windows have longer
 // tails than the normal distribution that thresholds are made of, and means that are learnt are a little off: the simulation (docs/QUALITY.md) shows what
 // that comes to.
 const Budget = 1.0 / 2000
+
+// runBudget is how many false alarms there may be in a run of a suite whose weights are others than the reference's, over all its series: 7 in 10,000, for the
+// tails of items' figures too, of which 12 are promised. Runs of the same weights have none. Such a run is rare, as weights of one source and tier are the same
+// but for another program, and there is one to find a change by: the next is of the same weights, and says the same. So it is less strict than a window.
+const runBudget = 7.0 / 10_000
+
+// agreementShare is agreement's part of it. Two points of it are six deviations of a run of 500 items, and two of BLEU five of 1,000 items' chrF.
+const agreementShare = 1.0 / 7
+
+// isWatchedOfRuns tells whether runs are judged by a metric. By BLEU they are not: chrF is of the same texts, and what is lost in noise is to it
+// almost twice as many deviations.
+func isWatchedOfRuns(metric string) bool { return metric != "bleu" }
+
+// runRate is the part of the budget that one series of runs has, of so many that are alike.
+func runRate(metric string, alike int) float64 {
+	share := 1 - agreementShare
+	if metric == agreementMetric {
+		share = agreementShare
+	}
+	return share * runBudget / float64(max(1, alike))
+}
+
+const agreementMetric = "agreement"
 
 // wholeShare is the part of the budget that the series of all requests share; the rest is for parts of them, of which there are many and none alone is
 // what a model is judged by.

@@ -33,7 +33,7 @@ type Point struct {
 // Detectors, as alarms name them.
 const (
 	CUSUM  = "cusum"  // windows are surely worse than those that were learnt from
-	Paired = "paired" // a suite's run is surely worse than the one before, of other weights
+	Paired = "paired" // a suite's run is surely worse than the one that its series began with, of other weights
 	Exact  = "exact"  // a suite's run of the same weights is another
 )
 
@@ -84,7 +84,7 @@ func least(metric string, baseline float64) float64 {
 	switch metric {
 	case "kl":
 		return 0.05*math.Abs(baseline) + 1e-6
-	case "chrf", "bleu": // of 100
+	case "chrf": // of 100
 		return 0.1
 	}
 	return 0.001

@@ -94,6 +94,68 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Runs are held against the one that their series began with, until a change is sure.
+func TestReference(t *testing.T) {
+	chrf := Key{Model: "m", Source: "s", Tier: "q4_k", Suite: "edge", Metric: "chrf"}
+	type run struct {
+		numerics string
+		value    float64
+		want     string
+	}
+	for name, runs := range map[string][]run{
+		"small steps add up, and are told once": {{"a", 52, ""}, {"b", 51.3, ""}, {"c", 50.6, ""}, {"d", 49.9, Paired}, {"e", 49.2, ""}},
+		"what is mended is none":                {{"a", 52, ""}, {"a", 51, Exact}, {"a", 51, ""}, {"a", 52, ""}, {"a", 51, Exact}},
+		"back at the first, and changed":        {{"a", 52, ""}, {"b", 51.9, ""}, {"a", 51.9, Exact}},
+		"what is surely better is held to":      {{"a", 52, ""}, {"b", 56, ""}, {"c", 53, Paired}},
+	} {
+		var w Watch
+		for i, r := range runs {
+			got := ""
+			if f := w.Run(chrf, Point{Value: r.value, Error: 0.5, N: 500, Numerics: r.numerics}); f != nil {
+				got = f.Detector
+			}
+			if got != r.want {
+				t.Errorf("%s: run %d: %q, want %q", name, i, got, r.want)
+			}
+		}
+		of := chrf
+		of.Metric = ""
+		if list := w.References(of); len(list) != 1 || list["chrf"].N != 500 {
+			t.Errorf("%s: %+v", name, list)
+		}
+	}
+}
+
+// Windows and runs have a budget each.
+func TestBudgetOfRuns(t *testing.T) {
+	var w, alone Watch
+	chrf := Key{Model: "m", Source: "s", Tier: "q4_k", Suite: "edge", Metric: "chrf"}
+	feeds(&alone, agreement, 200, 0.96)
+	for range 2 {
+		w.Run(chrf, Point{Value: 52, Error: 1, N: 500, Numerics: "a"})
+		feeds(&w, agreement, 200, 0.96)
+	}
+	all := w.States()
+	if len(all) != 2 || all[1].Threshold != alone.States()[0].Threshold || math.Abs(all[0].Threshold-quantile(runBudget*(1-agreementShare))) > 1e-12 {
+		t.Errorf("%+v", all)
+	}
+	for _, metric := range []string{"agreement", "exact", "bleu"} {
+		k := chrf
+		k.Metric = metric
+		w.Run(k, Point{Value: 1, Error: 1, N: 500, Numerics: "a"})
+	}
+	w.Run(chrf, Point{Value: 52, Error: 1, N: 500, Numerics: "a"})
+	sum := 0.0
+	for _, s := range w.States() {
+		if s.Suite == "edge" {
+			sum += 0.5 * math.Erfc(s.Threshold/math.Sqrt2)
+		}
+	}
+	if all = w.States(); len(all) != 4 || math.Abs(all[1].Threshold-quantile(runBudget*(1-agreementShare)/2)) > 1e-12 || math.Abs(all[0].Threshold-quantile(runBudget*agreementShare)) > 1e-12 || !(sum <= 1.001*runBudget) {
+		t.Errorf("%+v, in all %v of %v", all, sum, runBudget)
+	}
+}
+
 // What is no figure changes nothing.
 func TestNoFigure(t *testing.T) {
 	var w Watch

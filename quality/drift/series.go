@@ -2,7 +2,7 @@ package drift
 
 import "math"
 
-// This file owns one series of windows: what it learns, and when it is worse than that. It is a self-starting CUSUM (Hawkins 1987, "Self-starting cusum charts
+// This file owns one series: of windows what it learns, and when it is worse than that; of suites' runs which one others are held against. That of windows is a self-starting CUSUM (Hawkins 1987, "Self-starting cusum charts
 // for location and scale"; Page 1954): a figure is held against all that came before it, with the error of both, and then
 // learnt from.
 //
@@ -51,6 +51,8 @@ type series struct {
 	suspects  []Point // that are worse or better than the baseline, and neither surely
 	worse     float64 // CUSUM's sums
 	better    float64
+	isRun     bool  // it is a suite's, and no window's
+	reference Point // of a suite: the run that others are held against
 	last      Point
 	hasLast   bool
 	deviation float64
@@ -110,34 +112,59 @@ func (s *series) anew() {
 }
 
 // run takes in a suite's run. Runs are of the same items, so they have no chance in them: of the same weights they are the same. Where the weights are
-// others, which those of one source and tier should not be, the run's error is that of the difference, item by item.
-func (s *series) run(p Point, limit float64) (f *Finding) {
+// others, which those of one source and tier should not be, a run is held against the reference, with the error of the difference, item by item. The
+// reference is the first run, and after a change that is sure the run that showed it: so a loss in small steps adds up, and nothing must be learnt.
+func (s *series) run(p Point, limit float64) *Finding {
 	before, had := s.last, s.hasLast
 	s.last, s.hasLast, s.lastLimit = p, true, limit
-	if !had {
-		s.base.add(Point{Value: p.Value, N: max(1, p.N)})
+	switch {
+	case !had:
+		s.refer(p)
+		return nil
+	case p.Numerics == s.reference.Numerics && p.isSame(s.reference):
+		return nil // though the one before was not: it is mended
+	case p.Numerics == before.Numerics:
+		return s.exact(p, before)
+	case p.Numerics == s.reference.Numerics:
+		return s.exact(p, s.reference)
+	}
+	return s.paired(p, limit)
+}
+
+// exact finds any change from a run of the same weights.
+func (s *series) exact(p, before Point) *Finding {
+	if p.isSame(before) {
 		return nil
 	}
-	worse := worseBy(s.key.Metric, p.Value, before.Value)
-	f = &Finding{Value: p.Value, Baseline: before.Value, N: p.N, Threshold: limit}
-	if p.Numerics == before.Numerics {
-		if math.Abs(worse) <= same*math.Max(1, math.Abs(before.Value)) {
-			return nil
-		}
-		f.Detector, f.Threshold = Exact, 0
-	} else {
-		f.Detector, f.Deviation = Paired, math.Max(p.Error, least(s.key.Metric, before.Value))
-		f.Sum = worse / f.Deviation
-		s.deviation, s.worse = f.Deviation, math.Max(0, f.Sum)
+	s.alarms++
+	return &Finding{Detector: Exact, Value: p.Value, Baseline: before.Value, N: p.N}
+}
+
+// paired finds what is surely worse than the reference.
+func (s *series) paired(p Point, limit float64) *Finding {
+	f := &Finding{Detector: Paired, Value: p.Value, Baseline: s.reference.Value, N: p.N, Threshold: limit}
+	f.Deviation = math.Max(p.Error, least(s.key.Metric, f.Baseline))
+	f.Sum = worseBy(s.key.Metric, p.Value, f.Baseline) / f.Deviation
+	s.deviation, s.worse = f.Deviation, math.Max(0, f.Sum)
+	if math.Abs(f.Sum) > limit {
+		s.refer(p)
 	}
-	s.base = learnt{}
-	s.base.add(Point{Value: p.Value, N: max(1, p.N)})
-	if f.Detector == Paired && !(f.Sum > limit) {
+	if !(f.Sum > limit) {
 		return nil
 	}
 	s.alarms++
 	return f
 }
 
-// same is what a figure may change by that is written and read: the last digit of a sum that was added up in another order.
+// refer makes a run the one that others are held against.
+func (s *series) refer(p Point) {
+	s.reference, s.base = p, learnt{}
+	s.base.add(Point{Value: p.Value, N: p.N})
+}
+
+// isSame tells whether two figures are one, but for the last digit of a sum that was added up in another order, written and read.
+func (p Point) isSame(q Point) bool {
+	return math.Abs(p.Value-q.Value) <= same*math.Max(1, math.Abs(q.Value))
+}
+
 const same = 1e-9

@@ -40,10 +40,7 @@ func requests(t *testing.T) map[string][]request {
 	}
 	all := map[string][]request{}
 	for _, row := range rows[1:] {
-		name := row[0]
-		if row[1] != "0" {
-			name += "+" + row[1]
-		}
+		name := nameOf(row)
 		var x [5]float64
 		for i := range x {
 			if x[i], err = strconv.ParseFloat(row[2+i], 64); err != nil {
@@ -53,6 +50,14 @@ func requests(t *testing.T) map[string][]request {
 		all[name] = append(all[name], request{x[0], x[1], x[2], x[3], x[4]})
 	}
 	return all
+}
+
+// nameOf is the tier of a row, and what noise it has.
+func nameOf(row []string) string {
+	if row[1] == "0" {
+		return row[0]
+	}
+	return row[0] + "+" + row[1]
 }
 
 // blended are requests of which so large a share is of the second kind, in their order.
@@ -208,7 +213,7 @@ var changes = []struct {
 	windows int
 }{
 	{"2 points of agreement, by agreement or divergence", twoPoints, byPairs, 2},
-	{"2 BLEU, by chrF on suites", func(all map[string][]request) []request { return all["q4_k+0.2"] }, byChrF, 4},
+	{"2 BLEU, by chrF of windows", func(all map[string][]request) []request { return all["q4_k+0.2"] }, byChrF, 4},
 }
 
 // What is promised: of 10,000 windows at most 12 false alarms (so that the upper 95 % bound of their mean is below 20, one in 500), and changes found in 95 % of runs.
@@ -217,6 +222,29 @@ const (
 	leastFound = 0.95
 )
 
+// Seeds. Thresholds were chosen with the first in sight; what is promised is held to the other, that none was chosen by.
+const (
+	tunedSeed   = 0x1f2026
+	heldOutSeed = 20270113
+)
+
+// eachSeed computes something by the held-out seed, which counts; with -rewrite by the other one too, so that both are in the log.
+func eachSeed(t *testing.T, do func(seed uint64) string) {
+	t.Helper()
+	if *rewrite {
+		t.Logf("by the seed that thresholds were chosen by: %s", do(tunedSeed))
+	}
+	t.Logf("held out: %s", do(heldOutSeed))
+}
+
+// least95 is the share that so many runs must find: what is promised, and of the few that run always what chance leaves of that, by three deviations.
+func least95(runs int) float64 {
+	if *rewrite {
+		return leastFound
+	}
+	return leastFound - 3*math.Sqrt(leastFound*(1-leastFound)/float64(runs))
+}
+
 func TestDetection(t *testing.T) {
 	all := requests(t)
 	windows, runs := 500, 40
@@ -224,10 +252,12 @@ func TestDetection(t *testing.T) {
 		windows, runs = 10_000, 1000
 	}
 	alarms := document.Table{Name: "false alarms", Head: []string{"tier", "windows", "series", "false alarms", "promised"}}
-	total := 0
+	total, n := 0, 0
 	for _, tier := range []string{"q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k"} {
-		n := falseAlarms(all[tier], windows, 7)
-		t.Logf("%s: %d false alarms in %d windows", tier, n, windows)
+		eachSeed(t, func(seed uint64) string {
+			n = falseAlarms(all[tier], windows, seed)
+			return fmt.Sprintf("%s: %d false alarms in %d windows", tier, n, windows)
+		})
 		if total += n; *rewrite && n > mostFalse {
 			t.Errorf("%s: %d false alarms in %d windows, want %d at most", tier, n, windows, mostFalse)
 		}
@@ -239,29 +269,41 @@ func TestDetection(t *testing.T) {
 	found := document.Table{Name: "changes found", Head: []string{"change", "windows learnt from", "mean windows until it is found", "found in time", "in time is"}}
 	for _, c := range changes {
 		for _, learn := range []int{5, 20} {
-			share, mean := within(delays(all["q4_k"], c.after(all), learn, runs, 3, c.counts), c.windows)
-			t.Logf("%s after %d windows: found after %.2f windows, in %.1f%% of runs within %d", c.name, learn, mean, 100*share, c.windows)
-			if !(share >= leastFound) && learn == 20 {
+			share, mean := 0.0, 0.0
+			eachSeed(t, func(seed uint64) string {
+				share, mean = within(delays(all["q4_k"], c.after(all), learn, runs, seed, c.counts), c.windows)
+				return fmt.Sprintf("%s after %d windows: found after %.2f windows, in %.1f%% of runs within %d", c.name, learn, mean, 100*share, c.windows)
+			})
+			if !(share >= least95(runs)) && learn == 20 {
 				t.Errorf("%s: found in %.1f%% of runs", c.name, 100*share)
 			}
 			found.Rows = append(found.Rows, []string{c.name, strconv.Itoa(learn), fmt.Sprintf("%.2f", mean), fmt.Sprintf("%.1f%%", 100*share), fmt.Sprintf("%d windows", c.windows)})
 		}
 	}
+	rewriteTables(t, alarms, found, deviations(all))
+}
+
+// deviations are what a window's paired figures are like at each tier.
+func deviations(all map[string][]request) document.Table {
 	scatter := document.Table{Name: "paired deviations", Head: []string{"tier", "agreement", "deviation of a window", "KL", "deviation of a window", "chrF2 less the control's", "deviation of a window"}}
 	for _, tier := range []string{"q8_0", "q6_k", "q5_k", "q4_k", "q4_k+0.078", "q4_k+0.2", "q3_k", "q2_k"} {
 		row := []string{tier}
 		for _, metric := range []string{"agreement", "kl", "chrf"} {
 			p := pointOf(metric, all[tier])
-			deviation := p.Error * math.Sqrt(float64(p.N)/simulatedWindow)
-			row = append(row, fmt.Sprintf("%.4g", p.Value), fmt.Sprintf("%.3g", deviation))
+			row = append(row, fmt.Sprintf("%.4g", p.Value), fmt.Sprintf("%.3g", p.Error*math.Sqrt(float64(p.N)/simulatedWindow)))
 		}
-		t.Log(row)
 		scatter.Rows = append(scatter.Rows, row)
 	}
+	return scatter
+}
+
+// rewriteTables writes them if they are asked for and all of it holds.
+func rewriteTables(t *testing.T, tables ...document.Table) {
+	t.Helper()
 	if !*rewrite || t.Failed() {
 		return
 	}
-	for _, table := range []document.Table{alarms, found, scatter} {
+	for _, table := range tables {
 		if err := table.Write("../../docs/QUALITY.md"); err != nil {
 			t.Fatal(err)
 		}

@@ -36,11 +36,24 @@ func (w *Watch) Run(k Key, p Point) *Finding {
 	if math.IsNaN(p.Error) { // of a row of the history, before which there was none
 		p.Error = math.Inf(1)
 	}
-	if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) || p.N < 1 {
+	if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) || p.N < 1 || !isWatchedOfRuns(k.Metric) {
 		return nil
 	}
 	s := w.series(k)
-	return s.run(p, quantile(rate(k.Tag, w.alike(s))))
+	s.isRun = true
+	return s.run(p, quantile(runRate(k.Metric, w.alike(s))))
+}
+
+// References are, by metric, the runs that the next run of a suite is held against. of has no metric.
+func (w *Watch) References(of Key) map[string]Point {
+	list := map[string]Point{}
+	for k, s := range w.all {
+		metric := k.Metric
+		if k.Metric = ""; s.isRun && k == of {
+			list[metric] = s.reference
+		}
+	}
+	return list
 }
 
 // valid tells whether a figure can be judged.
@@ -79,14 +92,21 @@ func (w *Watch) dropOldest() {
 // isWatched tells whether figures of a series still come: its model serves at that tier.
 func (w *Watch) isWatched(k Key) bool { return w.now[k.Model] == standing{k.Source, k.Tier} }
 
-// alike is how many series share a part of the budget with one.
+// alike is how many series share a part of a budget with one: of windows those of all requests, or those of parts; of runs those of agreement, or the others.
 func (w *Watch) alike(of *series) (n int) {
-	for k := range w.all {
-		if w.isWatched(k) && (k.Tag == "") == (of.key.Tag == "") {
+	for k, s := range w.all {
+		if w.isWatched(k) && s.shares(of) {
 			n++
 		}
 	}
 	return n
+}
+
+func (s *series) shares(of *series) bool {
+	if s.isRun || of.isRun {
+		return s.isRun == of.isRun && (s.key.Metric == agreementMetric) == (of.key.Metric == agreementMetric)
+	}
+	return (s.key.Tag == "") == (of.key.Tag == "")
 }
 
 // States are how the series stand of what serves now, in the order of their names.

@@ -27,7 +27,7 @@ const (
 	Recommended Verdict = "recommended"
 	Traded      Verdict = "a trade" // it is better and worse, and the objectives do not ask for that
 	Dominated   Verdict = "dominated"
-	NoEffect    Verdict = "no effect" // that chance would not have
+	NoEffect    Verdict = "no effect seen" // that chance would not have
 	Harmful     Verdict = "harmful"
 	Incomplete  Verdict = "incomplete" // not all three of throughput, latency and quality were measured
 	NotTried    Verdict = "not measured yet"
@@ -206,9 +206,9 @@ func (m *modelInput) verdict(t *trial, quality string, at Point, missed []string
 	case len(worse) > 0 && len(better) == 0:
 		return Harmful, listed(worse) + " would be worse"
 	case !at.OnFront:
-		return Dominated, at.DominatedBy + " is at least as good in each respect"
+		return Dominated, at.DominatedBy + " is surely as good in each respect and better in one"
 	case len(better) == 0:
-		return NoEffect, "no effect that chance would not have"
+		return NoEffect, "no effect seen: " + t.intervals(quality)
 	case len(worse) == 0:
 		return Recommended, listed(better) + " better, nothing worse"
 	case m.wanted(better, missed) && m.affordable(worse, at):
@@ -232,4 +232,21 @@ func (t *trial) surely(quality string) (better, worse []string) {
 		}
 	}
 	return better, worse
+}
+
+// intervals are what the measures may have changed by, in words: "throughput −1 % to 4 %, BLEU not known".
+func (t *trial) intervals(quality string) string {
+	var list []string
+	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
+		e := t.measures[name]
+		if e == nil {
+			continue
+		}
+		f, within := change(e), "without an interval"
+		if f.Low != nil {
+			within = f.Interval()
+		}
+		list = append(list, f.Label+" "+within)
+	}
+	return strings.Join(list, ", ")
 }

@@ -34,7 +34,7 @@ func TestVerdicts(t *testing.T) {
 		why    string
 	}{
 		"faster":                       {Objectives{}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Recommended, "throughput better, nothing worse"},
-		"within chance":                {Objectives{}, map[string][3]float64{"qps": {200, 203, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect that chance"},
+		"within chance":                {Objectives{}, map[string][3]float64{"qps": {200, 203, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect seen: throughput −1 % to 4 %"},
 		"slower":                       {Objectives{}, map[string][3]float64{"qps": {200, 190, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Harmful, "throughput would be worse"},
 		"a later first token":          {Objectives{}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": none}, Harmful, "time to the first token would be worse"},
 		"sooner":                       {Objectives{}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 65, 1}, "bleu": none}, Recommended, "time to the first token better"},
@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 		"better answers, later":        {Objectives{TTFT: 60, BLEU: 31}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": {30, 32, 0.5}}, Recommended, "time to the first token worse but within"},
 		"better answers, much later":   {Objectives{TTFT: 52, BLEU: 31}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": {30, 32, 0.5}}, Traded, "time to the first token worse"},
 		"worse without an objective":   {Objectives{QPS: 105}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 29, 0.5}}, Traded, "BLEU worse"},
-		"no interval was computed":     {Objectives{}, map[string][3]float64{"qps": {200, 220, math.NaN()}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect that chance"},
+		"no interval was computed":     {Objectives{}, map[string][3]float64{"qps": {200, 220, math.NaN()}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect seen: throughput without an interval"},
 		"an experiment without a load": {Objectives{}, map[string][3]float64{"qps": {0, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Incomplete, "gave no number"},
 	} {
 		r := Make(bench(c.o, c.effect).input(t))
@@ -87,6 +87,20 @@ func TestNewestExperiment(t *testing.T) {
 	}
 }
 
+// surely tells whether one point is better than another in a figure by the whole interval of their difference. What is served has none of an experiment.
+func surely(q, p Point, of func(Point) Figure, sign float64) bool {
+	ends := func(x Point) (value, low, high float64) {
+		f := of(x)
+		if value, low, high = sign**f.Value, sign**f.Value, sign**f.Value; x.Name != AsServed {
+			low, high = min(sign**f.Low, sign**f.High), max(sign**f.Low, sign**f.High)
+		}
+		return value, low, high
+	}
+	a, low, _ := ends(q)
+	b, _, high := ends(p)
+	return a-b > math.Sqrt((a-low)*(a-low)+(high-b)*(high-b))
+}
+
 // Nothing beats what is on the front, something beats each that is not, and nothing is recommended beside it.
 func TestFront(t *testing.T) {
 	folder := t
@@ -100,8 +114,7 @@ func TestFront(t *testing.T) {
 		a := Make(in).Suggestions[0]
 		for _, p := range a.Front {
 			beaten := slices.ContainsFunc(a.Front, func(q Point) bool {
-				return *q.QPS.Value >= *p.QPS.Value && *q.TTFT.Value <= *p.TTFT.Value && *q.Quality.Value >= *p.Quality.Value &&
-					(*q.QPS.Value > *p.QPS.Value || *q.TTFT.Value < *p.TTFT.Value || *q.Quality.Value > *p.Quality.Value)
+				return surely(q, p, func(x Point) Figure { return x.QPS }, 1) && surely(q, p, func(x Point) Figure { return x.TTFT }, -1) && surely(q, p, func(x Point) Figure { return x.Quality }, 1)
 			})
 			if beaten == p.OnFront || p.OnFront != (p.DominatedBy == "") {
 				folder.Logf("%+v", a.Front)
@@ -115,6 +128,40 @@ func TestFront(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A point is behind another only where intervals say that it is no better in any respect, and worse in one.
+func TestDominatedByIntervals(t *testing.T) {
+	for name, c := range map[string]struct {
+		one, other map[string][3]float64
+		want       Verdict // of the other
+	}{
+		"surely":                  {map[string][3]float64{"qps": {100, 130, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, map[string][3]float64{"qps": {100, 115, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Dominated},
+		"by estimates alone":      {map[string][3]float64{"qps": {100, 120, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, map[string][3]float64{"qps": {100, 114, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Recommended},
+		"perhaps worse in one":    {map[string][3]float64{"qps": {100, 130, 5}, "ttft_ms": {50, 50, 1}, "bleu": {30, 30, 0}}, map[string][3]float64{"qps": {100, 115, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Recommended},
+		"where it is not known":   {map[string][3]float64{"qps": {100, 130, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, math.NaN()}}, map[string][3]float64{"qps": {100, 115, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Recommended},
+		"alike in all, surely":    {map[string][3]float64{"qps": {100, 115, 0}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, map[string][3]float64{"qps": {100, 115, 0}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Recommended},
+		"by the square of both":   {map[string][3]float64{"qps": {100, 122.2, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, map[string][3]float64{"qps": {100, 115, 5}, "ttft_ms": {50, 50, 0}, "bleu": {30, 30, 0}}, Dominated},
+		"what is served is worse": {map[string][3]float64{"qps": {100, 130, 5}, "ttft_ms": {50, 40, 1}, "bleu": {30, 31, 0.5}}, map[string][3]float64{"qps": {100, 99, 2}, "ttft_ms": {50, 50, 1}, "bleu": {30, 30, 0.1}}, Dominated},
+	} {
+		f := bench(Objectives{}, nil)
+		f.experiments = append(tried("m", "one", "off", "on", c.one), tried("m", "other", "off", "on", c.other)...)
+		a := Make(f.input(t)).Suggestions[0]
+		item := a.Items[slices.IndexFunc(a.Items, func(i Recommendation) bool { return i.Factor == "other" })]
+		if item.Verdict != c.want {
+			t.Errorf("%s: %s: %s", name, item.Verdict, item.Text)
+		}
+	}
+}
+
+// What gets worse is affordable if it is within its objective by its whole interval.
+func TestAffordableByIntervals(t *testing.T) {
+	for width, want := range map[float64]Verdict{0.3: Recommended, 0.8: Traded} {
+		f := bench(Objectives{QPS: 105, BLEU: 28.5}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 29, width}})
+		if item := Make(f.input(t)).Suggestions[0].Items[0]; item.Factor != "x" || item.Verdict != want {
+			t.Errorf("%v: %s: %s", width, item.Verdict, item.Text)
+		}
+	}
 }
 
 // Each factor planted in turn is named the largest, with its share.
@@ -172,11 +219,12 @@ func TestNoRootCause(t *testing.T) {
 		status Status
 		want   string
 	}{
-		"not measured":         {nil, NotThere, "is missing: a paired replay"},
-		"no gap":               {[]store.Experiment{restored("m", allFactors, 30, 30.2, 0.5), restored("m", "tier", 30, 31, 0.5)}, Fine, "No quality is seen to be lost"},
-		"no factor":            {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5)}, Attention, "No factor was restored alone"},
-		"chance":               {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5), restored("m", "tier", 30, 30.2, 0.5)}, Attention, "No factor alone gives back more than chance"},
-		"another comparison's": {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5), {Time: noon.Add(-9 * time.Hour), Model: "m", Kind: store.CauseRestored, Factor: "tier", Measure: "bleu", Before: 30, After: 33, Low: 2, High: 4, N: 5}}, Attention, "No factor was restored alone"},
+		"not measured":          {nil, NotThere, "is missing: a paired replay"},
+		"no gap":                {[]store.Experiment{restored("m", allFactors, 30, 30.2, 0.5), restored("m", "tier", 30, 31, 0.5)}, Fine, "No quality is seen to be lost"},
+		"no factor":             {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5)}, Attention, "No factor was restored alone"},
+		"the largest is chance": {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5), restored("m", "tier", 30, 32, 3), restored("m", "cache", 30, 31, 0.5)}, Attention, "The largest cause is cache: alone it gives back 25 % of it, tier 50 %"},
+		"chance":                {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5), restored("m", "tier", 30, 30.2, 0.5)}, Attention, "No factor alone gives back more than chance"},
+		"another comparison's":  {[]store.Experiment{restored("m", allFactors, 30, 34, 0.5), {Time: noon.Add(-9 * time.Hour), Model: "m", Kind: store.CauseRestored, Factor: "tier", Measure: "bleu", Before: 30, After: 33, Low: 2, High: 4, N: 5}}, Attention, "No factor was restored alone"},
 	} {
 		f := bench(Objectives{}, nil)
 		f.experiments = c.rows

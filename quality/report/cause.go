@@ -155,13 +155,16 @@ func (c *Cause) words(now time.Time) (Status, string) {
 	if len(c.Shares) == 0 {
 		return Attention, text + "No factor was restored alone, so what it is due to is missing."
 	}
-	first := c.Shares[0]
-	if !lost(first.Effect) {
+	sure := slices.IndexFunc(c.Shares, func(s Share) bool { return lost(s.Effect) }) // the largest of those that are more than chance
+	if sure < 0 {
 		return Attention, text + "No factor alone gives back more than chance does."
 	}
+	first := c.Shares[sure]
 	text += fmt.Sprintf("The largest cause is %s: alone it gives back %s of it", first.Factor, first.Share.Text())
-	for _, s := range c.Shares[1:] {
-		text += fmt.Sprintf(", %s %s", s.Factor, s.Share.Text())
+	for i, s := range c.Shares {
+		if i != sure {
+			text += fmt.Sprintf(", %s %s", s.Factor, s.Share.Text())
+		}
 	}
 	text += fmt.Sprintf("; %s is interaction; measured %s.", in(math.Round(*c.Rest.Value), percent), age(gap.Until, now))
 	if len(c.Tags) > 0 && lost(c.Tags[0].Effect) {
