@@ -86,12 +86,14 @@ func (m *Model) Continue(ctx context.Context, prompt []int32, maxTokens int) (As
 func (m *Model) Again(ctx context.Context, r scheduler.Request) (Asked, error) {
 	a := Asked{Prompt: r.Prompt}
 	r.Logprobs, r.Top, r.ScorePrompt = false, 0, false
-	weights, err := m.own(ctx, r, func(e scheduler.Event) {
+	of, err := m.own(ctx, r, func(e scheduler.Event) {
 		if e.HasToken {
 			a.Tokens = append(a.Tokens, e.Token)
 		}
 	})
-	a.Weights = weights
+	if err == nil {
+		a.Weights = of.Weights()
+	}
 	return a, err
 }
 
@@ -137,48 +139,73 @@ func (m *Model) Try(ctx context.Context, t Trial) (a Tried, err error) {
 
 // Expected is what a model expects of a token of an answer, having read what is before it.
 type Expected struct {
-	Rank int32                   // how many tokens are likelier than the one that stands there
-	Top  []scheduler.Alternative // the likeliest tokens, the first first
+	Logprob float32                 // natural, of the token that stands there
+	Rank    int32                   // how many tokens are likelier than it
+	Top     []scheduler.Alternative // the likeliest tokens, the first first
 }
 
-// Expect has the model read an answer behind its prompt and tells of each of its tokens what it would have expected, with so many of the likeliest;
-// weights are the digest of those that did. Pages are shared with those that clients of that salt have left.
-func (m *Model) Expect(ctx context.Context, prompt, answer []int32, top int, salt string) (list []Expected, weights string, err error) {
+// Read is an answer as a model has read it.
+type Read struct {
+	Expected []Expected // of each of its tokens
+	Weights  string     // digest of those that have read it
+	Device   time.Duration
+}
+
+// LogProbability is the natural one of the whole answer.
+func (r *Read) LogProbability() (sum float64) {
+	for i := range r.Expected {
+		sum += min(0, float64(r.Expected[i].Logprob))
+	}
+	return sum
+}
+
+// Expect has the model read an answer behind its prompt and tells of each of its tokens what it would have expected, with so many of the likeliest. Pages
+// are shared with those that clients of that salt have left.
+func (m *Model) Expect(ctx context.Context, prompt, answer []int32, top int, salt string) (read Read, err error) {
 	ids := append(append(make([]int32, 0, len(prompt)+len(answer)), prompt...), answer...)
-	weights, err = m.own(ctx, scheduler.Request{
+	of, err := m.own(ctx, scheduler.Request{
 		Prompt: ids, ScorePrompt: true, ScoreFrom: len(prompt), Top: top, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Salt: salt,
 	}, func(e scheduler.Event) {
 		if e.HasToken && e.Prompt {
-			list = append(list, Expected{e.Rank, e.Top})
+			read.Expected = append(read.Expected, Expected{e.Logprob, e.Rank, e.Top})
 		}
 	})
-	return list, weights, err
+	if err == nil {
+		_, read.Device = of.Spent()
+		read.Weights = of.Weights()
+	}
+	return read, err
 }
 
 // own runs a request of the daemon's own, as background work, or in idle time alone.
-func (m *Model) own(ctx context.Context, r scheduler.Request, each func(scheduler.Event)) (weights string, err error) {
+func (m *Model) own(ctx context.Context, r scheduler.Request, each func(scheduler.Event)) (*scheduler.Sequence, error) {
 	r.Class, r.Idle, r.Priority, r.Tenant, r.Deadline = scheduler.Background, m.Idle, scheduler.DefaultPriority, "", time.Time{}
 	all, err := m.Engine.SubmitGroup(ctx, []scheduler.Request{r})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer all[0].Stop()
 	for {
 		e, err := all[0].Next(ctx)
 		if err = cmp.Or(err, e.Err); err != nil {
-			return "", err
+			return nil, err
 		}
 		each(e)
 		if e.Finish != scheduler.Running {
-			return all[0].Weights(), nil
+			return all[0], nil
 		}
 	}
 }
 
+// Reads has the model read an answer of its own or of another, among what else the daemon asks itself.
+func (m *Model) Reads(ctx context.Context, prompt, answer []int32) (Read, error) {
+	return m.Expect(ctx, prompt, answer, 0, askSalt)
+}
+
 // Agrees tells of how many tokens of an answer the model would have chosen the same, each behind those before it.
 func (m *Model) Agrees(ctx context.Context, prompt, answer []int32) (same int, err error) {
-	list, _, err := m.Expect(ctx, prompt, answer, 0, askSalt)
-	for _, e := range list {
+	read, err := m.Reads(ctx, prompt, answer)
+	for _, e := range read.Expected {
 		if e.Rank == 0 {
 			same++
 		}

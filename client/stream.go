@@ -50,6 +50,7 @@ type Stats struct {
 	PromptTokens int // by the server's count, 0 where it sends none
 	Tokens       int // of the answer: by the server's count, or pieces of text where it sends none
 	Finish       string
+	ID           string // the answer's name
 	Model        string // as the server calls it
 	Fingerprint  string // what it says of how it computes: a Chimera's numerics id
 }
@@ -68,6 +69,7 @@ func (s Stats) String() string {
 }
 
 type chunk struct {
+	ID          string `json:"id"`
 	Model       string `json:"model"`
 	Fingerprint string `json:"system_fingerprint"`
 	Choices     []struct {
@@ -128,7 +130,7 @@ func (c *Client) stream(ctx context.Context, path string, request any, yield fun
 				s.Finish = *choice.FinishReason
 			}
 		}
-		s.Model, s.Fingerprint = cmp.Or(k.Model, s.Model), cmp.Or(k.Fingerprint, s.Fingerprint)
+		s.ID, s.Model, s.Fingerprint = cmp.Or(k.ID, s.ID), cmp.Or(k.Model, s.Model), cmp.Or(k.Fingerprint, s.Fingerprint)
 		if k.Usage != nil {
 			s.PromptTokens, s.Tokens = k.Usage.PromptTokens, k.Usage.CompletionTokens
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chimera/api"
+	group "chimera/quality/control"
 	"chimera/quality/drift"
 	"chimera/quality/suite"
 	"chimera/store"
@@ -77,6 +78,8 @@ func (d *drifts) add(row store.Score, deviation float64) *drifted {
 	p := drift.Point{Time: row.Time, Value: row.Value, Error: deviation, N: int(row.N), Numerics: row.Numerics}
 	var f *drift.Finding
 	switch {
+	case row.Suite == liveSuite && row.Metric == group.Fluency:
+		// How fluent answers are follows what clients ask: other questions would be called drift.
 	case row.Suite == liveSuite:
 		f = d.watch.Window(k, p)
 	case row.Tag == string(suite.Tuning):

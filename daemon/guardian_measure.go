@@ -53,50 +53,64 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	r.watched.end = end
 	all.mu.Unlock()
 	defer held.Release()
+	if err := g.ask(held, r, up, tier, serves, fresh, &m); err != nil {
+		return m, up, err
+	}
+	if err := g.readBy(held.Context, r, m.runs...); err != nil {
+		return m, up, err
+	}
 	model := *up.model
 	model.Ended = nil // these are nobody's requests
-	switch {
-	case serves:
-	case tier == api.SourceTier:
-		control, err := all.control(held.Context, r, scheduler.Background)
-		if err != nil {
-			return m, up, fmt.Errorf("the control can't be had: %w", err)
-		}
-		defer control.Release()
-		ctx, model = control.Context, *control.Model
-	default:
-		s, err := all.shadowBeside(held.Context, up, tier, false)
-		if err != nil {
-			return m, up, fmt.Errorf("tier %s can't be measured: %w", tier, err)
-		}
-		defer s.close()
-		ctx, model = held.Context, *s.model
-	}
-	var tokens int
-	var device time.Duration
-	for n, s := range g.suites {
-		done, evidence, err := g.compare(ctx, &model, s, tier, fresh)
-		if err != nil {
-			return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
-		}
-		tokens, device = tokens+done.tokens, device+done.device
-		m.evidence = append(m.evidence, evidence...)
-		m.runs = append(m.runs, done)
+	for n, done := range m.runs {
 		if serves && tier != api.SourceTier {
-			if err := g.besideReference(ctx, &model, done, n, tier); err != nil {
-				return m, up, fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
+			if err := g.besideReference(held.Context, &model, done, n, tier); err != nil {
+				return m, up, fmt.Errorf("suite %s at tier %s: %w", g.suites[n].Name, tier, err)
 			}
 		}
 		all.addScores(done, g.wholes[n], tier, string(suite.Tuning), done.report.Scores, nil)
 	}
 	m.measured = true
-	if device > 0 {
-		m.speed = float64(tokens) / device.Seconds()
-	}
 	for _, e := range m.evidence {
 		slog.Info("tier: measured", "model", r.name, "tier", tier, "suite", e.Suite, "metric", e.Metric, "value", e.Value, "control", e.Control, "low", e.Difference.Low, "high", e.Difference.High)
 	}
 	return m, up, nil
+}
+
+// ask asks a tier all suites. What it was loaded with for that is gone then.
+func (g *guardian) ask(held api.Held, r *Runtime, up *serving, tier string, serves, fresh bool, m *tierFigures) error {
+	ctx, model := held.Context, *up.model
+	model.Ended = nil // these are nobody's requests
+	switch {
+	case serves:
+	case tier == api.SourceTier:
+		control, err := g.all.control(ctx, r, scheduler.Background)
+		if err != nil {
+			return fmt.Errorf("the control can't be had: %w", err)
+		}
+		defer control.Release()
+		ctx, model = control.Context, *control.Model
+	default:
+		s, err := g.all.shadowBeside(ctx, up, tier, false)
+		if err != nil {
+			return fmt.Errorf("tier %s can't be measured: %w", tier, err)
+		}
+		defer s.close()
+		model = *s.model
+	}
+	var tokens int
+	var device time.Duration
+	for _, s := range g.suites {
+		done, evidence, err := g.compare(ctx, &model, s, tier, fresh)
+		if err != nil {
+			return fmt.Errorf("suite %s at tier %s: %w", s.Name, tier, err)
+		}
+		tokens, device = tokens+done.tokens, device+done.device
+		m.evidence, m.runs = append(m.evidence, evidence...), append(m.runs, done)
+	}
+	if device > 0 {
+		m.speed = float64(tokens) / device.Seconds()
+	}
+	return nil
 }
 
 // compare asks one suite. The source's answers are the control's, which are pinned: they are asked once for each suite and numerics id, and again only
@@ -117,7 +131,7 @@ func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite
 	if err != nil {
 		return nil, nil, err
 	}
-	if done.agrees, err = agreements(ctx, model, s, control); err != nil {
+	if done.agrees, err = agreements(ctx, model, s, done, control); err != nil {
 		return nil, nil, err
 	}
 	err = done.run.Compare(done.report, &eval.Baseline{Digest: control.report.Digest, Who: control.report.Who, Settings: control.report.Settings, Items: control.report.Items})

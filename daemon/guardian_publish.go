@@ -64,6 +64,9 @@ func (g *guardian) publishSuite(ctx context.Context, r *Runtime, m *api.Model, n
 		}
 		runs, source = append(runs, sealed), append(source, g.controls[controlKey(m, half)])
 	}
+	if err := g.readBy(ctx, r, append(slices.Clone(runs), source...)...); err != nil {
+		return err
+	}
 	if tier != api.SourceTier { // first, so that the last score is of what serves
 		if err := g.all.addWhole(source, whole, api.SourceTier); err != nil {
 			return err

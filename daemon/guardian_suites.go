@@ -33,14 +33,16 @@ type suiteRun struct {
 	agrees map[string][]float64
 	// change is by metric what it has above the run that its series began with, where that is of other weights and known item by item.
 	change map[string]stats.Interval
+	read   bool // the control has read its answers
 }
 
-// pinnedAnswer is an answer as it is kept.
+// pinnedAnswer is an answer as it is kept. To choices it is how likely they are, and of each of their tokens which one the model would have chosen there.
 type pinnedAnswer struct {
-	prompt []int32 // it is rendered anew
-	Tokens []int32 `json:"tokens"`
-	Text   string  `json:"text"`
-	Finish string  `json:"finish"`
+	prompt      []int32   // it is rendered anew
+	Tokens      []int32   `json:"tokens"`
+	Text        string    `json:"text"`
+	Finish      string    `json:"finish"`
+	Likelihoods []float64 `json:"likelihoods,omitempty"`
 	// Agrees are, of weights that are not the source's, the tokens of the source's answer that they would have chosen too, and how many there are.
 	Agrees []float64 `json:"agrees,omitempty"`
 }
@@ -48,6 +50,7 @@ type pinnedAnswer struct {
 // asker implements eval.Answerer by a model of the daemon.
 type asker struct {
 	model *api.Model
+	who   eval.Identity
 	known map[string]pinnedAnswer // by the prompt's digest
 	mu    sync.Mutex
 	said  map[string]pinnedAnswer // as well
@@ -56,10 +59,11 @@ type asker struct {
 
 // askSuite has all items answered, but those of which the answer is known.
 func askSuite(ctx context.Context, model *api.Model, s *suite.Suite, known map[string]pinnedAnswer) (*suiteRun, error) {
-	a := &asker{model: model, known: known, said: map[string]pinnedAnswer{}, done: &suiteRun{}}
-	run, err := eval.Begin(ctx, s, a, suiteAnswer, shadowSequences)
-	if err != nil {
-		return nil, err
+	who := eval.Identity{Model: model.Name, Numerics: model.Numerics("")}
+	a := &asker{model: model, who: who, known: known, said: map[string]pinnedAnswer{}, done: &suiteRun{}}
+	run := &eval.Run{Suite: s, Answerer: a, Clients: shadowSequences, Settings: eval.Settings{MaxTokens: suiteAnswer}, Who: who, Progress: func(_, _ int) {}}
+	if s.Has(suite.Choice) {
+		run.Settings.Choices = eval.ByLikelihood // which all models of a daemon tell
 	}
 	outcomes, err := run.Outcomes(ctx, nil)
 	if err != nil {
@@ -77,18 +81,38 @@ func askSuite(ctx context.Context, model *api.Model, s *suite.Suite, known map[s
 func promptsOf(model *api.Model, s *suite.Suite) [][]int32 {
 	list := make([][]int32, len(s.Items))
 	for i := range s.Items {
-		list[i], _ = model.Prompt(turnsOf(eval.Conversation(&s.Items[i])))
+		if item := &s.Items[i]; item.Kind == suite.Choice {
+			_, list[i], _ = continuations(model, eval.Behind(item), eval.Continuations(item))
+		} else {
+			list[i], _ = model.Prompt(turnsOf(eval.Conversation(item)))
+		}
 	}
 	return list
 }
 
+// continuations are how a model reads choices, each behind the same text, and the ids of all, by which their likelihoods are known again.
+func continuations(model *api.Model, behind string, texts []string) (list []api.Continuation, ids []int32, err error) {
+	for _, text := range texts {
+		c, err := model.Continuation(behind, text)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, c)
+		ids = append(append(append(append(ids, c.Before...), noToken), c.Tokens...), noToken)
+	}
+	return list, ids, nil
+}
+
+// noToken stands between texts.
+const noToken = -1
+
 // Identify implements eval.Answerer.
 func (a *asker) Identify(context.Context) (eval.Identity, error) {
-	return eval.Identity{Model: a.model.Name, Numerics: a.model.Numerics("")}, nil
+	return a.who, nil
 }
 
 // Answer implements eval.Answerer.
-func (a *asker) Answer(ctx context.Context, messages []suite.Message, maxTokens int) (eval.Reply, error) {
+func (a *asker) Answer(ctx context.Context, messages []suite.Message, as eval.Sampling) (eval.Reply, error) {
 	turns := turnsOf(messages)
 	prompt, err := a.model.Prompt(turns)
 	if err != nil {
@@ -100,7 +124,7 @@ func (a *asker) Answer(ctx context.Context, messages []suite.Message, maxTokens 
 		a.note(key, known, 0, 0)
 		return eval.Reply{Text: known.Text, Finish: known.Finish}, nil
 	}
-	asked, err := persist(ctx, func() (api.Asked, error) { return a.model.Ask(ctx, turns, maxTokens) })
+	asked, err := persist(ctx, func() (api.Asked, error) { return a.model.Ask(ctx, turns, as.MaxTokens) })
 	if err != nil {
 		return eval.Reply{}, refusedItem(err)
 	}
@@ -123,9 +147,34 @@ func (a *asker) note(key string, said pinnedAnswer, tokens int, device time.Dura
 	a.done.tokens, a.done.device = a.done.tokens+tokens, a.done.device+device
 }
 
-// Likelihoods implements eval.Answerer: choices are told by the letter, as clients choose them.
-func (a *asker) Likelihoods(context.Context, string, []string) ([]float64, error) {
-	return nil, eval.ErrNoLikelihoods
+// Likelihoods implements eval.Answerer.
+func (a *asker) Likelihoods(ctx context.Context, behind string, texts []string) ([]float64, error) {
+	list, ids, err := continuations(a.model, behind, texts)
+	if err != nil {
+		return nil, refusedItem(err)
+	}
+	key := group.AnswerDigest(ids)
+	if known, is := a.known[key]; is && len(known.Likelihoods) == len(texts) {
+		known.prompt = ids
+		a.note(key, known, 0, 0)
+		return known.Likelihoods, nil
+	}
+	said, device := pinnedAnswer{prompt: ids}, time.Duration(0)
+	for _, c := range list {
+		read, err := persist(ctx, func() (api.Read, error) { return a.model.Likely(ctx, c) })
+		if err != nil {
+			return nil, refusedItem(err)
+		}
+		if now := a.model.Numerics(read.Weights); now != a.who.Numerics {
+			return nil, fmt.Errorf("%s has read a choice: the model was replaced meanwhile", now)
+		}
+		said.Likelihoods, device = append(said.Likelihoods, read.LogProbability()), device+read.Device
+		for _, e := range read.Expected {
+			said.Tokens = append(said.Tokens, e.Top[0].Token)
+		}
+	}
+	a.note(key, said, len(said.Tokens), device)
+	return said.Likelihoods, nil
 }
 
 // persist asks again as long as clients leave no place in the queue.
@@ -164,12 +213,16 @@ func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) 
 	return context.Cause(ctx)
 }
 
-// agreements has a model read the control's answers.
-func agreements(ctx context.Context, model *api.Model, s *suite.Suite, control *suiteRun) (map[string][]float64, error) {
+// agreements has a model read the control's answers. Of choices it is known already: both have read the same.
+func agreements(ctx context.Context, model *api.Model, s *suite.Suite, done, control *suiteRun) (map[string][]float64, error) {
 	rows := make([][]float64, len(s.Items))
 	err := inParallel(ctx, len(s.Items), func(ctx context.Context, i int) error {
 		a := control.asked[i]
 		if len(a.Tokens) == 0 {
+			return nil
+		}
+		if s.Items[i].Kind == suite.Choice {
+			rows[i] = []float64{float64(alike(done.asked[i].Tokens, a.Tokens)), float64(len(a.Tokens))}
 			return nil
 		}
 		same, err := persist(ctx, func() (int, error) { return model.Agrees(ctx, a.prompt, a.Tokens) })
@@ -177,6 +230,19 @@ func agreements(ctx context.Context, model *api.Model, s *suite.Suite, control *
 		return err
 	})
 	return byItem(s, rows), err
+}
+
+// alike is at how many places two lists have the same token; none where one is longer.
+func alike(a, b []int32) (same int) {
+	if len(a) != len(b) {
+		return 0
+	}
+	for i := range a {
+		if a[i] == b[i] {
+			same++
+		}
+	}
+	return same
 }
 
 // ofItself is a control's agreement.
@@ -271,7 +337,7 @@ func readAnswers(content json.RawMessage, prompts [][]int32) (map[string]pinnedA
 // otherwise are the items whose answers are not those that are pinned.
 func (done *suiteRun) otherwise(known map[string]pinnedAnswer) (places []int) {
 	for i, a := range done.asked {
-		if pinned, is := known[group.AnswerDigest(a.prompt)]; is && !slices.Equal(pinned.Tokens, a.Tokens) {
+		if pinned, is := known[group.AnswerDigest(a.prompt)]; is && !(slices.Equal(pinned.Tokens, a.Tokens) && slices.Equal(pinned.Likelihoods, a.Likelihoods)) {
 			places = append(places, i)
 		}
 	}

@@ -227,6 +227,10 @@ func TestCriteria(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Metric != "chrf" || all[0].MaxLoss != 2 {
 		t.Errorf("%+v, %v", all, err)
 	}
+	all, err = criteria(&c.Tiers, []*suite.Suite{{Items: []suite.Item{{Kind: suite.Choice}}}})
+	if err != nil || len(all) != 2 || all[0].Metric != "acc" || all[0].MaxLoss != 0.02 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	q := config.Quality{Suites: []string{filepath.Join(t.TempDir(), "none.jsonl")}}
 	if _, err := readSuites(&q); err == nil || !strings.Contains(err.Error(), "quality.suites[0]") {
 		t.Error(err)

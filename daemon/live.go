@@ -237,9 +237,9 @@ func (l *liveGroup) close(model, tier, numerics, control string, w *group.Window
 	var worse []*drifted
 	for _, e := range estimates {
 		row := store.Score{Time: now, Model: model, Suite: liveSuite, Digest: liveDigest, Metric: e.Metric, Tag: e.Tag, Tier: tier, Value: e.Estimate, Low: e.Low, High: e.High, N: int64(e.Requests), Numerics: numerics}
-		if tier != api.SourceTier { // which agrees with itself, by what the metrics are
+		if ideal, known := perfect[e.Metric]; known && tier != api.SourceTier { // which agrees with itself, by what the metrics are
 			own := row
-			own.Tier, own.Numerics, own.Value = api.SourceTier, control, perfect[e.Metric]
+			own.Tier, own.Numerics, own.Value = api.SourceTier, control, ideal
 			own.Low, own.High = own.Value, own.Value
 			l.all.addScore(own, 0)
 		}
@@ -272,7 +272,7 @@ const (
 	liveDigest = "live-1"
 )
 
-// perfect is what metrics are of a model beside itself.
+// perfect is what metrics are of a model beside itself, of those that say so by what they are.
 var perfect = map[string]float64{group.Agreement: 1, group.KL: 0, group.ChrF: 100}
 
 // watchLive scores what was drawn from here on.

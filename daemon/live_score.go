@@ -202,40 +202,42 @@ func (all *runtimes) pair(ctx context.Context, s *sample) (tier, of api.Held, er
 
 // compare holds one answer against the control's view of it.
 func (l *liveGroup) compare(ctx context.Context, tier, frozen *api.Model, s *sample, a *servedAnswer) (p group.Paired, err error) {
-	now, weights, err := expectations(ctx, tier, a)
+	now, read, err := expectations(ctx, tier, a)
 	if err != nil {
 		return p, err
 	}
-	if tier.Numerics(weights) != s.numerics {
+	if tier.Numerics(read.Weights) != s.numerics {
 		return p, errors.New("other weights serve by now")
 	}
 	wanted := now
 	if frozen.Numerics("") != s.numerics {
-		if wanted, _, err = expectations(ctx, frozen, a); err != nil {
+		if wanted, read, err = expectations(ctx, frozen, a); err != nil {
 			return p, err
 		}
 	}
-	if p, err = group.Compare(wanted, now); err != nil || len(a.tokens) > mostAgain {
+	if p, err = group.Compare(wanted, now); err != nil {
+		return p, err
+	}
+	if p.Fluency, err = score.FluencyCounts(read.LogProbability(), len(read.Expected)); err != nil || len(a.tokens) > mostAgain {
 		return p, err
 	}
 	return p, l.again(ctx, frozen, s, a, &p)
 }
 
-// expectations are what a model expects at each position of an answer.
-func expectations(ctx context.Context, m *api.Model, a *servedAnswer) (list []group.Position, weights string, err error) {
+// expectations are what a model expects at each position of an answer, and how it has read that.
+func expectations(ctx context.Context, m *api.Model, a *servedAnswer) (list []group.Position, read api.Read, err error) {
 	top := min(group.TopTokens, m.Tokenizer.VocabSize())
-	all, weights, err := m.Expect(ctx, a.request.Prompt, a.tokens, top, a.request.Salt)
-	if err != nil {
-		return nil, "", err
+	if read, err = m.Expect(ctx, a.request.Prompt, a.tokens, top, a.request.Salt); err != nil {
+		return nil, read, err
 	}
-	for _, e := range all {
+	for _, e := range read.Expected {
 		position := make(group.Position, len(e.Top))
 		for i, t := range e.Top {
 			position[i] = group.Likely{Token: t.Token, LogProbability: min(0, float64(t.Logprob))}
 		}
 		list = append(list, position)
 	}
-	return list, weights, nil
+	return list, read, nil
 }
 
 // again has the control answer by itself, drawn as the served answer was, and holds the two texts against each other. Of the same numerics id they are the

@@ -245,6 +245,12 @@ func TestLiveSourceIsItself(t *testing.T) {
 func (r *remembering) liveSample() *sample {
 	r.t.Helper()
 	r.asksWords(1)
+	return r.waitingSample()
+}
+
+// waitingSample is the one that waits longest, taken out of the memory.
+func (r *remembering) waitingSample() *sample {
+	r.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		r.models.live.mu.Lock()
 		s, there := r.models.live.memory.Take()

@@ -116,7 +116,11 @@ func (s *server) closeWindow(now time.Time) {
 // answered takes note of a request that has ended. It does not wait.
 func (s *server) answered(a api.Answered) {
 	s.history.addReceipt(a, s.models.onGPU())
-	s.models.live.answered(a)
+	if s.kept != nil {
+		s.kept.answered(a)
+	} else {
+		s.models.live.answered(a)
+	}
 	tier := ""
 	if a.Work != nil {
 		tier = a.Work.Tier

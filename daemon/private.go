@@ -18,22 +18,30 @@ import (
 // Rejected: a loop of the verb's own over the instance, as the offline verbs have. Answers go through the template, the scheduler and the
 // decoder; a second way there would have to be shown to give the same answers, and would compute one at a time.
 
-// ServePrivately serves a model file on a Unix socket that nobody else finds, until stop is called. Warnings go to log. An error of ctx
+// Private is such a daemon. Its control, which implements eval.Control, is the model as its file has it.
+type Private struct {
+	At     string       // path of its socket
+	Stop   func() error // ends it, once
+	server *server
+}
+
+// ServePrivately serves a model file on a Unix socket that nobody else finds, until it is stopped. Warnings go to log. An error of ctx
 // ends the load.
-func ServePrivately(ctx context.Context, c config.Config, model string, log io.Writer) (at string, stop func() error, err error) {
+func ServePrivately(ctx context.Context, c config.Config, model string, log io.Writer) (*Private, error) {
 	c.LogLevel = "warn"
 	startLog(&c, log)
 	folder, err := os.MkdirTemp("", "chimera-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	c.Model, c.Socket, c.HTTP = []config.Model{{Path: model, Load: config.LoadAtStart}}, filepath.Join(folder, "socket"), ""
-	c.History.File = "" // what a verb asks is nobody's history
+	c.History.File = ""      // what a verb asks is nobody's history
+	c.Quality.EdgeBudget = 0 // what is measured is the tier that was asked for
 	terminate := make(chan os.Signal, 1)
 	defer context.AfterFunc(ctx, func() { terminate <- syscall.SIGTERM })()
-	s := &server{config: c, terminate: terminate}
+	s := &server{config: c, terminate: terminate, kept: &keptAnswers{}}
 	s.gpus = newGPUController(gpu.Open, func() { s.models.cutOff() })
-	stop = func() error {
+	stop := func() error {
 		s.stop()
 		return os.RemoveAll(folder)
 	}
@@ -42,12 +50,12 @@ func ServePrivately(ctx context.Context, c config.Config, model string, log io.W
 	} {
 		switch err := start(); {
 		case errors.Is(err, errTerminated):
-			return "", nil, errors.Join(context.Cause(ctx), stop())
+			return nil, errors.Join(context.Cause(ctx), stop())
 		case err != nil:
-			return "", nil, errors.Join(err, stop())
+			return nil, errors.Join(err, stop())
 		}
 	}
-	return s.unix, stop, nil
+	return &Private{At: s.unix, Stop: stop, server: s}, nil
 }
 
 // listenPrivately takes no socket of the service manager's, as listen does.

@@ -26,7 +26,7 @@ func temporary(t *testing.T) (left func(what string)) {
 
 func TestServePrivatelyNoModel(t *testing.T) {
 	left := temporary(t)
-	if _, _, err := ServePrivately(t.Context(), *smallConfig(), "/nowhere/m.gguf", io.Discard); !errors.Is(err, ErrModelFile) {
+	if _, err := ServePrivately(t.Context(), *smallConfig(), "/nowhere/m.gguf", io.Discard); !errors.Is(err, ErrModelFile) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	left("a file that is not there")
@@ -37,28 +37,28 @@ func TestServePrivately(t *testing.T) {
 	model := filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, early, err := ServePrivately(ctx, *c, model, io.Discard)
+	early, err := ServePrivately(ctx, *c, model, io.Discard)
 	if err == nil { // the load was quicker
-		if err := early(); err != nil {
+		if err := early.Stop(); err != nil {
 			t.Error(err)
 		}
 	} else if !errors.Is(err, context.Canceled) {
 		t.Errorf("a load that nobody wants: %v", err)
 	}
 	left("a load that nobody wants")
-	at, stop, err := ServePrivately(t.Context(), *c, model, io.Discard)
+	p, err := ServePrivately(t.Context(), *c, model, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(filepath.Dir(at)); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(filepath.Dir(p.At)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the socket's folder is open to others: %v, %v", info.Mode(), err)
 	}
-	if conn, err := net.Dial("unix", at); err != nil {
+	if conn, err := net.Dial("unix", p.At); err != nil {
 		t.Error(err)
 	} else {
 		conn.Close()
 	}
-	if err := stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 	left("what has ended")

@@ -38,6 +38,7 @@ type server struct {
 	device    *heldDevice
 	history   *history
 	measuring *measuring
+	kept      *keptAnswers // nil: but for a verb's own
 	gpus      *gpuController
 	http      *socket.Server
 	listeners []net.Listener

@@ -135,7 +135,7 @@ func (s *server) startHTTP() (err error) {
 		Tenants:     s.tenantNames,
 		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		Escalations: s.models.escalations,
-		Answered:    s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.models.live.drawn,
+		Answered:    s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.draw,
 		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})

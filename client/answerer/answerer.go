@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"chimera/client"
 	"chimera/quality/eval"
@@ -29,7 +32,7 @@ const leastPause = time.Second
 // Identify implements eval.Answerer by a question of one token. A model without a chat template has a text to continue: its choices can be
 // told all the same.
 func (s *Server) Identify(ctx context.Context) (eval.Identity, error) {
-	_, stats, err := s.chat(ctx, []client.Message{{Role: "user", Content: "Hello"}}, 1)
+	_, stats, err := s.chat(ctx, []client.Message{{Role: "user", Content: "Hello"}}, eval.Sampling{MaxTokens: 1})
 	if has(err, ofTheRequest) || has(err, notThere) {
 		one, greedy := 1, 0.0
 		continued, problem := s.Client.Complete(ctx, "Hello", client.Options{Model: s.Model, MaxTokens: &one, Temperature: &greedy}, func(string) {})
@@ -41,20 +44,23 @@ func (s *Server) Identify(ctx context.Context) (eval.Identity, error) {
 }
 
 // Answer implements eval.Answerer.
-func (s *Server) Answer(ctx context.Context, messages []suite.Message, maxTokens int) (eval.Reply, error) {
+func (s *Server) Answer(ctx context.Context, messages []suite.Message, as eval.Sampling) (eval.Reply, error) {
 	turns := make([]client.Message, len(messages))
 	for i, m := range messages {
 		turns[i] = client.Message(m)
 	}
-	text, stats, err := s.chat(ctx, turns, maxTokens)
-	return eval.Reply{Text: text, Finish: stats.Finish, Numerics: stats.Fingerprint}, refused(err)
+	text, stats, err := s.chat(ctx, turns, as)
+	return eval.Reply{ID: stats.ID, Text: text, Finish: stats.Finish, Numerics: stats.Fingerprint}, refused(err)
 }
 
-func (s *Server) chat(ctx context.Context, turns []client.Message, maxTokens int) (text string, stats client.Stats, err error) {
-	greedy := 0.0
+func (s *Server) chat(ctx context.Context, turns []client.Message, as eval.Sampling) (text string, stats client.Stats, err error) {
+	o := client.Options{Model: s.Model, MaxTokens: &as.MaxTokens, Temperature: &as.Temperature}
+	if as.Temperature > 0 {
+		o.Seed = jsontext.Value(strconv.FormatInt(as.Seed, 10))
+	}
 	err = persist(ctx, func() (err error) {
 		text = ""
-		stats, err = s.Client.Chat(ctx, turns, client.Options{Model: s.Model, MaxTokens: &maxTokens, Temperature: &greedy}, func(piece string) { text += piece })
+		stats, err = s.Client.Chat(ctx, turns, o, func(piece string) { text += piece })
 		return err
 	})
 	return text, stats, err

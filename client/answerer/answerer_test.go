@@ -42,7 +42,7 @@ func serve(t *testing.T, completions string, statuses ...int) (*Server, *[]map[s
 			return
 		}
 		for _, piece := range []string{"Ha", "llo"} {
-			fmt.Fprintf(w, "data: {\"model\":\"m\",\"system_fingerprint\":\"n1\",\"choices\":[{\"delta\":{\"content\":%q}}]}\n\n", piece)
+			fmt.Fprintf(w, "data: {\"id\":\"chatcmpl-7\",\"model\":\"m\",\"system_fingerprint\":\"n1\",\"choices\":[{\"delta\":{\"content\":%q}}]}\n\n", piece)
 		}
 		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
 	}))
@@ -56,13 +56,19 @@ func TestAnswers(t *testing.T) {
 	if want := (eval.Identity{Model: "m", Numerics: "n1"}); err != nil || who != want {
 		t.Errorf("%+v, %v", who, err)
 	}
-	got, err := s.Answer(t.Context(), []suite.Message{{Role: "system", Content: "German."}, {Role: "user", Content: "Hello"}}, 7)
-	if want := (eval.Reply{Text: "Hallo", Finish: "stop", Numerics: "n1"}); err != nil || got != want {
+	got, err := s.Answer(t.Context(), []suite.Message{{Role: "system", Content: "German."}, {Role: "user", Content: "Hello"}}, eval.Sampling{MaxTokens: 7, Seed: 5})
+	if want := (eval.Reply{ID: "chatcmpl-7", Text: "Hallo", Finish: "stop", Numerics: "n1"}); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 	b := (*bodies)[2] // the first was sent away
-	if b["temperature"] != 0.0 || b["max_tokens"] != 7.0 || b["model"] != "asked" || len(b["messages"].([]any)) != 2 {
+	if _, seeded := b["seed"]; seeded || b["temperature"] != 0.0 || b["max_tokens"] != 7.0 || b["model"] != "asked" || len(b["messages"].([]any)) != 2 {
 		t.Errorf("asked %v", b)
+	}
+	if _, err := s.Answer(t.Context(), []suite.Message{{Role: "user", Content: "Hello"}}, eval.Sampling{MaxTokens: 7, Temperature: 0.5, Seed: 1<<31 - 1}); err != nil {
+		t.Error(err)
+	}
+	if b := (*bodies)[3]; b["temperature"] != 0.5 || b["seed"] != float64(1<<31-1) {
+		t.Errorf("drawn: asked %v", b)
 	}
 }
 
@@ -82,7 +88,7 @@ func TestIdentifiesWithoutChat(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for status, ofItem := range map[int]bool{400: true, 413: true, 422: true, 401: false, 404: false, 500: false} {
 		s, _ := serve(t, "", status)
-		_, err := s.Answer(t.Context(), []suite.Message{{Role: "user", Content: "Hello"}}, 7)
+		_, err := s.Answer(t.Context(), []suite.Message{{Role: "user", Content: "Hello"}}, eval.Sampling{MaxTokens: 7, Seed: 5})
 		var refused *eval.RefusedError
 		if errors.As(err, &refused) != ofItem || err == nil || !strings.Contains(err.Error(), "so it is") {
 			t.Errorf("%d: %v", status, err)

@@ -30,10 +30,14 @@ import (
 // mostClients is how many requests at a time a server may be asked: the queues of most hold no more.
 const mostClients = 1024
 
+// mostRepeats bounds --repeats: an item's answers are compared in pairs.
+const mostRepeats = 64
+
 // evalFlags are what eval may be told.
 type evalFlags struct {
 	suite, sealed, model, url, file, baseline string
-	clients, maxTokens                        int
+	clients, maxTokens, repeats               int
+	temperature                               float64
 	header                                    http.Header
 	asJSON                                    bool
 	config                                    *config.Config
@@ -44,6 +48,7 @@ func evalCommand() *cobra.Command {
 	o := evalFlags{
 		clients:   8,   // on a CPU more gains little, and each server's queue bears so many
 		maxTokens: 512, // a page: what goes on longer has gone astray
+		repeats:   1,
 		header:    http.Header{},
 	}
 	c := &cobra.Command{
@@ -54,10 +59,15 @@ tag and by half. docs/EVAL.md has the form of a suite. Three come with the progr
 
 A model of the running daemon answers, or one at a URL with OpenAI's endpoints, or a model file, for which no daemon is needed. Answers are
 greedy. A choice is the likeliest continuation of its question; where a server tells no likelihoods the letter that it answers, and the report says so.
+With --file answers are also read by the model as the file has it, which says how fluent they are, at a lower --tier too.
+
+With --repeats each item is asked so many times, each time by another seed: scores are the mean of the repeats' and have their spread, and consistency
+tells how alike the answers to an item are.
 
 A run that is ended, or fails, goes on where it was when the same command is given again. With --baseline each metric is compared item by item
 with an earlier report; one that is worse by its whole interval makes the exit code 1. So does an item that got no answer.`,
 		Example: `  chimera eval --suite edge --file model.gguf
+  chimera eval --suite edge --file model.gguf --tier q4_k --repeats 5 --temperature 0.7
   chimera eval --suite suite.jsonl --model small --json > before.json
   chimera eval --suite dev.jsonl --sealed test.jsonl --url http://127.0.0.1:8000 --baseline before.json`,
 	}
@@ -76,13 +86,16 @@ with an earlier report; one that is worse by its whole interval makes the exit c
 		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		a, stop, err := o.answerer(ctx, c)
+		a, control, stop, err := o.answerer(ctx, c)
 		if err != nil {
 			return err
 		}
-		r, err := eval.Begin(ctx, s, a, o.maxTokens, o.clients)
+		r, err := eval.Begin(ctx, s, a, o.settings(c.Flags()), o.clients)
 		if err == nil && b != nil {
 			err = b.Fits(r)
+		}
+		if err == nil && control != nil && r.Answers() {
+			err = readBy(ctx, c, r, control)
 		}
 		if err == nil {
 			err = o.run(ctx, c, r, b)
@@ -90,6 +103,28 @@ with an earlier report; one that is worse by its whole interval makes the exit c
 		return errors.Join(err, stop())
 	}
 	return c
+}
+
+// settings are how items are asked. Greedy answers are the same each time, so repeats are drawn unless it is said how.
+func (o *evalFlags) settings(f *pflag.FlagSet) eval.Settings {
+	s := eval.Settings{MaxTokens: o.maxTokens, Temperature: o.temperature}
+	if o.repeats > 1 {
+		s.Repeats = o.repeats
+		if !f.Changed("temperature") {
+			s.Temperature = 1 // as servers have it where nobody says
+		}
+	}
+	return s
+}
+
+// readBy has a control read the answers. Without room for it they are scored all the same.
+func readBy(ctx context.Context, c *cobra.Command, r *eval.Run, control eval.Control) error {
+	err := r.ReadBy(ctx, control)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "chimera: how fluent answers are is not measured, for there is no control: %v\n", err)
+	return nil
 }
 
 func (o *evalFlags) bind(c *cobra.Command) {
@@ -102,6 +137,8 @@ func (o *evalFlags) bind(c *cobra.Command) {
 	f.StringVar(&o.baseline, "baseline", "", "`file` that --json gave, to compare with")
 	numberFlag(f, &o.clients, "clients", 1, mostClients, "requests at a time")
 	numberFlag(f, &o.maxTokens, "max-tokens", 1, mostTokens, "longest answer in tokens")
+	numberFlag(f, &o.repeats, "repeats", 1, mostRepeats, "times that each item is asked, each by another seed")
+	numberFlag(f, &o.temperature, "temperature", 0, mostTemperature, "how far to stray from the likeliest token, which 0 takes each time; unless given, 1 with --repeats")
 	f.Var((*headerFlag)(&o.header), "header", "field that each request has, as 'authorization: Bearer KEY' (may be repeated)")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, with each answer")
 	_ = c.MarkFlagRequired("suite")
@@ -156,16 +193,16 @@ func openBaseline(name string) (*eval.Baseline, error) {
 	return eval.ReadBaseline(name, f)
 }
 
-// answerer is who answers, and what ends it.
-func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (eval.Answerer, func() error, error) {
+// answerer is who answers, who reads that, which is nil for a server, and what ends both.
+func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (eval.Answerer, eval.Control, func() error, error) {
 	if o.file != "" {
-		at, stop, err := daemon.ServePrivately(ctx, *o.config, o.file, logStream(c.ErrOrStderr()))
+		p, err := daemon.ServePrivately(ctx, *o.config, o.file, logStream(c.ErrOrStderr()))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		d := client.New(at)
+		d := client.New(p.At)
 		d.Header = o.fields()
-		return &answerer.Server{Client: d}, stop, nil
+		return &answerer.Server{Client: d}, p, p.Stop, nil
 	}
 	at := o.url
 	if strings.Contains(at, "://") {
@@ -173,11 +210,11 @@ func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (eval.Answer
 	}
 	d, err := server(c, "url", at)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	waitForLoading(c, d)
 	d.Header = o.fields()
-	return &answerer.Server{Client: d, Model: o.model}, func() error { return nil }, nil
+	return &answerer.Server{Client: d, Model: o.model}, nil, func() error { return nil }, nil
 }
 
 // fields are the head's of each request. Nobody waits for one answer, so whoever asks the same daemon for his own comes first.
@@ -260,14 +297,14 @@ func (o *evalFlags) print(w io.Writer, r *eval.Report) error {
 	}
 	fmt.Fprintf(w, "suite %s (%.12s), %d items, answered by %s\n\n", r.Suite, r.Digest, r.N, strings.TrimSpace(r.Who.Model+" "+r.Who.Numerics))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "metric\titems\tn\tscore\t95 % interval\t")
+	fmt.Fprintln(t, "metric\titems\tn\tscore\t95 % interval\t"+spread(r, "spread"))
 	for _, name := range r.Scores.Names() {
 		for _, part := range []struct {
 			items string
 			eval.Scores
 		}{{"all", r.Scores}, {string(suite.Tuning), r.ByHalf[suite.Tuning]}, {string(suite.Sealed), r.ByHalf[suite.Sealed]}} {
 			if s, has := part.Scores[name]; has {
-				fmt.Fprintf(t, "%s\t%s\t%d\t%.*f\t%s\t\n", name, part.items, s.N, decimals(name), s.Value, interval(name, s.Low, s.High))
+				fmt.Fprintf(t, "%s\t%s\t%d\t%.*f\t%s\t%s\n", name, part.items, s.N, decimals(name), s.Value, interval(name, s.Low, s.High), spread(r, spreadOf(name, s.Spread)))
 			}
 		}
 	}
@@ -278,6 +315,21 @@ func (o *evalFlags) print(w io.Writer, r *eval.Report) error {
 		return err
 	}
 	return printNotes(w, r)
+}
+
+// spread is a cell of the last column, which is there with repeats alone.
+func spread(r *eval.Report, cell string) string {
+	if r.Settings.Repeats == 0 {
+		return ""
+	}
+	return cell + "\t"
+}
+
+func spreadOf(metric string, spread *float64) string {
+	if spread == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.*f", decimals(metric), *spread)
 }
 
 // printComparison adds what is different from the baseline, and how much of that the tuning half alone has.
@@ -305,7 +357,7 @@ func printNotes(w io.Writer, r *eval.Report) (err error) {
 
 // decimals are as published scores have them.
 func decimals(metric string) int {
-	if metric == "bleu" || metric == "chrf" {
+	if metric == "bleu" || metric == "chrf" || metric == "consistency" {
 		return 2
 	}
 	return 4

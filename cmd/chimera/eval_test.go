@@ -63,20 +63,88 @@ func TestEvalTranslation(t *testing.T) {
 			t.Errorf("%s: short lines %+v, edge cases %+v", name, short, edge)
 		}
 	}
+	for i := range own.Items { // which the model itself has read; it holds its own answers for likely
+		if own.Items[i].Control.Tokens == 0 || own.Items[i].Control.LogProbability > 0 {
+			t.Errorf("%+v", own.Items[i])
+		}
+		own.Items[i].Control = eval.Reading{}
+	}
+	if f := own.Scores["fluency"]; f.N != 1000 || !(f.Value > 1 && f.Value < 2) || own.Control != own.Who.Numerics || served.Control != "" {
+		t.Errorf("fluency %+v, of %q and %q", f, own.Control, served.Control)
+	}
 	if own.Digest != served.Digest || own.Who != served.Who || fmt.Sprint(own.Items) != fmt.Sprint(served.Items) {
 		t.Errorf("alone and in batches the answers differ: %+v and %+v", own.Who, served.Who)
 	}
+}
+
+// TestEvalAtATier: a tier's answers are read by the file that it was made of, which finds them less fluent than its own; scores are those of a daemon at
+// that tier, whose control nobody can ask.
+func TestEvalAtATier(t *testing.T) {
+	dir := goldenDir(t, "CHIMERA_MT", "mt")
+	evalHome(t)
+	model, lines := filepath.Join(dir, "gguf", "f32.gguf"), firstLines(t, filepath.Join(dir, "suite", "dev.jsonl"), 60)
+	source, before := evaluated(t, "--suite", lines, "--file", model)
+	got := runBinary(t, "", "eval", "--json", "--suite", lines, "--file", model, "--tier", "q2_k", "--baseline", file(t, before))
+	var r eval.Report
+	if err := json.Unmarshal([]byte(got.out), &r); err != nil {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	d := r.Baseline.Difference["fluency"]
+	t.Logf("fluency %v, of the source %v, difference %+v", r.Scores["fluency"].Value, source.Scores["fluency"].Value, d)
+	if r.Control != source.Control || r.Who == source.Who || r.Scores["fluency"].N != 60 || !(d.Low > 0) || !slices.Contains(r.Baseline.Worse, "fluency") || got.code != exitFailed || !strings.Contains(got.errors, "fluency is worse than the baseline by") {
+		t.Errorf("%+v %+v, exit %d, %s", r.Scores, r.Baseline, got.code, got.errors)
+	}
+	served, _ := evaluated(t, "--suite", lines, "--url", startDaemon(t, "--model", model, "--tier", "q2_k", "--quality-edge-budget", "0").http)
+	if served.Who != r.Who || served.Scores["bleu"].Value != r.Scores["bleu"].Value || served.Scores["fluency"].N != 0 || served.Control != "" {
+		t.Errorf("%+v and %+v", served.Scores, r.Scores)
+	}
+}
+
+// TestEvalRepeats: drawn answers are the same of a file and of a daemon, each item's differ, and the report tells by how much.
+func TestEvalRepeats(t *testing.T) {
+	dir := goldenDir(t, "CHIMERA_MT", "mt")
+	evalHome(t)
+	model, lines := filepath.Join(dir, "gguf", "f32.gguf"), firstLines(t, filepath.Join(dir, "suite", "dev.jsonl"), 25)
+	own, _ := evaluated(t, "--suite", lines, "--file", model, "--repeats", "3", "--temperature", "0.8")
+	url := startDaemon(t, "--model", model).http
+	served, text := evaluated(t, "--suite", lines, "--url", url, "--repeats", "3", "--temperature", "0.8", "--clients", "3")
+	for i := range own.Items {
+		own.Items[i].Control = eval.Reading{}
+	}
+	if fmt.Sprint(own.Items) != fmt.Sprint(served.Items) || fmt.Sprint(own.Consistency) != fmt.Sprint(served.Consistency) || len(own.Items) != 75 || own.N != 25 {
+		t.Errorf("of a file and of a daemon answers differ: %d and %d", len(own.Items), len(served.Items))
+	}
+	if chrf, c := served.Scores["chrf"], served.Scores["consistency"]; chrf.Spread == nil || !(*chrf.Spread > 0) || !(c.Value > 10 && c.Value < 99) || c.N != 25 || len(served.Consistency) != 25 || served.Settings.Temperature != 0.8 {
+		t.Errorf("%+v", served.Scores)
+	}
+	if again := runBinary(t, "", "eval", "--suite", lines, "--url", url, "--repeats", "3", "--temperature", "0.8", "--baseline", file(t, text)); again.code != 0 || !strings.Contains(again.out, "spread") || !strings.Contains(again.out, "consistency") {
+		t.Errorf("%+v", again)
+	}
+	usual, _ := evaluated(t, "--suite", lines, "--url", url, "--repeats", "2")
+	if usual.Settings.Temperature != 1 || usual.Settings.Repeats != 2 || !(usual.Scores["consistency"].Value < served.Scores["consistency"].Value) {
+		t.Errorf("%+v: %+v", usual.Settings, usual.Scores["consistency"])
+	}
+	greedy, _ := evaluated(t, "--suite", lines, "--url", url, "--repeats", "2", "--temperature", "0")
+	if c := greedy.Scores["consistency"]; c.Value != 100 || *greedy.Scores["chrf"].Spread != 0 {
+		t.Errorf("%+v", greedy.Scores)
+	}
+}
+
+// firstLines is a file of another's first lines.
+func firstLines(t *testing.T, name string, n int) string {
+	t.Helper()
+	all, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file(t, string(bytes.Join(bytes.SplitAfter(all, []byte("\n"))[:n], nil)))
 }
 
 // TestEvalKilled kills a run again and again, by SIGKILL; in the end the report is the one of a run that nobody ended.
 func TestEvalKilled(t *testing.T) {
 	dir := goldenDir(t, "CHIMERA_MT", "mt")
 	journals := evalHome(t)
-	all, err := os.ReadFile(filepath.Join(dir, "suite", "dev.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := file(t, string(bytes.Join(bytes.SplitAfter(all, []byte("\n"))[:120], nil)))
+	lines := firstLines(t, filepath.Join(dir, "suite", "dev.jsonl"), 120)
 	d := startDaemon(t, "--model", filepath.Join(dir, "gguf", "f32.gguf"))
 	args := []string{"--suite", lines, "--url", d.socket, "--clients", "3"}
 	_, want := evaluated(t, args...)
@@ -276,6 +344,8 @@ func TestEvalRefuses(t *testing.T) {
 		{"--suite x --threads 2", exitUsage, "--threads concerns a model that is loaded with --file"},
 		{"--suite x --file m --header a:b", exitUsage, "--header is for a server"},
 		{"--suite x --clients 0", exitUsage, "use a number between 1 and 1024"},
+		{"--suite x --repeats 0", exitUsage, "use a number between 1 and 64"},
+		{"--suite x --temperature -1", exitUsage, "use a number between 0 and 100"},
 		{"--suite x --url=", exitFailed, "x: no such file"},
 		{"--suite " + lines + " --url=", exitUsage, "--url is empty"},
 		{"--suite " + lines + " --sealed " + lines, exitFailed, `both have an item "a"`},

@@ -38,7 +38,7 @@ var bounds = map[string][2]string{
 	"serve --objectives-bleu": {"0", "100"}, "serve --objectives-agreement": {"0", "1"}, "serve --objectives-accuracy": {"0", "1"},
 	"serve --quality-control-share": {"0", "1"}, "serve --quality-edge-budget": {"0", "1"}, "serve --quality-window": {"20", "10000"},
 	"serve --tiers-max-loss": {"0.01", "100"}, "serve --tiers-min-agreement": {"0", "0.9999"}, "serve --tiers-min-bleu": {"0", "100"},
-	"eval --clients": {"1", "1024"}, "eval --max-tokens": {"1", "16777216"}, "eval --threads": {"0", "1024"}, "eval --ctx": {"0", "16777216"},
+	"eval --clients": {"1", "1024"}, "eval --max-tokens": {"1", "16777216"}, "eval --repeats": {"1", "64"}, "eval --temperature": {"0", "100"}, "eval --threads": {"0", "1024"}, "eval --ctx": {"0", "16777216"},
 }
 
 // eachFlag calls f with every flag of every verb, named as on the command line.

@@ -71,7 +71,7 @@ var evaluation = []mutant{
 	},
 	{
 		name: "journal-forgets", file: "quality/eval/run.go", pkg: "quality/eval", tests: []string{"TestGoesOn"},
-		old: "if o, ok := j.Done[item.ID]; ok {", new: "if o, ok := j.Done[item.ID]; ok && n < 0 {",
+		old: "if o, ok := j.done[asked{item.ID, repeat}]; ok {", new: "if o, ok := j.done[asked{item.ID, repeat}]; ok && n < 0 {",
 	},
 	{
 		name: "journal-open-to-two", file: "quality/eval/journal.go", pkg: "quality/eval", tests: []string{"TestJournalIsOneRuns"},
@@ -83,7 +83,7 @@ var evaluation = []mutant{
 	},
 	{
 		name: "eval-model-replaced-unseen", file: "quality/eval/outcome.go", pkg: "quality/eval", tests: []string{"TestFailures"},
-		old: "reply.Numerics != who.Numerics {", new: "reply.Numerics == who.Model {",
+		old: "reply.Numerics != r.Who.Numerics {", new: "reply.Numerics == r.Who.Model {",
 	},
 	{
 		name: "eval-fails-quietly", file: "quality/eval/run.go", pkg: "quality/eval", tests: []string{"TestGoesOn", "TestFailures"},

@@ -28,6 +28,8 @@ type Paired struct {
 	Same   float64   // positions at which both have the same most likely token
 	KL     float64   // nats: the sum of lower bounds of KL(control || tier), see Compare
 	ChrF   []float64 // counts of the served text against the control's own; nil: it was not asked
+	// Fluency are counts of the served tokens under the control, see score.FluencyCounts; nil: they were not read.
+	Fluency []float64
 }
 
 // Compare holds a tier's expectations against the control's, position by position of what was served.

@@ -281,7 +281,7 @@ func TestEstimatesByTag(t *testing.T) {
 	of := func(text string) []float64 { return score.ChrF{}.Counts(text, []string{"the same text"}) }
 	for i := range 40 {
 		s := Stratum{Load: Idle, Script: "latin", Truncated: i >= 40-LeastRequests+1}
-		w.Score(s, 1, Paired{Tokens: 10, Same: float64(i % 2 * 10), ChrF: of("the same text")}, Paired{Tokens: 30, Same: 30})
+		w.Score(s, 1, Paired{Tokens: 10, Same: float64(i % 2 * 10), ChrF: of("the same text"), Fluency: []float64{10 * math.Ln2, 10}}, Paired{Tokens: 30, Same: 30, Fluency: []float64{90 * math.Ln2, 30}})
 	}
 	list, err := w.Estimates()
 	if err != nil {
@@ -290,11 +290,11 @@ func TestEstimatesByTag(t *testing.T) {
 	var names []string
 	for _, e := range list {
 		names = append(names, e.Tag+" "+e.Metric)
-		if want := map[string]float64{Agreement: 35.0 / 40, KL: 0, ChrF: 100}[e.Metric]; e.Tag == "" && (!(math.Abs(e.Estimate-want) < 1e-12) || e.Requests != 40 || e.Metric == Agreement && !(e.Low > 0.8 && e.Low < 0.87)) {
+		if want := map[string]float64{Agreement: 35.0 / 40, KL: 0, ChrF: 100, Fluency: math.Exp2(2.5)}[e.Metric]; e.Tag == "" && (!(math.Abs(e.Estimate-want) < 1e-12) || e.Requests != 40 || e.Metric == Agreement && !(e.Low > 0.8 && e.Low < 0.87)) {
 			t.Errorf("%+v, want %v", e, want)
 		}
 	}
-	if text := strings.Join(names, ","); strings.Contains(text, "end:truncated") || !strings.Contains(text, "end:whole agreement") || !strings.HasPrefix(text, " agreement, kl, chrf,class: agreement") {
+	if text := strings.Join(names, ","); strings.Contains(text, "end:truncated") || !strings.Contains(text, "end:whole agreement") || !strings.HasPrefix(text, " agreement, kl, chrf, fluency,class: agreement") {
 		t.Errorf("%s", text)
 	}
 	if empty, err := new(Window).Estimates(); err != nil || len(empty) != 0 {

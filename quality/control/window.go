@@ -20,6 +20,7 @@ const (
 	Agreement = "agreement" // share of positions at which tier and control have the same most likely token
 	KL        = "kl"        // nats a position, a lower bound
 	ChrF      = "chrf"      // chrF2 of what was served against what the control answers by itself, 0 to 100
+	Fluency   = "fluency"   // perplexity of what was served under the control, from 1 on; less is better
 )
 
 // Window is the requests that were scored or lost since the last one. Its zero value is empty.
@@ -40,17 +41,20 @@ func (w *Window) Score(s Stratum, share float64, answers ...Paired) {
 	r := scored{stratum: s, stands: 1 / share}
 	for _, a := range answers {
 		r.Tokens, r.Same, r.KL = r.Tokens+a.Tokens, r.Same+a.Same, r.KL+a.KL
-		if a.ChrF == nil {
-			continue
-		}
-		if r.ChrF == nil {
-			r.ChrF = make([]float64, len(a.ChrF))
-		}
-		for i, n := range a.ChrF {
-			r.ChrF[i] += n
-		}
+		r.ChrF, r.Fluency = added(r.ChrF, a.ChrF), added(r.Fluency, a.Fluency)
 	}
 	w.scored = append(w.scored, r)
+}
+
+// added are counts of answers together; nil where none has any.
+func added(sum, counts []float64) []float64 {
+	if sum == nil {
+		return slices.Clone(counts)
+	}
+	for i, n := range counts {
+		sum[i] += n
+	}
+	return sum
 }
 
 // Lose takes note of a request that was drawn with a probability and will not be scored.
@@ -169,6 +173,7 @@ var metrics = []struct {
 	{Agreement, func(p Paired) []float64 { return []float64{p.Same, p.Tokens} }, ratio},
 	{KL, func(p Paired) []float64 { return []float64{p.KL, p.Tokens} }, ratio},
 	{ChrF, func(p Paired) []float64 { return p.ChrF }, score.ChrF{}.Score},
+	{Fluency, func(p Paired) []float64 { return p.Fluency }, score.Fluency},
 }
 
 func ratio(sum []float64) float64 { return sum[0] / sum[1] }

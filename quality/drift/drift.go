@@ -68,7 +68,7 @@ const (
 )
 
 // lessIsBetter are the metrics that rise when answers become worse.
-var lessIsBetter = map[string]bool{"kl": true, "ece": true}
+var lessIsBetter = map[string]bool{"kl": true, "ece": true, "fluency": true}
 
 // worseBy is by how much a figure is worse than another; below 0 where it is better.
 func worseBy(metric string, now, before float64) float64 {
@@ -84,6 +84,8 @@ func least(metric string, baseline float64) float64 {
 	switch metric {
 	case "kl":
 		return 0.05*math.Abs(baseline) + 1e-6
+	case "fluency": // a perplexity
+		return 0.001 * math.Abs(baseline)
 	case "chrf": // of 100
 		return 0.1
 	}

@@ -37,6 +37,8 @@ func TestWindow(t *testing.T) {
 		"better is none, and is learnt":    {"agreement", 200, []float64{0.99, 0.99, 0.99, 0.99, 0.99, 0.97, 0.97}, []int{13}},
 		"less divergence is better":        {"kl", 200, []float64{0.90, 0.90, 0.90}, nil},
 		"more divergence is worse":         {"kl", 200, []float64{1.2, 1.2, 1.2}, []int{8}},
+		"a lower perplexity is better":     {"fluency", 200, []float64{0.90, 0.90, 0.90}, nil},
+		"a higher perplexity is worse":     {"fluency", 200, []float64{1.2, 1.2, 1.2}, []int{8}},
 		"one alarm, and then it is learnt": {"agreement", 200, []float64{0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9}, []int{8}},
 		"again worse":                      {"agreement", 200, []float64{0.9, 0.9, 0.9, 0.9, 0.9, 0.85, 0.85, 0.85}, []int{8, 13}},
 		"of a few requests, put together":  {"agreement", 50, []float64{0.9, 0.9, 0.9, 0.9}, []int{10}},

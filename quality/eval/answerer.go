@@ -16,11 +16,32 @@ import (
 type Answerer interface {
 	// Identify says who answers. It is asked once, before all else.
 	Identify(ctx context.Context) (Identity, error)
-	// Answer is the greedy continuation of a conversation, of so many tokens at most.
-	Answer(ctx context.Context, messages []suite.Message, maxTokens int) (Reply, error)
+	// Answer is the continuation of a conversation.
+	Answer(ctx context.Context, messages []suite.Message, as Sampling) (Reply, error)
 	// Likelihoods are the natural log-probabilities of texts, each behind the same text. The error is ErrNoLikelihoods where the
 	// answerer can't tell any.
 	Likelihoods(ctx context.Context, behind string, texts []string) ([]float64, error)
+}
+
+// Sampling is how an answer is drawn. Of equal sampling it is the same, where the answerer keeps to the seed.
+type Sampling struct {
+	MaxTokens   int
+	Temperature float64 // 0: the likeliest token each time
+	Seed        int64   // 0 to 2^31-1, which all servers take; at temperature 0 it counts for nothing
+}
+
+// Control is a model that reads what another has answered.
+type Control interface {
+	// Name is what a control is told from others by, as its numerics id. It is asked once, before all else.
+	Name(ctx context.Context) (string, error)
+	// Read is how likely the control holds an answer, which was given a moment ago.
+	Read(ctx context.Context, answer Reply) (Reading, error)
+}
+
+// Reading is what a control has made of an answer. The zero value is that of none.
+type Reading struct {
+	LogProbability float64 `json:"log_probability"` // natural, the sum over its tokens behind the question
+	Tokens         int     `json:"tokens"`
 }
 
 // Identity names a model as it computes: answers of equal identities are the same.
@@ -31,6 +52,7 @@ type Identity struct {
 
 // Reply is an answer.
 type Reply struct {
+	ID       string // its name, by which a control finds it; empty where the answerer gives none
 	Text     string
 	Finish   string // why it ended: stop, or length where it was cut off
 	Numerics string // whose it is; empty where the answerer does not say

@@ -31,6 +31,7 @@ type Comparison struct {
 type Baseline struct {
 	Digest   string    `json:"digest"`
 	Who      Identity  `json:"model"`
+	Control  string    `json:"control"`
 	Settings Settings  `json:"settings"`
 	Items    []Outcome `json:"items"`
 }
@@ -61,8 +62,8 @@ func (b *Baseline) Fits(r *Run) error {
 		return fmt.Errorf("baseline: it is of a suite with digest %.12s…, this one's is %.12s…: the items differ, so measure the baseline anew", b.Digest, digest)
 	case b.Settings != r.Settings:
 		return fmt.Errorf("baseline: its settings were %+v, these are %+v: measure it anew with the same", b.Settings, r.Settings)
-	case len(b.Items) != len(r.Suite.Items):
-		return fmt.Errorf("baseline: it has %d items, the suite has %d", len(b.Items), len(r.Suite.Items))
+	case len(b.Items) != b.Settings.times()*len(r.Suite.Items):
+		return fmt.Errorf("baseline: it has %d items, the suite has %d, each asked %d times", len(b.Items), len(r.Suite.Items), b.Settings.times())
 	}
 	return nil
 }
@@ -81,11 +82,11 @@ func (r *Run) Compare(report *Report, b *Baseline) error {
 	_, halves := groups(r.Suite)
 	for _, m := range now {
 		at := slices.IndexFunc(before, func(other *metric) bool { return other.name == m.name })
-		if at < 0 {
-			continue // as calibration, where all items of one failed
+		if at < 0 || m.name == fluency && b.Control != report.Control {
+			continue // as calibration, where all items of one failed; and what two controls make of answers does not compare
 		}
 		p := pair{m, before[at]}
-		difference, err := p.difference(everyItem(report.Items))
+		difference, err := p.difference(everyItem(r.Suite))
 		if errors.Is(err, errTooFew) {
 			continue
 		} else if err != nil {

@@ -26,7 +26,8 @@ import (
 type parrot struct {
 	who      Identity
 	say      func(text string) (Reply, error)
-	likely   func(behind, text string) float64 // nil: it tells none
+	drawn    func(text string, as Sampling) string // what say echoes instead; nil: the text
+	likely   func(behind, text string) float64     // nil: it tells none
 	asked    atomic.Int64
 	mostOnce atomic.Int64
 	now      atomic.Int64
@@ -34,13 +35,17 @@ type parrot struct {
 
 func (p *parrot) Identify(context.Context) (Identity, error) { return p.who, nil }
 
-func (p *parrot) Answer(ctx context.Context, messages []suite.Message, maxTokens int) (Reply, error) {
+func (p *parrot) Answer(ctx context.Context, messages []suite.Message, as Sampling) (Reply, error) {
 	p.asked.Add(1)
 	now := p.now.Add(1)
 	defer p.now.Add(-1)
 	for most := p.mostOnce.Load(); now > most && !p.mostOnce.CompareAndSwap(most, now); most = p.mostOnce.Load() {
 	}
-	return p.say(messages[len(messages)-1].Content)
+	text := messages[len(messages)-1].Content
+	if p.drawn != nil {
+		text = p.drawn(text, as)
+	}
+	return p.say(text)
 }
 
 func (p *parrot) Likelihoods(_ context.Context, behind string, texts []string) (list []float64, err error) {
@@ -69,7 +74,7 @@ func read(t testing.TB, lines ...string) *suite.Suite {
 func begin(t testing.TB, s *suite.Suite, p *parrot, clients int) *Run {
 	t.Helper()
 	p.who = Identity{"parrot", "n1"}
-	r, err := Begin(t.Context(), s, p, 64, clients)
+	r, err := Begin(t.Context(), s, p, Settings{MaxTokens: 64}, clients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,11 +268,11 @@ func TestJournalIsOneRuns(t *testing.T) {
 		t.Errorf("two at once: %v", err)
 	}
 	j.Close()
-	if j, err = OpenJournal(path, "one"); err != nil || j.Done["a"].Text != "b" {
+	if j, err = OpenJournal(path, "one"); err != nil || j.done[asked{"a", 0}].Text != "b" {
 		t.Fatal(j, err)
 	}
 	j.Close()
-	if j, err = OpenJournal(path, "other"); err != nil || len(j.Done) != 0 {
+	if j, err = OpenJournal(path, "other"); err != nil || len(j.done) != 0 {
 		t.Fatal(j, err)
 	}
 	if err := j.Remove(); err != nil {
@@ -289,6 +294,7 @@ func TestKey(t *testing.T) {
 	for name, change := range map[string]func(*Run){
 		"suite": func(r *Run) { r.Suite = many(t, 3) }, "model": func(r *Run) { r.Who.Model = "x" }, "numerics": func(r *Run) { r.Who.Numerics = "n2" },
 		"length": func(r *Run) { r.Settings.MaxTokens = 3 }, "choices": func(r *Run) { r.Settings.Choices = ByLetter },
+		"temperature": func(r *Run) { r.Settings.Temperature = 0.5 }, "number of repeats": func(r *Run) { r.Settings.Repeats = 2 }, "control": func(r *Run) { r.ControlBy = "c" },
 	} {
 		if key(change) == same {
 			t.Errorf("another %s has the same key", name)

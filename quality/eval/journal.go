@@ -27,7 +27,7 @@ const maxEntry = 16 << 20
 // Journal is an open one. It is locked: two runs of one key would write over each other.
 type Journal struct {
 	file *os.File
-	Done map[string]Outcome // by item, as the file had them
+	done map[asked]Outcome // as the file had them
 }
 
 type journalLine struct {
@@ -52,7 +52,7 @@ func OpenJournal(path, key string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{file: f, Done: map[string]Outcome{}}
+	j := &Journal{file: f, done: map[asked]Outcome{}}
 	if err := j.begin(key); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), f.Close())
 	}
@@ -100,7 +100,7 @@ func (j *Journal) read(key string) (whole int64, err error) {
 			if json.Unmarshal(entry, &o) != nil || o.ID == "" {
 				return whole, nil
 			}
-			j.Done[o.ID] = o
+			j.done[asked{o.ID, o.Repeat}] = o
 		}
 		whole += int64(len(lines.Bytes())) + 1
 	}

@@ -19,6 +19,7 @@ const (
 	accNorm    = "acc_norm"
 	ece        = "ece"
 	properties = "properties"
+	fluency    = "fluency"
 )
 
 // metric is one figure of a suite.
@@ -27,14 +28,15 @@ type metric struct {
 	signature string
 	lower     bool // less is better
 	score     stats.Score
-	rows      map[int][]float64 // counts by item; items of other kinds have none
+	rows      map[int][]float64             // counts by item; items of other kinds have none
+	parts     func(sum []float64) []float64 // the score of each repeat; nil: items were asked once
 }
 
 // table is all figures of some outcomes, in the order of first appearance.
 type table []*metric
 
-// tabulate counts. All references of an item count but for translations: see suite.Suite.References.
-func tabulate(s *suite.Suite, outcomes []Outcome, settings Settings) (table, error) {
+// tabulateOnce counts. All references of an item count but for translations: see suite.Suite.References.
+func tabulateOnce(s *suite.Suite, outcomes []Outcome, settings Settings) (table, error) {
 	var t table
 	references := s.References()
 	for n := range s.Items {
@@ -54,6 +56,9 @@ func tabulate(s *suite.Suite, outcomes []Outcome, settings Settings) (table, err
 			t.of(properties, mean).rows[n] = []float64{float64(item.Passes(o.Text)) / float64(len(item.Checks)), 1}
 		case suite.Choice:
 			err = t.choice(n, o, item, settings)
+		}
+		if err == nil && o.Control != (Reading{}) {
+			err = t.fluency(n, o.Control)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("item %s: %w", item.ID, err)
@@ -91,6 +96,14 @@ func (t *table) references(n int, o Outcome, references []string, names ...strin
 		}
 	}
 	return nil
+}
+
+// fluency adds what a control has made of an answer. One without a token has none.
+func (t *table) fluency(n int, r Reading) (err error) {
+	m := t.of(fluency, score.Fluency)
+	m.lower = true
+	m.rows[n], err = score.FluencyCounts(r.LogProbability, r.Tokens)
+	return err
 }
 
 // choice adds accuracies, and calibration where there are likelihoods. A failure is no choice at all.

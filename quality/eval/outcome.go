@@ -2,6 +2,8 @@ package eval
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,40 +14,60 @@ import (
 
 // This file owns what became of an item: an answer, likelihoods of its choices, or a refusal.
 
-// Outcome is one item's. It holds what was said, not scores: these are made of it when they are asked for, so that a baseline that was
-// measured before a score changed is judged by the same scores.
+// Outcome is one item's, once that it was asked. It holds what was said, not scores: these are made of it when they are asked for, so that a baseline that
+// was measured before a score changed is judged by the same scores.
 type Outcome struct {
 	ID          string    `json:"id"`
+	Repeat      int       `json:"repeat,omitempty"` // which time it was asked, from 0
 	Text        string    `json:"text,omitempty"`
 	Finish      string    `json:"finish,omitempty"`
 	Likelihoods []float64 `json:"likelihoods,omitempty"` // natural, of each choice behind the question
+	Control     Reading   `json:"control,omitzero"`      // of the text
 	Failed      string    `json:"failed,omitempty"`      // why there is no answer
 }
 
+// asked names one time that an item was asked.
+type asked struct {
+	id     string
+	repeat int
+}
+
 // ask has an item answered.
-func ask(ctx context.Context, a Answerer, i *suite.Item, who Identity, s Settings) (Outcome, error) {
-	o, err := outcomeOf(ctx, a, i, who, s)
+func (r *Run) ask(ctx context.Context, i *suite.Item, repeat int) (Outcome, error) {
+	o, err := r.outcomeOf(ctx, i, repeat)
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return Outcome{ID: i.ID, Failed: refused.Error()}, nil
+		o = Outcome{Failed: refused.Error()}
 	case err != nil:
 		return Outcome{}, fmt.Errorf("item %s: %w", i.ID, err)
 	}
-	o.ID = i.ID
+	o.ID, o.Repeat = i.ID, repeat
 	return o, nil
 }
 
-func outcomeOf(ctx context.Context, a Answerer, i *suite.Item, who Identity, s Settings) (o Outcome, err error) {
-	if i.Kind == suite.Choice && s.Choices == ByLikelihood {
-		o.Likelihoods, err = a.Likelihoods(ctx, strings.TrimRight(i.Question(), " \t\r\n"), continuations(i.Choices))
+func (r *Run) outcomeOf(ctx context.Context, i *suite.Item, repeat int) (o Outcome, err error) {
+	if r.Settings.likens(i) {
+		o.Likelihoods, err = r.Answerer.Likelihoods(ctx, Behind(i), Continuations(i))
 		return o, err
 	}
-	reply, err := a.Answer(ctx, Conversation(i), s.MaxTokens)
-	if err == nil && reply.Numerics != "" && reply.Numerics != who.Numerics {
-		return o, fmt.Errorf("the answer is of %s, the run began with %s: the model was replaced meanwhile; begin anew", reply.Numerics, who.Numerics)
+	reply, err := r.Answerer.Answer(ctx, Conversation(i), Sampling{r.Settings.MaxTokens, r.Settings.Temperature, seedOf(i.ID, repeat)})
+	if err == nil && reply.Numerics != "" && reply.Numerics != r.Who.Numerics {
+		return o, fmt.Errorf("the answer is of %s, the run began with %s: the model was replaced meanwhile; begin anew", reply.Numerics, r.Who.Numerics)
 	}
-	return Outcome{Text: reply.Text, Finish: reply.Finish}, err
+	o = Outcome{Text: reply.Text, Finish: reply.Finish}
+	if err == nil && r.control != nil {
+		if o.Control, err = r.control.Read(ctx, reply); err != nil {
+			return o, fmt.Errorf("the control can't read the answer: %w", err)
+		}
+	}
+	return o, err
+}
+
+// seedOf is an item's own in each repeat: where all items had the same, what one is lucky in all would be.
+func seedOf(id string, repeat int) int64 {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", repeat, id))
+	return int64(binary.LittleEndian.Uint32(sum[:]) >> 1)
 }
 
 // Conversation is what an item asks in words: of choices the letter of the right one.
@@ -56,9 +78,12 @@ func Conversation(i *suite.Item) []suite.Message {
 	return i.Messages
 }
 
-// continuations are choices as they follow the question, behind a blank: a tokenizer's words begin with theirs.
-func continuations(choices []string) (texts []string) {
-	for _, c := range choices {
+// Behind is what an item's choices follow: its question, without the blanks at its end.
+func Behind(i *suite.Item) string { return strings.TrimRight(i.Question(), " \t\r\n") }
+
+// Continuations are an item's choices as they follow its question, behind a blank: a tokenizer's words begin with theirs.
+func Continuations(i *suite.Item) (texts []string) {
+	for _, c := range i.Choices {
 		texts = append(texts, " "+c)
 	}
 	return texts

@@ -19,6 +19,7 @@ type Score struct {
 	Value     float64  `json:"value"`
 	Low       *float64 `json:"low"` // nil where fewer than two items count
 	High      *float64 `json:"high"`
+	Spread    *float64 `json:"spread,omitempty"`    // standard deviation of the repeats' scores, of which the value is the mean; nil without repeats
 	N         int      `json:"n"`                   // items that count
 	Signature string   `json:"signature,omitempty"` // what the figure depends on, of scores against references
 }
@@ -32,6 +33,7 @@ type Report struct {
 	Digest    string                `json:"digest"`
 	N         int                   `json:"n"`
 	Who       Identity              `json:"model"`
+	Control   string                `json:"control,omitempty"` // who has read the answers, by its numerics id
 	Settings  Settings              `json:"settings"`
 	Scores    Scores                `json:"scores"`
 	ByTag     map[string]Scores     `json:"by_tag"`
@@ -39,7 +41,9 @@ type Report struct {
 	Truncated int                   `json:"truncated"` // answers that were cut off at max_tokens, or at the context's end
 	Failed    int                   `json:"failed"`    // items without an answer; they score as an empty one
 	Baseline  *Comparison           `json:"baseline,omitempty"`
-	Items     []Outcome             `json:"items"`
+	// Consistency is by item how alike its answers are, see score.Consistency.
+	Consistency map[string]float64 `json:"consistency,omitempty"`
+	Items       []Outcome          `json:"items"` // see Run.Outcomes
 }
 
 // Report makes the report of a run's outcomes.
@@ -49,18 +53,20 @@ func (r *Run) Report(outcomes []Outcome) (*Report, error) {
 		return nil, err
 	}
 	report := &Report{
-		Suite: r.Suite.Name, Digest: r.Suite.Digest(), N: len(outcomes), Who: r.Who, Settings: r.Settings, Items: outcomes,
-		ByTag: map[string]Scores{}, ByHalf: map[suite.Half]Scores{},
+		Suite: r.Suite.Name, Digest: r.Suite.Digest(), N: len(r.Suite.Items), Who: r.Who, Control: r.ControlBy, Settings: r.Settings, Items: outcomes,
+		ByTag: map[string]Scores{}, ByHalf: map[suite.Half]Scores{}, Consistency: t.consistencies(r.Suite),
 	}
+	failed := map[string]bool{}
 	for _, o := range outcomes {
 		if o.Finish == "length" {
 			report.Truncated++
 		}
 		if o.Failed != "" {
-			report.Failed++
+			failed[o.ID] = true
 		}
 	}
-	if report.Scores, err = t.scores(everyItem(outcomes)); err != nil {
+	report.Failed = len(failed)
+	if report.Scores, err = t.scores(everyItem(r.Suite)); err != nil {
 		return nil, err
 	}
 	tags, halves := groups(r.Suite)
@@ -77,8 +83,8 @@ func (r *Run) Report(outcomes []Outcome) (*Report, error) {
 	return report, nil
 }
 
-func everyItem(outcomes []Outcome) []int {
-	items := make([]int, len(outcomes))
+func everyItem(s *suite.Suite) []int {
+	items := make([]int, len(s.Items))
 	for n := range items {
 		items[n] = n
 	}
@@ -125,7 +131,7 @@ func (m *metric) pick(items []int) (rows [][]float64, of []int) {
 }
 
 func (m *metric) interval(rows [][]float64, of []int) (Score, error) {
-	s := Score{N: len(rows), Signature: m.signature}
+	s := Score{N: len(rows), Signature: m.signature, Spread: m.spreadOf(rows)}
 	if len(rows) == 1 {
 		s.Value = m.score(rows[0])
 		return s, nil

@@ -35,8 +35,9 @@ type Figure struct {
 const (
 	perSecond   = "queries/s"
 	millis      = "ms"
-	points      = "points" // of metrics from 0 to 100
-	ratio       = "ratio"  // of metrics from 0 to 1
+	points      = "points"     // of metrics from 0 to 100
+	ratio       = "ratio"      // of metrics from 0 to 1
+	perplexity  = "perplexity" // from 1 on
 	percent     = "%"
 	requests    = "requests"
 	rowsUnit    = "rows"

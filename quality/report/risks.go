@@ -79,7 +79,7 @@ func (m *modelInput) overfitting() Risk {
 	}
 	var worst *Figure
 	for i := range r.Figures {
-		if f := &r.Figures[i]; f.Value != nil && (worst == nil || relative(f) > relative(worst)) {
+		if f := &r.Figures[i]; f.isRelative() && (worst == nil || relative(f) > relative(worst)) {
 			worst = f
 		}
 	}
@@ -99,6 +99,9 @@ func (m *modelInput) overfitting() Risk {
 	r.Text = capital(worst.Label + " is " + worst.withInterval() + ".")
 	return r
 }
+
+// isRelative tells whether there is a figure, and of a scale. A perplexity has no end, so nothing can be held against it.
+func (f *Figure) isRelative() bool { return f.Value != nil && f.Unit != perplexity }
 
 // relative makes figures of two scales comparable.
 func relative(f *Figure) float64 {
@@ -126,7 +129,7 @@ func (m *modelInput) quantisation(missed []string) Risk {
 		}
 	}
 	for i := range r.Figures {
-		if f := &r.Figures[i]; f.Value != nil && (worst == nil || relative(f) < relative(worst)) {
+		if f := &r.Figures[i]; f.isRelative() && (worst == nil || relative(f) < relative(worst)) {
 			worst = f
 		}
 	}

@@ -28,6 +28,28 @@ func pair(tier, source float64) []store.Score {
 	return []store.Score{scoreOf("m", "s", "bleu", "", "q4_k", tier, 0.5, 500), scoreOf("m", "s", "bleu", "", "source", source, 0.5, 500)}
 }
 
+// fluent is a tier's perplexity and the control's.
+func fluent(tier, source float64) []store.Score {
+	return []store.Score{scoreOf("m", "s", "fluency", "", "q4_k", tier, 0.5, 500), scoreOf("m", "s", "fluency", "", "source", source, 0.5, 500)}
+}
+
+// A perplexity is told as it is, and as a loss where it is more than the control's.
+func TestFluency(t *testing.T) {
+	f := fixture{models: []string{"m"}, scores: append(pair(28, 30), fluent(4, 2)...), decisions: decided(store.Applied)}
+	r := Make(f.input(t))
+	if text := render(t, &r, "json"); !strings.Contains(text, "perplexity under the control is 4 (95 % interval 3.5 to 4.5, 500 items)") {
+		t.Errorf("%s", text)
+	}
+	for _, risk := range r.Risks {
+		for _, f := range risk.Figures {
+			if f.Name == "s.fluency.loss" && *f.Value == -2 && f.Unit == "perplexity" {
+				return
+			}
+		}
+	}
+	t.Errorf("no loss of fluency: %+v", r.Risks)
+}
+
 func decided(state store.DecisionState) []store.Decision {
 	return []store.Decision{{Time: noon.Add(-time.Hour), Model: "m", From: "source", To: "q4_k", Reason: "it is faster.", State: state}}
 }
@@ -65,6 +87,7 @@ func TestRisks(t *testing.T) {
 		"a loss":              {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied}, Medium, Watch, "BLEU on s, q4_k less the control, is −2.0"},
 		"a loss that matters": {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied, objectives: Objectives{BLEU: 29}}, High, Open, "is −2.0"},
 		"no loss":             {"degradation by quantisation", fixture{scores: pair(29.8, 30), decisions: applied}, Low, Clear, "no more than chance"},
+		"a loss of points":    {"degradation by quantisation", fixture{scores: append(pair(28, 30), fluent(4, 2)...), decisions: applied}, Medium, Watch, "BLEU on s, q4_k less the control, is −2.0"},
 		"the source":          {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Reverted)}, Low, Clear, "1 step between tiers was decided (0 applied, 1 reverted"},
 		"a step under way":    {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Begun)}, Medium, Watch, "1 under way), the last from source to q4_k 60 minutes ago: it is faster."},
 		"no control":          {"degradation by quantisation", fixture{scores: pair(28, 30)[:1], decisions: applied}, Medium, Unwatched, "missing"},

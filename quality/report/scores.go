@@ -32,6 +32,7 @@ var known = map[string]metric{
 	"acc_norm":  {label: "accuracy by length", unit: ratio},
 	"agreement": {label: "agreement with the control", unit: ratio, objective: "agreement", target: func(o *Objectives) float64 { return o.Agreement }},
 	"ece":       {label: "calibration error", unit: ratio, lower: true},
+	"fluency":   {label: "perplexity under the control", unit: perplexity, lower: true},
 	"kl":        {label: "divergence from the control", unit: ratio, lower: true},
 }
 

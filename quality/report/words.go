@@ -70,6 +70,8 @@ func in(x float64, unit string) string {
 		return tenths(x)
 	case percent:
 		return number(x) + " %"
+	case perplexity:
+		return number(x)
 	case ratio, correlated:
 		return grouped(strconv.FormatFloat(x, 'f', 3, 64))
 	}
