@@ -168,7 +168,7 @@ func (s *Server) pin(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
+	list, err := prompts("prompt", r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (s *Server) completions(c *call) error {
 	if err := r.check(m); err != nil {
 		return err
 	}
-	list, err := prompts(r.Prompt, m.Tokenizer.VocabSize())
+	list, err := prompts("prompt", r.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ var streamFields = map[string]foreign{
 	"continuous_usage_stats": insteadOf("include_usage"), "include_obfuscation": changesNone, "chunk_include_usage": insteadOf("include_usage"),
 }
 
-// tokenizeFields are what other servers' clients ask of /tokenize, and detokenizeFields of /detokenize. What those of
+// tokenizeFields are what other servers' clients ask of /tokenize, embeddingFields of /v1/embeddings, and detokenizeFields of /detokenize. What those of
 // foreignFields mean that are in neither says nothing here.
 var (
 	tokenizeFields = map[string]foreign{
@@ -159,6 +159,11 @@ var (
 		"encode_special_tokens": insteadOf("parse_special"), "return_token_strs": insteadOf("with_pieces"), "prompt": insteadOf("content"),
 		"text": insteadOf("content"), "input": insteadOf("content"), "inputs": insteadOf("content"),
 		"messages": insteadOf("/apply-template"), "truncate": unsupported, "truncation": unsupported, "max_length": unsupported, "truncate_prompt_tokens": onlyDefault("-1"),
+	}
+	embeddingFields = map[string]foreign{
+		"dimensions": unsupported, "normalize": onlyExactly("true"), "embd_normalize": onlyExactly("2"), "add_special_tokens": onlyExactly("true"),
+		"truncate": unsupported, "truncate_prompt_tokens": unsupported, "input_type": unsupported, "messages": insteadOf("input"), "content": insteadOf("input"),
+		"prompt": insteadOf("input"), "inputs": insteadOf("input"), "text": insteadOf("input"),
 	}
 	detokenizeFields = map[string]foreign{
 		"ids": insteadOf("tokens"), "input_ids": insteadOf("tokens"), "token_ids": insteadOf("tokens"),

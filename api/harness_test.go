@@ -125,7 +125,7 @@ func (in *echoInstance) NewBatch() (*engine.Batch, error) {
 		Sequences: make([]engine.SequenceRows, l.MaxSequences), Tables: make([]engine.Table, l.MaxSequences),
 		Outputs:   make([]engine.Output, l.MaxOutputs),
 		Penalties: make([]engine.Penalty, 4*l.MaxContext), Biases: make([]engine.Bias, maxBiases),
-		Results: make([]engine.Result, l.MaxOutputs), Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop),
+		Results: make([]engine.Result, l.MaxOutputs), Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop), Taps: make([]float32, l.MaxTaps*l.TapWidth),
 	}), nil
 }
 func (in *echoInstance) Submit(b *engine.Batch) error    { in.batch = b; return nil }
@@ -186,6 +186,9 @@ func (in *echoInstance) Wait() error {
 		}
 		if o.Mode&engine.LogSumExp != 0 {
 			b.Results[i].LogSumExp = logSumExp
+		}
+		if state := b.TapsOf(i); state != nil {
+			state[0], state[1] = float32(b.Tokens[o.Row]), float32(b.Positions[o.Row])
 		}
 		for k := range b.TopOf(i) {
 			b.TopOf(i)[k] = engine.TopToken{Token: (best + int32(k)) % int32(vocab), Logit: -float32(k) / 2}
@@ -282,6 +285,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	in := &echoInstance{next: next, gate: open, limits: engine.Limits{
 		MaxTokens: 64, MaxSequences: 8, MaxOutputs: 64, MaxTop: 20, MaxContext: benchContext,
 		Groups: []engine.GroupLimits{{Name: "full", Pages: 8 * benchContext / engine.PageTokens, Mask: engine.Causal}}, Vocab: vocab, Depth: 1,
+		MaxTaps: 16, TapWidth: 2, // of a state: the token and its position
 	}}
 	in.pages = make([][engine.PageTokens]int32, in.limits.Groups[0].Pages)
 	loop := scheduler.NewLoop(scheduler.LoopConfig{})

@@ -58,9 +58,8 @@ type textOrIDs struct {
 	ids  []int32 // nil for text
 }
 
-// prompts reads the field prompt: a string, token ids, or a list of either.
-func prompts(raw jsontext.Value, vocab int) ([]textOrIDs, error) {
-	const field = "prompt"
+// prompts reads a field of texts: a string, token ids, or a list of either.
+func prompts(field string, raw jsontext.Value, vocab int) ([]textOrIDs, error) {
 	items := []jsontext.Value{raw}
 	if raw.Kind() == '[' && !isIDs(raw) {
 		var err error

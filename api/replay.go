@@ -202,7 +202,7 @@ func (c *call) askedBy(raw jsontext.Value) (q question, err error) {
 	if err := decodeJSON(raw, &text); err != nil {
 		return q, err
 	}
-	list, err := prompts(text.Prompt, m.Tokenizer.VocabSize())
+	list, err := prompts("prompt", text.Prompt, m.Tokenizer.VocabSize())
 	if err != nil {
 		return q, err
 	}

@@ -197,6 +197,7 @@ func New(c Config) *Server {
 	s.routes = map[string]route{
 		"/v1/chat/completions": {method: "POST", handler: s.chatCompletions},
 		"/v1/completions":      {method: "POST", handler: s.completions},
+		"/v1/embeddings":       {method: "POST", handler: s.embeddings},
 		"/v1/models":           {method: "GET", handler: s.models},
 		"/v1/status":           {method: "GET", handler: s.status},
 		"/v1/cache":            {method: "GET", handler: s.cache},

@@ -25,7 +25,7 @@ struct output {
 	float top_p, min_p, repetition, presence, frequency;
 	int32_t choice;
 	uint64_t seed;
-	int32_t first_penalty, penalty_count, first_bias, bias_count, first_target, target_count, mask, reserved;
+	int32_t first_penalty, penalty_count, first_bias, bias_count, first_target, target_count, mask, tap;
 };
 
 struct penalty {
@@ -65,6 +65,7 @@ struct batch {
 	struct top_token *top; /* (output_count, max_top) */
 	float *target_logits;
 	float *logits; /* (whole rows, vocab) */
-	int32_t token_count, sequence_count, output_count, max_top;
+	float *taps;   /* (tapped_count, tap_width) */
+	int32_t token_count, sequence_count, output_count, max_top, tapped_count, tap_width;
 };
 #endif

@@ -31,6 +31,7 @@ var phaseKinds = [...]phaseKind{
 	lowering.Attend:    {fillAttend, showAttend},
 	lowering.Add:       {fillAdd, showAdd},
 	lowering.Rows:      {fillRows, showRows},
+	lowering.Tap:       {fillTap, showTap},
 	lowering.Head:      {fillHead, showHead},
 }
 

@@ -96,7 +96,7 @@ func (in *instance) Submit(b *engine.Batch) error {
 
 // compute runs the step on the executor's thread, or goes on with one that gave way.
 func (in *instance) compute() (gaveWay bool) {
-	pointBatch(in.cBatch, in.batch, in.limits.MaxTop)
+	pointBatch(in.cBatch, in.batch)
 	began := time.Now()
 	gaveWay = C.step_run(in.c, in.using.phases, in.cBatch, in.workers) != 0
 	in.backend.stepped(int(in.workers), began)
@@ -123,7 +123,8 @@ func (in *instance) Wait() error {
 func (in *instance) Withdraw() { in.backend.queue.withdraw(&in.step) }
 
 // pointBatch writes the batch's arrays down for C. They lie off-heap, so C may read them as they are.
-func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
+func pointBatch(c *C.struct_batch, b *engine.Batch) {
+	l := b.Limits()
 	*c = C.struct_batch{
 		tokens: ints(b.Tokens), positions: ints(b.Positions), vectors: floats(b.Vectors),
 		sequences: (*C.struct_sequence_rows)(unsafe.Pointer(unsafe.SliceData(b.Sequences))),
@@ -133,9 +134,10 @@ func pointBatch(c *C.struct_batch, b *engine.Batch, maxTop int) {
 		biases:    (*C.struct_bias)(unsafe.Pointer(unsafe.SliceData(b.Biases))), targets: ints(b.Targets),
 		results:       (*C.struct_result)(unsafe.Pointer(unsafe.SliceData(b.Results))),
 		top:           (*C.struct_top_token)(unsafe.Pointer(unsafe.SliceData(b.Top))),
-		target_logits: floats(b.TargetLogits), logits: floats(b.Logits),
+		target_logits: floats(b.TargetLogits), logits: floats(b.Logits), taps: floats(b.Taps),
 		token_count: C.int32_t(len(b.Tokens)), sequence_count: C.int32_t(len(b.Sequences)),
-		output_count: C.int32_t(len(b.Outputs)), max_top: C.int32_t(maxTop),
+		output_count: C.int32_t(len(b.Outputs)), max_top: C.int32_t(l.MaxTop),
+		tapped_count: C.int32_t(len(b.Taps) / max(l.TapWidth, 1)), tap_width: C.int32_t(l.TapWidth),
 	}
 }
 

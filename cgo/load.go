@@ -59,6 +59,7 @@ func limitsOf(p *engine.Program, s sizes) engine.Limits {
 	return engine.Limits{
 		MaxTokens: s.MaxTokens, MaxVectors: s.MaxVectors, VectorWidth: p.VectorWidth(),
 		MaxSequences: s.MaxSequences, MaxOutputs: s.MaxOutputs, MaxRows: lowering.WholeRows, MaxTop: s.MaxTop,
+		MaxTaps: lowering.TapRows, TapWidth: p.TapWidth(),
 		MaxContext: s.MaxContext, Groups: groupLimits(p, s.LoadOptions), Vocab: p.Vocab, Depth: 1,
 	}
 }

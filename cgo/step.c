@@ -10,7 +10,7 @@ static const struct runner *const runners[] = {
         [PHASE_ROPE_TABLE] = &rope_runner,   [PHASE_EMBED] = &embed_runner,     [PHASE_NORM] = &norm_runner,
         [PHASE_QUANTISE] = &quantise_runner, [PHASE_LINEARS] = &linears_runner, [PHASE_STORE] = &store_runner,
         [PHASE_ATTEND] = &attend_runner,     [PHASE_ADD] = &add_runner,         [PHASE_ROWS] = &rows_runner,
-        [PHASE_HEAD] = &head_runner,
+        [PHASE_TAP] = &tap_runner,           [PHASE_HEAD] = &head_runner,
 };
 
 struct walk {

@@ -12,6 +12,7 @@
 #include "op_rope.h"
 #include "op_rows.h"
 #include "op_store.h"
+#include "op_tap.h"
 #include "run.h"
 
 /* lowering.Kind */
@@ -25,6 +26,7 @@ enum phase_kind {
 	PHASE_ATTEND,
 	PHASE_ADD,
 	PHASE_ROWS,
+	PHASE_TAP,
 	PHASE_HEAD,
 };
 
@@ -40,6 +42,7 @@ struct phase {
 		struct op_attend attend;
 		struct op_add add;
 		struct op_rows rows;
+		struct op_tap tap;
 		struct op_head head;
 	} op;
 };

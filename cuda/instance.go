@@ -66,7 +66,7 @@ func (in *instance) limitsOf() engine.Limits {
 	o := in.options
 	return engine.Limits{
 		MaxTokens: o.MaxTokens, MaxVectors: o.MaxVectors, VectorWidth: in.Program.VectorWidth(), MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs,
-		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxContext: o.MaxContext,
+		MaxRows: lowering.WholeRows, MaxTop: o.MaxTop, MaxTaps: lowering.TapRows, TapWidth: in.Program.TapWidth(), MaxContext: o.MaxContext,
 		Groups: groupLimits(in.Program, o), Vocab: in.Program.Vocab, Depth: depth, BackgroundRows: backgroundRows,
 	}
 }

@@ -19,6 +19,7 @@ type bucket struct {
 	rows, sequences, outputs int
 	splits                   int  // of the longest sequence that has one row; 0: there is none
 	many                     bool // some sequence has several rows
+	tapped                   bool // some output asks for taps
 }
 
 // grid is a launch's size in thread blocks; zeros leave the launch out.
@@ -53,6 +54,7 @@ var phaseKinds = [...]phaseKind{
 	lowering.Attend:    {attendLaunches, showAttend},
 	lowering.Add:       {addLaunches, showAdd},
 	lowering.Rows:      {rowsLaunches, showRows},
+	lowering.Tap:       {tapLaunches, showTap},
 	lowering.Head:      {headLaunches, showHead},
 }
 

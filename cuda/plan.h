@@ -31,7 +31,7 @@ struct step_counts {
 };
 
 /* The batch on the device. Addresses are fixed at load; a step copies new contents. All but the last
- * seven are inputs. */
+ * eight are inputs. */
 struct device_batch {
 	const struct step_counts *counts;
 	const int32_t *tokens, *positions;     /* (T); a token -1-i is what output i of the step before sampled */
@@ -50,6 +50,7 @@ struct device_batch {
 	struct top_token *top;  /* (outputs, max_top) */
 	float *target_logits;   /* (targets) */
 	float *logits;          /* (whole rows, vocab) */
+	float *taps;            /* (tapped outputs, width of all taps) */
 };
 
 /* engine.Domain */
@@ -163,6 +164,11 @@ struct op_rows {
 	struct device_value in, out;
 };
 
+struct op_tap {
+	struct device_value in;
+	int32_t first, stride; /* of batch.taps: where its elements begin in a row, and how wide that is */
+};
+
 /* The logits of up to HEAD_ROWS output rows from first_row on, and what is made of them. */
 struct op_head {
 	struct device_value in;
@@ -189,6 +195,7 @@ struct phase {
 		struct op_attend attend;
 		struct op_add add;
 		struct op_rows rows;
+		struct op_tap tap;
 		struct op_head head;
 	} op;
 };

@@ -184,7 +184,7 @@ func (in *instance) copyBatchIn(p *pinnedBatch) error {
 // copyResultsOut queues the way back of what the outputs asked for.
 func (in *instance) copyResultsOut(p *pinnedBatch) error {
 	b := p.batch
-	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.TargetLogits), bytesOf(b.Logits)}
+	parts := [][]byte{bytesOf(b.Results), nil, bytesOf(b.TargetLogits), bytesOf(b.Logits), bytesOf(b.Taps)}
 	for _, o := range b.Outputs {
 		if o.Top > 0 {
 			parts[1] = bytesOf(b.Top)
@@ -217,7 +217,7 @@ func bytesOf[T any](s []T) []byte {
 func (in *instance) bucketOf(b *engine.Batch) bucket {
 	k := bucket{
 		rows: roundUp(len(b.Tokens), in.limits.MaxTokens), sequences: roundUp(len(b.Sequences), in.limits.MaxSequences),
-		outputs: roundUp(len(b.Outputs), in.limits.MaxOutputs),
+		outputs: roundUp(len(b.Outputs), in.limits.MaxOutputs), tapped: len(b.Taps) > 0,
 	}
 	longest := 0
 	for i, s := range b.Sequences {

@@ -40,13 +40,18 @@ func (e *evaluator) step(tokens []int32, first int, outputs []engine.Output) err
 			return err
 		}
 	}
+	return e.compute()
+}
+
+// compute runs the step that is in the batch.
+func (e *evaluator) compute() error {
 	if err := e.in.Submit(e.batch); err != nil {
 		return err
 	}
 	if err := e.in.Wait(); err != nil {
 		return err
 	}
-	for i := range outputs {
+	for i := range e.batch.Outputs {
 		if err := e.batch.OutputError(i); err != nil {
 			return err
 		}

@@ -57,9 +57,11 @@ type Batch struct {
 	Top          []TopToken // (outputs, MaxTop): the Output.Top largest logits, descending; ties: lower id first
 	TargetLogits []float32  // (Targets): their raw logits
 	Logits       []float32  // (whole rows, Vocab), in the order of the outputs that asked
+	Taps         []float32  // (tapped outputs, Limits.TapWidth), in the order of the outputs that asked: see Tap
 
 	limits Limits
-	rows   int
+	rows   int // that are whole
+	tapped int
 }
 
 // SequenceRows is one sequence's share of a batch.
@@ -93,6 +95,7 @@ const (
 	WholeRow                         // copy the raw logits to Batch.Logits
 	LogSumExp                        // Result.LogSumExp, a pass of exponentials over the row
 	Rank                             // Result.Rank, a pass over the row
+	Tapped                           // copy what the program's taps have of the row to Batch.Taps
 )
 
 // Output asks for one row's logits. Layout is shared with C: all fields are 4 or 8 bytes wide.
@@ -121,7 +124,7 @@ type Output struct {
 	FirstTarget  int32 // further tokens whose raw logits are wanted, in Batch.TargetLogits
 	TargetCount  int32
 	Mask         int32 // which of the step's token masks bounds the draw, from 1; 0: none, and no backend has any yet
-	Reserved     int32
+	Tap          int32 // with Tapped: which row of Batch.Taps is this one's, from 1; 0: none. AddOutput fills it in
 }
 
 // Penalty says how often a token has been seen. Seen counts prompt and answer, for Repetition;

@@ -16,7 +16,7 @@ type BatchArrays struct {
 	Biases                            []Bias
 	Results                           []Result
 	Top                               []TopToken
-	TargetLogits, Logits              []float32
+	TargetLogits, Logits, Taps        []float32
 }
 
 // NewBatch wraps a backend's arrays as an empty batch. Backends call it from Instance.NewBatch.
@@ -24,7 +24,7 @@ func NewBatch(l Limits, a BatchArrays) *Batch {
 	b := &Batch{
 		Tokens: a.Tokens, Positions: a.Positions, Vectors: a.Vectors, Pages: a.Pages, Sequences: a.Sequences, Tables: a.Tables,
 		Outputs: a.Outputs, Penalties: a.Penalties, Biases: a.Biases, Targets: a.Targets,
-		Results: a.Results, Top: a.Top, TargetLogits: a.TargetLogits, Logits: a.Logits, limits: l,
+		Results: a.Results, Top: a.Top, TargetLogits: a.TargetLogits, Logits: a.Logits, Taps: a.Taps, limits: l,
 	}
 	b.Reset()
 	return b
@@ -36,8 +36,8 @@ func (b *Batch) Reset() {
 	b.Tokens, b.Positions, b.Vectors, b.Pages = b.Tokens[:0], b.Positions[:0], b.Vectors[:0], b.Pages[:0]
 	b.Sequences, b.Tables, b.Outputs = b.Sequences[:0], b.Tables[:0], b.Outputs[:0]
 	b.Penalties, b.Biases, b.Targets = b.Penalties[:0], b.Biases[:0], b.Targets[:0]
-	b.Results, b.Top, b.TargetLogits, b.Logits = b.Results[:0], b.Top[:0], b.TargetLogits[:0], b.Logits[:0]
-	b.rows = 0
+	b.Results, b.Top, b.TargetLogits, b.Logits, b.Taps = b.Results[:0], b.Top[:0], b.TargetLogits[:0], b.Logits[:0], b.Taps[:0]
+	b.rows, b.tapped = 0, 0
 }
 
 // Limits returns the limits that the batch was made for.
@@ -225,6 +225,12 @@ func (b *Batch) AddAsked(a *Asked, row int, penalties []Penalty, biases []Bias, 
 		b.rows++
 		b.Logits = b.Logits[:b.rows*b.limits.Vocab]
 	}
+	o.Tap = 0
+	if o.Mode&Tapped != 0 {
+		b.tapped++
+		o.Tap = int32(b.tapped)
+		b.Taps = b.Taps[:b.tapped*b.limits.TapWidth]
+	}
 	return n - 1, nil
 }
 
@@ -238,6 +244,8 @@ func (b *Batch) checkAsked(a *Asked, row int) error {
 		return &BatchError{Field: "outputs", Reason: "a token mask, and the instance has none"}
 	case a.output.Mode&WholeRow != 0 && b.rows == b.limits.MaxRows:
 		return &BatchError{Field: "outputs", Reason: "more whole rows than the step holds"}
+	case a.output.Mode&Tapped != 0 && b.limits.TapWidth > 0 && b.tapped == b.limits.MaxTaps:
+		return &BatchError{Field: "outputs", Reason: "more tapped rows than the step holds"}
 	}
 	return a.check(&b.limits)
 }
@@ -275,6 +283,15 @@ func (b *Batch) OutputError(i int) error {
 // TopOf returns the top tokens that output i asked for.
 func (b *Batch) TopOf(i int) []TopToken {
 	return b.Top[i*b.limits.MaxTop:][:b.Outputs[i].Top]
+}
+
+// TapsOf returns what the program's taps have of output i's row, one behind another; nothing if it did not ask.
+func (b *Batch) TapsOf(i int) []float32 {
+	o, width := &b.Outputs[i], b.limits.TapWidth
+	if o.Tap == 0 {
+		return nil
+	}
+	return b.Taps[int(o.Tap-1)*width:][:width]
 }
 
 // TargetLogitsOf returns the raw logits of the targets that output i listed.

@@ -24,7 +24,7 @@ func newBatch(l Limits) *Batch {
 		Pages: make([]int32, 24), Sequences: make([]SequenceRows, l.MaxSequences), Tables: make([]Table, l.MaxSequences*len(l.Groups)),
 		Outputs: make([]Output, l.MaxOutputs), Penalties: make([]Penalty, 3), Biases: make([]Bias, 2), Targets: make([]int32, 4),
 		Results: make([]Result, l.MaxOutputs), Top: make([]TopToken, l.MaxOutputs*l.MaxTop), TargetLogits: make([]float32, 4),
-		Logits: make([]float32, l.MaxRows*l.Vocab),
+		Logits: make([]float32, l.MaxRows*l.Vocab), Taps: make([]float32, l.MaxTaps*l.TapWidth),
 	})
 }
 

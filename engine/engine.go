@@ -102,6 +102,8 @@ type Limits struct {
 	MaxSequences int
 	MaxOutputs   int
 	MaxRows      int // outputs with WholeRow in one batch
+	MaxTaps      int // outputs with Tapped in one batch
+	TapWidth     int // of a row of Batch.Taps; 0: the program has no taps
 	MaxTop       int
 	MaxContext   int
 	Groups       []GroupLimits // in the order of Program.Groups

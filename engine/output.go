@@ -12,7 +12,7 @@ import (
 type Asked struct {
 	output  Output
 	checked bool // by a batch of these limits:
-	limits  struct{ vocab, top int }
+	limits  struct{ vocab, top, taps int }
 }
 
 // Ask makes one; its Row does not count.
@@ -20,11 +20,11 @@ func Ask(o Output) Asked { return Asked{output: o} }
 
 // check is as Output.Check, at the first time.
 func (a *Asked) check(l *Limits) error {
-	if a.checked && a.limits.vocab == l.Vocab && a.limits.top == l.MaxTop {
+	if a.checked && a.limits.vocab == l.Vocab && a.limits.top == l.MaxTop && a.limits.taps == l.TapWidth {
 		return nil
 	}
 	err := a.output.Check(*l)
-	a.checked, a.limits.vocab, a.limits.top = err == nil, l.Vocab, l.MaxTop
+	a.checked, a.limits.vocab, a.limits.top, a.limits.taps = err == nil, l.Vocab, l.MaxTop, l.TapWidth
 	return err
 }
 
@@ -36,6 +36,8 @@ func (o Output) Check(l Limits) error {
 		return outputError("mode %d, of which no bit but %d is known", o.Mode, allModes)
 	case o.Top < 0 || int(o.Top) > most:
 		return outputError("%d top tokens: the instance was loaded for up to %d, which the vocabulary has", o.Top, most)
+	case o.Mode&Tapped != 0 && l.TapWidth == 0:
+		return outputError("taps, and the program has none")
 	case o.Mode&(Score|Sample) != Sample && (o.Target < 0 || int(o.Target) >= l.Vocab):
 		return outputError("a target outside the vocabulary")
 	case o.Mode&Sample == 0:
@@ -44,7 +46,7 @@ func (o Output) Check(l Limits) error {
 	return o.checkSampling()
 }
 
-const allModes = Sample | Score | WholeRow | LogSumExp | Rank
+const allModes = Sample | Score | WholeRow | LogSumExp | Rank | Tapped
 
 // samplingNumbers are what checkSampling holds to their bounds, in its order.
 var samplingNumbers = [...]struct {

@@ -83,7 +83,7 @@ func (p *Program) VectorWidth() int {
 	return 0
 }
 
-// Op is one of Embed, Norm, Linears, Store, Attend, Add, Rows and Head. An op's file in this package
+// Op is one of Embed, Norm, Linears, Store, Attend, Add, Rows, Tap and Head. An op's file in this package
 // holds its type and its check; the same name finds its lowering and each backend's part of it.
 type Op interface {
 	// check returns what is wrong with the op where it stands.

@@ -25,6 +25,7 @@ func gemma3(h *hyper) (*engine.Program, error) {
 	s.Add(engine.Embed{
 		Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: float32(math.Sqrt(float64(s.width))), Out: s.x,
 	})
+	s.tapStream(0)
 	if window == 0 {
 		windowed = make([]bool, s.layers)
 	}
@@ -35,6 +36,7 @@ func gemma3(h *hyper) (*engine.Program, error) {
 		} else {
 			s.gemmaLayer(i, epsilon, s.full, global)
 		}
+		s.tapStream(i + 1)
 	}
 	s.output(func(in, out engine.ValueID) engine.Norm {
 		return s.rms("output_norm.weight", epsilon, in, engine.NoValue, out)

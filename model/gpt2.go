@@ -25,6 +25,7 @@ func gpt2(h *hyper) (*engine.Program, error) {
 		Table:     s.Weight("token_embd.weight", s.vocab, s.width),
 		Positions: s.Weight("position_embd.weight", s.context, s.width), Scale: 1, Out: s.x,
 	})
+	s.tapStream(0)
 	group := s.everyLayer(0)
 	for i := range s.layers {
 		s.Add(norm(block(i, "attn_norm"), s.x, s.y))
@@ -40,6 +41,7 @@ func gpt2(h *hyper) (*engine.Program, error) {
 		down := s.linear(i, "ffn_down", s.x, s.width, s.feed)
 		down.Residual = s.x
 		s.Add(engine.Linears{In: s.inner, Outputs: []engine.Linear{down}})
+		s.tapStream(i + 1)
 	}
 	s.output(func(in, out engine.ValueID) engine.Norm { return norm("output_norm", in, out) })
 	return s.Program()

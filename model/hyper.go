@@ -15,6 +15,7 @@ import (
 // architecture can read all it needs and be checked once.
 type hyper struct {
 	file         *weights.File
+	parts        parts
 	architecture string
 	err          error
 }

@@ -18,6 +18,7 @@ func llama(h *hyper) (*engine.Program, error) {
 	rope := s.rope(engine.RopeAdjacent, h.base("rope.freq_base", 10000))
 	group := s.everyLayer(h.window()) // Mistral's window
 	s.Add(engine.Embed{Table: s.Weight("token_embd.weight", s.vocab, s.width), Scale: 1, Out: s.x})
+	s.tapStream(0)
 	for i := range s.layers {
 		s.Add(s.rms(block(i, "attn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))
 		s.qkv(i)
@@ -27,6 +28,7 @@ func llama(h *hyper) (*engine.Program, error) {
 		s.Add(engine.Linears{In: s.attended, Outputs: []engine.Linear{out}})
 		s.Add(s.rms(block(i, "ffn_norm.weight"), epsilon, s.x, engine.NoValue, s.y))
 		s.gated(i, engine.SiLU, s.x, s.x)
+		s.tapStream(i + 1)
 	}
 	s.output(func(in, out engine.ValueID) engine.Norm {
 		return s.rms("output_norm.weight", epsilon, in, engine.NoValue, out)

@@ -35,8 +35,23 @@ func Architectures() []string {
 // Build reads the hyper-parameters of f and returns the forward pass, with every weight found in the
 // file in the shape that the program wants. Errors satisfy errors.Is(err, engine.ErrModelFile) and
 // name file and field.
+//
+// It has one tap, of the final state: the output rows behind the last norm.
 func Build(f *weights.File) (*engine.Program, error) {
-	h := &hyper{file: f}
+	return (&hyper{file: f}).whole()
+}
+
+// whole builds a program that uses all of the file.
+func (h *hyper) whole() (*engine.Program, error) {
+	p, err := h.build()
+	if err != nil {
+		return nil, err
+	}
+	return p, h.refuseExtra(p)
+}
+
+// build reads the architecture, and states it as h says.
+func (h *hyper) build() (*engine.Program, error) {
 	h.architecture = h.text("general.architecture")
 	if h.err != nil {
 		return nil, h.err
@@ -59,10 +74,7 @@ func Build(f *weights.File) (*engine.Program, error) {
 	if err != nil {
 		return nil, h.refuse(err)
 	}
-	if err := checkTensors(f, p); err != nil {
-		return nil, err
-	}
-	return p, h.refuseExtra(p)
+	return p, checkTensors(h.file, p)
 }
 
 // checkTensors compares every weight of the program with the file.

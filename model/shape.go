@@ -184,6 +184,7 @@ func (s *statement) gated(layer int, act engine.Activation, residual, out engine
 // output states the output rows, the last norm and the logits; the embedding serves where the file has
 // no output matrix of its own.
 func (s *statement) output(norm func(in, out engine.ValueID) engine.Norm) {
+	s.startLens()
 	rows, last := s.OutputValue("rows", s.width), s.OutputValue("last", s.width)
 	name := "output.weight"
 	if !s.h.has(name) {
@@ -191,6 +192,7 @@ func (s *statement) output(norm func(in, out engine.ValueID) engine.Norm) {
 	}
 	s.Add(engine.Rows{In: s.x, Out: rows})
 	s.Add(norm(rows, last))
+	s.tapFinal(last)
 	s.Add(engine.Head{
 		In: last, Weight: s.Weight(name, s.vocab, s.width), Bias: s.bias("output.bias", s.vocab), Scale: 1,
 		Softcap: float32(s.h.real("final_logit_softcapping", 0, 0, 1e6)),

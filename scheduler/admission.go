@@ -118,6 +118,9 @@ func (s *Lane) computable(r Request) error {
 	if r.MaxTokens < 0 || r.Top > math.MaxInt32 || r.Sampling.TopK < math.MinInt32 {
 		return &engine.BatchError{Field: "outputs", Reason: fmt.Sprintf("%d tokens, %d top tokens, top-k %d: out of range", r.MaxTokens, r.Top, r.Sampling.TopK)}
 	}
+	if err := s.poolable(&r); err != nil {
+		return err
+	}
 	return r.output().Check(s.limits)
 }
 

@@ -49,7 +49,11 @@ func (s *Lane) outcome(b *engine.Batch, c *chunk, e *Event) (ended bool) {
 		return true
 	}
 	s.progress(c)
-	deliverScores(b, c)
+	if c.seq.request.Pool {
+		c.pool(b)
+	} else {
+		deliverScores(b, c)
+	}
 	s.result(b, c, e)
 	return e.Finish != Running
 }
@@ -118,6 +122,9 @@ func (s *Lane) result(b *engine.Batch, c *chunk, e *Event) {
 	if c.sample < 0 {
 		if !seq.sampling() && seq.computed == len(seq.tokens) {
 			e.Finish = Length // max_tokens 0: the prompt was all
+			if seq.request.Pool {
+				e.Pooled = seq.pooled.mean()
+			}
 		}
 		return
 	}

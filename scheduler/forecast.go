@@ -152,7 +152,7 @@ func (s *Lane) leastTTFT(rows int) time.Duration { return s.predict(Shape{Prefil
 
 // expectedRows is how many rows of its prompt a request has to compute, by what the cache holds now.
 func (s *Lane) expectedRows(seq *Sequence) int {
-	if len(seq.keys) == 0 || seq.request.ScorePrompt {
+	if len(seq.keys) == 0 || seq.request.ScorePrompt || seq.request.Pool {
 		return len(seq.tokens)
 	}
 	g := wholeGroup(s.groups)

@@ -18,7 +18,7 @@ type chunk struct {
 	from     int // the position of the first
 	tokens   int
 	sample   int // index of the sampled output, or -1
-	score    int // index of the first scored output, or -1
+	score    int // index of the first scored output, or tapped one, or -1
 	scored   int // how many
 }
 
@@ -197,8 +197,8 @@ func (s *Lane) isPlanned(seq *Sequence) bool { return seq.plan == s.plans }
 // less if the batch holds no more outputs.
 func (s *Lane) schedule(seq *Sequence, n int) int {
 	batch := s.next.batch
-	outputs := s.limits.MaxOutputs - len(batch.Outputs)
-	if seq.request.ScorePrompt {
+	outputs := s.outputsLeft(&seq.request)
+	if seq.request.ScorePrompt || seq.request.Pool {
 		n = min(n, outputs)
 	}
 	if n == seq.pending() && !s.holdsSampling(seq) {
@@ -215,6 +215,8 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	c := &s.next.chunks[len(s.next.chunks)-1]
 	if seq.request.ScorePrompt {
 		s.scorePrompt(c, row)
+	} else if seq.request.Pool {
+		s.tapPrompt(c, row)
 	}
 	s.next.shape.Add(s.limits.Groups, seq.planned, n)
 	s.next.rows[seq.request.Class] += n

@@ -50,6 +50,9 @@ func (s *Sequence) usable() int {
 	if s.request.ScorePrompt {
 		n = min(n, s.scored)
 	}
+	if s.request.Pool {
+		n = min(n, s.pooled.next)
+	}
 	return n
 }
 

@@ -112,7 +112,10 @@ type Request struct {
 	// may be found in the cache.
 	ScorePrompt bool
 	ScoreFrom   int // the first token of the prompt that is scored; before the second there is nothing to score
-	Class       Class
+	// Pool asks for the mean of the final states of the prompt's tokens from PoolFrom on: Event.Pooled of the last event. There is no answer then.
+	Pool     bool
+	PoolFrom int
+	Class    Class
 	// Idle is for requests of class Background that nobody is to wait a moment longer for: they have no share of the time, and are in steps only
 	// while no lane of the device has anybody of another class.
 	Idle     bool
@@ -154,6 +157,7 @@ type Event struct {
 	Logprob  float32 // 0 unless the request asked, as is Rank
 	Rank     int32   // how many tokens are more likely
 	Top      []Alternative
+	Pooled   []float32 // with Request.Pool, of the last event: as wide as the model's states
 	Finish   Finish
 	Err      error
 	At       time.Time

@@ -51,12 +51,13 @@ type Sequence struct {
 	spent   account // its part of what its payer's has
 
 	// The loop's own, looked at now and then.
-	keys      []pageKey     // of the full pages of tokens, as far as needed
-	offers    *offers       // that its trunk was chosen of
-	trunk     trunk         // of its keys
-	found     int           // pages of its prefix that were ready when it was looked for last
-	follows   following     // while it waits
-	scored    int           // prompt tokens reported
+	keys      []pageKey // of the full pages of tokens, as far as needed
+	offers    *offers   // that its trunk was chosen of
+	trunk     trunk     // of its keys
+	found     int       // pages of its prefix that were ready when it was looked for last
+	follows   following // while it waits
+	scored    int       // prompt tokens reported
+	pooled    pooling
 	pin       *pin          // that it computes
 	unending  []engine.Bias // see biases
 	penaltyAt map[int32]int
@@ -76,6 +77,7 @@ type Sequence struct {
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
 	return &Sequence{
 		scored:  max(0, r.ScoreFrom-1), // the loop scores what follows
+		pooled:  pooling{next: r.PoolFrom},
 		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, answerRoom)), r.Prompt...),
 	}

@@ -47,6 +47,7 @@ func probeNumbers() map[string][2]int {
 		"PHASE_NORM": {C.PHASE_NORM, int(lowering.Norm)}, "PHASE_QUANTISE": {C.PHASE_QUANTISE, int(lowering.Quantise)},
 		"PHASE_LINEARS": {C.PHASE_LINEARS, int(lowering.Linears)}, "PHASE_STORE": {C.PHASE_STORE, int(lowering.Store)},
 		"PHASE_ATTEND": {C.PHASE_ATTEND, int(lowering.Attend)}, "PHASE_ADD": {C.PHASE_ADD, int(lowering.Add)},
-		"PHASE_ROWS": {C.PHASE_ROWS, int(lowering.Rows)}, "PHASE_HEAD": {C.PHASE_HEAD, int(lowering.Head)},
+		"PHASE_ROWS": {C.PHASE_ROWS, int(lowering.Rows)}, "PHASE_TAP": {C.PHASE_TAP, int(lowering.Tap)},
+		"PHASE_HEAD": {C.PHASE_HEAD, int(lowering.Head)},
 	}
 }

@@ -62,7 +62,7 @@ func TestHelpOfEveryVerb(t *testing.T) {
 		}
 	}
 	visit(rootCommand())
-	if met != 36 {
+	if met != 37 {
 		t.Errorf("%d verbs", met)
 	}
 }

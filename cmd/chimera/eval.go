@@ -54,8 +54,8 @@ func evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "eval --suite FILE [--model NAME | --file GGUF | --url URL]", Short: "Measure how good a model's answers are", Args: operands(),
 		Long: `Have a model answer a suite of requests, and score the answers: BLEU and chrF of translations, exact match and F1 of short answers,
-accuracy and calibration of choices, ROUGE-L of texts, and properties of answers to edge cases, each with its 95 % interval, over all items, by
-tag and by half. docs/EVAL.md has the form of a suite. Three come with the program: qa, edge and nuance.
+accuracy and calibration of choices, ROUGE-L of texts, properties of answers to edge cases, and how near answers are to their references, each with
+its 95 % interval, over all items, by tag and by half. docs/EVAL.md has the form of a suite. Three come with the program: qa, edge and nuance.
 
 A model of the running daemon answers, or one at a URL with OpenAI's endpoints, or a model file, for which no daemon is needed. Answers are
 greedy. A choice is the likeliest continuation of its question; where a server tells no likelihoods the letter that it answers, and the report says so.

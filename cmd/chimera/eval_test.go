@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -72,7 +73,7 @@ func TestEvalTranslation(t *testing.T) {
 	if f := own.Scores["fluency"]; f.N != 1000 || !(f.Value > 1 && f.Value < 2) || own.Control != own.Who.Numerics || served.Control != "" {
 		t.Errorf("fluency %+v, of %q and %q", f, own.Control, served.Control)
 	}
-	if own.Digest != served.Digest || own.Who != served.Who || fmt.Sprint(own.Items) != fmt.Sprint(served.Items) {
+	if own.Digest != served.Digest || own.Who != served.Who || !reflect.DeepEqual(own.Items, served.Items) {
 		t.Errorf("alone and in batches the answers differ: %+v and %+v", own.Who, served.Who)
 	}
 }

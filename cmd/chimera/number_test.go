@@ -26,6 +26,7 @@ var bounds = map[string][2]string{
 	"bench engine --threads": {"0", "1024"}, "bench engine --ctx": {"0", "16777216"}, "bench engine --prompt": {"1", "16384"}, "bench engine --generate": {"1", "1048576"},
 	"bench engine --batch": {"1", "16384"}, "bench engine --depth": {"0", "1048576"}, "bench engine --rounds": {"1", "1000"},
 	"show --threads": {"0", "1024"}, "show --ctx": {"0", "16777216"}, "logits --threads": {"0", "1024"}, "logits --ctx": {"0", "16777216"},
+	"layers --threads": {"0", "1024"}, "layers --ctx": {"0", "16777216"},
 	"perplexity --threads": {"0", "1024"}, "perplexity --ctx": {"0", "16777216"}, "serve --threads": {"0", "1024"}, "serve --ctx": {"0", "16777216"},
 	"serve --step-tokens": {"1", "65536"}, "serve --max-sequences": {"1", "4096"}, "serve --max-logprobs": {"0", "1000"}, "serve --queue-length": {"1", "1048576"},
 	"simulate --itl-ms": {"0", "10000"}, "simulate --ctx": {"2", "16777216"}, "simulate --first": {"0", "1073741824"}, "simulate --max-sequences": {"1", "4096"}, "simulate --pages": {"0", "67108864"},

@@ -103,7 +103,7 @@ func rootCommand() *cobra.Command {
 		verbs     []*cobra.Command
 	}{
 		{"daemon", "The daemon, and what needs one that runs:", []*cobra.Command{serveCommand(), runCommand(), chatCommand(), psCommand(), loadCommand(), unloadCommand(), tierCommand(), cacheCommand(), qualityCommand(), experimentCommand(), reportCommand(), explainCommand(), replayCommand(), forgetCommand(), gpuCommand(), benchCommand(), evalCommand()}},
-		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), quantizeCommand()}},
+		{"file", "What needs a model file alone:", []*cobra.Command{showCommand(), tokenizeCommand(), templateCommand(), perplexityCommand(), logitsCommand(), layersCommand(), quantizeCommand()}},
 		{"plan", "What needs neither:", []*cobra.Command{simulateCommand(), scoreCommand()}},
 		{"about", "About this program:", []*cobra.Command{versionCommand()}},
 	} {

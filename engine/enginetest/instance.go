@@ -105,6 +105,7 @@ func (in *Instance) NewBatch() (*engine.Batch, error) {
 		Outputs: make([]engine.Output, l.MaxOutputs), Penalties: make([]engine.Penalty, l.MaxSequences*l.MaxContext),
 		Biases: make([]engine.Bias, l.MaxSequences*8), Results: make([]engine.Result, l.MaxOutputs),
 		Top: make([]engine.TopToken, l.MaxOutputs*l.MaxTop), Logits: make([]float32, l.MaxRows*l.Vocab),
+		Taps: make([]float32, l.MaxTaps*l.TapWidth),
 	}), nil
 }
 
@@ -237,6 +238,7 @@ func (in *Instance) run(f *submittedStep, withdrawn bool) (step int, err error) 
 	}
 	for i, o := range f.batch.Outputs {
 		in.result(f.batch, i, o, rows[o.Row])
+		tap(f.batch.TapsOf(i), f.given.Tokens[o.Row], f.given.Positions[o.Row])
 		if in.Spoil != nil && in.Spoil(f.given.Tokens[o.Row], int(f.given.Positions[o.Row])) {
 			f.batch.Results[i].NotFinite = 1
 		}
@@ -311,6 +313,13 @@ func (in *Instance) result(b *engine.Batch, i int, o engine.Output, at row) {
 	top := b.TopOf(i)
 	for n := range top {
 		top[n] = engine.TopToken{Token: int32(mix(uint64(at), uint64(n)) % uint64(in.limits.Vocab)), Logit: float32(-n)}
+	}
+}
+
+// tap fills in a state: the token and its position in turn.
+func tap(state []float32, token, position int32) {
+	for i := range state {
+		state[i] = float32([2]int32{token, position}[i%2])
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // run many steps, and a server needs none.
 const WholeRows = 16
 
+// TapRows is how many outputs of a step may be tapped: a text's share of a step. Of taps behind each of 100 layers, 4096 wide, they take 100 MiB.
+const TapRows = 64
+
 // A request may carry up to maxBiases logit biases, which the API holds it to; few carry any.
 const (
 	biasesPerOutput = 256
@@ -79,5 +82,6 @@ func CarveBatch(c *hostmem.Carver, p *engine.Program, o engine.LoadOptions) engi
 		Top:          hostmem.Take[engine.TopToken](c, o.MaxOutputs*o.MaxTop),
 		TargetLogits: hostmem.Take[float32](c, o.MaxTargets),
 		Logits:       hostmem.Take[float32](c, WholeRows*p.Vocab),
+		Taps:         hostmem.Take[float32](c, TapRows*p.TapWidth()),
 	}
 }

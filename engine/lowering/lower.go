@@ -29,6 +29,7 @@ const (
 	Attend // norm and turn queries, attend to pages
 	Add
 	Rows
+	Tap // copy rows of a value for the outputs that ask
 	Head
 )
 
@@ -40,6 +41,7 @@ type Phase struct {
 	In       engine.ValueID // what Quantise rounds
 	Quantise bool           // Norm: round the result for the products that follow
 	Rope     int            // RopeTable, Store, Attend: index into Ropes, or NoRope
+	First    int            // Tap: where its elements begin in a row of all taps
 }
 
 // NoRope stands for the absence of a rope.
@@ -73,6 +75,7 @@ type lowering struct {
 	Lowered
 	capacity Capacity
 	rounded  engine.ValueID // the value whose quantised form is at hand, or NoValue
+	tapped   int            // elements of the taps so far
 }
 
 // Lower turns the program into phases, or refuses with *engine.UnsupportedError, naming the op.
@@ -124,6 +127,8 @@ func (l *lowering) op(op engine.Op) error {
 		l.sum(o)
 	case engine.Rows:
 		l.rows(o)
+	case engine.Tap:
+		l.tap(o)
 	case engine.Head:
 		l.head(o)
 	default:

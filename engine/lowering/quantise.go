@@ -20,12 +20,16 @@ func (l *lowering) round(v engine.ValueID, w engine.WeightID) {
 	l.rounded = v
 }
 
-// foldRounding lets a norm round its own rows where a rounding of its output stands right behind it:
+// foldRounding lets a norm round its own rows where a rounding of its output stands right behind it, or behind taps:
 // one barrier less, and the row is still in cache.
 func (l *lowering) foldRounding() {
 	var out []Phase
 	for _, p := range l.Phases {
-		if n := len(out); p.Kind == Quantise && n > 0 && out[n-1].Kind == Norm {
+		n := len(out)
+		for n > 0 && out[n-1].Kind == Tap {
+			n--
+		}
+		if p.Kind == Quantise && n > 0 && out[n-1].Kind == Norm {
 			if out[n-1].Op.(engine.Norm).Out == p.In {
 				out[n-1].Quantise = true
 				continue

@@ -115,7 +115,7 @@ func (r *Reader) Digest() string {
 }
 
 // state writes down what of the program its results depend on: the same weights under another rope are another
-// model.
+// model, but not with other taps, which change nothing.
 func (r *Reader) state(h hash.Hash) {
 	p := r.Program
 	fmt.Fprintf(h, "%d %+v %+v\n", p.Vocab, p.Values, p.Groups)
@@ -127,6 +127,8 @@ func (r *Reader) state(h hash.Hash) {
 		case engine.Attend:
 			stateRope(h, &o.Rope)
 			op = o
+		case engine.Tap:
+			continue
 		}
 		fmt.Fprintf(h, "%T %+v\n", op, op)
 	}

@@ -37,6 +37,7 @@ func (a *answer) check() {
 	if err := a.b.OutputError(a.index); err != nil {
 		a.fail("%v", err)
 	}
+	a.checkTaps()
 	r := a.b.Results[a.index]
 	a.checkToken(r.Token, logits, tolerance)
 	a.near("the token's logit", r.Logit, logits[r.Token], tolerance)
@@ -68,17 +69,40 @@ func (a *answer) wholeRow() []float32 {
 	return a.b.Logits[before*vocab:][:vocab]
 }
 
+// checkTaps holds what was tapped of the row, which is nothing unless the output asked.
+func (a *answer) checkTaps() {
+	row := a.b.TapsOf(a.index)
+	if !a.asks(engine.Tapped) {
+		if row != nil {
+			a.fail("%d elements of taps that it did not ask for", len(row))
+		}
+		return
+	}
+	if want := len(a.tapTolerance[a.model]); len(row) != want {
+		a.fail("%d elements of taps, want %d", len(row), want)
+	}
+	for i, x := range row {
+		a.near(fmt.Sprintf("element %d of the taps", i), x, a.taps[a.position][i], a.tapTolerance[a.model][i])
+	}
+	a.sameBytes("taps", row)
+}
+
 // checkRow compares with the reference, and with the bytes of the first backend.
 func (a *answer) checkRow(row []float32, want []float64, tolerance float64) {
 	for i, x := range row {
 		a.near(fmt.Sprintf("logit %d", i), x, want[i], tolerance)
 	}
-	name := fmt.Sprintf("%p %d", a.job, a.position)
+	a.sameBytes("logits", row)
+}
+
+// sameBytes compares a row with that of the first backend.
+func (a *answer) sameBytes(what string, row []float32) {
+	name := fmt.Sprintf("%s %p %d", what, a.job, a.position)
 	first, known := a.rows[name]
 	if !known {
 		a.rows[name] = slices.Clone(row)
 	} else if !slices.EqualFunc(row, first, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
-		a.fail("other bytes than those of the first backend, by up to %.3g", distance(widen(row), widen(first)))
+		a.fail("other %s than those of the first backend, by up to %.3g", what, distance(widen(row), widen(first)))
 	}
 }
 

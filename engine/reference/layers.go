@@ -106,6 +106,7 @@ func (a *author) head() int {
 
 // layer is one or two ops around the stream.
 func (a *author) layer(rows engine.Domain) {
+	a.perhapsTap(rows)
 	in := a.input(rows)
 	if a.chance("normalised", 70) {
 		in = a.norm(in)
@@ -258,6 +259,7 @@ func (a *author) answer(table engine.WeightID) {
 	if a.chance("normalised", 70) {
 		in = a.norm(in)
 	}
+	a.perhapsTap(engine.PerOutput)
 	o := engine.Head{In: in, Weight: table, Bias: a.perhaps("bias", a.vocab, 0, 1), Scale: float32(a.between("head scale", 0.3, 2)), Softcap: 3 * a.softcap()}
 	if !a.chance("tied", 30) {
 		o.Weight = a.matrices(a.width, a.vocab)[0]

@@ -51,7 +51,7 @@ func New(p *engine.Program, w engine.Weights, policy engine.Policy) (*Evaluator,
 	}
 	for i, op := range p.Ops {
 		switch op.(type) {
-		case engine.Embed, engine.Norm, engine.Linears, engine.Store, engine.Attend, engine.Add, engine.Rows, engine.Head:
+		case engine.Embed, engine.Norm, engine.Linears, engine.Store, engine.Attend, engine.Add, engine.Rows, engine.Tap, engine.Head:
 		default:
 			return nil, &engine.UnsupportedError{What: fmt.Sprintf("op %d (%T)", i+1, op), Reason: "the reference does not know it"}
 		}
@@ -62,6 +62,7 @@ func New(p *engine.Program, w engine.Weights, policy engine.Policy) (*Evaluator,
 // Evaluation is what became of a sequence.
 type Evaluation struct {
 	Logits [][]float64 // (tokens, Vocab) behind every token; none if the program has no head
+	Taps   [][]float64 // (tokens, width of all taps)
 	Stored Memory
 }
 
@@ -110,11 +111,23 @@ func (e *Evaluator) evaluate(s Sequence, d *doubt) Evaluation {
 			r.add(o)
 		case engine.Rows:
 			r.values[o.Out] = r.values[o.In]
+		case engine.Tap:
+			r.tap(o)
 		case engine.Head:
 			r.head(o)
 		}
 	}
 	return r.Evaluation
+}
+
+// tap notes the rows of a value as they are now.
+func (r *run) tap(o engine.Tap) {
+	if r.Taps == nil {
+		r.Taps = make([][]float64, len(r.Tokens))
+	}
+	for t, row := range r.values[o.In] {
+		r.Taps[t] = append(r.Taps[t], row...)
+	}
 }
 
 // each makes a matrix with one row per token.

@@ -21,7 +21,8 @@ type script struct {
 	pools   [][]int32 // of each group: free pages
 	acts    []act
 
-	tolerance []float64 // of each model's logits
+	tolerance    []float64   // of each model's logits
+	tapTolerance [][]float64 // of each model's taps, by element
 }
 
 // job is one sequence of one model.
@@ -33,6 +34,7 @@ type job struct {
 	done   int               // positions that steps have computed
 	tables []engine.PageTable
 	want   [][]float64 // logits, (tokens, Vocab)
+	taps   [][]float64 // (tokens, width of all taps)
 }
 
 // act is a step, or what is done to pages or weights between two.
@@ -240,6 +242,9 @@ func (s *script) request(j *job, position int, left *room) request {
 		if s.chance("mode", 70) {
 			r.output.Mode |= mode
 		}
+	}
+	if s.models[j.model].Program.TapWidth() > 0 && r.output.Seed%2 == 0 { // nothing more is drawn: see perhapsTap
+		r.output.Mode |= engine.Tapped
 	}
 	left.outputs--
 	if left.rows == 0 {

@@ -33,7 +33,7 @@ var values = []mutant{
 	},
 	{
 		name: "evaluator-takes-any-logits", file: "daemon/evaluate.go", pkg: "daemon", tests: []string{"TestLogitsThatAreNoNumbers"},
-		old: "range outputs {\n\t\tif err := e.batch.OutputError", new: "range outputs[:0] {\n\t\tif err := e.batch.OutputError",
+		old: "range e.batch.Outputs {\n\t\tif err := e.batch.OutputError", new: "range e.batch.Outputs[:0] {\n\t\tif err := e.batch.OutputError",
 	},
 
 	// What a type holds.

@@ -63,6 +63,7 @@ func tabulateOnce(s *suite.Suite, outcomes []Outcome, settings Settings) (table,
 		if err != nil {
 			return nil, fmt.Errorf("item %s: %w", item.ID, err)
 		}
+		t.relevance(n, o)
 	}
 	return t, nil
 }

@@ -23,6 +23,7 @@ type Outcome struct {
 	Finish      string    `json:"finish,omitempty"`
 	Likelihoods []float64 `json:"likelihoods,omitempty"` // natural, of each choice behind the question
 	Control     Reading   `json:"control,omitzero"`      // of the text
+	Relevance   *float64  `json:"relevance,omitempty"`   // of the answer, by the model that gave it; nil: it tells no states
 	Failed      string    `json:"failed,omitempty"`      // why there is no answer
 }
 

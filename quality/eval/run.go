@@ -40,6 +40,7 @@ type Run struct {
 	ControlBy string // the control's name; empty: nobody reads the answers
 	Progress  func(done, total int)
 	control   Control
+	embedder  Embedder // nil: the answerer tells no states
 }
 
 // Begin finds out who answers, and how its choices can be told.
@@ -51,6 +52,9 @@ func Begin(ctx context.Context, s *suite.Suite, a Answerer, settings Settings, c
 	r := &Run{Suite: s, Answerer: a, Clients: clients, Settings: settings, Who: who, Progress: func(_, _ int) {}}
 	if s.Has(suite.Choice) {
 		r.Settings.Choices, err = chooses(ctx, a)
+	}
+	if err == nil {
+		r.embedder, err = embedderOf(ctx, s, a)
 	}
 	return r, err
 }
@@ -72,7 +76,7 @@ func (r *Run) ReadBy(ctx context.Context, c Control) error {
 // Key names all that the outcomes depend on: suite, model as it computes, settings, who reads the answers. A run goes on with a journal of its own key alone.
 func (r *Run) Key() string {
 	s := &r.Settings
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %q %d %v %q %s", r.Suite.Digest(), r.Who.Model, r.Who.Numerics, s.MaxTokens, s.Choices, s.times(), s.Temperature, r.ControlBy, score.Version))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %q %d %v %q %s %t", r.Suite.Digest(), r.Who.Model, r.Who.Numerics, s.MaxTokens, s.Choices, s.times(), s.Temperature, r.ControlBy, score.Version, r.embedder != nil))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -93,6 +97,9 @@ func (r *Run) Outcomes(ctx context.Context, j *Journal) ([]Outcome, error) {
 		group.Go(func() {
 			for n := range next {
 				o, err := r.ask(ctx, r.item(n), n/len(r.Suite.Items))
+				if err == nil {
+					err = r.addRelevance(ctx, &o, r.item(n))
+				}
 				mu.Lock()
 				if err == nil && j != nil {
 					err = j.Write(o)

@@ -10,6 +10,7 @@ DECLARE(quantise);
 DECLARE(normalise);
 DECLARE(add);
 DECLARE(gather);
+DECLARE(tap);
 DECLARE(repack);
 
 static const int widths[] = {1, 2, 3, 15, 16, 17, 31, 33, 64, 100, 257, 576, 1031};
@@ -133,6 +134,27 @@ static void test_add_and_gather(int n, enum input kind)
 	p.op.rows = {value(x, n), value(rows, n, 1)};
 	LAUNCH(gather, &p, dim3(BUCKET), dim3(ROW_THREADS));
 	same("gathered", rows, taken);
+}
+
+/* Two taps of a row, of tokens and of outputs, for the outputs that ask: the second first, to see that rows are told by the output. */
+static void test_tap(int n, enum input kind)
+{
+	struct test_batch b = {};
+	struct phase p = phase_of(&b);
+	memory<float> x(BUCKET * n, kind), y(BUCKET * n, NORMAL), taps(BUCKET * 2 * n), expected(taps);
+	b.device.taps = taps.at;
+	b.outputs[0].tap = 2;
+	b.outputs[1].tap = 1;
+	for (int i = 0; i < 2; i++) {
+		float *to = expected.at + (int64_t)(b.outputs[i].tap - 1) * 2 * n;
+		memcpy(to, x.at + b.outputs[i].row * n, n * sizeof(float));
+		memcpy(to + n, y.at + i * n, n * sizeof(float));
+	}
+	p.op.tap = {value(x, n), 0, 2 * n};
+	LAUNCH(tap, &p, dim3(BUCKET), dim3(ROW_THREADS));
+	p.op.tap = {value(y, n, 1), n, 2 * n};
+	LAUNCH(tap, &p, dim3(BUCKET), dim3(ROW_THREADS));
+	same("tapped", taps, expected);
 }
 
 static void test_rope_table(int dim)
@@ -267,6 +289,7 @@ void test_rows(void)
 			what = text("width %d, input %d", n, kind);
 			test_quantise(n, (enum input)kind);
 			test_add_and_gather(n, (enum input)kind);
+			test_tap(n, (enum input)kind);
 			for (int i = 0; i < 8; i++) {
 				int options = below(128);
 				what = text("norm of width %d, input %d, options %d", n, kind, options);

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"chimera/scheduler"
+)
+
+// This file owns what a model makes of a text as a whole, the mean of its final states: for the daemon itself, and as /v1/embeddings.
+
+// Embed is the mean of the model's final states (behind the last norm, before the head) over a text's tokens, as the model reads it alone; weights
+// are the digest of those that did. A token that the tokenizer puts before each text has no part in it: its state is much the same
+// whatever follows. A text without tokens has nothing.
+func (m *Model) Embed(ctx context.Context, text string) (state []float32, weights string, err error) {
+	ids := m.Tokenizer.Encode(text, bare, false)
+	if len(ids) == 0 {
+		return nil, "", nil
+	}
+	r := m.pooled(ids)
+	if len(r.Prompt) > m.MaxContext {
+		return nil, "", badField("input", "it has %d tokens, the context %d", len(r.Prompt), m.MaxContext)
+	}
+	r.Salt = askSalt
+	of, err := m.own(ctx, r, func(e scheduler.Event) { state = e.Pooled })
+	if err != nil {
+		return nil, "", err
+	}
+	return state, of.Weights(), nil
+}
+
+// pooled asks for the mean state of a text's tokens, of which there is one at least. What the tokenizer puts before a text is put before these, if it does not
+// stand there, and does not count.
+func (m *Model) pooled(ids []int32) scheduler.Request {
+	r := scheduler.Request{Prompt: ids, Pool: true, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}
+	if bos := m.Tokenizer.BOS(); m.Tokenizer.AddsBOS() {
+		if ids[0] != bos {
+			r.Prompt = append([]int32{bos}, ids...)
+		}
+		r.PoolFrom = min(1, len(r.Prompt)-1)
+	}
+	return r
+}
+
+// embeddingRequest is the endpoint's body.
+type embeddingRequest struct {
+	Model          *string        `json:"model"`
+	Input          jsontext.Value `json:"input"`
+	EncodingFormat *string        `json:"encoding_format"`
+
+	Others map[string]jsontext.Value `json:",embed"` // see embeddingFields
+}
+
+// The answer's shapes.
+type (
+	embeddingAnswer struct {
+		Object      string         `json:"object"`
+		Data        []embedding    `json:"data"`
+		Model       string         `json:"model"`
+		Fingerprint string         `json:"system_fingerprint"`
+		Usage       embeddingUsage `json:"usage"`
+	}
+	embedding struct {
+		Object    string `json:"object"`
+		Index     int    `json:"index"`
+		Embedding any    `json:"embedding"` // (width of the model) numbers, or base64 of them as float32, little-endian
+	}
+	embeddingUsage struct {
+		PromptTokens int `json:"prompt_tokens"`
+		TotalTokens  int `json:"total_tokens"`
+	}
+)
+
+func (s *Server) embeddings(c *call) error {
+	err := c.readUrgency()
+	c.generates = false // nobody is given an answer
+	if err != nil {
+		return err
+	}
+	var r embeddingRequest
+	if err := c.decode(&r); err != nil {
+		return err
+	}
+	if err := checkForeign("", r.Others, embeddingFields); err != nil {
+		return err
+	}
+	encoding := or(r.EncodingFormat, "float")
+	if encoding != "float" && encoding != "base64" {
+		return badField("encoding_format", "it must be float or base64")
+	}
+	m := c.model.Model
+	requests, err := r.requests(c, m)
+	if err != nil {
+		return err
+	}
+	c.release()
+	answer := embeddingAnswer{Object: "list", Model: m.Name}
+	for i := range requests {
+		answer.Usage.PromptTokens += len(requests[i].Prompt)
+	}
+	answer.Usage.TotalTokens = answer.Usage.PromptTokens
+	c.figures.model, c.figures.promptTokens = m.Name, answer.Usage.PromptTokens
+	weights, err := m.embed(c.context(), requests, func(i int, state []float32) {
+		answer.Data = append(answer.Data, embedding{"embedding", i, encoded(toUnit(state), encoding)})
+	})
+	if err != nil {
+		return err
+	}
+	answer.Fingerprint = m.Numerics(weights)
+	c.headComputed(m, weights)
+	return c.reply(answer)
+}
+
+// requests are one for each text, in the caller's name.
+func (r *embeddingRequest) requests(c *call, m *Model) (list []scheduler.Request, err error) {
+	const field = "input"
+	texts, err := prompts(field, r.Input, m.Tokenizer.VocabSize())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.precheck(m, sizeOf(texts), 1, 0); err != nil {
+		return nil, err
+	}
+	for i, text := range texts {
+		name := field
+		if len(texts) > 1 {
+			name = fmt.Sprintf("%s[%d]", field, i)
+		}
+		if text.ids == nil {
+			if text.ids, err = c.promptIDs(m, name, text.text, func() []int32 { return m.Tokenizer.Encode(text.text, bare, false) }); err != nil {
+				return nil, err
+			}
+		}
+		if len(text.ids) == 0 {
+			return nil, badField(name, "it has no tokens")
+		}
+		q := m.pooled(text.ids)
+		if len(q.Prompt) > m.MaxContext {
+			return nil, badField(name, "it has %d tokens, the context holds %d", len(q.Prompt), m.MaxContext)
+		}
+		q.Salt, q.Tenant = c.salt(), c.urgency.tenant
+		q.Class, q.Priority, q.Deadline = c.urgency.class, c.urgency.priority, c.urgency.deadline(c.started)
+		list = append(list, q)
+	}
+	return list, nil
+}
+
+// embed computes requests together, and hands out their states in order. weights are the digest of those that computed the last.
+func (m *Model) embed(ctx context.Context, requests []scheduler.Request, yield func(i int, state []float32)) (weights string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all, err := m.Engine.SubmitGroup(ctx, requests)
+	if errors.Is(err, scheduler.ErrNoStates) {
+		return "", &HTTPError{Status: 501, Type: "invalid_request_error", Code: "no_states", Message: "the device that computes the model does not tell its states: there are no embeddings"}
+	}
+	if err != nil {
+		return "", (&job{model: m, manyBy: "input"}).refused(err)
+	}
+	for i, seq := range all {
+		e, err := seq.Next(ctx)
+		if err = cmp.Or(err, e.Err); err != nil {
+			return "", err
+		}
+		yield(i, e.Pooled)
+		weights = seq.Weights()
+	}
+	return weights, nil
+}
+
+// toUnit makes a state as long as 1, in place; one of zeros stays.
+func toUnit(state []float32) []float32 {
+	sum := 0.0
+	for _, x := range state {
+		sum += float64(x) * float64(x)
+	}
+	if sum > 0 {
+		for i, x := range state {
+			state[i] = float32(float64(x) / math.Sqrt(sum))
+		}
+	}
+	return state
+}
+
+func encoded(state []float32, encoding string) any {
+	if encoding == "float" {
+		return state
+	}
+	bytes := make([]byte, 0, 4*len(state))
+	for _, x := range state {
+		bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(x))
+	}
+	return bytes
+}
