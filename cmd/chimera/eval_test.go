@@ -112,7 +112,7 @@ func TestEvalRepeats(t *testing.T) {
 	for i := range own.Items {
 		own.Items[i].Control = eval.Reading{}
 	}
-	if fmt.Sprint(own.Items) != fmt.Sprint(served.Items) || fmt.Sprint(own.Consistency) != fmt.Sprint(served.Consistency) || len(own.Items) != 75 || own.N != 25 {
+	if !reflect.DeepEqual(own.Items, served.Items) || !reflect.DeepEqual(own.Consistency, served.Consistency) || len(own.Items) != 75 || own.N != 25 {
 		t.Errorf("of a file and of a daemon answers differ: %d and %d", len(own.Items), len(served.Items))
 	}
 	if chrf, c := served.Scores["chrf"], served.Scores["consistency"]; chrf.Spread == nil || !(*chrf.Spread > 0) || !(c.Value > 10 && c.Value < 99) || c.N != 25 || len(served.Consistency) != 25 || served.Settings.Temperature != 0.8 {

@@ -142,6 +142,6 @@ var choicesAtWork = []mutant{
 	},
 	{
 		name: "live-control-is-perfectly-fluent", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveFluency"},
-		old: "known && tier != sourceTier {", new: "(known || ideal == 0) && tier != sourceTier {",
+		old: "known && tier != api.SourceTier {", new: "(known || ideal == 0) && tier != api.SourceTier {",
 	},
 }
