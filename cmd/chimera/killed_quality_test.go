@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,19 @@ type killedQuality struct {
 	canaries int                // sets that were asked
 	suites   int                // rows of suites
 	drawn    int64              // requests of all daemons
+}
+
+func (q *killedQuality) askedCanaries() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.canaries
+}
+
+// untilCanaries waits until more canaries than that were asked, and a moment longer. On a busy machine that is long after they are due.
+func (q *killedQuality) untilCanaries(before int) {
+	for end := time.Now().Add(time.Minute); q.askedCanaries() == before && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 }
 
 // qualityArgs have every answer drawn, small windows, canaries, and a suite of some lines of the translation model's.

@@ -85,6 +85,7 @@ func (w *killedWork) asks(t *testing.T, d *daemonProcess, seed int) bool {
 // and the control group have their turns.
 func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (killed time.Time) {
 	var group sync.WaitGroup
+	asked := w.quality.askedCanaries()
 	group.Go(func() { w.quality.watch(t, d) })
 	for range 2 {
 		group.Go(func() {
@@ -118,6 +119,9 @@ func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (ki
 	for end := time.Now().Add(time.Minute); !changed() && time.Now().Before(end); time.Sleep(time.Millisecond) { // where others use the cores it takes a while
 	}
 	time.Sleep(life)
+	if life > 5*time.Second {
+		w.quality.untilCanaries(asked)
+	}
 	killed = time.Now()
 	if err := d.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
