@@ -85,7 +85,7 @@ func (s *Server) changeRoute(escaped string) (route, bool) {
 // checkNoFields refuses a body that asks for something: who sends it would believe that it counts.
 func (c *call) checkNoFields() error {
 	raw, err := c.read()
-	if raw = bytes.TrimSpace(raw); err != nil || len(raw) == 0 {
+	if raw = bytes.TrimSpace(raw); err != nil || len(raw) == 0 || string(raw) == "null" {
 		return err
 	}
 	var body struct {

@@ -65,6 +65,9 @@ func askSuite(ctx context.Context, model *api.Model, s *suite.Suite, known map[s
 	if s.Has(suite.Choice) {
 		run.Settings.Choices = eval.ByLikelihood // which all models of a daemon tell
 	}
+	if err := run.Relate(ctx); err != nil {
+		return nil, err
+	}
 	outcomes, err := run.Outcomes(ctx, nil)
 	if err != nil {
 		return nil, err

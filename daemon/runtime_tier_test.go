@@ -172,7 +172,7 @@ func TestTierIsTold(t *testing.T) {
 	if _, _, text := r.do("GET", "/v1/status", "", nil); !strings.Contains(string(text), `"tier":"q4_k"`) {
 		t.Errorf("%s", text)
 	}
-	if _, _, text := r.do("GET", "/metrics", "", nil); !strings.Contains(string(text), `chimera_tier{model="m",tier="q4_k"} 1`) || strings.Contains(string(text), `tier="source"`) {
+	if _, _, text := r.do("GET", "/metrics", "", nil); !strings.Contains(string(text), `chimera_tier{model="m",tier="q4_k"} 1`) || strings.Contains(string(text), `chimera_tier{model="m",tier="source"}`) {
 		t.Error("the metric does not say the tier, or says another")
 	}
 }

@@ -37,6 +37,12 @@ func embedderOf(ctx context.Context, s *suite.Suite, a Answerer) (Embedder, erro
 	return e, err
 }
 
+// Relate has the relevance of answers measured from here on, if the answerer tells states.
+func (r *Run) Relate(ctx context.Context) (err error) {
+	r.embedder, err = embedderOf(ctx, r.Suite, r.Answerer)
+	return err
+}
+
 // addRelevance measures an outcome's: the cosine of the answer's mean state and that of the reference which it is nearest to; where the item has none, of
 // the question's. A cosine may be negative. Where there is no answer, or one that is longer than what the model reads, it is 0.
 func (r *Run) addRelevance(ctx context.Context, o *Outcome, i *suite.Item) error {

@@ -54,7 +54,7 @@ func Begin(ctx context.Context, s *suite.Suite, a Answerer, settings Settings, c
 		r.Settings.Choices, err = chooses(ctx, a)
 	}
 	if err == nil {
-		r.embedder, err = embedderOf(ctx, s, a)
+		err = r.Relate(ctx)
 	}
 	return r, err
 }
