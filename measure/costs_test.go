@@ -28,15 +28,15 @@ func TestCosts(t *testing.T) {
 	if rows := c.Close(noon.Add(time.Minute), first, nil, unread, false, named); len(rows) != 3 || rows[0].Model != "" || rows[0].OverheadSeconds != 5 || rows[0].CoreSeconds != 0 || rows[1].CoreSeconds != 2 {
 		t.Errorf("nobody had tokens: %+v", rows)
 	}
-	next := Spent{map[Payer]Charge{a: {"t", seconds(5), seconds(2)}, b: {"t", seconds(4), seconds(3)}, idle: {"t", seconds(1), 0}}, seconds(9)}
+	next := Spent{map[Payer]Charge{a: {"t", seconds(5), seconds(3)}, b: {"t", seconds(4), seconds(2)}, idle: {"t", seconds(1), 0}}, seconds(9)}
 	used := map[Line]Usage{{a.Key, "t"}: {1, 20, 10}, {b.Key, "t"}: {2, 80, 10}}
 	rows := c.Close(noon.Add(2*time.Minute), next, used, Energy{CPU: 22, GPU: 40}, true, named)
 	if len(rows) != 2 {
 		t.Fatalf("%+v", rows)
 	}
 	wants := []store.Cost{
-		{Model: "m", Tenant: named("a"), Class: "interactive", Requests: 1, PromptTokens: 20, AnswerTokens: 10, Tier: "t", CoreSeconds: 3, GPUSeconds: 1, OverheadSeconds: 1, CPUJoules: 8, GPUJoules: 10},
-		{Model: "m", Tenant: named("b"), Class: "batch", Requests: 2, PromptTokens: 80, AnswerTokens: 10, Tier: "t", CoreSeconds: 4, GPUSeconds: 3, OverheadSeconds: 3, CPUJoules: 14, GPUJoules: 30},
+		{Model: "m", Tenant: named("a"), Class: "interactive", Requests: 1, PromptTokens: 20, AnswerTokens: 10, Tier: "t", CoreSeconds: 3, GPUSeconds: 2, OverheadSeconds: 1, CPUJoules: 8, GPUJoules: 20},
+		{Model: "m", Tenant: named("b"), Class: "batch", Requests: 2, PromptTokens: 80, AnswerTokens: 10, Tier: "t", CoreSeconds: 4, GPUSeconds: 2, OverheadSeconds: 3, CPUJoules: 14, GPUJoules: 20},
 	}
 	for i, want := range wants {
 		want.From, want.Until = noon.Add(time.Minute), noon.Add(2*time.Minute)
@@ -53,7 +53,7 @@ func TestCosts(t *testing.T) {
 	if rows := c.Close(noon.Add(5*time.Minute), Spent{Overhead: seconds(9)}, nil, Energy{CPU: 0, GPU: 7}, true, named); len(rows) != 1 || rows[0].Model != "" || rows[0].GPUJoules != 7 || rows[0].CPUJoules != 0 {
 		t.Errorf("a GPU that idles is nobody's: %+v", rows)
 	}
-	if sum := c.Used(); sum[Line{a.Key, "t"}] != (Energy{8, 10}) || sum[Line{}] != (Energy{0, 7}) {
+	if sum := c.Used(); sum[Line{a.Key, "t"}] != (Energy{8, 20}) || sum[Line{}] != (Energy{0, 7}) {
 		t.Errorf("%+v", sum)
 	}
 }

@@ -124,12 +124,14 @@ func TestPinsForATenant(t *testing.T) {
 	l.MaxContext = 256
 	f := startGroups(t, l, config, enginetest.Full(120))
 	system := prompt(1, 100, 0)
-	for name, tenant := range map[string]string{"theirs": "staff", "alls": ""} {
-		n := map[string]int{"theirs": 96, "alls": 48}[name]
-		if err := f.Pin(name, system[:n], tenant); err != nil {
+	for _, p := range []struct {
+		name, tenant string
+		tokens       int
+	}{{"alls", "", 48}, {"theirs", "staff", 96}} { // the shorter first
+		if err := f.Pin(p.name, system[:p.tokens], p.tenant); err != nil {
 			t.Fatal(err)
 		}
-		f.pinned(t, name)
+		f.pinned(t, p.name)
 	}
 	for _, c := range []struct {
 		tenant, salt string

@@ -238,4 +238,7 @@ func TestCrowded(t *testing.T) {
 	if m.lane.Crowded() != time.Second || m.loop.Busy() <= 3*time.Second {
 		t.Errorf("background work that waits: crowded for %v of %v", m.lane.Crowded(), m.loop.Busy())
 	}
+	if ask(1, Interactive); m.lane.Crowded() != time.Second {
+		t.Errorf("beside a client, background work that waits: crowded for %v", m.lane.Crowded())
+	}
 }

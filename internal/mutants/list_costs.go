@@ -59,10 +59,6 @@ var costs = []mutant{
 
 	// How far it could go.
 	{
-		name: "background-work-crowds", file: "scheduler/spending.go", pkg: "scheduler", tests: []string{"TestCrowded"},
-		old: "return s.present[Interactive]+s.present[Batch] >", new: "return s.present[Interactive]+s.present[Batch]+s.present[Background] >",
-	},
-	{
 		name: "background-step-crowds", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestCrowded"},
 		old: "s.next.crowded = s.next.kind == ordinary && s.leavesWaiting()", new: "s.next.crowded = s.next.kind != ordinary || s.leavesWaiting()",
 	},

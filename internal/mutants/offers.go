@@ -44,7 +44,7 @@ var offered = []mutant{
 	},
 	{
 		name: "pin-for-an-unknown-tenant", file: "api/cache.go", pkg: "api", tests: []string{"TestPins"},
-		old: "s.Tenants == nil || !slices.Contains(s.Tenants(), *name)", new: "s.Tenants == nil",
+		old: "s.Tenants == nil || !slices.Contains(s.Tenants(), *name)", new: "s.Tenants == nil || !slices.Contains(s.Tenants(), *name) && len(s.Tenants()) == 0",
 	},
 	{
 		name: "pin-for-a-tenant-where-none-is-apart", file: "api/cache.go", pkg: "api", tests: []string{"TestPins"},

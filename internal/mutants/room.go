@@ -27,7 +27,7 @@ var keeps = []mutant{
 	aModel("unpinned-comes-back", "cache.go", "	c.kept.forget(name)\n	err := c.lane.Unpin", "	err := c.lane.Unpin", "TestPinsOutliveTheirLane"),
 	{
 		name: "pinned-for-all", file: "api/cache.go", pkg: "api", tests: []string{"TestPins"},
-		old: "m.Cache.Pin(r.Name, ids, tenant)", new: "m.Cache.Pin(r.Name, ids, \"\")",
+		old: "m.Cache.Pin(r.Name, ids, tenant)", new: "m.Cache.Pin(r.Name, ids, tenant[:0])",
 	},
 	{
 		name: "answers-of-other-weights", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestAnswersInAnyMix"},
