@@ -215,6 +215,9 @@ func TestPins(t *testing.T) {
 				t.Errorf("apart %t: pinned for %q, asked for %q", apart, c.tenant, tenant)
 			}
 		}
+		if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"`+letters15+`","tenant":"nobody"}`); r.status != 400 || r.problem().Param != "tenant" {
+			t.Errorf("apart %t: pinned for nobody: status %d: %s", apart, r.status, r.body)
+		}
 	}
 	h.model.Cache = nil
 	if r := h.post("/v1/cache/pins", `{"name":"x","prompt":"y"}`); r.status != 400 || r.problem().Param != "model" {
