@@ -63,6 +63,7 @@ type sample struct {
 	stratum               group.Stratum
 	share                 float64 // the probability that it was drawn with
 	answers               []servedAnswer
+	tries                 int // that ended before it was scored
 }
 
 // servedAnswer is one of its answers: what was asked, and the tokens that were served.

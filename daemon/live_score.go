@@ -93,7 +93,7 @@ func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
 	switch none := (*noControlError)(nil); {
 	case err == nil:
 		l.note(s, paired)
-	case errors.Is(err, errServed) && l.keep(s):
+	case errors.Is(err, errServed) && s.triesAgain() && l.keep(s):
 		return liveLook
 	case errors.As(err, &none) && l.keep(s):
 		slog.Debug("control: samples wait for one", "model", s.model, "cause", err)
@@ -120,8 +120,16 @@ type noControlError struct{ error }
 
 func (e *noControlError) Unwrap() error { return e.error }
 
-// errServed ends a sample for which clients left no time.
-var errServed = errors.New("clients were served all the while")
+// errServed ends a sample for which there was no time: clients were served, or it is a long one.
+var errServed = errors.New("there was no time to score it")
+
+// mostTries is how often a sample begins: one that takes longer than livePatience in an idle machine would else hold up all others for good.
+const mostTries = 3
+
+func (s *sample) triesAgain() bool {
+	s.tries++
+	return s.tries < mostTries
+}
 
 // patiently scores a sample, or gives up for now.
 func (l *liveGroup) patiently(ctx context.Context, s *sample) ([]group.Paired, error) {
