@@ -13,8 +13,8 @@ enum {
 /* Value i of run b is x[i][b]: divided by its block's unit, a power of two, so that no square leaves a float's range.
  * w[i][b] is what an error of it costs. A super-block of eight runs fills the lanes twice. */
 struct runs {
-	_Alignas(64) float x[LONGEST][RUNS], w[LONGEST][RUNS];
-	_Alignas(64) float unit[RUNS];
+	float x[LONGEST][RUNS] __attribute__((aligned(64))), w[LONGEST][RUNS] __attribute__((aligned(64))); /* C++ reads this, too */
+	float unit[RUNS] __attribute__((aligned(64)));
 };
 
 /* The codes of a format: from low to high. */
