@@ -22,6 +22,7 @@ const staleReading = 30 * time.Second
 // What is said where energy is not known.
 var (
 	errNoCardEnergy = errors.New("the graphics card's energy is not known: its driver does not count it, or the card is split (MIG)")
+	errStaleCard    = errors.New("the graphics card's energy is not known: it was not read of late, see the log")
 	errNoCardYet    = errors.New("the graphics card has not been read twice yet")
 )
 
@@ -89,6 +90,17 @@ func (m *energyMeter) lapProcessors(now time.Time, own time.Duration) (float64, 
 	return joules * energy.Share(mine, all), nil
 }
 
+// readable says why a card's energy is not known.
+func readable(d gpu.DeviceState, now time.Time) error {
+	switch {
+	case d.Reading == nil || now.Sub(d.ReadAt) > staleReading:
+		return errStaleCard
+	case d.Reading.Energy == nil || d.Reading.MIG != nil && *d.Reading.MIG:
+		return errNoCardEnergy
+	}
+	return nil
+}
+
 // lapCards is the graphics cards'. Where one is not known, the sum is not.
 func (m *energyMeter) lapCards(now time.Time) (float64, error) {
 	list := m.cards()
@@ -97,9 +109,9 @@ func (m *energyMeter) lapCards(now time.Time) (float64, error) {
 	}
 	sum, failed := 0.0, error(nil)
 	for _, d := range list {
-		if d.Reading == nil || d.Reading.Energy == nil || d.Reading.MIG != nil && *d.Reading.MIG || now.Sub(d.ReadAt) > staleReading {
+		if err := readable(d, now); err != nil {
 			delete(m.joules, d.UUID)
-			failed = errNoCardEnergy
+			failed = err
 			continue
 		}
 		last, known := m.joules[d.UUID]

@@ -29,7 +29,8 @@ const (
 // liveGroup draws answers and keeps them until they are scored. Its own lock is never held while another is taken.
 type liveGroup struct {
 	all        *runtimes
-	keepsTexts bool // of what is drawn; see store.Samples
+	keepsTexts bool          // of what is drawn; see store.Samples
+	patience   time.Duration // see livePatience
 	draw       *group.Draw
 	share      atomic.Uint64 // bits of a float64; see quality.control_share
 	size       atomic.Int64  // requests of a window; see quality.window
@@ -91,7 +92,7 @@ func (s *sample) Erase() {
 
 func newLive(all *runtimes, c *config.Config) *liveGroup {
 	l := &liveGroup{
-		all: all, keepsTexts: c.Privacy.Store == string(store.Samples), draw: group.NewDraw(), wake: make(chan struct{}, 1), models: map[string]*liveModel{},
+		all: all, keepsTexts: c.Privacy.Store == string(store.Samples), patience: livePatience, draw: group.NewDraw(), wake: make(chan struct{}, 1), models: map[string]*liveModel{},
 		memory: group.Memory[*sample]{MostSamples: mostSamples, MostBytes: mostSampleBytes},
 	}
 	l.follow(*c)

@@ -22,8 +22,7 @@ import (
 const (
 	// liveLook is how often it is looked whether the device is idle.
 	liveLook = 20 * time.Millisecond
-	// livePatience is how long a sample may take: it gets on in idle time alone, and what else is to be measured waits for it. A sample is a second or less of a
-	// small device, and where requests come at 70% of what it computes, one second in fifty is nobody's.
+	// livePatience is how long a sample may take: it gets on in idle time alone, and what else is to be measured waits for it.
 	livePatience = time.Minute
 	// noControl is how long samples wait until it is looked again whether there may be a control for them; see absence.
 	noControl = time.Second
@@ -133,7 +132,7 @@ func (s *sample) triesAgain() bool {
 
 // patiently scores a sample, or gives up for now.
 func (l *liveGroup) patiently(ctx context.Context, s *sample) ([]group.Paired, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, livePatience, errServed)
+	ctx, cancel := context.WithTimeoutCause(ctx, l.patience, errServed)
 	defer cancel()
 	paired, err := l.score(ctx, s)
 	if err != nil && errors.Is(context.Cause(ctx), errServed) {

@@ -19,6 +19,8 @@ type Price struct {
 	CountedRows   []int64 // those
 	EnergyTokens  int64   // of the rows that have energy, of processors or graphics cards
 	EnergyRows    []int64
+	// A minute may have the energy of one of them alone: each is held against the tokens of its own rows.
+	cpuTokens, gpuTokens int64
 }
 
 // PriceOf adds up rows.
@@ -35,6 +37,12 @@ func PriceOf(rows []store.Cost) Price {
 		if !math.IsNaN(plus(r.CPUJoules, r.GPUJoules)) {
 			p.EnergyTokens, p.EnergyRows = p.EnergyTokens+tokens, append(p.EnergyRows, r.Row)
 		}
+		if !math.IsNaN(r.CPUJoules) {
+			p.cpuTokens += tokens
+		}
+		if !math.IsNaN(r.GPUJoules) {
+			p.gpuTokens += tokens
+		}
 		p.GPUSeconds, p.CPUJoules, p.GPUJoules = plus(p.GPUSeconds, r.GPUSeconds), plus(p.CPUJoules, r.CPUJoules), plus(p.GPUJoules, r.GPUJoules)
 	}
 	return p
@@ -50,7 +58,7 @@ func (p *Price) CoreSecondsPerThousand() float64 {
 
 // JoulesPerThousand likewise, of whatever energy could be read.
 func (p *Price) JoulesPerThousand() float64 {
-	return perThousand(plus(p.CPUJoules, p.GPUJoules), p.EnergyTokens)
+	return plus(perThousand(p.CPUJoules, p.cpuTokens), perThousand(p.GPUJoules, p.gpuTokens))
 }
 
 func perThousand(amount float64, tokens int64) float64 {

@@ -23,7 +23,7 @@ func TestPrice(t *testing.T) {
 	if p.CountedTokens != 4500 || p.EnergyTokens != 4500 || !slices.Equal(p.CountedRows, []int64{1, 2, 4}) || !slices.Equal(p.EnergyRows, []int64{1, 2, 4}) {
 		t.Errorf("%+v", p)
 	}
-	if a, b := p.CoreSecondsPerThousand(), p.JoulesPerThousand(); !(math.Abs(a-14/4.5) <= 1e-9) || !(math.Abs(b-130/4.5) <= 1e-9) {
+	if a, b := p.CoreSecondsPerThousand(), p.JoulesPerThousand(); !(math.Abs(a-14/4.5) <= 1e-9) || !(math.Abs(b-(40/4.0+90/3.5)) <= 1e-9) {
 		t.Errorf("%v core-seconds and %v J", a, b)
 	}
 	none := PriceOf(nil)

@@ -206,13 +206,8 @@ func (s *Lane) arrivals() {
 // idle tells whether the lane has nobody to serve.
 func (s *Lane) idle() bool { return s.present == [classes]int{} }
 
-// wants tells whether the lane has sequences of class Background, or of the other classes.
-func (s *Lane) wants(background bool) bool {
-	if background {
-		return s.wantsBackground()
-	}
-	return s.present[Interactive]+s.present[Batch] > 0
-}
+// serves tells whether the lane has sequences of another class than Background.
+func (s *Lane) serves() bool { return s.present[Interactive]+s.present[Batch] > 0 }
 
 func (s *Lane) refuse(err error) {
 	s.mu.Lock()

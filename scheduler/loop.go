@@ -131,7 +131,7 @@ func (l *Loop) holdDoor() {
 // atWork is the lane that alone has work but for background; nil: there are several, or none.
 func (l *Loop) atWork() (one *Lane) {
 	for _, lane := range l.lanes {
-		if !lane.wants(false) {
+		if !lane.serves() {
 			continue
 		}
 		if one != nil {
@@ -213,7 +213,7 @@ func (l *Loop) arrivals() {
 		l.completeBackground(err)
 	default:
 	}
-	if l.behind != nil && (l.behind.wants(false) || l.behind.anyStopped() || l.behind.outstays()) {
+	if l.behind != nil && (l.behind.serves() || l.behind.anyStopped() || l.behind.outstays()) {
 		l.behind.instance.Withdraw()
 	}
 }
@@ -237,7 +237,7 @@ func (l *Loop) start() bool {
 // startBackground submits a background step, of a lane that has nothing else under way.
 func (l *Loop) startBackground() bool {
 	for _, lane := range l.inTurn() {
-		if lane.steps.underWay > 0 || !lane.wants(true) || !lane.prepare(givesWay) || !l.submit(lane) {
+		if lane.steps.underWay > 0 || !lane.wantsBackground() || !lane.prepare(givesWay) || !l.submit(lane) {
 			continue
 		}
 		if l.config.Synchronous {

@@ -110,5 +110,5 @@ func (l *Loop) noteClass(lane *Lane) {
 
 // isOwed tells whether the lane's next step is of its background sequences, though it has others to serve.
 func (s *Lane) isOwed() bool {
-	return s.wantsBackground() && s.wants(false) && s.isDue(Background)
+	return s.wantsBackground() && s.serves() && s.isDue(Background)
 }

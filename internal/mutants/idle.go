@@ -8,7 +8,7 @@ func init() { list = append(list, idleTime...) }
 var idleTime = []mutant{
 	{
 		name: "idle-work-in-gaps", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestIdleTimeAlone"},
-		old: "seq.request.Idle && s.loop.serves()", new: "seq.request.Idle && s.wants(false)",
+		old: "seq.request.Idle && s.loop.serves()", new: "seq.request.Idle && s.serves()",
 	},
 	{
 		name: "idle-work-has-a-share", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestIdleTimeAlone"},
@@ -29,5 +29,9 @@ var idleTime = []mutant{
 	{
 		name: "idle-work-keeps-background-out", file: "scheduler/queue.go", pkg: "scheduler", tests: []string{"TestIdleTimeAlone"},
 		old: "!(s.next.kind == owed && s.runsBackground())", new: "!(s.next.kind == owed && s.runs[Background] > 0)",
+	},
+	{
+		name: "long-samples-begin-for-ever", file: "daemon/live_score.go", pkg: "daemon", tests: []string{"TestLongSamplesAreLost"},
+		old: "return s.tries < mostTries", new: "return s.tries > 0",
 	},
 }

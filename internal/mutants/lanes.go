@@ -19,7 +19,7 @@ var lanes = []mutant{
 	},
 	{
 		name: "background-not-called-back", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},
-		old: "(l.behind.wants(false) || l.behind.anyStopped() ||", new: "(l.behind.anyStopped() ||",
+		old: "(l.behind.serves() || l.behind.anyStopped() ||", new: "(l.behind.anyStopped() ||",
 	},
 	{
 		name: "stopped-background-goes-on", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestBackgroundIsCalledBack"},

@@ -32,7 +32,7 @@ var costs = []mutant{
 	},
 	{
 		name: "split-card-is-ours", file: "daemon/energy.go", pkg: "daemon", tests: []string{"TestEnergyOfCards"},
-		old: "d.Reading.MIG != nil && *d.Reading.MIG || ", new: "",
+		old: " || d.Reading.MIG != nil && *d.Reading.MIG", new: "",
 	},
 
 	// Who pays.

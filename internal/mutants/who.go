@@ -76,7 +76,7 @@ var who = []mutant{
 	},
 	{
 		name: "background-is-never-owed", file: "scheduler/turns.go", pkg: "scheduler", tests: []string{"TestLowerClassesHaveAShare"},
-		old: "s.wants(false) && s.isDue(Background)", new: "false",
+		old: "s.serves() && s.isDue(Background)", new: "false",
 	},
 	{
 		name: "batch-keeps-its-places", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestInteractiveTakesPlacesOfBatch"},

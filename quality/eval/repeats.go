@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"chimera/quality/score"
+	"chimera/quality/stats"
 	"chimera/quality/suite"
 )
 
@@ -78,17 +79,6 @@ func rowOf(tables []table, name string, item int) (row []float64) {
 	return row
 }
 
-// summed adds rows of one length, of which there is one at least.
-func summed(rows [][]float64) []float64 {
-	sum := make([]float64, len(rows[0]))
-	for _, row := range rows {
-		for i, x := range row {
-			sum[i] += x
-		}
-	}
-	return sum
-}
-
 func meanOf(list []float64) float64 {
 	sum := 0.0
 	for _, x := range list {
@@ -102,7 +92,7 @@ func (m *metric) spreadOf(rows [][]float64) *float64 {
 	if m.parts == nil {
 		return nil
 	}
-	scores := m.parts(summed(rows))
+	scores := m.parts(stats.Sum(rows))
 	mean, squares := meanOf(scores), 0.0
 	for _, x := range scores {
 		squares += (x - mean) * (x - mean)

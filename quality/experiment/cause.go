@@ -35,7 +35,7 @@ func Causes(served Answers, restored map[string]Answers, tags [][]string, score 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		list = append(list, Effect{Measure: name, Before: score(sum(served)), After: score(sum(now)), Difference: d})
+		list = append(list, Effect{Measure: name, Before: score(stats.Sum(served)), After: score(stats.Sum(now)), Difference: d})
 	}
 	return list, nil
 }
@@ -74,14 +74,4 @@ func onlyTag(tag string, served, control Answers, tags [][]string) Answers {
 		}
 	}
 	return mixed
-}
-
-func sum(rows Answers) []float64 {
-	total := make([]float64, len(rows[0]))
-	for _, row := range rows {
-		for i, x := range row {
-			total[i] += x
-		}
-	}
-	return total
 }

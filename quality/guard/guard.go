@@ -44,18 +44,7 @@ func Paired(suite, metric string, tier, control [][]float64, score stats.Score, 
 	if err != nil {
 		return Evidence{}, fmt.Errorf("%s, %s: %w", suite, metric, err)
 	}
-	return Evidence{suite, metric, len(items), score(summed(tier)), score(summed(control)), difference}, nil
-}
-
-// summed adds rows of one length, of which there is one at least.
-func summed(rows [][]float64) []float64 {
-	sum := make([]float64, len(rows[0]))
-	for _, row := range rows {
-		for i, x := range row {
-			sum[i] += x
-		}
-	}
-	return sum
+	return Evidence{suite, metric, len(items), score(stats.Sum(tier)), score(stats.Sum(control)), difference}, nil
 }
 
 // Rung is a tier of the ladder, and what is known of it.

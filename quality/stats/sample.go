@@ -52,6 +52,15 @@ func newPair[K comparable](a, b [][]float64, request []K) (ca, cb clusters, err 
 	return ca, cb, nil
 }
 
+// Sum adds up rows of one length, of which there is one at least: the statistics of all requests together.
+func Sum(rows [][]float64) []float64 {
+	total := make([]float64, len(rows[0]))
+	for _, row := range rows {
+		add(total, row)
+	}
+	return total
+}
+
 func add(to, row []float64) {
 	for i, x := range row {
 		to[i] += x
