@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -13,35 +12,40 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"chimera/config"
 	document "chimera/internal/tables"
-	"chimera/quality/stats"
+	"chimera/quality/experiment"
 )
 
 // This file owns the measurement of what the control group costs clients: docs/BENCHMARKS.md has its table. -rewrite alone makes it, and CHIMERA_CONTROL_MINUTES
 // says how long it may take in all: it ends sooner where intervals are narrow enough.
 //
-// The share is switched by a reload between blocks of one server, in the order on, off, off, on: what the machine does meanwhile meets both alike. The two blocks of
-// a pair get requests of the same length at the same times, and none that was asked before.
+// It is an experiment as those of quality/experiment: the share is switched by a reload between turns of one server, whose requests are as many, of the same
+// lengths, at the same times in all turns of a block, and ask for nothing that was asked before. What the server completes at most is measured before each
+// block anew: on a machine that is now half as fast, 70 % of what it once did is overload.
 
 const (
 	controlledShare = 0.1
 	fullTime        = 12 * time.Second
 	openTime        = 30 * time.Second // a p95 of a hundred requests, at three a second
 	leastBlocks     = 10
+	unendingBlocks  = 1000 // time ends it before
 	narrow          = 0.02 // half of an interval, as a share
 	mostLoss        = 0.05
 	openLoad        = 0.7 // of what the server completes at most
 	answerWords     = 24
+	promptNumbers   = 40 // Rejected: short requests to a small model. Their p95 is of what the machine does beside, and differs twofold from turn to turn
 )
 
 // costed is a server whose control is measured.
 type costed struct {
 	*remembering
 	clients *http.Client
+	most    float64 // requests a second that it completes at most, of late
 }
 
 // switched sets the share as a reload does.
@@ -55,10 +59,10 @@ func (c *costed) switched(on bool) {
 	}
 }
 
-// ask has a prompt answered that nobody has asked before, and tells when its first token came.
+// ask has a prompt answered that nobody has asked before, and tells how long it waited for its first token.
 func (c *costed) ask(r *rand.Rand) (ttft time.Duration, err error) {
 	prompt := "In the year"
-	for range 40 {
+	for range promptNumbers {
 		prompt += " " + strconv.Itoa(10_000+r.IntN(90_000))
 	}
 	began := time.Now()
@@ -69,15 +73,15 @@ func (c *costed) ask(r *rand.Rand) (ttft time.Duration, err error) {
 	return first.Sub(began), err
 }
 
-// openBlock asks as a process of that rate has requests come, whatever becomes of them, and returns the p95 of the time to the first token, in seconds.
-func (c *costed) openBlock(rate float64, seed, turn uint64) float64 {
-	r := rand.New(rand.NewPCG(seed, 1))
+// asTheyCome asks as a process of that rate has requests come, whatever becomes of them, and returns the p95 of the time to the first token, in seconds.
+func (c *costed) asTheyCome(rate float64, block, turn uint64) float64 {
+	arrivals := rand.New(rand.NewPCG(block, 1))
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var times []float64
-	for at, began := time.Duration(0), time.Now(); at < openTime; at += time.Duration(r.ExpFloat64() / rate * 1e9) {
+	for at, began := time.Duration(0), time.Now(); at < openTime; at += time.Duration(arrivals.ExpFloat64() / rate * 1e9) {
 		time.Sleep(time.Until(began.Add(at)))
-		own := rand.New(rand.NewPCG(2*seed+turn, uint64(at)))
+		own := rand.New(rand.NewPCG(turn, uint64(at)))
 		all.Go(func() {
 			ttft, err := c.ask(own)
 			mu.Lock()
@@ -93,68 +97,50 @@ func (c *costed) openBlock(rate float64, seed, turn uint64) float64 {
 	return times[int(0.95*float64(len(times)-1))]
 }
 
-// fullBlock has as many clients ask as there are places, and returns how many requests were completed a second.
-func (c *costed) fullBlock(seed uint64) float64 {
+// atOnce has as many clients ask as fill the queue, and returns how many requests were completed a second.
+func (c *costed) atOnce(during time.Duration, turn uint64) float64 {
 	var all sync.WaitGroup
-	var mu sync.Mutex
-	n, began := 0, time.Now()
+	var n atomic.Int64
+	began := time.Now()
 	for client := range 2 * c.config.MaxSequences {
-		r := rand.New(rand.NewPCG(seed, uint64(client)))
+		r := rand.New(rand.NewPCG(turn, uint64(client)))
 		all.Go(func() {
-			for time.Since(began) < fullTime {
+			for time.Since(began) < during {
 				if _, err := c.ask(r); err != nil {
 					c.t.Error(err)
 					return
 				}
-				if time.Since(began) < fullTime {
-					mu.Lock()
-					n++
-					mu.Unlock()
+				if time.Since(began) < during {
+					n.Add(1)
 				}
 			}
 		})
 	}
 	all.Wait()
-	return float64(n) / fullTime.Seconds()
+	return float64(n.Load()) / during.Seconds()
 }
 
-// losses are what blocks with the control have lost on those without, pair by pair, as logarithms of ratios.
-type losses []float64
-
-// interval is the loss as a share, with its interval over pairs.
-func (l losses) interval() stats.Interval {
-	rows, pairs := make([][]float64, len(l)), make([]int, len(l))
-	for i, x := range l {
-		rows[i], pairs[i] = []float64{x, 1}, i
-	}
-	i, err := stats.Bootstrap(rows, pairs, share, stats.Resampling{Seed: 1})
+// inBlocks measures both until the difference is known well enough, or time is up.
+func (c *costed) inBlocks(until time.Time, measure string, turn func(block, turn uint64) float64) experiment.Result {
+	turns := uint64(0)
+	design := experiment.Design{Seed: 6, Least: leastBlocks, Most: unendingBlocks, HalfWidth: narrow, Over: func() bool { return time.Now().After(until) },
+		Begin: func(ctx context.Context) (context.Context, func(), error) {
+			c.switched(false)
+			turns++
+			c.most = c.atOnce(fullTime, turns)
+			return ctx, func() {}, ctx.Err()
+		}}
+	r, err := design.Run(c.t.Context(), func(_ context.Context, arm experiment.Arm, block int) (experiment.Reading, error) {
+		turns++
+		c.switched(arm == experiment.Changed)
+		x := turn(uint64(block), turns)
+		c.t.Logf("block %d, control %t: %.4g, where it completes %.4g a second at most", block, arm == experiment.Changed, x, c.most)
+		return experiment.Reading{measure: x}, nil
+	})
 	if err != nil {
-		return stats.Interval{Estimate: math.NaN(), Low: math.Inf(-1), High: math.Inf(1)}
+		c.t.Fatal(err)
 	}
-	return stats.Interval{Estimate: math.Expm1(i.Estimate), Low: math.Expm1(i.Low), High: math.Expm1(i.High)}
-}
-
-// inPairs runs pairs of blocks until their loss is known well enough, or the time is up. block is one, of which worse is more.
-func inPairs(until time.Time, c *costed, block func(pair, turn uint64) float64) (l losses, on, off []float64) {
-	for pair := uint64(0); time.Now().Before(until) || len(l) < 2; pair++ {
-		if i := l.interval(); len(l) >= leastBlocks/2 && i.High-i.Low <= 2*narrow {
-			break
-		}
-		var worse [2]float64
-		for turn := range 2 {
-			with := (turn == 0) == (pair%2 == 0) // on, off, off, on
-			c.switched(with)
-			figure := block(pair, uint64(turn))
-			c.t.Logf("pair %d, control %t: %.4g", pair, with, figure)
-			if with {
-				worse[1], on = figure, append(on, figure)
-			} else {
-				worse[0], off = figure, append(off, figure)
-			}
-		}
-		l = append(l, math.Log(worse[1]/worse[0]))
-	}
-	return l, on, off
+	return r
 }
 
 func TestControlCostsLittle(t *testing.T) {
@@ -165,34 +151,33 @@ func TestControlCostsLittle(t *testing.T) {
 	}
 	c := &costed{remembering: newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
 		c.Model = []config.Model{{Path: path, Name: "smol", Load: config.LoadAtStart}}
-		c.Device, c.Threads, c.StepTokens, c.MaxSequences, c.Ctx = "cpu", 2, 512, 16, 1024
-		c.Tiers.Start, c.Quality.ControlShare, c.Tenant = os.Getenv("CHIMERA_CONTROL_TIER"), 0, nil
-		if c.Tiers.Start == "" {
-			c.Tiers.Start = "q3_k" // of a file of four bits: a tier, so that there is a control beside it
-		}
+		c.Device, c.Threads, c.StepTokens, c.MaxSequences = "cpu", 2, 512, 16
+		c.Tiers.Start, c.Quality.ControlShare, c.Tenant = "q3_k", 0, nil // of a file of four bits: a tier, so that there is a control beside it
 	})}
-	c.clients = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	c.clients = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	c.watchesLive()
 	c.switched(true) // which loads the control
-	most := c.fullBlock(99)
-	half := time.Duration(minutes / 2 * float64(time.Minute))
-	full, fullOn, fullOff := inPairs(time.Now().Add(half), c, func(pair, turn uint64) float64 { return 1 / c.fullBlock(2*pair+turn) })
+	c.atOnce(fullTime, 0)
+	began, most := time.Now(), time.Duration(minutes*float64(time.Minute))
+	full := c.inBlocks(began.Add(most/3), "seconds a request", func(_, turn uint64) float64 { return 1 / c.atOnce(fullTime, turn) })
 	before := c.drawnAndScored()
-	open, openOn, openOff := inPairs(time.Now().Add(half), c, func(pair, turn uint64) float64 { return c.openBlock(openLoad*most, pair, turn) })
+	open := c.inBlocks(began.Add(most), "TTFT p95", func(block, turn uint64) float64 { return c.asTheyCome(openLoad*c.most, block, turn) })
 	c.switched(false)
 	scored, took := c.scoredOf(before)
-	table := document.Table{Name: "what the control group costs", Head: []string{"load", "without", "with 10%", "loss", "95% interval", "pairs of blocks"}}
-	line := func(load string, off, on float64, unit string, l losses) {
-		i := l.interval()
-		table.Rows = append(table.Rows, []string{load, fmt.Sprintf("%.4g %s", off, unit), fmt.Sprintf("%.4g %s", on, unit),
-			fmt.Sprintf("%.1f%%", 100*i.Estimate), fmt.Sprintf("%.1f to %.1f%%", 100*i.Low, 100*i.High), strconv.Itoa(len(l))})
+	table := document.Table{Name: "what the control group costs", Head: []string{"load", "without", "with 10%", "loss", "95% interval", "blocks of four turns"}}
+	line := func(load, off, on string, r experiment.Result) {
+		e := r.Effects[0]
+		low, high := 100*e.Difference.Low/e.Before, 100*e.Difference.High/e.Before
+		table.Rows = append(table.Rows, []string{load, off, on, fmt.Sprintf("%.1f%%", 100*(e.After/e.Before-1)), fmt.Sprintf("%.1f to %.1f%%", low, high), strconv.Itoa(r.Blocks)})
 		t.Log(table.Rows[len(table.Rows)-1])
-		if !(i.High <= mostLoss) && len(l) >= leastBlocks/2 {
-			t.Errorf("%s: the control may cost %.1f%%", load, 100*i.High)
+		if !(high <= 100*mostLoss) {
+			t.Errorf("%s: the control may cost %.1f%%", load, high)
 		}
 	}
-	line("70% of that as they come: TTFT p95", 1e3*mean(openOff), 1e3*mean(openOn), "ms", open)
-	line("as many clients as fill the queue: requests", 1/mean(fullOff), 1/mean(fullOn), "a second", full)
+	milliseconds := func(s float64) string { return fmt.Sprintf("%.4g ms", 1e3*s) }
+	rate := func(s float64) string { return fmt.Sprintf("%.4g a second", 1/s) }
+	line("70% of that as they come: TTFT p95", milliseconds(open.Effects[0].Before), milliseconds(open.Effects[0].After), open)
+	line("as many clients as fill the queue: requests", rate(full.Effects[0].Before), rate(full.Effects[0].After), full)
 	table.Rows = append(table.Rows, []string{"samples of the first row that were scored", "", fmt.Sprintf("%.1f%%", 100*scored), "", fmt.Sprintf("after %.0f s", took.Seconds()), ""})
 	t.Log(table.Rows[2])
 	if !(scored >= 0.9) {
@@ -204,13 +189,6 @@ func TestControlCostsLittle(t *testing.T) {
 	if err := table.Write("../docs/BENCHMARKS.md"); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func mean(list []float64) (sum float64) {
-	for _, x := range list {
-		sum += x / float64(len(list))
-	}
-	return sum
 }
 
 // drawnAndScored are those of all traffic so far.

@@ -22,21 +22,23 @@ import (
 
 // liveLoads have what a part of the policy looks at. They are relative to what the machine computes of each, which is measured first: at less a queue
 // comes and goes, at more it grows, and what is first in it tells. That of hotness stays below, since in a queue that grows those that run hold all
-// pages, and nothing is left to choose from.
+// pages, and nothing is left to choose from; how many answers a second it is worth clients show who ask as soon as they are answered.
 var liveLoads = []struct {
 	name, load string
 	asked      float64  // of what is computed
 	contexts   int      // of 2,048 tokens that the cache holds; 0: as by default
+	clients    int      // who ask one after the other; 0: requests come when they come
 	without    []string // one after the other
 }{
-	{"deadlines", "requests=300,burst=2,prompt=250,prefixes=0,answer=30,deadline=2s,deadline_sigma=0.8", 1.2, 0, []string{"deadline", "length", "admission"}},
-	{"long prompts", "requests=100,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60", 0.8, 0, []string{"budget", "ageing", "length"}},
-	{"few pages", "requests=120,prompt=100,prompt_sigma=0.5,answer=150,answer_sigma=0.5,prefixes=0", 1.2, 1, []string{"watermark"}},
-	{"a flood", "requests=300,burst=2,prompt=150,prefixes=0,answer=40,tenants=small:1/large:9", 1.5, 0, []string{"fairness"}},
-	{"classes", "requests=200,burst=4,prompt=150,prefixes=0,answer=60,classes=interactive:6/batch:3/background:1", 1.2, 0, []string{"class", "shares"}},
-	{"priorities", "requests=250,burst=2,prompt=200,prefixes=0,answer=40,priorities=5:9/9:1", 1.2, 0, []string{"priority"}},
-	{"shared prompts", "requests=250,burst=8,prompt=60,prefixes=12,prefix=600,alone=0.1,answer=30", 0.9, 0, []string{"prefix", "lending"}},
-	{"Zipf 1.0, 20% one-offs", "requests=500,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 0.6, 3, []string{"hotness"}},
+	{"deadlines", "requests=300,burst=2,prompt=250,prefixes=0,answer=30,deadline=2s,deadline_sigma=0.8", 1.2, 0, 0, []string{"deadline", "length", "admission"}},
+	{"long prompts", "requests=100,burst=2,prompt=200,prompt_sigma=1.6,prefixes=0,answer=60", 0.8, 0, 0, []string{"budget", "ageing", "length"}},
+	{"few pages", "requests=120,prompt=100,prompt_sigma=0.5,answer=150,answer_sigma=0.5,prefixes=0", 1.2, 1, 0, []string{"watermark"}},
+	{"a flood", "requests=300,burst=2,prompt=150,prefixes=0,answer=40,tenants=small:1/large:9", 1.5, 0, 0, []string{"fairness"}},
+	{"classes", "requests=200,burst=4,prompt=150,prefixes=0,answer=60,classes=interactive:6/batch:3/background:1", 1.2, 0, 0, []string{"class", "shares"}},
+	{"priorities", "requests=250,burst=2,prompt=200,prefixes=0,answer=40,priorities=5:9/9:1", 1.2, 0, 0, []string{"priority"}},
+	{"shared prompts", "requests=250,burst=8,prompt=60,prefixes=12,prefix=600,alone=0.1,answer=30", 0.9, 0, 0, []string{"prefix", "lending"}},
+	{"Zipf 1.0, 20% one-offs", "requests=500,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 0.6, 3, 0, []string{"hotness"}},
+	{"Zipf 1.0, 8 clients", "requests=500,prompt=20,prompt_sigma=0.3,prefixes=100,prefix=320,zipf=1,alone=0.2,answer=10", 0, 4, 8, []string{"hotness"}},
 }
 
 // saturating is how many requests a second no machine answers, and calibrating how many of a load tell how many one does: with more than half of what runs at a time
@@ -67,13 +69,19 @@ func TestPoliciesLive(t *testing.T) {
 			}
 			asked := s
 			asked.Requests, asked.Rate, asked.Deadline = calibrating, saturating, 0
-			computed := runLive(t, path, &asked, l.contexts, "").perSecond()
-			s.Rate = l.asked * computed
+			computed := runLive(t, path, &asked, l.contexts, 0, "").perSecond()
+			if s.Rate = l.asked * computed; l.clients > 0 {
+				s.Rate = computed // of which nothing is seen
+			}
 			t.Logf("%.2f/s are computed", computed)
+			rate := fmt.Sprintf("%.2f", s.Rate)
+			if l.clients > 0 {
+				rate = ""
+			}
 			for _, without := range append([]string{""}, l.without...) {
 				began := time.Now()
-				row := []string{l.name, fmt.Sprintf("%.2f", s.Rate), without}
-				rows = append(rows, append(row, runLive(t, path, &s, l.contexts, without).row()...))
+				row := []string{l.name, rate, without}
+				rows = append(rows, append(row, runLive(t, path, &s, l.contexts, l.clients, without).row()...))
 				t.Log(rows[len(rows)-1], time.Since(began).Round(time.Second))
 			}
 		})
@@ -190,8 +198,8 @@ func liveLane(t *testing.T, path string, contexts int, c scheduler.Config) (lane
 // liveContext is how many tokens a sequence has at most.
 const liveContext = 2048
 
-// runLive answers a made-up load.
-func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, without string) *answers {
+// runLive answers a made-up load, of clients where there are some.
+func runLive(t *testing.T, path string, s *trace.Synthetic, contexts, clients int, without string) *answers {
 	var c scheduler.Config
 	if without != "" {
 		var err error
@@ -203,7 +211,7 @@ func runLive(t *testing.T, path string, s *trace.Synthetic, contexts int, withou
 	defer end()
 	tr := s.Make()
 	tr.Limit(liveContext)
-	seen := askAll(t, lane, tr)
+	seen := askAll(t, lane, tr, clients)
 	seen.lane = lane.Snapshot()
 	return seen
 }
@@ -220,35 +228,50 @@ type answers struct {
 	favoured         struct{ ttft, itl times } // of those whom a part of the policy is for
 }
 
-// askAll asks for what a trace has, when it has it.
-func askAll(t *testing.T, lane *scheduler.Lane, tr *trace.Trace) *answers {
+// askAll asks for what a trace has: when it has it, or each client when it was answered.
+func askAll(t *testing.T, lane *scheduler.Lane, tr *trace.Trace, clients int) *answers {
 	a := &answers{began: time.Now(), asked: len(tr.Requests)}
 	a.prioritised = slices.ContainsFunc(tr.Requests, func(r trace.Request) bool { return r.Priority > scheduler.DefaultPriority })
 	var all sync.WaitGroup
+	free := make(chan struct{}, clients)
 	for i := range tr.Requests {
 		r := &tr.Requests[i]
 		prompt := tokensOf(i, r)
-		time.Sleep(time.Until(a.began.Add(r.At)))
-		arrived := time.Now()
-		q := scheduler.Request{
-			Prompt: prompt, MaxTokens: r.Answer, IgnoreEnd: true, Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
-			Class: r.Class, Tenant: r.Tenant, Priority: r.Priority,
+		if clients > 0 {
+			free <- struct{}{}
+		} else {
+			time.Sleep(time.Until(a.began.Add(r.At)))
 		}
-		if r.Deadline > 0 {
-			q.Deadline = arrived.Add(r.Deadline)
-		}
-		seq, err := lane.Submit(t.Context(), q)
-		if errors.Is(err, scheduler.ErrDeadline) || errors.Is(err, scheduler.ErrQueueFull) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Go(func() { a.follow(t, seq, arrived, &q) })
+		all.Go(func() {
+			a.ask(t, lane, prompt, r)
+			if clients > 0 {
+				<-free
+			}
+		})
 	}
 	all.Wait()
 	a.ended = time.Now()
 	return a
+}
+
+func (a *answers) ask(t *testing.T, lane *scheduler.Lane, prompt []int32, r *trace.Request) {
+	arrived := time.Now()
+	q := scheduler.Request{
+		Prompt: prompt, MaxTokens: r.Answer, IgnoreEnd: true, Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
+		Class: r.Class, Tenant: r.Tenant, Priority: r.Priority,
+	}
+	if r.Deadline > 0 {
+		q.Deadline = arrived.Add(r.Deadline)
+	}
+	seq, err := lane.Submit(t.Context(), q)
+	if errors.Is(err, scheduler.ErrDeadline) || errors.Is(err, scheduler.ErrQueueFull) {
+		return
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	a.follow(t, seq, arrived, &q)
 }
 
 func (a *answers) follow(t *testing.T, seq *scheduler.Sequence, arrived time.Time, q *scheduler.Request) {

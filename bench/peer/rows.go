@@ -162,7 +162,7 @@ func shared(ctx context.Context, x *server, seed uint64) (figures, error) {
 	}, nil
 }
 
-// long has one client send long prompts, one after the other, while eight send the standard load.
+// long has one client send long prompts, one after the other, while eight send the standard load for as long as those take.
 func long(ctx context.Context, x *server, seed uint64) (figures, error) {
 	standard, prompts := x.standard(8, seed), bench.Load{Clients: 1, Requests: 2, Prompt: 4000, Tokens: 1, Seed: seed}
 	without, err := x.run(ctx, standard)
@@ -173,8 +173,8 @@ func long(ctx context.Context, x *server, seed uint64) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	standard.Seed, prompts.Seed, prompts.Requests = seed+1000, seed+1000, many
-	with, beside, err := x.beside(ctx, standard, prompts)
+	standard.Seed, prompts.Seed, standard.Requests, prompts.WarmUp = seed+1000, seed+1000, many, 1
+	beside, with, err := x.beside(ctx, prompts, standard)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (x *server) beside(ctx context.Context, l, other bench.Load) (r, of *bench.
 	end()
 	<-done
 	if of != nil && of.Completed == 0 {
-		failed = errors.Join(failed, errors.New("of the load beside nothing was answered in time: measure with more --waves"))
+		failed = errors.Join(failed, errors.New("of the load beside nothing was answered in time"))
 	}
 	return r, of, errors.Join(err, failed)
 }
@@ -216,8 +216,8 @@ const (
 )
 
 // overload sends ten times what the server can do, which it finds out first. An answer that begins behind its deadline is no good, at the peak or beyond it.
+// At the peak no request names a deadline: clients in a closed loop that are refused at once are back at once, which would be another overload.
 func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
-	x.client.Header = http.Header{"X-Chimera-Deadline-Ms": {strconv.FormatInt(overloadDeadline.Milliseconds(), 10)}}
 	standard := x.standard(32, seed)
 	standard.Within = overloadDeadline
 	peak, err := x.run(ctx, standard)
@@ -228,6 +228,7 @@ func overload(ctx context.Context, x *server, seed uint64) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.client.Header = http.Header{"X-Chimera-Deadline-Ms": {strconv.FormatInt(overloadDeadline.Milliseconds(), 10)}}
 	l := x.standard(1, seed+1000)
 	l.Rate, l.Within = 10*peak.QPS, overloadDeadline
 	l.WarmUp, l.Requests = int(l.Rate*overloadWarmUp), int(l.Rate*overloadCounts)
