@@ -10,6 +10,7 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 )
 
 // This file owns the speed of the engine alone: steps of a chosen shape, without scheduler or network.
@@ -150,8 +151,8 @@ func BenchEngine(ctx context.Context, c *config.Config, b EngineBench) (r *Engin
 }
 
 // load brings the model up with room for the steps: each sequence has pages of its own, as if all were served.
-func (b EngineBench) load(c *config.Config) (*Loaded, error) {
-	f, p, err := Open(b.Model)
+func (b EngineBench) load(c *config.Config) (*loader.Loaded, error) {
+	f, p, err := loader.Open(b.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +175,8 @@ func (b EngineBench) load(c *config.Config) (*Loaded, error) {
 	if err != nil {
 		return nil, errors.Join(&config.Error{Err: err}, f.Close())
 	}
-	l, err := load(f, p, o)
-	if full := (*noRoomError)(nil); errors.As(err, &full) {
+	l, err := loader.LoadOpened(f, p, o)
+	if full := (*loader.NoRoomError)(nil); errors.As(err, &full) {
 		err = fmt.Errorf("%w, or measure steps of fewer rows and shorter answers: each row that decodes has a context of %d tokens to itself", err, o.Context)
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 )
 
 // This file owns tests of the engine's benchmark: what steps it computes, and what it makes of their times.
@@ -74,7 +75,7 @@ func TestEngineSteps(t *testing.T) {
 			c := config.Default()
 			c.Threads = 1
 			b := EngineBench{
-				Model: filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), name, name+"-f32.gguf"), Prefill: EngineSteps{Prompt: 40, Length: 40, Count: 1}, Decode: EngineSteps{Decode: 3, Depth: 20, Answer: 30, Count: 30},
+				Model: filepath.Join(fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), name, name+"-f32.gguf"), Prefill: EngineSteps{Prompt: 40, Length: 40, Count: 1}, Decode: EngineSteps{Decode: 3, Depth: 20, Answer: 30, Count: 30},
 				Others: []EngineSteps{{Decode: 2, Answer: 4, Prompt: 50, Length: 20, Count: 3}}, Serve: []EngineServe{{4, 21, 6}}, Rounds: 2,
 			}
 			var done int

@@ -12,6 +12,7 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 )
 
 // This file owns tests of the engine's phases beside the machine's limits.
@@ -43,7 +44,7 @@ func TestEngineReportIsWhole(t *testing.T) {
 	c := config.Default()
 	c.Threads = 2
 	b := EngineBench{
-		Model:   filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "gemma3", "gemma3-f32.gguf"),
+		Model:   filepath.Join(fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "gemma3", "gemma3-f32.gguf"),
 		Prefill: EngineSteps{Prompt: 30, Length: 30, Count: 1}, Decode: EngineSteps{Decode: 2, Depth: 20, Answer: 8, Count: 8},
 		Rounds: 3, Progress: func(int, int) {},
 	}

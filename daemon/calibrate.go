@@ -10,6 +10,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/quality/score"
 	"chimera/quality/suite"
 	"chimera/tokenizer"
@@ -44,12 +45,12 @@ type expectation struct {
 
 // newCalibration tokenises a suite's references, each behind its question as clients ask it, until there are mostPlaces. Items without a reference, and those
 // that are longer than the context, have no part in it.
-func newCalibration(s *suite.Suite, l *Loaded) (*calibration, error) {
-	tok, err := NewTokenizer(l.File)
+func newCalibration(s *suite.Suite, l *loader.Loaded) (*calibration, error) {
+	tok, err := loader.NewTokenizer(l.File)
 	if err != nil {
 		return nil, err
 	}
-	t, err := NewTemplate(l.File, tok, &config.Config{})
+	t, err := loader.NewTemplate(l.File, tok, &config.Config{})
 	if err != nil {
 		return nil, err
 	}

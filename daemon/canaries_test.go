@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"chimera/config"
+	"chimera/internal/fixtures"
 	"chimera/quality/report"
 	"chimera/quality/suite"
 	"chimera/scheduler"
@@ -64,7 +65,7 @@ func TestCanariesFindChangedWeights(t *testing.T) {
 	numerics := up.model.Numerics("")
 	up.model.Numerics = func(string) string { return numerics } // as it is of weights whose bytes changed behind their digest
 	o := r.models.engineAt("q2_k")
-	id, err := up.lane.Replace(o.weights(up.loaded.File), nil)
+	id, err := up.lane.Replace(o.Weights(up.loaded.File), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func bothHalves(t *testing.T, lines int) string {
 	t.Helper()
 	var text strings.Builder
 	for _, half := range []struct{ half, file string }{{"tuning", "dev.jsonl"}, {"sealed", "test.jsonl"}} {
-		raw, err := os.ReadFile(filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "suite", half.file))
+		raw, err := os.ReadFile(filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "suite", half.file))
 		if err != nil {
 			t.Fatal(err)
 		}

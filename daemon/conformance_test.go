@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // This file holds every model of the conformance folder to its golden values. It finds models through
@@ -50,33 +52,8 @@ type goldenQuant struct {
 	} `json:"files"`
 }
 
-func sharedDir(t testing.TB, variable, name string) string {
-	dir := os.Getenv(variable)
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", name)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no %s folder: set %s", name, variable)
-	}
-	return dir
-}
-
-func readJSON(t testing.TB, path string, into any) bool {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false
-	}
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return true
-}
-
 func conformanceModels(t *testing.T) (dir string, names []string) {
-	dir = sharedDir(t, "CHIMERA_CONFORMANCE", "conformance")
+	dir = fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance")
 	return dir, manifestModels(t, dir)
 }
 
@@ -84,7 +61,7 @@ func manifestModels(t *testing.T, dir string) (names []string) {
 	var manifest struct {
 		Models map[string]json.RawMessage `json:"models"`
 	}
-	if !readJSON(t, filepath.Join(dir, "manifest.json"), &manifest) {
+	if !fixtures.ReadJSON(t, filepath.Join(dir, "manifest.json"), &manifest) {
 		t.Fatalf("%s has no manifest.json", dir)
 	}
 	for name := range manifest.Models {
@@ -106,18 +83,18 @@ func decodeFloats(t testing.TB, text string) []float32 {
 	return out
 }
 
-func testOptions(kv, isa string) EngineOptions {
-	return EngineOptions{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 1, MaxLogprobs: 8}
+func testOptions(kv, isa string) loader.Options {
+	return loader.Options{Threads: 2, KVType: kv, ISA: isa, StepTokens: 64, MaxSequences: 1, MaxLogprobs: 8}
 }
 
 // loadOrSkip loads a model; what the engine refuses by name is a visible skip. Of the files that call
 // themselves llama only one with experts may be refused.
-func loadOrSkip(t *testing.T, path string, o EngineOptions) *Loaded {
+func loadOrSkip(t *testing.T, path string, o loader.Options) *loader.Loaded {
 	t.Helper()
-	l, err := Load(path, o)
+	l, err := loader.Load(path, o)
 	var unsupported *engine.UnsupportedError
 	if errors.As(err, &unsupported) {
-		if f, openErr := openFile(path); openErr == nil {
+		if f, openErr := loader.OpenFile(path); openErr == nil {
 			arch, _, _ := f.Metadata().String("general.architecture")
 			if arch == "llama" && !strings.Contains(unsupported.What, "experts") {
 				t.Fatalf("a llama file was refused: %v", err)
@@ -137,7 +114,7 @@ func loadOrSkip(t *testing.T, path string, o EngineOptions) *Loaded {
 	return l
 }
 
-func lastRow(t testing.TB, l *Loaded, ids []int32) []float32 {
+func lastRow(t testing.TB, l *loader.Loaded, ids []int32) []float32 {
 	t.Helper()
 	e, err := newEvaluator(l.Instance)
 	if err != nil {
@@ -172,7 +149,7 @@ func argmax(row []float32) int32 {
 }
 
 // checkPrompt compares all positions and a greedy continuation, where margins allow.
-func checkPrompt(t *testing.T, l *Loaded, p goldenPrompt, tolerance, margin float64) (worst float64) {
+func checkPrompt(t *testing.T, l *loader.Loaded, p goldenPrompt, tolerance, margin float64) (worst float64) {
 	t.Helper()
 	e, err := newEvaluator(l.Instance)
 	if err != nil {
@@ -244,8 +221,8 @@ func checkModels(t *testing.T, dir string, names []string) {
 			t.Run(name+"/"+precision, func(t *testing.T) {
 				l := loadOrSkip(t, path, testOptions("f32", "auto"))
 				var g goldenFile
-				if !readJSON(t, filepath.Join(dir, name, "golden_gguf.json"), &g) {
-					readJSON(t, filepath.Join(dir, name, "golden.json"), &g)
+				if !fixtures.ReadJSON(t, filepath.Join(dir, name, "golden_gguf.json"), &g) {
+					fixtures.ReadJSON(t, filepath.Join(dir, name, "golden.json"), &g)
 				}
 				half := loadOrSkip(t, path, testOptions("f16", "auto"))
 				for _, p := range g.Prompts {
@@ -270,7 +247,7 @@ func TestConformanceQuantised(t *testing.T) {
 	ran := 0
 	for _, name := range names {
 		var g goldenQuant
-		if !readJSON(t, filepath.Join(dir, name, "golden_quant.json"), &g) {
+		if !fixtures.ReadJSON(t, filepath.Join(dir, name, "golden_quant.json"), &g) {
 			continue
 		}
 		for file, golden := range g.Files {
@@ -291,7 +268,7 @@ func TestConformanceQuantised(t *testing.T) {
 }
 
 func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +287,7 @@ func checkTensors(t *testing.T, path string, tensors []goldenTensor) {
 
 // checkQuantised holds the last row to the tolerance for engines with 8-bit activations: the median
 // difference at most three times, the largest at most twice the reference engine's own.
-func checkQuantised(t *testing.T, l *Loaded, p goldenPrompt) {
+func checkQuantised(t *testing.T, l *loader.Loaded, p goldenPrompt) {
 	t.Helper()
 	got, want := lastRow(t, l, p.IDs), decodeFloats(t, p.DequantLogitsLast)
 	diffs := make([]float64, len(got))

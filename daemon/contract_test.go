@@ -10,6 +10,8 @@ import (
 
 	"chimera/cgo"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // The numeric contract: the same prompt gives the same bytes, whatever else is in the batch, however it
@@ -41,8 +43,8 @@ func variants() []variant {
 // runVariant computes the last row's logits of ids.
 func runVariant(t *testing.T, path, kv string, v variant, ids []int32) []float32 {
 	t.Helper()
-	o := EngineOptions{Threads: v.threads, KVType: kv, ISA: v.isa, StepTokens: 256, MaxSequences: 32, MaxLogprobs: 4, Context: 256}
-	l, err := Load(path, o)
+	o := loader.Options{Threads: v.threads, KVType: kv, ISA: v.isa, StepTokens: 256, MaxSequences: 32, MaxLogprobs: 4, Context: 256}
+	l, err := loader.Load(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +136,14 @@ func sameBits(a, b []float32) int {
 }
 
 func TestContract(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_CONFORMANCE", "conformance")
+	dir := fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance")
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.gguf"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no model in %s (%v)", dir, err)
 	}
 	compared := 0
 	for _, path := range files {
-		f, p, err := Open(path)
+		f, p, err := loader.Open(path)
 		if err != nil {
 			continue // refused by name; TestConformance shows it as a skip
 		}
@@ -177,7 +179,7 @@ func TestContractPerplexityWindow(t *testing.T) {
 	}
 	ids := tokensUpTo(128)
 	score := func(isa string) []float64 {
-		l, err := Load(path, EngineOptions{Threads: 2, KVType: "f16", ISA: isa, StepTokens: 128, MaxSequences: 1, MaxLogprobs: 1, Context: 128})
+		l, err := loader.Load(path, loader.Options{Threads: 2, KVType: "f16", ISA: isa, StepTokens: 128, MaxSequences: 1, MaxLogprobs: 1, Context: 128})
 		if err != nil {
 			t.Fatal(err)
 		}

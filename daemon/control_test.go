@@ -9,6 +9,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -129,7 +130,7 @@ func TestControlMakesRoom(t *testing.T) {
 		t.Errorf("its user was told %v", context.Cause(held.Context))
 	}
 	r, model = controlled(t, func(c *config.Config) { c.Memory = int(served>>20) + 4 })
-	full := (*noRoomError)(nil)
+	full := (*loader.NoRoomError)(nil)
 	if _, err := r.models.control(t.Context(), model, scheduler.Background); !errors.As(err, &full) {
 		t.Errorf("without room: %v", err)
 	}

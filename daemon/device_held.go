@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -14,7 +15,7 @@ import (
 
 // heldDevice is a device with its one backend and its one loop.
 type heldDevice struct {
-	backend heldBackend
+	backend loader.Backend
 	loop    *scheduler.Loop
 	stop    context.CancelFunc // ends the loop, at once
 	ended   chan struct{}      // closed when it has
@@ -23,7 +24,7 @@ type heldDevice struct {
 }
 
 // holdDevice starts the loop of a backend that is open.
-func holdDevice(b heldBackend) *heldDevice {
+func holdDevice(b loader.Backend) *heldDevice {
 	d := &heldDevice{backend: b, loop: scheduler.NewLoop(scheduler.LoopConfig{CPU: processCPU}), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
@@ -57,11 +58,11 @@ func (d *heldDevice) close() error {
 
 // countThreads lets steps run on as many threads as there is room for now: the control group's quota may have changed
 // since they were started. More than were started there can't be.
-func (d *heldDevice) countThreads(o EngineOptions) {
+func (d *heldDevice) countThreads(o loader.Options) {
 	if o.Threads > 0 {
 		return
 	}
-	n, bound := o.threads()
+	n, bound := o.Workers()
 	d.backend.SetActive(n)
 	slog.Info("threads counted again", "room_for", n, "bound", bound)
 }

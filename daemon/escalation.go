@@ -10,6 +10,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/loader"
 	"chimera/quality/escalate"
 	"chimera/scheduler"
 )
@@ -107,7 +108,7 @@ func (all *runtimes) heldAt(ctx context.Context, r *Runtime, tier string, class 
 		}
 	}
 	held, err := own(ctx, r, tier, class)
-	if full := (*noRoomError)(nil); errors.As(err, &full) || errors.Is(err, errControlGoes) {
+	if full := (*loader.NoRoomError)(nil); errors.As(err, &full) || errors.Is(err, errControlGoes) {
 		err = api.NoRoomToReplay(r.name, tier, err)
 	}
 	return held, err

@@ -14,6 +14,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/internal/fixtures"
 	document "chimera/internal/tables"
 	"chimera/quality/escalate"
 	"chimera/quality/score"
@@ -58,7 +59,7 @@ type half struct {
 // readHalf reads the first lines of a file of the suite.
 func readHalf(t *testing.T, file string, lines int) (h half) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "suite", file))
+	raw, err := os.ReadFile(filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "suite", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func readHalf(t *testing.T, file string, lines int) (h half) {
 
 // atTier is a daemon of the translation model.
 func atTier(t *testing.T, tier string, change func(*config.Config)) *remembering {
-	mt := sharedDir(t, "CHIMERA_MT", "mt")
+	mt := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	return newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
 		c.Model = []config.Model{{Path: filepath.Join(mt, "gguf", "f32.gguf"), Name: "mt", Load: config.LoadAtStart}}
 		c.Device, c.Threads, c.StepTokens, c.MaxSequences, c.MaxLogprobs, c.Tiers.Start = "cpu", 2, 256, 16, 20, tier

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/loader"
 	"chimera/quality/escalate"
 	"chimera/quality/experiment"
 	"chimera/scheduler"
@@ -65,7 +66,7 @@ func (l *laboratory) shadow(ctx context.Context, spec armSpec, full bool) (*shad
 	}
 	c := scheduler.Config{StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, HalfLife: all.config.Cache.HalfLife.Duration, Without: spec.without}
 	s, err := all.inPlaceOfControls(ctx, func() (*shadow, error) { return all.shadowAs(ctx, l.up, o, c, false) })
-	if full := (*noRoomError)(nil); errors.As(err, &full) {
+	if full := (*loader.NoRoomError)(nil); errors.As(err, &full) {
 		return nil, fmt.Errorf("there is no room beside what serves: %w", err)
 	}
 	if err == nil {

@@ -2,83 +2,25 @@ package daemon
 
 import (
 	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/scheduler"
-	"chimera/weights"
 )
 
 // This file owns tests of models that give no numbers: weights that are not finite, and logits.
-
-var biased = filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf")
-
-// spoiltModel is a model with one tensor's values changed.
-func spoiltModel(t *testing.T, source, tensor string, change func(values []float32)) string {
-	t.Helper()
-	f, err := openFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var list []weights.OutTensor
-	for _, x := range f.Tensors() {
-		data := make([]byte, x.Rows()*x.RowBytes())
-		if err := f.Read(x, 0, data); err != nil {
-			t.Fatal(err)
-		}
-		if x.Name == tensor {
-			values := make([]float32, x.Values())
-			if err := weights.Dequantize(x.Type, data, values); err != nil {
-				t.Fatal(err)
-			}
-			change(values)
-			x.Type, data = weights.F32, weights.Quantize(weights.F32, values, nil)
-			tensor = ""
-		}
-		list = append(list, weights.OutTensor{Name: x.Name, Type: x.Type, Shape: x.Shape, Write: func(w io.Writer) error { _, err := w.Write(data); return err }})
-	}
-	if tensor != "" {
-		t.Fatalf("there is no tensor %s", tensor)
-	}
-	path := filepath.Join(t.TempDir(), "m.gguf")
-	out, err := os.Create(path)
-	if err == nil {
-		err = errors.Join(weights.WriteFile(out, f.Metadata(), list), out.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// overflowing is a model of finite weights whose logits are not.
-func overflowing(t *testing.T, source string) string {
-	return spoiltModel(t, source, "output_norm.weight", func(values []float32) {
-		for i := range values {
-			values[i] = 3e38
-		}
-	})
-}
-
-func smallConfig() *config.Config {
-	c := config.Default()
-	c.Threads, c.Device, c.MaxSequences, c.StepTokens, c.Ctx = 1, "cpu", 4, 64, 64
-	return &c
-}
 
 // Weights that are no numbers are refused by whatever loads them, and the tensor is named.
 func TestWeightsThatAreNoNumbers(t *testing.T) {
 	nan := 0.0
 	nan /= nan
 	for _, tensor := range []string{"token_embd.weight", "blk.1.ffn_down.weight", "blk.0.attn_norm.weight", "blk.1.attn_q.bias"} {
-		path := spoiltModel(t, biased, tensor, func(values []float32) { values[len(values)-1] = float32(nan) })
-		_, err := Load(path, engineOptions(smallConfig()))
+		path := fixtures.Spoilt(t, fixtures.Biased, tensor, func(values []float32) { values[len(values)-1] = float32(nan) })
+		_, err := loader.Load(path, loader.OptionsOf(fixtures.SmallConfig()))
 		if !errors.Is(err, engine.ErrModelFile) || !strings.Contains(err.Error(), tensor+": value ") {
 			t.Errorf("%s: %v", tensor, err)
 		}
@@ -87,12 +29,12 @@ func TestWeightsThatAreNoNumbers(t *testing.T) {
 
 // Logits that are no numbers end the offline verbs with the place, and a request with an error.
 func TestLogitsThatAreNoNumbers(t *testing.T) {
-	path := overflowing(t, biased)
+	path := fixtures.Overflowing(t, fixtures.Biased)
 	var wrong *engine.NotFiniteError
-	if err := Logits(t.Context(), smallConfig(), LogitsRequest{Model: path, IDs: []int32{1, 2, 3}, Out: filepath.Join(t.TempDir(), "x.f32")}); !errors.As(err, &wrong) || wrong.Position != 2 {
+	if err := Logits(t.Context(), fixtures.SmallConfig(), LogitsRequest{Model: path, IDs: []int32{1, 2, 3}, Out: filepath.Join(t.TempDir(), "x.f32")}); !errors.As(err, &wrong) || wrong.Position != 2 {
 		t.Errorf("logits: %v", err)
 	}
-	l, err := Load(path, engineOptions(smallConfig()))
+	l, err := loader.Load(path, loader.OptionsOf(fixtures.SmallConfig()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +56,9 @@ func TestLogitsThatAreNoNumbers(t *testing.T) {
 }
 
 func TestPerplexityNamesTheWindow(t *testing.T) {
-	path := overflowing(t, filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"))
+	path := fixtures.Overflowing(t, filepath.Join(fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"))
 	text := strings.Repeat("a long text of some words ", 60)
-	_, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(text), Progress: func(int, int) {}})
+	_, err := Perplexity(fixtures.SmallConfig(), PerplexityRequest{Model: path, Text: []byte(text), Progress: func(int, int) {}})
 	if err == nil || errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), "window 1 of ") || !strings.Contains(err.Error(), "logits that are NaN or infinite at position 32") {
 		t.Error(err)
 	}
@@ -124,7 +66,7 @@ func TestPerplexityNamesTheWindow(t *testing.T) {
 
 // What spells a special token is text unless it is asked for, as llama-perplexity has it.
 func TestPerplexitySpecial(t *testing.T) {
-	path := filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf")
+	path := filepath.Join(fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf")
 	tok, err := OpenTokenizer(path)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +77,7 @@ func TestPerplexitySpecial(t *testing.T) {
 		t.Fatalf("%d and %d tokens show no difference", plain, special)
 	}
 	for parse, tokens := range map[bool]int{false: plain, true: special} {
-		r, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(text), ParseSpecial: parse, Progress: func(int, int) {}})
+		r, err := Perplexity(fixtures.SmallConfig(), PerplexityRequest{Model: path, Text: []byte(text), ParseSpecial: parse, Progress: func(int, int) {}})
 		if err != nil || r.Chunks != tokens/64 {
 			t.Errorf("special tokens %v: %d windows of 64, %d tokens, %v", parse, r.Chunks, tokens, err)
 		}
@@ -144,12 +86,12 @@ func TestPerplexitySpecial(t *testing.T) {
 
 // A text that a model holds for impossible has no perplexity that JSON could hold.
 func TestPerplexityOutOfRange(t *testing.T) {
-	path := spoiltModel(t, filepath.Join(sharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"), "output_norm.weight", func(values []float32) {
+	path := fixtures.Spoilt(t, filepath.Join(fixtures.SharedDir(t, "CHIMERA_CONFORMANCE", "conformance"), "llama", "llama-f32.gguf"), "output_norm.weight", func(values []float32) {
 		for i := range values {
 			values[i] = 1e6
 		}
 	})
-	_, err := Perplexity(smallConfig(), PerplexityRequest{Model: path, Text: []byte(strings.Repeat("some words ", 100)), Progress: func(int, int) {}})
+	_, err := Perplexity(fixtures.SmallConfig(), PerplexityRequest{Model: path, Text: []byte(strings.Repeat("some words ", 100)), Progress: func(int, int) {}})
 	if err == nil || !strings.HasPrefix(err.Error(), "window 1 of ") || !strings.Contains(err.Error(), "no perplexity") {
 		t.Error(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"chimera/config"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // SmolLM2 against the golden folder: logits of its exact F32 form, greedy tokens, perplexity.
@@ -34,7 +36,7 @@ func readFloats(t testing.TB, path string) []float32 {
 }
 
 func TestGoldenSmolLM2(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_GOLDEN", "golden")
+	dir := fixtures.SharedDir(t, "CHIMERA_GOLDEN", "golden")
 	exact := filepath.Join(t.TempDir(), "f32.gguf")
 	if err := Quantize(t.Context(), QuantizeRequest{In: smolLM2(t), Out: exact, Type: "f32"}); err != nil {
 		t.Fatal(err)
@@ -47,9 +49,9 @@ func TestGoldenSmolLM2(t *testing.T) {
 			Margins []float64 `json:"greedy_margin_top1_top2"`
 		} `json:"cases"`
 	}
-	readJSON(t, filepath.Join(dir, "smollm2-135m-f32.kvf32_fa0.greedy.json"), &golden)
+	fixtures.ReadJSON(t, filepath.Join(dir, "smollm2-135m-f32.kvf32_fa0.greedy.json"), &golden)
 	rows := readFloats(t, filepath.Join(dir, "smollm2-135m-f32.kvf32_fa0.logits.f32"))
-	l, err := Load(exact, EngineOptions{Threads: 2, KVType: "f32", ISA: "auto", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1, Context: 1024})
+	l, err := loader.Load(exact, loader.Options{Threads: 2, KVType: "f32", ISA: "auto", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1, Context: 1024})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func TestGoldenSmolLM2(t *testing.T) {
 }
 
 func TestGoldenPerplexity(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_GOLDEN", "golden")
+	dir := fixtures.SharedDir(t, "CHIMERA_GOLDEN", "golden")
 	text, err := os.ReadFile(filepath.Join(dir, "gpl3.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +84,7 @@ func TestGoldenPerplexity(t *testing.T) {
 	var golden struct {
 		Results map[string]struct{ PPL float64 } `json:"results"`
 	}
-	readJSON(t, filepath.Join(dir, "perplexity.json"), &golden)
+	fixtures.ReadJSON(t, filepath.Join(dir, "perplexity.json"), &golden)
 	want := golden.Results["smollm2-135m-q4_1"].PPL
 	if !(math.Abs(r.PPL/want-1) <= 0.01) {
 		t.Errorf("perplexity %.4f, the reference has %.4f", r.PPL, want)
@@ -92,7 +94,7 @@ func TestGoldenPerplexity(t *testing.T) {
 
 // The translation model: 1,000 greedy answers, compared up to the first margin that rounding may turn.
 func TestGoldenTranslation(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	var lines []struct {
 		IDs     []int32   `json:"prompt_ids"`
 		Answer  []int32   `json:"ids"`
@@ -108,7 +110,7 @@ func TestGoldenTranslation(t *testing.T) {
 	if testing.Short() {
 		lines = lines[:50]
 	}
-	l, err := Load(filepath.Join(dir, "gguf", "f32.gguf"), EngineOptions{Threads: 2, KVType: "f32", ISA: "auto", StepTokens: 64, MaxSequences: 1, MaxLogprobs: 1})
+	l, err := loader.Load(filepath.Join(dir, "gguf", "f32.gguf"), loader.Options{Threads: 2, KVType: "f32", ISA: "auto", StepTokens: 64, MaxSequences: 1, MaxLogprobs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"chimera/engine"
 	"chimera/gpu"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -46,7 +47,7 @@ func (e *GPUError) Unwrap() error { return e.Cause }
 // ExitCode is the code for an error that the unit should act on, 0 for all others.
 func ExitCode(err error) int {
 	var g *GPUError
-	var m *machineError
+	var m *loader.MachineError
 	switch {
 	case errors.As(err, &m), errors.As(err, &g) && g.Verdict.Needs.ByHand():
 		return ExitOutOfService

@@ -17,6 +17,7 @@ import (
 	"chimera/engine"
 	"chimera/gpu"
 	"chimera/gpu/gputest"
+	"chimera/loader"
 	"chimera/scheduler"
 	"chimera/socket"
 )
@@ -359,7 +360,7 @@ func TestBadGPURefusedAtStart(t *testing.T) {
 
 // What a person must see to keeps the unit down: a new process would meet the same.
 func TestMachineErrorIsNoCrashLoop(t *testing.T) {
-	err := fmt.Errorf("device: auto: %w", &machineError{errors.New("cuInit: nvidia-uvm is not loaded")})
+	err := fmt.Errorf("device: auto: %w", &loader.MachineError{Cause: errors.New("cuInit: nvidia-uvm is not loaded")})
 	if ExitCode(err) != ExitOutOfService || !strings.HasSuffix(err.Error(), "nvidia-uvm is not loaded") {
 		t.Errorf("exit %d: %v", ExitCode(err), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/weights"
 )
 
@@ -66,7 +67,7 @@ func gemma3(t *testing.T) string {
 
 // A context of 8,192 positions takes three tenths of what it would if every layer kept all of it, and so do the pools.
 func TestWindowsTakeLittle(t *testing.T) {
-	f, p, err := Open(gemma3(t))
+	f, p, err := loader.Open(gemma3(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestWindowsTakeLittle(t *testing.T) {
 	all := func(engine.Group) int { return context / engine.PageTokens }
 	few := func(g engine.Group) int { return g.PagesFor(context, step) }
 	for _, sequences := range []int{1, 4, 32} {
-		plan, err := Plan(f, p, EngineOptions{Threads: 1, KVType: "f16", ISA: "auto", Device: "cpu", Context: context, StepTokens: step, MaxSequences: sequences})
+		plan, err := loader.Plan(f, p, loader.Options{Threads: 1, KVType: "f16", ISA: "auto", Device: "cpu", Context: context, StepTokens: step, MaxSequences: sequences})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestWindowsTakeLittle(t *testing.T) {
 			}
 			return sum
 		}
-		before := bytes(func(g engine.Group) int { return all(g)*min(sequences, pooledContexts) + sequences })
+		before := bytes(func(g engine.Group) int { return all(g)*min(sequences, loader.PooledContexts) + sequences })
 		t.Logf("%d sequences: %.1f of %.1f MiB a context, pools of %.1f of %.1f MiB", sequences, float64(bytes(few))/(1<<20),
 			float64(bytes(all))/(1<<20), float64(plan.KVBytes)/(1<<20), float64(before)/(1<<20))
 		if bytes(few)*10 > bytes(all)*3 || plan.KVBytes*10 > before*3 || plan.KVBytes < bytes(few) {
@@ -96,13 +97,13 @@ func TestWindowsTakeLittle(t *testing.T) {
 
 // A pool holds what all sequences need at once if they are short, and full contexts of some if they are not.
 func TestPagesOfPools(t *testing.T) {
-	o := EngineOptions{StepTokens: 64, MaxSequences: 32}
+	o := loader.Options{StepTokens: 64, MaxSequences: 32}
 	for want, g := range map[int]engine.Group{
 		4*64 + 32: {Mask: engine.Causal},
 		4*11 + 32: {Mask: engine.Window, Window: 90}, // 89 positions, 64 new ones, and up to 15 on either side
 		2 * 32:    {State: 8},
 	} {
-		if got := o.pages(g, 1024); got != want {
+		if got := o.Pages(g, 1024); got != want {
 			t.Errorf("%+v: %d pages, want %d", g, got, want)
 		}
 	}

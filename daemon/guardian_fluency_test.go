@@ -11,6 +11,8 @@ import (
 	"chimera/client"
 	"chimera/client/answerer"
 	"chimera/config"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/quality/eval"
 	"chimera/quality/suite"
 )
@@ -18,10 +20,10 @@ import (
 // This file owns tests of how fluent answers are under the control, held against what the offline verbs compute.
 
 // perplexity is that of answers behind their prompts, by a model file alone.
-func perplexity(t *testing.T, path string, o EngineOptions, answers []pinnedAnswer) float64 {
+func perplexity(t *testing.T, path string, o loader.Options, answers []pinnedAnswer) float64 {
 	t.Helper()
 	o.Tier = api.SourceTier
-	l, err := Load(path, o)
+	l, err := loader.Load(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func TestSuitesAreRead(t *testing.T) {
 	r.models.mu.Lock()
 	tier, source := m.watched.known["q3_k"].runs[0], m.watched.known["source"].runs[0]
 	r.models.mu.Unlock()
-	path, o := r.config.Model[0].Path, engineOptions(&r.config)
+	path, o := r.config.Model[0].Path, loader.OptionsOf(&r.config)
 	for name, done := range map[string]*suiteRun{"q3_k": tier, "source": source} {
 		s := row(rows, "fluency", "tuning", name)
 		if want := perplexity(t, path, o, done.asked); !close6(s.Value, want) || s.N != 40 || !(s.Low < s.Value && s.Value < s.High) || !(s.Value > 1) {
@@ -109,7 +111,7 @@ func TestLiveFluency(t *testing.T) {
 			r.watchesLive()
 			rows := r.liveRows(overall)
 			s, has := rows["fluency "+tier]
-			if want := perplexity(t, r.config.Model[0].Path, engineOptions(&r.config), answers); !has || !close6(s.Value, want) || s.N != 20 || !(s.Low < s.High) {
+			if want := perplexity(t, r.config.Model[0].Path, loader.OptionsOf(&r.config), answers); !has || !close6(s.Value, want) || s.N != 20 || !(s.Low < s.High) {
 				t.Errorf("%s: %+v, the model file alone has %v", tier, s, want)
 			}
 			if _, has := rows["fluency source"]; has != (tier == "source") {
@@ -121,8 +123,8 @@ func TestLiveFluency(t *testing.T) {
 
 // The control of a verb's daemon reads the very tokens that were served at the tier, by their answer's name.
 func TestPrivateControl(t *testing.T) {
-	path := filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
-	c := smallConfig()
+	path := filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
+	c := fixtures.SmallConfig()
 	c.Tiers.Start, c.Ctx = "q2_k", 256
 	p, err := ServePrivately(t.Context(), *c, path, io.Discard)
 	if err != nil {
@@ -156,7 +158,7 @@ func TestPrivateControl(t *testing.T) {
 		if err != nil || asked.Text != reply.Text {
 			t.Fatalf("%q, asked again %q: %v", reply.Text, asked.Text, err)
 		}
-		want := perplexity(t, path, engineOptions(c), []pinnedAnswer{{prompt: asked.Prompt, Tokens: asked.Tokens}})
+		want := perplexity(t, path, loader.OptionsOf(c), []pinnedAnswer{{prompt: asked.Prompt, Tokens: asked.Tokens}})
 		if got := math.Exp(-reading.LogProbability / float64(reading.Tokens)); reading.Tokens != len(asked.Tokens) || !close6(got, want) {
 			t.Errorf("%q: %+v is %v, the model file alone has %v over %d tokens", line, reading, got, want, len(asked.Tokens))
 		}

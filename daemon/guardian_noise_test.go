@@ -14,6 +14,8 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/quality/guard"
 	"chimera/quality/tier"
@@ -72,7 +74,7 @@ func floatsOf(data []byte) []float32 {
 // Noise is put into a tier as it is made, so that it has a digest and a file on disk of its own: the suites find it, the tier is made anew of the source while clients ask, and then it is the one
 // that it should be, on the disk too.
 func TestGuardMendsNoise(t *testing.T) {
-	mt := sharedDir(t, "CHIMERA_MT", "mt")
+	mt := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	path := filepath.Join(mt, "gguf", "f32.gguf")
 	clean, _ := digestAt(t, path, "q4_k")
 	file, err := weights.Open(path)
@@ -99,7 +101,7 @@ func TestGuardMendsNoise(t *testing.T) {
 				if name != "q4_k" || spoilt.Add(1) > 1 {
 					return w
 				}
-				return tier.New(noisy{model.NewSource(file), c.share}, recipe(file, weights.Q4_K), search, pace)
+				return tier.New(noisy{model.NewSource(file), c.share}, loader.Recipe(file, weights.Q4_K), loader.Search, loader.Pace)
 			}
 			if status, text := r.set("q4_k"); status != 200 {
 				t.Fatalf("%d %s", status, text)

@@ -9,6 +9,8 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/quality/score"
 )
 
@@ -19,12 +21,12 @@ func meanState(t *testing.T, text string) []float32 {
 	t.Helper()
 	c := config.Default()
 	c.Device = "cpu"
-	l, e, err := openEvaluator(filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf"), &c, 0)
+	l, e, err := openEvaluator(filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf"), &c, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	tok, err := NewTokenizer(l.File)
+	tok, err := loader.NewTokenizer(l.File)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/quality/guard"
 	"chimera/quality/suite"
 	"chimera/store"
@@ -24,7 +26,7 @@ import (
 // guarded is a daemon of the translation model whose tiers are watched by so many lines of its tuning suite.
 func guarded(t *testing.T, lines int, change func(*config.Config)) *remembering {
 	t.Helper()
-	mt := sharedDir(t, "CHIMERA_MT", "mt")
+	mt := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	text, err := os.ReadFile(filepath.Join(mt, "suite", "dev.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +206,7 @@ func TestGuardGoesDown(t *testing.T) {
 func TestCriteria(t *testing.T) {
 	c := config.Default()
 	c.Tiers.Mode, c.Tiers.MinBLEU, c.Tiers.MinAgreement, c.Tiers.MaxLoss, c.Quality.Suites = config.ModeGuard, 20.5, 0.95, 2, []string{"edge", "qa"}
-	if tier := engineOptions(&c).Tier; tier != "q8_0" {
+	if tier := loader.OptionsOf(&c).Tier; tier != "q8_0" {
 		t.Errorf("it begins at %s", tier)
 	}
 	wholes, err := readSuites(&c.Quality)

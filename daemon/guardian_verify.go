@@ -8,6 +8,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/quality/guard"
 	"chimera/scheduler"
 )
@@ -68,7 +69,7 @@ func (g *guardian) digests(ctx context.Context, r *Runtime, tier string) (serves
 	defer held.Release()
 	serves = up.lane.Weights()
 	s, err := all.shadowBeside(held.Context, up, tier, true)
-	full, engineFull := (*noRoomError)(nil), (*engine.NoRoomError)(nil)
+	full, engineFull := (*loader.NoRoomError)(nil), (*engine.NoRoomError)(nil)
 	switch {
 	case errors.As(err, &full) || errors.As(err, &engineFull):
 		return serves, "", up, nil

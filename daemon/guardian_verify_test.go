@@ -7,6 +7,8 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/quality/guard"
 	"chimera/quality/tier"
@@ -21,7 +23,7 @@ func misled(t *testing.T) (r *remembering, g *guardian, clean string) {
 	t.Helper()
 	path := ""
 	r, _ = shelved(t, t.TempDir(), func(c *config.Config) { path = c.Model[0].Path })
-	other := spoiltModel(t, path, "blk.0.ffn_up.weight", func(values []float32) { values[0] += 0.5 })
+	other := fixtures.Spoilt(t, path, "blk.0.ffn_up.weight", func(values []float32) { values[0] += 0.5 })
 	file, err := weights.Open(other)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +35,7 @@ func misled(t *testing.T) (r *remembering, g *guardian, clean string) {
 		if name != "q4_k" || made.Add(1) > 1 {
 			return w
 		}
-		return tier.New(model.NewSource(file), recipe(file, weights.Q4_K), search, pace)
+		return tier.New(model.NewSource(file), loader.Recipe(file, weights.Q4_K), loader.Search, loader.Pace)
 	}
 	if status, text := r.set("q4_k"); status != 200 {
 		t.Fatalf("%d %s", status, text)

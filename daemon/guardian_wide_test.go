@@ -11,6 +11,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/internal/fixtures"
 	"chimera/quality/guard"
 	"chimera/store"
 	"chimera/weights"
@@ -83,7 +84,7 @@ func TestGuardGoesDownAsFarAsQualityAllows(t *testing.T) {
 	if os.Getenv("CHIMERA_WIDE") == "" {
 		t.Skip("with CHIMERA_WIDE=1 it makes a model of 700 MB, and takes minutes")
 	}
-	mt := sharedDir(t, "CHIMERA_MT", "mt")
+	mt := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	path := filepath.Join(mt, "gguf", "f32.gguf")
 	wide := widened(t, path)
 	lines := translations(t, mt)[:4]

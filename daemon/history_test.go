@@ -25,6 +25,7 @@ import (
 	"chimera/client"
 	"chimera/config"
 	"chimera/gpu"
+	"chimera/loader"
 	"chimera/measure"
 	"chimera/socket"
 	"chimera/store"
@@ -58,11 +59,11 @@ func sumOf(key string) string {
 
 func newRemembering(t *testing.T, change func(*config.Config)) *remembering {
 	t.Helper()
-	return newRememberingOn(t, func(config.Config) heldBackend { return newFakeDevice() }, change)
+	return newRememberingOn(t, func(config.Config) loader.Backend { return newFakeDevice() }, change)
 }
 
 // newRememberingOn is one whose models are computed on a device of the test's.
-func newRememberingOn(t *testing.T, device func(config.Config) heldBackend, change func(*config.Config)) *remembering {
+func newRememberingOn(t *testing.T, device func(config.Config) loader.Backend, change func(*config.Config)) *remembering {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	folder := t.TempDir()

@@ -9,6 +9,7 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/weights"
 )
@@ -20,7 +21,7 @@ var ErrModelFile = engine.ErrModelFile
 
 // Inspection says what a model file holds and how it would be run.
 type Inspection struct {
-	Summary  Summary           `json:"summary"`
+	Summary  loader.Summary    `json:"summary"`
 	Keys     []string          `json:"-"` // of Metadata, in the file's order
 	Metadata map[string]any    `json:"metadata"`
 	Tensors  []InspectedTensor `json:"tensors"`
@@ -38,12 +39,12 @@ type InspectedTensor struct {
 // Inspect reads a model file. sums asks for the tensors' checksums, which reads all of it. A file that can't
 // be run has no plan; then planRefusal says why, and the rest of the Inspection stands.
 func Inspect(path string, c *config.Config, sums bool) (s *Inspection, planRefusal, err error) {
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	s = &Inspection{Summary: summarize(f), Keys: f.Metadata().Keys(), Metadata: map[string]any{}, Tensors: []InspectedTensor{}}
+	s = &Inspection{Summary: loader.Summarize(f), Keys: f.Metadata().Keys(), Metadata: map[string]any{}, Tensors: []InspectedTensor{}}
 	for _, key := range s.Keys {
 		v, _ := f.Metadata().Get(key)
 		s.Metadata[key] = v.Any
@@ -55,7 +56,7 @@ func Inspect(path string, c *config.Config, sums bool) (s *Inspection, planRefus
 		}
 		s.Tensors = append(s.Tensors, row)
 	}
-	if s.Summary.ChatProblem, err = templateProblem(f); err != nil {
+	if s.Summary.ChatProblem, err = loader.TemplateProblem(f); err != nil {
 		return nil, nil, err
 	}
 	s.Plan, planRefusal = planFile(f, c)
@@ -96,5 +97,5 @@ func planFile(f *weights.File, c *config.Config) (*engine.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Plan(f, p, engineOptions(c))
+	return loader.Plan(f, p, loader.OptionsOf(c))
 }

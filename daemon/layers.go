@@ -11,6 +11,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/quality/score"
 	"chimera/quality/suite"
@@ -50,7 +51,7 @@ type LayerDifference struct {
 
 // side is the source or the tier: its model, and its end.
 type side struct {
-	*Loaded
+	*loader.Loaded
 	model, lens *evaluator
 	end         engine.Instance
 }
@@ -69,7 +70,7 @@ func CompareLayers(ctx context.Context, c *config.Config, r LayersRequest) (l *L
 	if o.Tier == "" || o.Tier == api.SourceTier {
 		return nil, &config.Error{Err: errors.New("tier: the source is what a tier is compared with: give another, such as q4_k")}
 	}
-	f, err := openFile(r.Model)
+	f, err := loader.OpenFile(r.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func CompareLayers(ctx context.Context, c *config.Config, r LayersRequest) (l *L
 }
 
 // newComparison loads both sides on one device.
-func newComparison(f *weights.File, o EngineOptions) (x *comparison, stop func() error, err error) {
+func newComparison(f *weights.File, o loader.Options) (x *comparison, stop func() error, err error) {
 	states, err := model.BuildLayers(f)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +108,7 @@ func newComparison(f *weights.File, o EngineOptions) (x *comparison, stop func()
 	if err != nil {
 		return nil, nil, err
 	}
-	backend, err := o.openBackend(f.Name())
+	backend, err := o.OpenBackend(f.Name())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,15 +126,15 @@ func newComparison(f *weights.File, o EngineOptions) (x *comparison, stop func()
 	return x, stop, nil
 }
 
-func (s *side) load(b heldBackend, f *weights.File, states, end *engine.Program, o EngineOptions) (err error) {
-	w, room := o.weights(f), func(plan *engine.Plan) error { return fits(plan, b, o.HeapBytes, 0) }
-	if s.Loaded, err = loadOn(b, f, states, o, w, room); err != nil {
+func (s *side) load(b loader.Backend, f *weights.File, states, end *engine.Program, o loader.Options) (err error) {
+	w, room := o.Weights(f), func(plan *engine.Plan) error { return loader.CheckRoom(plan, b, o.HeapBytes, 0) }
+	if s.Loaded, err = loader.LoadOn(b, f, states, o, w, room); err != nil {
 		return err
 	}
 	if s.model, err = newEvaluator(s.Instance); err != nil {
 		return err
 	}
-	options, err := o.options(end)
+	options, err := o.LoadOptions(end)
 	if err != nil {
 		return err
 	}
@@ -144,10 +145,10 @@ func (s *side) load(b heldBackend, f *weights.File, states, end *engine.Program,
 		err = room(plan)
 	}
 	if err != nil {
-		return ofFile(f, err)
+		return loader.OfFile(f, err)
 	}
 	if s.end, err = b.Load(end, w, options); err != nil {
-		return ofFile(f, err)
+		return loader.OfFile(f, err)
 	}
 	s.lens, err = newEvaluator(s.end)
 	return err

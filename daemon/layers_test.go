@@ -13,7 +13,9 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 	document "chimera/internal/tables"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/quality/suite"
 	"chimera/quality/suites"
@@ -25,7 +27,7 @@ import (
 
 // layeredModels are a model of each, of those that every clone has and of the conformance folder, where it is there.
 func layeredModels(t *testing.T) []string {
-	list := []string{biased, filepath.Join("testdata", "parts", "gemma3_softcap", "gemma3_softcap-f16.gguf"), filepath.Join("testdata", "parts", "llama_fused", "llama_fused-f16.gguf")}
+	list := []string{fixtures.Biased, filepath.Join("testdata", "parts", "gemma3_softcap", "gemma3_softcap-f16.gguf"), filepath.Join("testdata", "parts", "llama_fused", "llama_fused-f16.gguf")}
 	gpt2, _ := filepath.Glob(filepath.Join("..", "..", "shared", "conformance", "gpt2", "gpt2-f32.gguf"))
 	return append(list, gpt2...)
 }
@@ -35,7 +37,7 @@ func sideOf(t *testing.T, path, tier string) *side {
 	t.Helper()
 	c := config.Default()
 	c.Device, c.Tiers.Start = "cpu", tier
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func sideOf(t *testing.T, path, tier string) *side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := o.openBackend(path)
+	b, err := o.OpenBackend(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,7 @@ func withoutTaps(t *testing.T, path, tier string, ids []int32) (logits []float32
 	t.Helper()
 	c := config.Default()
 	c.Device, c.Tiers.Start = "cpu", tier
-	f, p, err := Open(path)
+	f, p, err := loader.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func withoutTaps(t *testing.T, path, tier string, ids []int32) (logits []float32
 		t.Errorf("%s: the model that is served has no tap of its final state", path)
 	}
 	p.Ops = slices.DeleteFunc(p.Ops, func(op engine.Op) bool { _, tap := op.(engine.Tap); return tap })
-	l, err := load(f, p, offlineOptions(&c))
+	l, err := loader.LoadOpened(f, p, offlineOptions(&c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +143,7 @@ func compared(t *testing.T, path, tier string, s *suite.Suite) *Layers {
 // TestLayers: the last layer's divergence is that of the whole model, which calibration measures in its own way; a type that keeps all bits loses nothing;
 // two bits lose more than eight in every layer, but in the embedding, which has the same type.
 func TestLayers(t *testing.T) {
-	s, path := questionsOf(t, suite.Tuning, 12), talking(t, biased, t.TempDir(), "small")
+	s, path := questionsOf(t, suite.Tuning, 12), fixtures.Talking(t, fixtures.Biased, t.TempDir(), "small")
 	rough, fine, same := compared(t, path, "q2_k", s), compared(t, path, "q8_0", s), compared(t, path, "f16", s)
 	x, err := newMixing(MixRequest{Model: path, Calibration: s})
 	if err != nil {
@@ -166,13 +168,13 @@ func TestLayers(t *testing.T) {
 	if err := rough.Print(&table); err != nil || !strings.Contains(table.String(), "embedding") || strings.Count(table.String(), "\n") != len(rough.Layers)+3 {
 		t.Errorf("%v: %s", err, table.String())
 	}
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for _, l := range []*Layers{rough, fine} {
-		if err := x.become(recipe(f, map[string]weights.Type{"q2_k": weights.Q2_K, "q8_0": weights.Q8_0}[l.Tier])); err != nil {
+		if err := x.become(loader.Recipe(f, map[string]weights.Type{"q2_k": weights.Q2_K, "q8_0": weights.Q8_0}[l.Tier])); err != nil {
 			t.Fatal(err)
 		}
 		whole, err := x.source.divergence(t.Context(), x.evaluator)
@@ -202,7 +204,7 @@ func TestRelativeError(t *testing.T) {
 }
 
 func TestLayersAreRefused(t *testing.T) {
-	small, over := talking(t, biased, t.TempDir(), "small"), errors.New("it is over")
+	small, over := fixtures.Talking(t, fixtures.Biased, t.TempDir(), "small"), errors.New("it is over")
 	for _, c := range []struct {
 		path, tier string
 		suite      *suite.Suite
@@ -228,7 +230,7 @@ func TestLayersAreRefused(t *testing.T) {
 
 // TestLayersTable makes the table of docs/TIERS.md: go test ./daemon -run LayersTable -rewrite
 func TestLayersTable(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	s, err := suites.Open(filepath.Join(dir, "suite", "test.jsonl"))
 	if err != nil {
 		t.Fatal(err)

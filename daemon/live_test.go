@@ -13,6 +13,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/internal/fixtures"
 	group "chimera/quality/control"
 	"chimera/scheduler"
 	"chimera/store"
@@ -81,7 +82,7 @@ func TestLiveOnASmallModel(t *testing.T) {
 // devLines are English lines of the tuning suite.
 func devLines(t *testing.T, n int) (lines []string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "suite", "dev.jsonl"))
+	text, err := os.ReadFile(filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "suite", "dev.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"chimera/config"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/quality/mix"
 	"chimera/quality/suite"
@@ -61,7 +62,7 @@ type MixedTensor struct {
 // mixing is the choice under way.
 type mixing struct {
 	source, base *calibration // of the model as it is, and with all candidates in their largest types
-	loaded       *Loaded
+	loaded       *loader.Loaded
 	evaluator    *evaluator
 	candidates   []candidate
 	tell         func(done, total uint64)
@@ -115,7 +116,7 @@ func newMixing(r MixRequest) (*mixing, error) {
 }
 
 // candidates are the matrices that the program computes with and that quantisation does not keep, each with the types that are smaller than its own and hold its values.
-func candidates(l *Loaded) (list []candidate, err error) {
+func candidates(l *loader.Loaded) (list []candidate, err error) {
 	used := map[string]bool{}
 	for _, w := range l.Program.Weights {
 		used[w.Name] = true
@@ -123,7 +124,7 @@ func candidates(l *Loaded) (list []candidate, err error) {
 	for _, t := range l.File.Tensors() {
 		c := candidate{tensor: t}
 		for _, q := range mixTypes {
-			r := recipe(l.File, q)
+			r := loader.Recipe(l.File, q)
 			r.Floor = nil // what a role deserves is what is measured
 			to, _ := r.Type(t.Name, t.Type, t.Shape)
 			if !used[t.Name] || to == t.Type || len(t.Shape) < 2 || slices.Contains(c.types, to) {
@@ -131,7 +132,7 @@ func candidates(l *Loaded) (list []candidate, err error) {
 			}
 			holds, _, err := l.File.Holding(t, to)
 			if err != nil {
-				return nil, ofFile(l.File, err)
+				return nil, loader.OfFile(l.File, err)
 			}
 			if holds == to {
 				c.types = append(c.types, to)
@@ -220,8 +221,8 @@ func (x *mixing) candidate(ctx context.Context, c *candidate, base mixed) error 
 func (x *mixing) become(r weights.Recipe) error {
 	in := x.loaded.Instance
 	before := in.Generation()
-	if _, err := in.Replace(tier.New(model.NewSource(x.loaded.File), r, search, pace), nil); err != nil {
-		return ofFile(x.loaded.File, err)
+	if _, err := in.Replace(tier.New(model.NewSource(x.loaded.File), r, loader.Search, loader.Pace), nil); err != nil {
+		return loader.OfFile(x.loaded.File, err)
 	}
 	return in.Retire(before)
 }

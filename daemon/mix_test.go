@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"chimera/api"
+	"chimera/internal/fixtures"
 	document "chimera/internal/tables"
 	"chimera/quality/suite"
 	"chimera/weights"
@@ -74,7 +75,7 @@ func (x *mixing) file(t *testing.T, in string, size MixSize) (m *Mix, out string
 
 // TestMix: files have the types of their mix and are no larger than was asked for; more room is used and costs less; what is chosen twice is the same.
 func TestMix(t *testing.T) {
-	s, small := questionsOf(t, suite.Tuning, 12), talking(t, biased, t.TempDir(), "small") // its rows are short: of blocks of 256 it has none
+	s, small := questionsOf(t, suite.Tuning, 12), fixtures.Talking(t, fixtures.Biased, t.TempDir(), "small") // its rows are short: of blocks of 256 it has none
 	x, err := newMixing(MixRequest{Model: small, Calibration: s})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func TestMix(t *testing.T) {
 }
 
 func TestMixRefuses(t *testing.T) {
-	small := talking(t, biased, t.TempDir(), "small")
+	small := fixtures.Talking(t, fixtures.Biased, t.TempDir(), "small")
 	smaller := quantised(t, small, "q4_0", `^token_embd|^output\.weight=q4_0`)
 	for _, c := range []struct {
 		name, model string
@@ -152,7 +153,7 @@ func TestMixTable(t *testing.T) {
 	if !*rewrite {
 		t.Skip("with -rewrite it measures mixes of the translation model")
 	}
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	model := filepath.Join(dir, "gguf", "f32.gguf")
 	text, err := os.ReadFile(filepath.Join(dir, "suite", "dev.jsonl"))
 	if err != nil {

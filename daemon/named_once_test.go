@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/weights"
 )
@@ -16,7 +18,7 @@ import (
 
 func TestErrorsNameTheFileOnce(t *testing.T) {
 	text, number := weights.Value{Type: weights.Text, Any: "x"}, weights.Value{Type: weights.Uint32, Any: uint64(1)}
-	tokenizes := func(f *weights.File) error { _, err := NewTokenizer(f); return err }
+	tokenizes := func(f *weights.File) error { _, err := loader.NewTokenizer(f); return err }
 	for key, c := range map[string]struct {
 		value weights.Value
 		read  func(*weights.File) error
@@ -24,7 +26,7 @@ func TestErrorsNameTheFileOnce(t *testing.T) {
 		"tokenizer.ggml.tokens":       {text, tokenizes},
 		"tokenizer.ggml.eos_token_id": {text, tokenizes},
 		"tokenizer.ggml.model":        {text, tokenizes}, // one that is not known
-		"tokenizer.chat_template":     {number, func(f *weights.File) error { _, err := namedTemplates(f); return err }},
+		"tokenizer.chat_template":     {number, func(f *weights.File) error { _, err := loader.NamedTemplates(f); return err }},
 		"llama.expert_count":          {text, func(f *weights.File) error { _, err := model.Build(f); return err }},
 	} {
 		f := fileOfKey(t, key, c.value)
@@ -41,13 +43,13 @@ func fileOfKey(t *testing.T, key string, value weights.Value) *weights.File {
 	m := &weights.Metadata{}
 	m.Set("general.architecture", weights.Value{Type: weights.Text, Any: "llama"})
 	m.Set(key, value)
-	return fileOf(t, m)
+	return fixtures.FileOf(t, m)
 }
 
 func TestErrorsNameTheTensorOnce(t *testing.T) {
 	const tensor = "blk.0.attn_norm.weight"
-	path := spoiltModel(t, biased, tensor, func(values []float32) { values[1] = float32(math.NaN()) })
-	_, loads := Load(path, engineOptions(smallConfig()))
+	path := fixtures.Spoilt(t, fixtures.Biased, tensor, func(values []float32) { values[1] = float32(math.NaN()) })
+	_, loads := loader.Load(path, loader.OptionsOf(fixtures.SmallConfig()))
 	for verb, err := range map[string]error{
 		"quantize": Quantize(t.Context(), QuantizeRequest{In: path, Out: filepath.Join(t.TempDir(), "out"), Type: "f16"}),
 		"load":     loads,

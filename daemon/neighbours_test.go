@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/scheduler"
 )
@@ -59,19 +60,19 @@ func TestNeighboursOnOneDevice(t *testing.T) {
 			Prompt: companion(i, 40+10*i, 40), MaxTokens: 80, Sampling: scheduler.Sampling{TopP: 1, Repetition: 1},
 		})
 	}
-	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", Device: "cpu", StepTokens: 64, MaxSequences: 8, MaxLogprobs: 1}
+	o := loader.Options{Threads: 2, KVType: "f16", ISA: "auto", Device: "cpu", StepTokens: 64, MaxSequences: 8, MaxLogprobs: 1}
 	want, _ := serve(t, path, o, requests, true)
 
-	f, p, err := Open(path)
+	f, p, err := loader.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	options, err := o.options(p)
+	options, err := o.LoadOptions(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := o.openCPU()
+	device, err := o.OpenCPU()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"chimera/loader"
 )
 
 // This file owns the test of the numerics id: it follows what is computed with, not what the file is called.
@@ -12,7 +14,7 @@ import (
 // idOf loads a model file and returns the id that its answers would carry.
 func idOf(t *testing.T, path, kv string) string {
 	t.Helper()
-	l, err := Load(path, EngineOptions{Threads: 2, KVType: kv, ISA: "auto", Device: "cpu", StepTokens: 16, MaxSequences: 1, MaxLogprobs: 1})
+	l, err := loader.Load(path, loader.Options{Threads: 2, KVType: kv, ISA: "auto", Device: "cpu", StepTokens: 16, MaxSequences: 1, MaxLogprobs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestNumericsID(t *testing.T) {
 // lastTensor is the bytes of the tensor that is last in the file.
 func lastTensor(t *testing.T, path string) []byte {
 	t.Helper()
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

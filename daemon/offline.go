@@ -12,6 +12,7 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/tokenizer"
 	"chimera/weights"
 )
@@ -19,20 +20,20 @@ import (
 // This file owns the verbs that work on a model file without a daemon.
 
 // offlineOptions turns the shared flags into sizes for one sequence.
-func offlineOptions(c *config.Config) EngineOptions {
-	o := engineOptions(c)
+func offlineOptions(c *config.Config) loader.Options {
+	o := loader.OptionsOf(c)
 	o.MaxSequences, o.MaxLogprobs = 1, 1
 	o.HeapBytes = 0 // nobody sends requests
 	return o
 }
 
 // openEvaluator loads a model for one sequence.
-func openEvaluator(path string, c *config.Config, context int) (*Loaded, *evaluator, error) {
+func openEvaluator(path string, c *config.Config, context int) (*loader.Loaded, *evaluator, error) {
 	o := offlineOptions(c)
 	if o.Context == 0 {
 		o.Context = context
 	}
-	l, err := Load(path, o)
+	l, err := loader.Load(path, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +61,7 @@ func Logits(ctx context.Context, c *config.Config, r LogitsRequest) (err error) 
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	if r.IDs == nil {
-		tok, err := NewTokenizer(l.File)
+		tok, err := loader.NewTokenizer(l.File)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func Perplexity(c *config.Config, q PerplexityRequest) (r PerplexityResult, err 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	tok, err := NewTokenizer(l.File)
+	tok, err := loader.NewTokenizer(l.File)
 	if err != nil {
 		return r, err
 	}
@@ -195,7 +196,7 @@ type QuantizeRequest struct {
 
 // conversion reads the names of types.
 func (r QuantizeRequest) conversion() (c weights.Conversion, err error) {
-	c = weights.Conversion{Search: search, Notice: r.Notice, Progress: r.Progress}
+	c = weights.Conversion{Search: loader.Search, Notice: r.Notice, Progress: r.Progress}
 	if r.Mix == nil {
 		if c.Target, err = weights.ParseTarget(r.Type); err != nil {
 			return c, &config.Error{Err: err}
@@ -220,11 +221,11 @@ func Quantize(ctx context.Context, r QuantizeRequest) error {
 	if err != nil {
 		return err
 	}
-	f, err := openFile(r.In)
+	f, err := loader.OpenFile(r.In)
 	if err != nil {
 		return err
 	}
-	if c.Recipe = recipe(f, c.Target); r.Mix != nil {
+	if c.Recipe = loader.Recipe(f, c.Target); r.Mix != nil {
 		c.Recipe = r.Mix.recipe()
 	}
 	err = writeFile(ctx, r.Out, f, func(w io.Writer) error { return weights.Convert(w, f, c) })
@@ -236,11 +237,11 @@ func Quantize(ctx context.Context, r QuantizeRequest) error {
 
 // OpenTokenizer reads the tokenizer of a model file.
 func OpenTokenizer(path string) (*tokenizer.Tokenizer, error) {
-	f, err := openFile(path)
+	f, err := loader.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := NewTokenizer(f)
+	t, err := loader.NewTokenizer(f)
 	return t, errors.Join(err, f.Close())
 }
 

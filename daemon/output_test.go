@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/weights"
 )
 
@@ -24,14 +26,14 @@ import (
 func inFolder(t *testing.T) (folder string, model *weights.File) {
 	t.Helper()
 	folder = t.TempDir()
-	data, err := os.ReadFile(biased)
+	data, err := os.ReadFile(fixtures.Biased)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(folder, "m.gguf"), data, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if model, err = openFile(filepath.Join(folder, "m.gguf")); err != nil {
+	if model, err = loader.OpenFile(filepath.Join(folder, "m.gguf")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { model.Close() })
@@ -196,7 +198,7 @@ func TestOutputRefuses(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if content(t, at("m.gguf")) != content(t, biased) {
+	if content(t, at("m.gguf")) != content(t, fixtures.Biased) {
 		t.Error("the model was written to")
 	}
 	nothingLeft(t, folder)
@@ -260,14 +262,14 @@ func TestOutputFails(t *testing.T) {
 func TestLogitsOutput(t *testing.T) {
 	folder, model := inFolder(t)
 	request := LogitsRequest{Model: model.Name(), IDs: []int32{1, 2}, Out: model.Name()}
-	if err := Logits(t.Context(), smallConfig(), request); err == nil || !strings.Contains(err.Error(), "the file that is read") {
+	if err := Logits(t.Context(), fixtures.SmallConfig(), request); err == nil || !strings.Contains(err.Error(), "the file that is read") {
 		t.Error(err)
 	}
 	request.Out = filepath.Join(folder, "x.f32")
-	if err := Logits(t.Context(), smallConfig(), request); err != nil || len(content(t, request.Out)) == 0 {
+	if err := Logits(t.Context(), fixtures.SmallConfig(), request); err != nil || len(content(t, request.Out)) == 0 {
 		t.Error(err)
 	}
-	if content(t, model.Name()) != content(t, biased) {
+	if content(t, model.Name()) != content(t, fixtures.Biased) {
 		t.Error("the model was written to")
 	}
 }

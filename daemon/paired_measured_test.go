@@ -15,6 +15,8 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/model"
 	group "chimera/quality/control"
 	"chimera/quality/score"
@@ -40,22 +42,22 @@ var spoilt = []struct {
 // evaluatorAt loads the translation model at a tier with noise.
 func evaluatorAt(t *testing.T, path, name string, noise float64) *evaluator {
 	t.Helper()
-	f, p, err := Open(path)
+	f, p, err := loader.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := tierOptions(name)
-	backend, err := o.openBackend(path)
+	backend, err := o.OpenBackend(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := o.weights(f)
+	w := o.Weights(f)
 	if noise > 0 {
 		source := model.NewSource(f)
 		at := slices.IndexFunc(weights.Tiers(), func(t weights.Type) bool { return strings.EqualFold(t.String(), name) })
-		w = tier.New(noisy{source, noise}, recipe(f, weights.Tiers()[at]), search, pace)
+		w = tier.New(noisy{source, noise}, loader.Recipe(f, weights.Tiers()[at]), loader.Search, loader.Pace)
 	}
-	l, err := loadOn(backend, f, p, o, w, func(*engine.Plan) error { return nil })
+	l, err := loader.LoadOn(backend, f, p, o, w, func(*engine.Plan) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,7 @@ func TestPairedValues(t *testing.T) {
 	if !*rewrite {
 		t.Skip("with -rewrite it measures what drift is simulated with")
 	}
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	lines, path := translations(t, dir), filepath.Join(dir, "gguf", "f32.gguf")
 	tok, err := OpenTokenizer(path)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	document "chimera/internal/tables"
+	"chimera/loader"
 	"chimera/scheduler"
 	"chimera/scheduler/trace"
 )
@@ -176,8 +177,8 @@ func comesBack(t *testing.T, path string, door time.Duration) *answers {
 
 // liveLane is a lane of a model that is loaded for that, and what ends both.
 func liveLane(t *testing.T, path string, contexts int, c scheduler.Config) (lane *scheduler.Lane, end func()) {
-	o := EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: liveContext, Contexts: contexts}
-	l, err := Load(path, o)
+	o := loader.Options{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: liveContext, Contexts: contexts}
+	l, err := loader.Load(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"chimera/internal/fixtures"
 )
 
 // This file owns tests of the daemon within a verb: it is nobody else's, and nothing of it is left.
@@ -26,15 +28,15 @@ func temporary(t *testing.T) (left func(what string)) {
 
 func TestServePrivatelyNoModel(t *testing.T) {
 	left := temporary(t)
-	if _, err := ServePrivately(t.Context(), *smallConfig(), "/nowhere/m.gguf", io.Discard); !errors.Is(err, ErrModelFile) {
+	if _, err := ServePrivately(t.Context(), *fixtures.SmallConfig(), "/nowhere/m.gguf", io.Discard); !errors.Is(err, ErrModelFile) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	left("a file that is not there")
 }
 
 func TestServePrivately(t *testing.T) {
-	c, left := smallConfig(), temporary(t)
-	model := filepath.Join(sharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
+	c, left := fixtures.SmallConfig(), temporary(t)
+	model := filepath.Join(fixtures.SharedDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	early, err := ServePrivately(ctx, *c, model, io.Discard)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"chimera/config"
+	"chimera/loader"
 )
 
 // This file owns the models of the settings: their names, and whether they can be opened.
@@ -22,13 +23,13 @@ func namedModels(settings []config.Model) (list []namedModel, err error) {
 
 // checkOpens tries the models: a wrong path, or a setting that one of them can't have, is known at the start, not when somebody asks
 // for the name.
-func checkOpens(models []namedModel, o EngineOptions) error {
+func checkOpens(models []namedModel, o loader.Options) error {
 	for _, m := range models {
-		f, p, err := Open(m.path)
+		f, p, err := loader.Open(m.path)
 		if err != nil {
 			return fmt.Errorf("model %q: %w", m.name, err)
 		}
-		_, wrong := o.options(p)
+		_, wrong := o.LoadOptions(p)
 		if err := errors.Join(wrong, f.Close()); err != nil {
 			return fmt.Errorf("model %q: %w", m.name, err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // Every configured model must open, and be able to have the context that is asked for, loaded at the start or not.
@@ -17,8 +19,8 @@ func TestCheckOpens(t *testing.T) {
 	if err := os.WriteFile(text, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	good, c := namedModel{biased, "good"}, config.Default()
-	options := engineOptions(&c)
+	good, c := namedModel{fixtures.Biased, "good"}, config.Default()
+	options := loader.OptionsOf(&c)
 	for path, part := range map[string]string{none: "there is no such file", text: "text.gguf"} {
 		if err := checkOpens([]namedModel{good, {path, "second"}}, options); !errors.Is(err, engine.ErrModelFile) || !strings.HasPrefix(err.Error(), `model "second": `) || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v", path, err)

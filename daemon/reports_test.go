@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // Files as people reported them: what loads, with which warnings, and how a text begins.
 func TestReportedFiles(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_REPORTS", "reports")
+	dir := fixtures.SharedDir(t, "CHIMERA_REPORTS", "reports")
 	for name, c := range map[string]struct {
 		warnings []string
 		begins   int32 // with this token; -1: with none of its own
@@ -25,12 +27,12 @@ func TestReportedFiles(t *testing.T) {
 		"rope_sliding_window_0": {begins: 1},
 		"ct_filter":             {begins: -1},
 	} {
-		f, p, err := Open(filepath.Join(dir, "files", name+".gguf"))
+		f, p, err := loader.Open(filepath.Join(dir, "files", name+".gguf"))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		tok, err := NewTokenizer(f)
+		tok, err := loader.NewTokenizer(f)
 		switch {
 		case c.refusal != "":
 			if !errors.Is(err, engine.ErrModelFile) || !strings.Contains(err.Error(), c.refusal) {

@@ -11,6 +11,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/measure"
 	"chimera/quality/escalate"
 	"chimera/scheduler"
@@ -63,7 +64,7 @@ type Runtime struct {
 type serving struct {
 	model       *api.Model
 	lane        *scheduler.Lane
-	loaded      *Loaded
+	loaded      *loader.Loaded
 	bytes       int64 // of the device's memory, beside the weights
 	since       time.Time
 	generations *generations
@@ -115,7 +116,7 @@ func (f *failure) note(err error) {
 // answer is what a request gets that asks for a model which has failed.
 func (r *Runtime) answer() error {
 	rest := max(0, time.Until(r.failure.again))
-	if full := (*noRoomError)(nil); errors.As(r.failure.err, &full) {
+	if full := (*loader.NoRoomError)(nil); errors.As(r.failure.err, &full) {
 		return api.NoRoom(r.name, full, rest)
 	}
 	return api.Failed(r.name, r.failure.err, rest)

@@ -13,6 +13,8 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/hostmem"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -20,7 +22,7 @@ import (
 
 // scarce is the CPU of a machine that has so much memory for models.
 type scarce struct {
-	heldBackend
+	loader.Backend
 	memory int64 // 0: as much as they want
 }
 
@@ -64,10 +66,10 @@ func TestModelsTakeTurnsOnTheCPU(t *testing.T) {
 	names := []string{"biases", "fused", "window"}
 	for _, name := range names {
 		source := filepath.Join("testdata", "parts", "llama_"+name, "llama_"+name+"-f16.gguf")
-		c.Model = append(c.Model, config.Model{Path: talking(t, source, t.TempDir(), name), Load: config.LoadOnDemand})
+		c.Model = append(c.Model, config.Model{Path: fixtures.Talking(t, source, t.TempDir(), name), Load: config.LoadOnDemand})
 	}
 	serve := func(memory int64) *runtimes {
-		backend, err := engineOptions(&c).openCPU()
+		backend, err := loader.OptionsOf(&c).OpenCPU()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/loader"
 	"chimera/store"
 )
 
@@ -20,7 +21,7 @@ import (
 func tight(t *testing.T) (*remembering, *fakeDevice) {
 	d := newFakeDevice()
 	d.bytes["m"], d.memory = 6, 11
-	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) loader.Backend { return d }, nil)
 	r.models.promised = func() int64 { return 0 }
 	return r, d
 }

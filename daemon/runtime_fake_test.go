@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,8 +15,8 @@ import (
 	"chimera/engine"
 	"chimera/engine/enginetest"
 	"chimera/gpu"
+	"chimera/internal/fixtures"
 	"chimera/scheduler"
-	"chimera/weights"
 )
 
 // This file owns a device without arithmetic, on which models of real files are loaded: what they take and how they fail is the
@@ -171,34 +169,6 @@ func (in *fakeInstance) Close() error {
 	return in.Instance.Close()
 }
 
-// talking is a model's file, as source is but that it has a vocabulary.
-func talking(t *testing.T, source, folder, name string) string {
-	t.Helper()
-	f, err := openFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	byteVocabulary(f.Metadata())
-	var list []weights.OutTensor
-	for _, x := range f.Tensors() {
-		data := make([]byte, x.Rows()*x.RowBytes())
-		if err := f.Read(x, 0, data); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, weights.OutTensor{Name: x.Name, Type: x.Type, Shape: x.Shape, Write: func(w io.Writer) error { _, err := w.Write(data); return err }})
-	}
-	path := filepath.Join(folder, name+".gguf")
-	out, err := os.Create(path)
-	if err == nil {
-		err = errors.Join(weights.WriteFile(out, f.Metadata(), list), out.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // fakeConfig are settings of models of these names. More of them is said in words: "b start pin".
 func fakeConfig(t *testing.T, models ...string) config.Config {
 	t.Helper()
@@ -206,7 +176,7 @@ func fakeConfig(t *testing.T, models ...string) config.Config {
 	c.StepTokens, c.MaxSequences = 16, 4
 	for i, m := range models {
 		words := strings.Fields(m)
-		model := config.Model{Path: talking(t, biased, folder, words[0]), Pin: slices.Contains(words, "pin"), Load: config.LoadOnDemand}
+		model := config.Model{Path: fixtures.Talking(t, fixtures.Biased, folder, words[0]), Pin: slices.Contains(words, "pin"), Load: config.LoadOnDemand}
 		if slices.Contains(words, "start") || i == 0 && !slices.Contains(words, "demand") {
 			model.Load = config.LoadAtStart
 		}

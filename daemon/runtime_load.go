@@ -13,6 +13,7 @@ import (
 	"chimera/config"
 	"chimera/cores"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/scheduler"
 	"chimera/systemd"
 	"chimera/weights"
@@ -125,7 +126,7 @@ func (all *runtimes) watch(r *Runtime, up *serving) {
 func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (_ *serving, err error) {
 	began := time.Now()
 	systemd.Status("loading %s", r.name)
-	f, p, err := Open(r.path)
+	f, p, err := loader.Open(r.path)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 		return err
 	}
 	err = all.atTier(f, p, options.Tier, anew, func(w engine.Weights) error {
-		up.loaded, err = loadOn(all.device.backend, f, p, options, leavable{w, ctx}, room)
+		up.loaded, err = loader.LoadOn(all.device.backend, f, p, options, leavable{w, ctx}, room)
 		return err
 	})
 	if err != nil {
@@ -162,7 +163,7 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 	}
 	up.keys = all.tierKeys(f, p)
 	plan := up.loaded.Instance.Plan()
-	up.bytes, up.generations = servingBytes(plan)-plan.WeightBytes, newGenerations(up.loaded.Instance, options.Tier)
+	up.bytes, up.generations = loader.ServingBytes(plan)-plan.WeightBytes, newGenerations(up.loaded.Instance, options.Tier)
 	up.ladder = ladderOf(all.device.backend, up.loaded, options)
 	up.lane, err = all.device.loop.Add(up.loaded.Instance, scheduler.Config{
 		StepTokens: all.config.StepTokens, QueueLength: all.config.QueueLength, Wait: time.Duration(all.config.Scheduler.Wait) * time.Millisecond, HalfLife: all.config.Cache.HalfLife.Duration,
@@ -183,11 +184,11 @@ func (all *runtimes) bringUp(ctx context.Context, r *Runtime, l *loadUnderWay) (
 
 // openText gives a model's way from text to tokens. It takes moments, and comes before the weights.
 func (all *runtimes) openText(f *weights.File) (*api.Model, error) {
-	tok, err := NewTokenizer(f)
+	tok, err := loader.NewTokenizer(f)
 	if err != nil {
 		return nil, err
 	}
-	template, err := NewTemplate(f, tok, &all.config)
+	template, err := loader.NewTemplate(f, tok, &all.config)
 	if template.Problem != "" {
 		slog.Warn("chat is off: "+template.Problem, "file", f.Name())
 	}
@@ -198,7 +199,7 @@ func (all *runtimes) openText(f *weights.File) (*api.Model, error) {
 func (all *runtimes) describe(r *Runtime, up *serving) {
 	in, m := up.loaded.Instance, up.model
 	limits, plan := in.Limits(), in.Plan()
-	_, boundBy := engineOptions(&all.config).threads()
+	_, boundBy := loader.OptionsOf(&all.config).Workers()
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
 	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab)
 	m.Numerics = up.numerics(plan.Backend)

@@ -10,6 +10,7 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
+	"chimera/loader"
 )
 
 // This file owns room: which loads have it, which wait for it, and which models go for it.
@@ -38,7 +39,7 @@ func (all *runtimes) makeRoom(ctx context.Context, r *Runtime, plan *engine.Plan
 		if full == nil {
 			continue
 		}
-		wait, possible := all.waitForRoom(r, plan, full.short()) // which has controls go first
+		wait, possible := all.waitForRoom(r, plan, full.Short()) // which has controls go first
 		select {
 		case <-changed: // also where it only seems impossible, since a model went while the device was asked
 			continue
@@ -207,12 +208,12 @@ func (r *Runtime) attention() time.Duration {
 const longestPause = 5 * time.Minute
 
 // fits holds a plan against what is left beside what is promised to others, and what they are to have before it.
-func (all *runtimes) fits(plan *engine.Plan, ahead int64) *noRoomError {
+func (all *runtimes) fits(plan *engine.Plan, ahead int64) *loader.NoRoomError {
 	if full := all.exceeds(plan, ahead); full != nil {
 		return full
 	}
-	full := (*noRoomError)(nil)
-	errors.As(fits(plan, all.device.backend, all.promised(), ahead), &full)
+	full := (*loader.NoRoomError)(nil)
+	errors.As(loader.CheckRoom(plan, all.device.backend, all.promised(), ahead), &full)
 	return full
 }
 
@@ -228,7 +229,7 @@ func (all *runtimes) fitsToo(more int64) error {
 }
 
 // exceeds holds a plan against what the settings give the models.
-func (all *runtimes) exceeds(plan *engine.Plan, ahead int64) *noRoomError {
+func (all *runtimes) exceeds(plan *engine.Plan, ahead int64) *loader.NoRoomError {
 	left := int64(all.config.Memory) << 20
 	if left == 0 {
 		return nil
@@ -245,6 +246,6 @@ func (all *runtimes) exceeds(plan *engine.Plan, ahead int64) *noRoomError {
 	if need+ahead <= left {
 		return nil
 	}
-	return &noRoomError{need, left, fmt.Sprintf("the model needs %d MiB (weights %d, KV %d), but memory_mib = %d leaves %d: raise it, or lower --ctx or --max-sequences",
+	return &loader.NoRoomError{Need: need, Available: left, Text: fmt.Sprintf("the model needs %d MiB (weights %d, KV %d), but memory_mib = %d leaves %d: raise it, or lower --ctx or --max-sequences",
 		need>>20, plan.WeightBytes>>20, plan.KVBytes>>20, all.config.Memory, left>>20)}
 }

@@ -10,6 +10,7 @@ import (
 
 	"chimera/api"
 	"chimera/config"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -249,7 +250,7 @@ func TestModelsShareMemory(t *testing.T) {
 		contexts int
 		left     string
 	}{
-		0:                  {pooledContexts, "a b c"}, // nobody knows
+		0:                  {loader.PooledContexts, "a b c"}, // nobody knows
 		3 * (10 + 4*4 + 4): {4, "a b c"}, 3 * (10 + 3*4 + 4): {3, "a b c"}, 3*(10+3*4+4) - 1: {2, "a b c"}, 3 * (10 + 4 + 4): {1, "a b c"},
 		3*(10+4+4) - 1: {0, "c"},
 	} {
@@ -263,7 +264,7 @@ func TestModelsShareMemory(t *testing.T) {
 			for _, name := range []string{"a", "b", "c"} {
 				all.used(t, name)
 			}
-			if pages := all.state("c").Memory - 10; all.contexts != want.contexts || d.loaded() != want.left || pages != int64(cmp.Or(want.contexts, pooledContexts)*4+4) {
+			if pages := all.state("c").Memory - 10; all.contexts != want.contexts || d.loaded() != want.left || pages != int64(cmp.Or(want.contexts, loader.PooledContexts)*4+4) {
 				t.Errorf("of %d bytes: %d contexts, %q are left, %d pages", most, all.contexts, d.loaded(), pages)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/model"
 )
 
@@ -15,17 +16,17 @@ import (
 // to give a model what is left when it is loaded, since its size would depend on who came before.
 
 // share settles how many contexts the pools hold. Where not even one each would let all models stay they take turns, with whole pools.
-func (all *runtimes) share(b heldBackend) {
+func (all *runtimes) share(b loader.Backend) {
 	if len(all.list) < 2 {
 		return
 	}
-	for contexts := pooledContexts; contexts > 0; contexts-- {
+	for contexts := loader.PooledContexts; contexts > 0; contexts-- {
 		plan := all.planTogether(b, contexts)
-		if all.exceeds(plan, 0) != nil || fits(plan, b, all.promised(), 0) != nil {
+		if all.exceeds(plan, 0) != nil || loader.CheckRoom(plan, b, all.promised(), 0) != nil {
 			continue
 		}
-		if all.contexts = contexts; contexts < pooledContexts {
-			slog.Info("KV caches are smaller than that of one model alone, so that all models have room together", "contexts", contexts, "alone", pooledContexts)
+		if all.contexts = contexts; contexts < loader.PooledContexts {
+			slog.Info("KV caches are smaller than that of one model alone, so that all models have room together", "contexts", contexts, "alone", loader.PooledContexts)
 		}
 		return
 	}
@@ -33,7 +34,7 @@ func (all *runtimes) share(b heldBackend) {
 }
 
 // planTogether is what all models take of memory. One that can't be planned says so when it is loaded.
-func (all *runtimes) planTogether(b heldBackend, contexts int) *engine.Plan {
+func (all *runtimes) planTogether(b loader.Backend, contexts int) *engine.Plan {
 	sum := &engine.Plan{}
 	for _, r := range all.list {
 		plan, err := all.planOne(b, r.path, contexts)
@@ -50,14 +51,14 @@ func (all *runtimes) planTogether(b heldBackend, contexts int) *engine.Plan {
 	return sum
 }
 
-func (all *runtimes) planOne(b heldBackend, path string, contexts int) (*engine.Plan, error) {
-	f, p, err := Open(path)
+func (all *runtimes) planOne(b loader.Backend, path string, contexts int) (*engine.Plan, error) {
+	f, p, err := loader.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	o := engineOptions(&all.config)
+	o := loader.OptionsOf(&all.config)
 	o.Contexts = contexts
-	options, err := o.options(p)
+	options, err := o.LoadOptions(p)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -14,6 +14,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -122,10 +123,10 @@ func TestWhatIsPromisedIsNotGivenAway(t *testing.T) {
 		}
 	})
 	heap := int64(1 << 40)
-	if got := memoryPromised(heap); got <= heap/2 || got > heap+1<<38 {
+	if got := loader.MemoryPromised(heap); got <= heap/2 || got > heap+1<<38 {
 		t.Errorf("%d promised of a heap of %d", got, heap)
 	}
-	if memoryPromised(0) != max(0, memoryPromised(1<<40)-1<<40) && memoryPromised(0) > 1<<30 {
+	if loader.MemoryPromised(0) != max(0, loader.MemoryPromised(1<<40)-1<<40) && loader.MemoryPromised(0) > 1<<30 {
 		t.Error("what is taken is promised")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/quality/guard"
 	"chimera/scheduler"
 	"chimera/store"
@@ -213,7 +214,7 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, s *sw
 		full = all.fits(needs, 0)
 	}
 	if full != nil {
-		return &besideError{full.need, full.available, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.need>>20, full.available>>20)}
+		return &besideError{full.Need, full.Available, fmt.Errorf("it needs %d MiB, with what is promised to others, and %d are left", full.Need>>20, full.Available>>20)}
 	}
 	up.generations.making(s.to)
 	there := false
@@ -247,7 +248,7 @@ func (all *runtimes) replace(ctx context.Context, r *Runtime, up *serving, s *sw
 	case errors.Is(err, engine.ErrDevicePoisoned):
 		all.device.lose(err)
 	}
-	return api.TierFailed(r.name, s.to, ofFile(up.loaded.File, err))
+	return api.TierFailed(r.name, s.to, loader.OfFile(up.loaded.File, err))
 }
 
 // goBack makes the tier again that served before one which can't compute a token.
@@ -263,8 +264,8 @@ func (all *runtimes) goBack(r *Runtime, up *serving) error {
 }
 
 // engineAt are the settings for loading a model at a tier.
-func (all *runtimes) engineAt(tier string) EngineOptions {
-	o := engineOptions(&all.config)
+func (all *runtimes) engineAt(tier string) loader.Options {
+	o := loader.OptionsOf(&all.config)
 	o.Tier, o.Contexts = tier, all.contexts
 	return o
 }
@@ -289,13 +290,13 @@ func (up *serving) serves(ctx context.Context, digest string) error {
 }
 
 // planOn is what a loaded model would take with other options.
-func planOn(b engine.Backend, l *Loaded, o EngineOptions) (*engine.Plan, error) {
-	return planOf(b, l, o, o.weights(l.File))
+func planOn(b engine.Backend, l *loader.Loaded, o loader.Options) (*engine.Plan, error) {
+	return planOf(b, l, o, o.Weights(l.File))
 }
 
 // planOf is that with weights that are there.
-func planOf(b engine.Backend, l *Loaded, o EngineOptions, w engine.Weights) (*engine.Plan, error) {
-	options, err := o.options(l.Program)
+func planOf(b engine.Backend, l *loader.Loaded, o loader.Options, w engine.Weights) (*engine.Plan, error) {
+	options, err := o.LoadOptions(l.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +313,7 @@ func (r *Runtime) tell(e api.TierEvent) {
 }
 
 // ladderOf is what each tier's weights would take as they are served, the source's first; 0 for a tier that the backend can't compute.
-func ladderOf(b engine.Backend, l *Loaded, o EngineOptions) (bytes []int64) {
+func ladderOf(b engine.Backend, l *loader.Loaded, o loader.Options) (bytes []int64) {
 	for _, tier := range config.TierNames() {
 		o.Tier = tier
 		size := int64(0)

@@ -16,6 +16,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine/enginetest"
+	"chimera/loader"
 	"chimera/store"
 )
 
@@ -53,9 +54,9 @@ func (r *remembering) decisions() (list []store.Decision) {
 }
 
 // onTheCPU computes what it answers.
-func onTheCPU(t *testing.T) func(config.Config) heldBackend {
-	return func(c config.Config) heldBackend {
-		backend, err := engineOptions(&c).openCPU()
+func onTheCPU(t *testing.T) func(config.Config) loader.Backend {
+	return func(c config.Config) loader.Backend {
+		backend, err := loader.OptionsOf(&c).OpenCPU()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +223,7 @@ func TestTierStays(t *testing.T) {
 func TestTierFails(t *testing.T) {
 	d := newFakeDevice()
 	d.bytes["m"], d.memory = 6, 20
-	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) loader.Backend { return d }, nil)
 	r.models.promised = func() int64 { return 0 }
 	serves := func(want string) {
 		t.Helper()
@@ -256,7 +257,7 @@ func TestTierThatComputesNothing(t *testing.T) {
 	made := 0
 	d.replace = func(string) error { made++; spoilt.Store(made == 1); return nil }
 	d.tune = func(in *enginetest.Instance) { in.Spoil = func(int32, int) bool { return spoilt.Load() } }
-	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) loader.Backend { return d }, nil)
 	if status, text := r.set("q4_k"); status != 500 || !strings.Contains(text, "tier_failed") {
 		t.Errorf("%d %s", status, text)
 	}
@@ -273,7 +274,7 @@ func TestTierInChange(t *testing.T) {
 	d := newFakeDevice()
 	began, proceed := make(chan struct{}), make(chan struct{})
 	d.replace = func(string) error { close(began); <-proceed; return nil }
-	r := newRememberingOn(t, func(config.Config) heldBackend { return d }, nil)
+	r := newRememberingOn(t, func(config.Config) loader.Backend { return d }, nil)
 	outcome := make(chan string, 1)
 	go func() {
 		status, text := r.set("q4_k")

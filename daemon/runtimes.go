@@ -9,6 +9,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/quality/escalate"
 	"chimera/quality/tier"
 	"chimera/scheduler"
@@ -70,7 +71,7 @@ func newRuntimes(c config.Config, names []namedModel) *runtimes {
 	all := &runtimes{config: c, residence: leastResidence, drain: drainTime, reading: make(chan struct{}, 1), measuring: make(chan struct{}, 1)}
 	all.live = newLive(all, &c)
 	all.trials.all = all
-	all.promised = func() int64 { return memoryPromised(heapBytes(&c)) }
+	all.promised = func() int64 { return loader.MemoryPromised(loader.HeapBytes(&c)) }
 	for i, named := range names {
 		r := &Runtime{namedModel: named, settings: c.Model[i], state: api.StateConfigured, tier: c.Tiers.First(), edge: escalate.New(c.Quality.EdgeBudget)}
 		all.list = append(all.list, r)

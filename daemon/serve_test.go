@@ -15,6 +15,7 @@ import (
 	"chimera/engine"
 	"chimera/engine/enginetest"
 	"chimera/gpu"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -118,7 +119,7 @@ func TestEndHearsSignals(t *testing.T) {
 
 // counted is a backend that keeps how many workers it was told to use.
 type counted struct {
-	heldBackend
+	loader.Backend
 	workers []int
 }
 

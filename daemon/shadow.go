@@ -9,6 +9,7 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -32,14 +33,14 @@ func (all *runtimes) shadow(ctx context.Context, up *serving, tier string, anew 
 }
 
 // shadowAs is one of any size, in a lane of any policy.
-func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions, c scheduler.Config, anew bool) (_ *shadow, err error) {
+func (all *runtimes) shadowAs(ctx context.Context, up *serving, o loader.Options, c scheduler.Config, anew bool) (_ *shadow, err error) {
 	select {
 	case all.reading <- struct{}{}:
 		defer func() { <-all.reading }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	options, err := o.options(up.loaded.Program)
+	options, err := o.LoadOptions(up.loaded.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +57,9 @@ func (all *runtimes) shadowAs(ctx context.Context, up *serving, o EngineOptions,
 		return err
 	})
 	if err != nil {
-		return nil, ofFile(up.loaded.File, err)
+		return nil, loader.OfFile(up.loaded.File, err)
 	}
-	s.bytes = servingBytes(s.instance.Plan()) // also where the tier has wider types than its recipe
+	s.bytes = loader.ServingBytes(s.instance.Plan()) // also where the tier has wider types than its recipe
 	s.lane, err = all.device.loop.Add(s.instance, c)
 	if err != nil {
 		return nil, errors.Join(err, s.instance.Close())
@@ -103,7 +104,7 @@ func (all *runtimes) shadowBeside(ctx context.Context, up *serving, tier string,
 // inPlaceOfControls loads a shadow. Controls, which are kept in case they are needed, make room for it.
 func (all *runtimes) inPlaceOfControls(ctx context.Context, load func() (*shadow, error)) (*shadow, error) {
 	s, err := load()
-	if full := (*noRoomError)(nil); errors.As(err, &full) && all.dropControls(ctx) {
+	if full := (*loader.NoRoomError)(nil); errors.As(err, &full) && all.dropControls(ctx) {
 		return load()
 	}
 	return s, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	document "chimera/internal/tables"
+	"chimera/loader"
 	"chimera/scheduler"
 	"chimera/scheduler/simulator"
 	"chimera/scheduler/trace"
@@ -28,7 +29,7 @@ func TestSimulatorBesideAModel(t *testing.T) {
 	}
 	config := simulator.DefaultConfig()
 	config.Context = 2048
-	l, err := Load(path, EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: config.StepTokens, MaxSequences: config.MaxSequences, Context: config.Context})
+	l, err := loader.Load(path, loader.Options{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: config.StepTokens, MaxSequences: config.MaxSequences, Context: config.Context})
 	if err != nil {
 		t.Fatal(err)
 	}

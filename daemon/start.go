@@ -9,6 +9,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/cores"
+	"chimera/loader"
 	"chimera/quality/report"
 	"chimera/scheduler"
 	"chimera/socket"
@@ -33,7 +34,7 @@ func (s *server) nameModels() error {
 	s.inForce.Store(inForceOf(&s.config))
 	s.models = newRuntimes(s.config, names)
 	s.models.pins = s.pins
-	return checkOpens(names, engineOptions(&s.config))
+	return checkOpens(names, loader.OptionsOf(&s.config))
 }
 
 // listen binds the sockets.
@@ -78,7 +79,7 @@ func (s *server) openDevice() error {
 		if len(s.config.Model) == 1 {
 			name = s.config.Model[0].Path
 		}
-		backend, err := engineOptions(&s.config).openBackend(name)
+		backend, err := loader.OptionsOf(&s.config).OpenBackend(name)
 		if err != nil {
 			return err
 		}
@@ -88,11 +89,11 @@ func (s *server) openDevice() error {
 }
 
 // serveOn lets the models have a backend that is open.
-func (s *server) serveOn(backend heldBackend) {
-	limitHeap(heapBytes(&s.config))
+func (s *server) serveOn(backend loader.Backend) {
+	loader.LimitHeap(loader.HeapBytes(&s.config))
 	s.device = holdDevice(backend)
 	s.gpus.serve(backend.GPUs(), s.models, s.config.MaxSequences)
-	s.whenReloaded(func(c config.Config) { s.device.countThreads(engineOptions(&c)) })
+	s.whenReloaded(func(c config.Config) { s.device.countThreads(loader.OptionsOf(&c)) })
 	follow := func(c config.Config) {
 		s.device.loop.SetTenants(c.Weights())
 		s.models.setITL(time.Duration(c.Scheduler.ITL) * time.Millisecond)

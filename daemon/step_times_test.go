@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -45,7 +46,7 @@ func TestStepTimes(t *testing.T) {
 	if !*rewrite || path == "" {
 		t.Skip("with -rewrite and CHIMERA_SMOLLM2 it records what steps take")
 	}
-	l, err := Load(path, EngineOptions{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: 4096})
+	l, err := loader.Load(path, loader.Options{Threads: 2, KVType: "f16", ISA: "auto", StepTokens: 512, MaxSequences: 32, Context: 4096})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,46 +2,16 @@ package daemon
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 	"chimera/tokenizer"
 	"chimera/weights"
 )
-
-// fileWith writes a model file of keys alone and opens it.
-func fileWith(t *testing.T, keys map[string]string) *weights.File {
-	t.Helper()
-	m := &weights.Metadata{}
-	m.Set("general.architecture", weights.Value{Type: weights.Text, Any: "llama"})
-	for key, text := range keys {
-		m.Set(key, weights.Value{Type: weights.Text, Any: text})
-	}
-	return fileOf(t, m)
-}
-
-// fileOf is a file of metadata alone, under the name m.gguf.
-func fileOf(t *testing.T, m *weights.Metadata) *weights.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "m.gguf")
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(weights.WriteFile(out, m, nil), out.Close()); err != nil {
-		t.Fatal(err)
-	}
-	f, err := weights.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // Which of a file's templates renders, with tools and without, and what is said where none does.
 func TestChoiceOfTemplate(t *testing.T) {
@@ -70,8 +40,8 @@ func TestChoiceOfTemplate(t *testing.T) {
 		"broken, replaced": {keys: map[string]string{key: "{{ messages|nosuch }}"}, override: "chatml", plain: "<|im_start|>", withTools: "<|im_start|>"},
 		"tool_use broken":  {keys: map[string]string{key: "A{{ messages[0].content }}", key + ".tool_use": "{{ 1|nosuch }}"}, plain: "A", withTools: "error"},
 	} {
-		f := fileWith(t, c.keys)
-		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: c.override})
+		f := fixtures.FileWith(t, c.keys)
+		template, err := loader.NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: c.override})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -99,9 +69,9 @@ func TestChoiceOfTemplate(t *testing.T) {
 		}
 	}
 	for override, want := range map[string]error{"no-such-template": nil, "": engine.ErrModelFile} {
-		f := fileWith(t, nil)
+		f := fixtures.FileWith(t, nil)
 		f.Metadata().Set(key, weights.Value{Type: weights.Uint32, Any: uint64(5)})
-		_, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: override})
+		_, err := loader.NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ChatTemplate: override})
 		if err == nil || want != nil && !errors.Is(err, want) || strings.Count(err.Error(), f.Name()) != 1 {
 			t.Errorf("override %q: %v", override, err)
 		}
@@ -110,9 +80,9 @@ func TestChoiceOfTemplate(t *testing.T) {
 
 // The setting decides whether what clients send may become control tokens.
 func TestControlTokensInMessages(t *testing.T) {
-	f := fileWith(t, map[string]string{"tokenizer.chat_template": "{{ messages[0].content }}"})
+	f := fixtures.FileWith(t, map[string]string{"tokenizer.chat_template": "{{ messages[0].content }}"})
 	for setting, literal := range map[bool]int{false: 1, true: 0} {
-		template, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ControlTokensInMessages: setting})
+		template, err := loader.NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{ControlTokensInMessages: setting})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +96,7 @@ func TestControlTokensInMessages(t *testing.T) {
 // show says why chat is off.
 func TestInspectionSaysWhyChatIsOff(t *testing.T) {
 	for source, want := range map[string]string{"{{ messages|nosuch }}": `no filter named "nosuch"`, "A": "", "": "is empty"} {
-		f := fileWith(t, map[string]string{"tokenizer.chat_template": source})
+		f := fixtures.FileWith(t, map[string]string{"tokenizer.chat_template": source})
 		c := config.Default()
 		s, _, err := Inspect(f.Name(), &c, false)
 		if err != nil || !strings.Contains(s.Summary.ChatProblem, want) || (s.Summary.ChatProblem == "") != (want == "") {

@@ -12,6 +12,7 @@ import (
 
 	"chimera/api"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 	document "chimera/internal/tables"
 	"chimera/quality/score"
 	"chimera/quality/stats"
@@ -36,7 +37,7 @@ func TestTierServing(t *testing.T) {
 	if !*rewrite {
 		t.Skip("with -rewrite it has each tier of the translation model answer 1,000 lines")
 	}
-	dir, peer := sharedDir(t, "CHIMERA_MT", "mt"), os.Getenv("CHIMERA_LLAMA_QUANTIZE")
+	dir, peer := fixtures.SharedDir(t, "CHIMERA_MT", "mt"), os.Getenv("CHIMERA_LLAMA_QUANTIZE")
 	if peer == "" {
 		t.Skip("CHIMERA_LLAMA_QUANTIZE names no llama-quantize")
 	}

@@ -10,6 +10,7 @@ import (
 	"chimera/cgo"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/model"
 	"chimera/paths"
 	"chimera/quality/tier"
@@ -47,7 +48,7 @@ func (all *runtimes) tierKeys(f *weights.File, p *engine.Program) map[string]str
 	}
 	for i, t := range weights.Tiers() {
 		name := config.TierNames()[i+1]
-		w := tier.New(model.NewSource(f), recipe(f, t), search, pace)
+		w := tier.New(model.NewSource(f), loader.Recipe(f, t), loader.Search, loader.Pace)
 		if !t.Searched() || !computes(w, weightNames(p)) {
 			continue
 		}
@@ -82,11 +83,11 @@ func computes(w engine.Weights, names []string) bool {
 // atTier loads the weights of a tier by load: from the disk, or made of the model's file and then kept. Nothing that the disk does ends a load. anew says to make them whatever is
 // kept. load may be called again, when what was kept can't be read, or the tier has types that are too narrow for the model.
 func (all *runtimes) atTier(f *weights.File, p *engine.Program, name string, anew bool, load func(engine.Weights) error) error {
-	return widening(f, name, func() error { return all.atTierAsKnown(f, p, name, anew, load) })
+	return loader.Widening(f, name, func() error { return all.atTierAsKnown(f, p, name, anew, load) })
 }
 
 func (all *runtimes) atTierAsKnown(f *weights.File, p *engine.Program, name string, anew bool, load func(engine.Weights) error) error {
-	w := EngineOptions{Tier: name}.weights(f)
+	w := loader.Options{Tier: name}.Weights(f)
 	if all.spoil != nil {
 		w = all.spoil(name, w)
 	}
@@ -190,7 +191,7 @@ func (all *runtimes) RemoveTiers(_ context.Context, name, tierName string) (n in
 	keys := r.keys
 	all.mu.Unlock()
 	if keys == nil { // it has not been loaded yet
-		f, p, err := Open(r.path)
+		f, p, err := loader.Open(r.path)
 		if err != nil {
 			return 0, 0, err
 		}

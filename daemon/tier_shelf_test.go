@@ -13,6 +13,7 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 )
 
 // This file owns tests of tiers on disk as the daemon has them.
@@ -34,7 +35,7 @@ func shelved(t *testing.T, folder string, change func(*config.Config)) (r *remem
 	made = &atomic.Int64{}
 	r = newRememberingOn(t, onTheCPU(t), func(c *config.Config) {
 		c.Device, c.Threads, c.Model[0].Name = "cpu", 2, "m"
-		c.Model[0].Path = talking(t, biased, t.TempDir(), "m")
+		c.Model[0].Path = fixtures.Talking(t, fixtures.Biased, t.TempDir(), "m")
 		c.History.File = filepath.Join(folder, "history.db")
 		if change != nil {
 			change(c)

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -15,21 +14,23 @@ import (
 	"chimera/api"
 	"chimera/config"
 	"chimera/engine"
+	"chimera/internal/fixtures"
 	document "chimera/internal/tables"
+	"chimera/loader"
 	"chimera/quality/score"
 	"chimera/tokenizer"
 )
 
 // This file owns tests of tiers as they are loaded: that a tier is its file, and what each costs in quality.
 
-func tierOptions(tier string) EngineOptions {
-	return EngineOptions{Threads: 2, KVType: "f32", Tier: tier, ISA: "auto", Device: "cpu", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1}
+func tierOptions(tier string) loader.Options {
+	return loader.Options{Threads: 2, KVType: "f32", Tier: tier, ISA: "auto", Device: "cpu", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1}
 }
 
 // digestAt is what a model's weights are called when they are loaded at a tier, and the bytes that they take.
 func digestAt(t *testing.T, path, tier string) (digest string, bytes int64) {
 	t.Helper()
-	l, err := Load(path, tierOptions(tier))
+	l, err := loader.Load(path, tierOptions(tier))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +97,12 @@ func TestTierAboveItsSource(t *testing.T) {
 func TestTierReplaces(t *testing.T) {
 	model := filepath.Join("testdata", "parts", "llama_biases", "llama_biases-f16.gguf")
 	want, _ := digestAt(t, model, "q4_k")
-	l, err := Load(model, tierOptions(api.SourceTier))
+	l, err := loader.Load(model, tierOptions(api.SourceTier))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	generation, err := l.Instance.Replace(tierOptions("q4_k").weights(l.File), nil)
+	generation, err := l.Instance.Replace(tierOptions("q4_k").Weights(l.File), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,44 +111,10 @@ func TestTierReplaces(t *testing.T) {
 	}
 }
 
-// translation is a line of the translation model's test: what is asked, what it is answered.
-type translation struct {
-	prompt, reference []int32
-	text              string
-}
-
-func translations(t *testing.T, dir string) (lines []translation) {
-	t.Helper()
-	tok, err := OpenTokenizer(filepath.Join(dir, "gguf", "f32.gguf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var prompts []struct {
-		IDs []int32 `json:"prompt_ids"`
-	}
-	if !readJSON(t, filepath.Join(dir, "greedy-f32.json"), &prompts) {
-		t.Fatal("no greedy-f32.json")
-	}
-	suite, err := os.ReadFile(filepath.Join(dir, "suite", "test.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const end = 1 // the model's end token
-	for i, text := range strings.Split(strings.TrimSpace(string(suite)), "\n") {
-		var line struct{ References []string }
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatal(err)
-		}
-		reference := append(tok.Encode(line.References[0], false, false), end)
-		lines = append(lines, translation{prompts[i].IDs, reference, line.References[0]})
-	}
-	return lines
-}
-
 // expected calls yield with the log-probabilities of all tokens at each place of each reference.
 func expected(t *testing.T, path, tier string, lines []translation, yield func(at int, logs []float64)) {
 	t.Helper()
-	l, err := Load(path, tierOptions(tier))
+	l, err := loader.Load(path, tierOptions(tier))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +190,7 @@ func fullTranslations(t *testing.T, model string, lines []translation) (full [][
 var tierQuality = map[string]float64{"q8_0": 2.2e-4, "q6_k": 9.8e-4, "q5_k": 3e-3, "q4_k": 0.0124, "q3_k": 0.027, "q2_k": 0.113}
 
 func TestTierQuality(t *testing.T) {
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	lines := translations(t, dir)[:100]
 	model := filepath.Join(dir, "gguf", "f32.gguf")
 	full := fullTranslations(t, model, lines)
@@ -236,14 +203,14 @@ func TestTierQuality(t *testing.T) {
 }
 
 // answering loads a model at a tier, for answers token by token.
-func answering(t *testing.T, path, tier string) (l *Loaded, e *evaluator, tok *tokenizer.Tokenizer) {
+func answering(t *testing.T, path, tier string) (l *loader.Loaded, e *evaluator, tok *tokenizer.Tokenizer) {
 	t.Helper()
-	l, err := Load(path, tierOptions(tier))
+	l, err := loader.Load(path, tierOptions(tier))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e, err = newEvaluator(l.Instance); err == nil {
-		tok, err = NewTokenizer(l.File)
+		tok, err = loader.NewTokenizer(l.File)
 	}
 	if err != nil {
 		t.Fatal(errors.Join(err, l.Close()))
@@ -314,7 +281,7 @@ func TestTierTable(t *testing.T) {
 	if !*rewrite {
 		t.Skip("with -rewrite it measures each tier of the translation model")
 	}
-	dir := sharedDir(t, "CHIMERA_MT", "mt")
+	dir := fixtures.SharedDir(t, "CHIMERA_MT", "mt")
 	lines := translations(t, dir)
 	model := filepath.Join(dir, "gguf", "f32.gguf")
 	had := document.Table{Name: "tiers", Head: []string{"tier", "MB", "KL of the weights", "KL as served", "same token, %", "BLEU", "chrF2", "KL of llama-quantize's"}}

@@ -8,7 +8,8 @@ import (
 
 	"chimera/api"
 	"chimera/config"
-	"chimera/weights"
+	"chimera/internal/fixtures"
+	"chimera/loader"
 )
 
 // This file owns tests of tiers of models whose values are unusual.
@@ -41,7 +42,7 @@ func listen(t *testing.T) *log {
 // TestTierIsItsWiderFile: a tensor that the type can't hold gets the same type in a tier that is made while it is loaded as in the file that quantize writes, and the log names it, once.
 func TestTierIsItsWiderFile(t *testing.T) {
 	for name, change := range map[string]func([]float32){"large": large, "tiny": tiny} {
-		model := spoiltModel(t, biased, unusual, change)
+		model := fixtures.Spoilt(t, fixtures.Biased, unusual, change)
 		for _, tier := range []string{"f16", "q8_0", "q4_k", "q2_k"} {
 			said := listen(t)
 			got, size := digestAt(t, model, tier)
@@ -61,8 +62,8 @@ func TestTierIsItsWiderFile(t *testing.T) {
 // What is not finite has no type that holds it.
 func TestNoTypeIsWideEnough(t *testing.T) {
 	zero := float32(0)
-	model := spoiltModel(t, biased, unusual, func(values []float32) { values[3], values[4] = 1e7, 1/zero })
-	if _, err := Load(model, tierOptions("q4_k")); err == nil || !strings.Contains(err.Error(), "tensor "+unusual) || !strings.Contains(err.Error(), "NaN or infinite") {
+	model := fixtures.Spoilt(t, fixtures.Biased, unusual, func(values []float32) { values[3], values[4] = 1e7, 1/zero })
+	if _, err := loader.Load(model, tierOptions("q4_k")); err == nil || !strings.Contains(err.Error(), "tensor "+unusual) || !strings.Contains(err.Error(), "NaN or infinite") {
 		t.Error(err)
 	}
 }
@@ -73,7 +74,7 @@ func TestWiderTierWhileServed(t *testing.T) {
 	path := ""
 	widely := func(c *config.Config) {
 		if path == "" {
-			path = spoiltModel(t, c.Model[0].Path, unusual, tiny)
+			path = fixtures.Spoilt(t, c.Model[0].Path, unusual, tiny)
 		}
 		c.Model[0].Path = path
 	}
@@ -90,9 +91,7 @@ func TestWiderTierWhileServed(t *testing.T) {
 	if up := r.models.list[0].up; up.lane.Weights() != file || up.generations.newest().bytes != bytes {
 		t.Errorf("it serves %s in %d bytes, its file is %s in %d", up.lane.Weights(), up.generations.newest().bytes, file, bytes)
 	}
-	wider.mu.Lock()
-	wider.known = map[fileTier]map[string]weights.Type{} // as in another process
-	wider.mu.Unlock()
+	loader.WiderTypes.Forget() // as in another process
 	next, made := shelved(t, folder, widely)
 	if status, text := next.set("q4_k"); status != 200 {
 		t.Fatalf("%d %s", status, text)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/loader"
 	"chimera/scheduler"
 )
 
@@ -15,9 +16,9 @@ import (
 // sequences in few pages.
 
 // serve answers all requests at once, or one after the other, on a model that is loaded for that.
-func serve(t *testing.T, path string, o EngineOptions, requests []scheduler.Request, alone bool) (answers [][]scheduler.Event, s scheduler.Snapshot) {
+func serve(t *testing.T, path string, o loader.Options, requests []scheduler.Request, alone bool) (answers [][]scheduler.Event, s scheduler.Snapshot) {
 	t.Helper()
-	l, err := Load(path, o)
+	l, err := loader.Load(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestWindowsWhileServing(t *testing.T) {
 	}
 	for _, name := range []string{"gemma3_softcap", "llama_window"} {
 		path := filepath.Join("testdata", "parts", name, name+"-f16.gguf")
-		o := EngineOptions{Threads: 1, KVType: "f16", ISA: "auto", Device: "cpu", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1}
+		o := loader.Options{Threads: 1, KVType: "f16", ISA: "auto", Device: "cpu", StepTokens: 256, MaxSequences: 1, MaxLogprobs: 1}
 		want, _ := serve(t, path, o, requests, true)
 		o.StepTokens, o.MaxSequences, o.Threads = 16, 16, 2
 		got, s := serve(t, path, o, requests, false)

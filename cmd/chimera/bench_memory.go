@@ -10,7 +10,7 @@ import (
 
 	"chimera/bench"
 	"chimera/config"
-	"chimera/daemon"
+	"chimera/loader"
 )
 
 // defaultMemoryBytes is far beyond what a CPU's page tables caches reach with small pages (8 MiB), and
@@ -52,9 +52,9 @@ has come. With a GPU: copies to it and from it, and small transfers there and ba
 
 // measureMemory has the GPU's rows where there is one. Why a build for GPUs leaves them out is said.
 func measureMemory(ctx context.Context, stderr io.Writer, m bench.Memory, device string) (r *bench.MemoryReport, err error) {
-	copier, err := daemon.OpenCopier(device, m.Bytes)
+	copier, err := loader.OpenCopier(device, m.Bytes)
 	switch {
-	case errors.Is(err, daemon.ErrNoGPU):
+	case errors.Is(err, loader.ErrNoGPU):
 		fmt.Fprintln(stderr, "chimera:", err)
 	case err != nil:
 		return nil, err

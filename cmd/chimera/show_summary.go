@@ -7,13 +7,13 @@ import (
 	"text/tabwriter"
 
 	"chimera/client"
-	"chimera/daemon"
+	"chimera/loader"
 )
 
 // This file owns how the summary of a model file is printed.
 
 // printSummary leaves a line out where the file does not state what would stand there.
-func printSummary(out io.Writer, s daemon.Summary, refusal error) error {
+func printSummary(out io.Writer, s loader.Summary, refusal error) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, line := range summaryLines(s) {
 		if line.text != "" {
@@ -32,7 +32,7 @@ func printSummary(out io.Writer, s daemon.Summary, refusal error) error {
 
 type summaryLine struct{ label, text string }
 
-func summaryLines(s daemon.Summary) []summaryLine {
+func summaryLines(s loader.Summary) []summaryLine {
 	templates := "none"
 	if len(s.ChatTemplates) > 0 {
 		templates = strings.Join(s.ChatTemplates, ", ")
@@ -45,7 +45,7 @@ func summaryLines(s daemon.Summary) []summaryLine {
 }
 
 // typeMix is each type with its share of the parameters.
-func typeMix(s daemon.Summary) string {
+func typeMix(s loader.Summary) string {
 	var list []string
 	for _, t := range s.Types {
 		list = append(list, fmt.Sprintf("%s %.1f %% (%d tensors)", t.Type, 100*float64(t.Values)/float64(max(s.Parameters, 1)), t.Tensors))

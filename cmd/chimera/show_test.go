@@ -11,7 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"chimera/daemon"
+	"chimera/loader"
 	"chimera/weights"
 )
 
@@ -32,7 +32,7 @@ func TestSummaryOfAFile(t *testing.T) {
 			t.Errorf("no %q in\n%s", part, summary)
 		}
 	}
-	var s struct{ Summary daemon.Summary }
+	var s struct{ Summary loader.Summary }
 	if err := json.Unmarshal([]byte(runBinary(t, "", "show", "--json", model).out), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,9 @@ func TestSummaryOfAFile(t *testing.T) {
 
 func TestPrintSummary(t *testing.T) {
 	problem := strings.Repeat("why ", previewRunes) + "and what to do" // which is not cut
-	s := daemon.Summary{
+	s := loader.Summary{
 		Name: "A\x1b[31m\nB", Architecture: "llama", Parameters: 134_515_008, FileBytes: 98_301_728, Context: 8192, Vocabulary: 49152, Tokenizer: "gpt2 smollm",
-		Types:         []daemon.TypeShare{{Type: "Q4_1", Tensors: 210, Values: 106_168_320}, {Type: "F32", Tensors: 61, Values: 28_346_688}},
+		Types:         []loader.TypeShare{{Type: "Q4_1", Tensors: 210, Values: 106_168_320}, {Type: "F32", Tensors: 61, Values: 28_346_688}},
 		ChatTemplates: []string{"default", "tool_use"}, ChatProblem: problem, License: "apache-2.0",
 	}
 	want := `name:           A\x1b[31m\nB
@@ -69,7 +69,7 @@ not run here:   no ops
 		t.Errorf("%v\n%s\nwant\n%s", err, out.String(), want)
 	}
 	out.Reset()
-	if err := printSummary(&out, daemon.Summary{}, nil); err != nil || out.String() != "parameters:     0\nfile:           0 bytes\nchat template:  none\n\n" {
+	if err := printSummary(&out, loader.Summary{}, nil); err != nil || out.String() != "parameters:     0\nfile:           0 bytes\nchat template:  none\n\n" {
 		t.Errorf("of an empty file: %v\n%s", err, out.String())
 	}
 }
@@ -91,7 +91,7 @@ func TestShowOfOddValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s struct {
-		Summary  daemon.Summary
+		Summary  loader.Summary
 		Metadata map[string]any
 		Tensors  []struct{ Name string }
 	}

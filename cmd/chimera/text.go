@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chimera/daemon"
+	"chimera/loader"
 )
 
 // This file owns the verbs that work on text: tokenize and template.
@@ -106,7 +107,7 @@ messages, add_generation_prompt, tools and what else the template reads. No daem
 		if err != nil {
 			return err
 		}
-		text, err := daemon.RenderTemplate(model, file, context)
+		text, err := loader.RenderTemplate(model, file, context)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chimera/daemon"
+	"chimera/loader"
 )
 
 // This file owns the verb version: what this binary was built from, and what it can run here.
@@ -35,7 +35,7 @@ const unknownBuild = "unknown"
 
 func thisBuild() build {
 	b := build{Version: "development", Commit: unknownBuild, Date: unknownBuild, Go: runtime.Version(), Kernels: []string{"cpu"}}
-	b.InstructionSets, b.Architectures, b.GPUs = daemon.Capabilities()
+	b.InstructionSets, b.Architectures, b.GPUs = loader.Capabilities()
 	if b.GPUs != "" {
 		b.Kernels = append(b.Kernels, "cuda")
 	}

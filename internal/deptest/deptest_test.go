@@ -18,13 +18,14 @@ import (
 // allowed is the import graph: a package, and the packages of this module that it may import. What is
 // absent here does not exist; leaves import nothing of ours.
 var allowed = map[string][]string{
-	"cmd/chimera":         {"client", "client/answerer", "bench", "config", "daemon", "paths", "quality/eval", "quality/report", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
+	"cmd/chimera":         {"client", "client/answerer", "bench", "config", "daemon", "loader", "paths", "quality/eval", "quality/report", "quality/score", "quality/suite", "quality/suites", "scheduler", "scheduler/simulator", "scheduler/trace"},
 	"config":              {"api", "paths", "quality/control", "quality/suites", "socket", "store", "webhook", "weights"},
 	"client":              {"paths"},             // server and client agree on whose a socket must be
 	"bench":               {"client", "hostmem"}, // it is a client that counts, and measures memory as the engine takes it
 	"bench/models":        {"weights"},
 	"bench/peer":          {"bench", "client"},
-	"daemon":              {"api", "cgo", "chat", "chat/jinja", "config", "cores", "cuda", "energy", "engine", "gpu", "hostmem", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/experiment", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
+	"daemon":              {"api", "cgo", "chat", "chat/jinja", "config", "cores", "cuda", "energy", "engine", "gpu", "hostmem", "loader", "measure", "model", "paths", "quality/control", "quality/coverage", "quality/drift", "quality/escalate", "quality/eval", "quality/experiment", "quality/guard", "quality/mix", "quality/report", "quality/score", "quality/stats", "quality/suite", "quality/suites", "quality/tier", "scheduler", "scheduler/trace", "socket", "store", "systemd", "tokenizer", "weights", "webhook"},
+	"loader":              {"api", "cgo", "chat", "chat/jinja", "config", "cores", "cuda", "engine", "gpu", "hostmem", "model", "paths", "quality/control", "quality/tier", "tokenizer", "weights"},
 	"systemd":             {},
 	"store":               {},
 	"measure":             {"store"},
@@ -50,6 +51,7 @@ var allowed = map[string][]string{
 	"api":                 {"scheduler", "tokenizer", "engine", "gpu", "quality/escalate"}, // gpu: the types of what it shows
 	"gpu":                 {},
 	"gpu/gputest":         {"gpu"},
+	"internal/fixtures":   {"config", "weights"},
 	"scheduler":           {"engine"},
 	"scheduler/trace":     {"engine", "scheduler"},
 	"scheduler/simulator": {"engine", "scheduler", "scheduler/trace"},

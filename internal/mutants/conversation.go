@@ -58,7 +58,7 @@ var conversations = []mutant{
 		old: "ids := t.Encode(text, false, parseSpecial)", new: "ids := t.Encode(text, addSpecial, parseSpecial)",
 	},
 	{
-		name: "empty-template-is-none", file: "daemon/template.go", pkg: "daemon", tests: []string{"TestChoiceOfTemplate"},
+		name: "empty-template-is-none", file: "loader/template.go", pkg: "daemon", tests: []string{"TestChoiceOfTemplate"},
 		old: "problem = noDefault(named)", new: "problem = \"\"",
 	},
 }

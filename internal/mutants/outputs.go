@@ -147,8 +147,8 @@ var outputs = []mutant{
 	return fmt.Errorf("tensor`,
 	},
 	{
-		name: "file-named-twice", file: "daemon/vocabulary.go", pkg: "daemon", tests: []string{"TestErrorsNameTheFileOnce"},
-		old: `ofFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))`, new: `fmt.Errorf("%s: %w: %w", f.Name(), r.err, engine.ErrModelFile)`,
+		name: "file-named-twice", file: "loader/vocabulary.go", pkg: "daemon", tests: []string{"TestErrorsNameTheFileOnce"},
+		old: `OfFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))`, new: `fmt.Errorf("%s: %w: %w", f.Name(), r.err, engine.ErrModelFile)`,
 	},
 	{
 		name: "history-replaces-its-link", file: "client/history.go", pkg: "client", tests: []string{"TestHistoryThroughALink"},

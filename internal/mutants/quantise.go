@@ -124,12 +124,12 @@ var quantising = []mutant{
 		old: "!wide && len(shape) > 1", new: "(!wide || wide) && len(shape) > 1",
 	},
 	{
-		name: "wide-types-are-forgotten", file: "daemon/tier.go", pkg: "daemon", tests: []string{"TestTierIsItsWiderFile"},
-		old: "	r.Wide = wider.of(f, o.Tier)\n", new: "",
+		name: "wide-types-are-forgotten", file: "loader/tier.go", pkg: "daemon", tests: []string{"TestTierIsItsWiderFile"},
+		old: "	r.Wide = WiderTypes.of(f, o.Tier)\n", new: "",
 	},
 	{
 		name: "wide-tiers-have-keys-of-their-own", file: "daemon/tier_shelf.go", pkg: "daemon", tests: []string{"TestWiderTierWhileServed"},
-		old: "tier.New(model.NewSource(f), recipe(f, t), search, pace)", new: "EngineOptions{Tier: name}.weights(f)",
+		old: "tier.New(model.NewSource(f), loader.Recipe(f, t), loader.Search, loader.Pace)", new: "loader.Options{Tier: name}.Weights(f)",
 	},
 	{
 		name: "wide-tiers-take-what-narrow-ones-do", file: "daemon/runtime_tier.go", pkg: "daemon", tests: []string{"TestWiderTierWhileServed"},

@@ -15,7 +15,7 @@ var recordings = []mutant{
 		old: "if f.queued > 0 {", new: "if f.queued >= 0 {",
 	},
 	{
-		name: "verbs-told-of-settings-they-lack", file: "daemon/heap.go", pkg: "daemon", tests: []string{"TestHeapIsPlanned"},
+		name: "verbs-told-of-settings-they-lack", file: "loader/heap.go", pkg: "loader", tests: []string{"TestHeapIsPlanned"},
 		old: "if promised > 0 {\n\t\t\tothers", new: "if promised >= 0 {\n\t\t\tothers",
 	},
 	{

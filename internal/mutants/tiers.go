@@ -52,7 +52,7 @@ var tiers = []mutant{
 		old: "row+at/t.RowBytes", new: "row+0*at/t.RowBytes",
 	},
 	{
-		name: "tier-at-the-source", file: "daemon/tier.go", pkg: "daemon", tests: []string{"TestTierIsItsFile"},
-		old: "r := recipe(f, t)", new: "r := recipe(f, weights.F16)",
+		name: "tier-at-the-source", file: "loader/tier.go", pkg: "daemon", tests: []string{"TestTierIsItsFile"},
+		old: "r := Recipe(f, t)", new: "r := Recipe(f, weights.F16)",
 	},
 }

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func summaryOf(t *testing.T, keys map[string]any) Summary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return summarize(f)
+	return Summarize(f)
 }
 
 func TestSummary(t *testing.T) {

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"errors"
@@ -6,22 +6,9 @@ import (
 	"testing"
 
 	"chimera/engine"
+	"chimera/internal/fixtures"
 	"chimera/weights"
 )
-
-// byteVocabulary are the keys of a small vocabulary of the family "llama".
-func byteVocabulary(m *weights.Metadata) {
-	texts := func(list ...string) weights.Value {
-		return weights.Value{Type: weights.Array, Element: weights.Text, Any: list}
-	}
-	m.Set("tokenizer.ggml.model", weights.Value{Type: weights.Text, Any: "llama"})
-	m.Set("tokenizer.ggml.tokens", texts("<unk>", "<s>", "</s>", "a"))
-	m.Set("tokenizer.ggml.scores", weights.Value{Type: weights.Array, Element: weights.Float32, Any: []float64{0, 0, 0, -1}})
-	m.Set("tokenizer.ggml.token_type", weights.Value{Type: weights.Array, Element: weights.Int32, Any: []int64{2, 3, 3, 1}})
-	for id, name := range []string{"unknown", "bos", "eos"} {
-		m.Set("tokenizer.ggml."+name+"_token_id", weights.Value{Type: weights.Uint32, Any: uint64(id)})
-	}
-}
 
 // An id that is no token is told as the file has it, whatever its type.
 func TestIDsAreToldAsTheFileHasThem(t *testing.T) {
@@ -31,8 +18,8 @@ func TestIDsAreToldAsTheFileHasThem(t *testing.T) {
 		"eos_token_id is -1, but there are 4 tokens":            {Type: weights.Int32, Any: int64(-1)},
 		"eos_token_id is -7, but there are 4 tokens":            {Type: weights.Int64, Any: int64(-7)},
 	} {
-		f := fileWith(t, nil)
-		byteVocabulary(f.Metadata())
+		f := fixtures.FileWith(t, nil)
+		fixtures.ByteVocabulary(f.Metadata())
 		f.Metadata().Set("tokenizer.ggml.eos_token_id", value)
 		tok, err := NewTokenizer(f)
 		if err != nil {
@@ -56,15 +43,15 @@ func TestVocabularyErrorsNameTheFileOnce(t *testing.T) {
 			m.Set("tokenizer.ggml.token_type", weights.Value{Type: weights.Array, Element: weights.Int32, Any: []int64{1}})
 		},
 	} {
-		f := fileWith(t, nil)
-		byteVocabulary(f.Metadata())
+		f := fixtures.FileWith(t, nil)
+		fixtures.ByteVocabulary(f.Metadata())
 		change(f.Metadata())
 		_, err := NewTokenizer(f)
 		if !errors.Is(err, engine.ErrModelFile) || strings.Count(err.Error(), f.Name()) != 1 || strings.Count(err.Error(), key) != 1 {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
-	f := fileWith(t, nil)
+	f := fixtures.FileWith(t, nil)
 	if _, err := NewTokenizer(f); err == nil || strings.Count(err.Error(), f.Name()) != 1 || !strings.Contains(err.Error(), "tokenizer.ggml.model is missing") {
 		t.Errorf("no vocabulary: %v", err)
 	}

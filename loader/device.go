@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"errors"
@@ -25,15 +25,15 @@ func (e *noGPUError) Error() string { return e.cause.Error() }
 
 func (e *noGPUError) Unwrap() error { return e.cause }
 
-// machineError says that no process can use the GPU until a person has changed something about the machine.
-type machineError struct{ cause error }
+// MachineError says that no process can use the GPU until a person has changed something about the machine.
+type MachineError struct{ Cause error }
 
-func (e *machineError) Error() string { return e.cause.Error() }
+func (e *MachineError) Error() string { return e.Cause.Error() }
 
-func (e *machineError) Unwrap() error { return e.cause }
+func (e *MachineError) Unwrap() error { return e.Cause }
 
-// heldBackend is a backend, which holds its device until it is closed.
-type heldBackend interface {
+// Backend is a backend, which holds its device until it is closed.
+type Backend interface {
 	engine.Backend
 	// GPUs are the places it computes on, by which their health is known.
 	GPUs() []gpu.Place
@@ -46,9 +46,9 @@ type cpuBackend struct{ *cgo.Backend }
 
 func (cpuBackend) GPUs() []gpu.Place { return nil }
 
-// openCPU starts the CPU's workers.
-func (o EngineOptions) openCPU() (heldBackend, error) {
-	threads, _ := o.threads()
+// OpenCPU starts the CPU's workers.
+func (o Options) OpenCPU() (Backend, error) {
+	threads, _ := o.Workers()
 	b, err := cgo.Open(cgo.Options{Threads: threads, ISA: o.ISA})
 	if err != nil {
 		return nil, err
@@ -56,16 +56,16 @@ func (o EngineOptions) openCPU() (heldBackend, error) {
 	return cpuBackend{b}, nil
 }
 
-// openBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why there
+// OpenBackend opens the device that the setting names. Of auto it is the first GPU that can be used; why there
 // is none is logged. A GPU that is there and fails ends the start: after a fault, or at boot before its services are
 // up, a server that was bought for it would else compute on the CPU until somebody notices.
-func (o EngineOptions) openBackend(path string) (heldBackend, error) {
+func (o Options) OpenBackend(path string) (Backend, error) {
 	index, err := config.GPUIndex(o.Device)
 	if err != nil {
 		return nil, &config.Error{Err: fmt.Errorf("device: %w", err)}
 	}
 	if index == config.CPUDevice {
-		return o.openCPU()
+		return o.OpenCPU()
 	}
 	b, err := openGPU(index, strings.TrimSuffix(filepath.Base(path), ".gguf"))
 	none := (*noGPUError)(nil)
@@ -75,10 +75,10 @@ func (o EngineOptions) openBackend(path string) (heldBackend, error) {
 	case errors.Is(err, errNoGPUBuild) && index != config.AutoDevice:
 		return nil, &config.Error{Err: fmt.Errorf("device: %s: %w", o.Device, err)}
 	case errors.Is(err, errNoGPUBuild):
-		return o.openCPU()
+		return o.OpenCPU()
 	case errors.As(err, &none):
 		slog.Warn("computing on the CPU", "cause", err)
-		return o.openCPU()
+		return o.OpenCPU()
 	case index == config.AutoDevice:
 		return nil, fmt.Errorf("device: auto: %w (--device cpu computes without it)", err)
 	}

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"errors"
@@ -61,8 +61,8 @@ func NewTemplate(f *weights.File, tok *tokenizer.Tokenizer, c *config.Config) (T
 	return Template{Template: rendered{t, c.ControlTokensInMessages}}, nil
 }
 
-// templateProblem says why a file's own template can't be used, "" if it can or there is none.
-func templateProblem(f *weights.File) (string, error) {
+// TemplateProblem says why a file's own template can't be used, "" if it can or there is none.
+func TemplateProblem(f *weights.File) (string, error) {
 	t, err := NewTemplate(f, &tokenizer.Tokenizer{}, &config.Config{})
 	return t.Problem, err
 }
@@ -84,7 +84,7 @@ func (r rendered) Render(context jsontext.Value) (api.Rendered, error) {
 
 // templateSources are the templates to take, or the problem with those of the file.
 func templateSources(f *weights.File, override string) (s chat.Sources, problem string, err error) {
-	named, err := namedTemplates(f)
+	named, err := NamedTemplates(f)
 	if err != nil {
 		return s, "", err
 	}
@@ -119,8 +119,8 @@ func noDefault(named map[string]string) string {
 	return fmt.Sprintf("the model has no chat template of the name default, only %s", strings.Join(names, ", "))
 }
 
-// namedTemplates are a file's templates by name, "" for the one without. A blank one, which could say nothing, is "".
-func namedTemplates(f *weights.File) (map[string]string, error) {
+// NamedTemplates are a file's templates by name, "" for the one without. A blank one, which could say nothing, is "".
+func NamedTemplates(f *weights.File) (map[string]string, error) {
 	named := map[string]string{}
 	for _, key := range f.Metadata().Keys() {
 		name, ok := strings.CutPrefix(key, templateKey)
@@ -129,7 +129,7 @@ func namedTemplates(f *weights.File) (map[string]string, error) {
 		}
 		source, _, err := f.Metadata().String(key)
 		if err != nil {
-			return nil, ofFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
+			return nil, OfFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
 		}
 		if strings.TrimSpace(source) == "" {
 			source = ""
@@ -181,7 +181,7 @@ func offlineTemplate(modelPath, templatePath string) (string, error) {
 	if templatePath != "" {
 		return namedTemplate(templatePath)
 	}
-	f, err := openFile(modelPath)
+	f, err := OpenFile(modelPath)
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"errors"
@@ -21,13 +21,20 @@ type widerTypes struct {
 
 type fileTier struct{ file, tier string }
 
-var wider = widerTypes{known: map[fileTier]map[string]weights.Type{}}
+var WiderTypes = widerTypes{known: map[fileTier]map[string]weights.Type{}}
 
 // of are those that are known, which nobody changes any more. A file in memory has none.
 func (w *widerTypes) of(f *weights.File, tierName string) map[string]weights.Type {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.known[fileTier{f.Identity(), tierName}]
+}
+
+// Forget has every file's values looked at again.
+func (w *widerTypes) Forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.known)
 }
 
 // learn looks for those of a file, and tells whether there are any that were not known.
@@ -43,7 +50,7 @@ func (w *widerTypes) learn(f *weights.File, tierName string) (bool, error) {
 	if w.of(f, tierName) != nil { // by another load of the same file
 		return true, nil
 	}
-	types, err := tier.Wider(f, model.NewSource(f), recipe(f, target), tell)
+	types, err := tier.Wider(f, model.NewSource(f), Recipe(f, target), tell)
 	if err != nil || len(types) == 0 {
 		return false, err
 	}
@@ -53,13 +60,13 @@ func (w *widerTypes) learn(f *weights.File, tierName string) (bool, error) {
 	return true, nil
 }
 
-// widening makes a tier by load, which is called once more with the wider types where there are such.
-func widening(f *weights.File, tierName string, load func() error) error {
+// Widening makes a tier by load, which is called once more with the wider types where there are such.
+func Widening(f *weights.File, tierName string, load func() error) error {
 	err := load()
 	if unfit := (*tier.UnfitError)(nil); !errors.As(err, &unfit) {
 		return err
 	}
-	if learnt, e := wider.learn(f, tierName); e != nil || !learnt {
+	if learnt, e := WiderTypes.learn(f, tierName); e != nil || !learnt {
 		return errors.Join(err, e)
 	}
 	return load()

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"runtime/debug"
@@ -26,7 +26,7 @@ func TestHeapIsPlanned(t *testing.T) {
 		ok                    bool
 	}{{0, 100, 0, true}, {0, 110, 10, true}, {0, 109, 10, false}, {1, 100, 10, true}, {1, 99, 0, false}, {1, 100, 1 << 40, false}} {
 		plan := &engine.Plan{WeightBytes: 60 * mib, KVBytes: 40 * mib, HostBytes: c.host * mib}
-		err := fits(plan, roomy{bytes: c.available * mib, bound: "the test"}, c.heap*mib, 0)
+		err := CheckRoom(plan, roomy{bytes: c.available * mib, bound: "the test"}, c.heap*mib, 0)
 		if (err == nil) != c.ok || err != nil && strings.Contains(err.Error(), "--max-body") != (c.heap > 0) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -36,10 +36,10 @@ func TestHeapIsPlanned(t *testing.T) {
 // Room that is not known refuses nothing; no room at all does.
 func TestNoRoomIsKnown(t *testing.T) {
 	plan := &engine.Plan{WeightBytes: 1}
-	if err := fits(plan, roomy{}, 0, 0); err != nil {
+	if err := CheckRoom(plan, roomy{}, 0, 0); err != nil {
 		t.Error(err)
 	}
-	if err := fits(plan, roomy{bound: "the control group's memory.max"}, 0, 0); err == nil {
+	if err := CheckRoom(plan, roomy{bound: "the control group's memory.max"}, 0, 0); err == nil {
 		t.Error("a plan fits into a control group that is full")
 	}
 }
@@ -49,17 +49,17 @@ func TestHeapIsLimited(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
 	c := config.Default()
-	if most := int64(1 << 30); heapBytes(&c) < heapBase+int64(c.MaxBody) || heapBytes(&c) > most {
-		t.Errorf("%d MiB for the default settings", heapBytes(&c)>>20)
+	if most := int64(1 << 30); HeapBytes(&c) < heapBase+int64(c.MaxBody) || HeapBytes(&c) > most {
+		t.Errorf("%d MiB for the default settings", HeapBytes(&c)>>20)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	limitHeap(heapBytes(&c))
-	if got := debug.SetMemoryLimit(-1); got != heapBytes(&c) {
-		t.Errorf("%d bytes, want %d", got, heapBytes(&c))
+	LimitHeap(HeapBytes(&c))
+	if got := debug.SetMemoryLimit(-1); got != HeapBytes(&c) {
+		t.Errorf("%d bytes, want %d", got, HeapBytes(&c))
 	}
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	limitHeap(1 << 40)
-	if got := debug.SetMemoryLimit(-1); got != heapBytes(&c) {
+	LimitHeap(1 << 40)
+	if got := debug.SetMemoryLimit(-1); got != HeapBytes(&c) {
 		t.Errorf("%d bytes, although the environment sets one", got)
 	}
 }

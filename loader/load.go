@@ -1,4 +1,6 @@
-package daemon
+// Package loader makes a model file ready to compute: it is opened, its program built, its tier chosen, what it takes planned and checked, its weights loaded on a
+// device; and its vocabulary and template are read. Nothing here serves, and nothing knows a daemon.
+package loader
 
 import (
 	"errors"
@@ -18,8 +20,8 @@ import (
 
 // This file owns bringing a model file up to a running instance: read, state, plan, check, load.
 
-// EngineOptions are the settings that every verb which loads a model shares.
-type EngineOptions struct {
+// Options are the settings that every verb which loads a model shares.
+type Options struct {
 	Threads      int
 	KVType       string
 	Tier         string // one of config.TierNames; "": the source's
@@ -35,11 +37,11 @@ type EngineOptions struct {
 	Progress     func(done, total int64)
 }
 
-// engineOptions are the settings that concern loading.
-func engineOptions(c *config.Config) EngineOptions {
-	return EngineOptions{
+// OptionsOf are the settings that concern loading.
+func OptionsOf(c *config.Config) Options {
+	return Options{
 		Threads: c.Threads, KVType: c.KVType, Tier: c.Tiers.First(), ISA: c.ISA, Device: c.Device, Context: c.Ctx, StepTokens: max(c.StepTokens, c.MaxSequences),
-		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: heapBytes(c),
+		MaxSequences: c.MaxSequences, MaxLogprobs: c.MaxLogprobs, HeapBytes: HeapBytes(c),
 	}
 }
 
@@ -49,12 +51,12 @@ type Loaded struct {
 	Program  *engine.Program
 	Instance engine.Instance
 	Policy   engine.Policy
-	own      heldBackend // the device, where it is this model's alone; else nil
+	own      Backend // the device, where it is this model's alone; else nil
 }
 
 // Open reads a model file; every error that is the file's fault satisfies engine.ErrModelFile.
 func Open(path string) (*weights.File, *engine.Program, error) {
-	f, err := openFile(path)
+	f, err := OpenFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,9 +67,9 @@ func Open(path string) (*weights.File, *engine.Program, error) {
 	return f, p, nil
 }
 
-// openFile opens a model file, or the cached model of that name, without asking whether its architecture
+// OpenFile opens a model file, or the cached model of that name, without asking whether its architecture
 // can be run.
-func openFile(path string) (*weights.File, error) {
+func OpenFile(path string) (*weights.File, error) {
 	f, err := weights.Open(paths.Model(path))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", modelFileError(path, err), engine.ErrModelFile)
@@ -82,8 +84,8 @@ func modelFileError(path string, err error) error {
 	return err
 }
 
-// options turns the settings into an instance's sizes.
-func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
+// LoadOptions turns the settings into an instance's sizes.
+func (o Options) LoadOptions(p *engine.Program) (engine.LoadOptions, error) {
 	kv, err := engine.ParseKVType(o.KVType)
 	if err != nil {
 		return engine.LoadOptions{}, err
@@ -100,31 +102,31 @@ func (o EngineOptions) options(p *engine.Program) (engine.LoadOptions, error) {
 		MaxTop: max(o.MaxLogprobs, group.TopTokens), MaxContext: context, SmallPages: o.SmallPages, Progress: o.Progress,
 	}
 	for _, g := range p.Groups {
-		options.Pages = append(options.Pages, o.pages(g, context))
+		options.Pages = append(options.Pages, o.Pages(g, context))
 	}
 	return options, nil
 }
 
-// threads is how many to compute with, and what says so.
-func (o EngineOptions) threads() (n int, bound string) {
+// Workers is how many to compute with, and what says so.
+func (o Options) Workers() (n int, bound string) {
 	if o.Threads > 0 {
 		return o.Threads, "the setting"
 	}
 	return cores.Available()
 }
 
-// pooledContexts is how many full contexts the pools hold: most sequences are short, and what they
+// PooledContexts is how many full contexts the pools hold: most sequences are short, and what they
 // leave is the prefix cache.
-const pooledContexts = 4
+const PooledContexts = 4
 
-// pages is how many pages a group's pool holds: those of full contexts, of which a windowed group needs few, and one for each
+// Pages is how many pages a group's pool holds: those of full contexts, of which a windowed group needs few, and one for each
 // sequence to write in. Slots are as many as all sequences take.
-func (o EngineOptions) pages(g engine.Group, context int) int {
+func (o Options) Pages(g engine.Group, context int) int {
 	most := g.PagesFor(context, o.StepTokens)
 	if g.State > 0 {
 		return most * o.MaxSequences
 	}
-	contexts := pooledContexts
+	contexts := PooledContexts
 	if o.Contexts > 0 {
 		contexts = o.Contexts
 	}
@@ -132,20 +134,20 @@ func (o EngineOptions) pages(g engine.Group, context int) int {
 }
 
 // Load brings up the model at path.
-func Load(path string, o EngineOptions) (*Loaded, error) {
+func Load(path string, o Options) (*Loaded, error) {
 	f, p, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
-	l, err := load(f, p, o)
+	l, err := LoadOpened(f, p, o)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return l, nil
 }
 
-// ofFile says which file an error is the fault of, unless it says so itself.
-func ofFile(f *weights.File, err error) error {
+// OfFile says which file an error is the fault of, unless it says so itself.
+func OfFile(f *weights.File, err error) error {
 	var format *weights.FormatError
 	var path *fs.PathError
 	if !errors.Is(err, engine.ErrModelFile) || errors.As(err, &format) || errors.As(err, &path) {
@@ -154,15 +156,15 @@ func ofFile(f *weights.File, err error) error {
 	return fmt.Errorf("%s: %w", f.Name(), err)
 }
 
-// load brings a model up on a device of its own.
-func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) {
-	backend, err := o.openBackend(f.Name())
+// LoadOpened brings a model up on a device of its own.
+func LoadOpened(f *weights.File, p *engine.Program, o Options) (*Loaded, error) {
+	backend, err := o.OpenBackend(f.Name())
 	if err != nil {
 		return nil, err
 	}
 	var l *Loaded
-	err = widening(f, o.Tier, func() (err error) {
-		l, err = loadOn(backend, f, p, o, o.weights(f), func(plan *engine.Plan) error { return fits(plan, backend, o.HeapBytes, 0) })
+	err = Widening(f, o.Tier, func() (err error) {
+		l, err = LoadOn(backend, f, p, o, o.Weights(f), func(plan *engine.Plan) error { return CheckRoom(plan, backend, o.HeapBytes, 0) })
 		return err
 	})
 	if err != nil {
@@ -172,37 +174,37 @@ func load(f *weights.File, p *engine.Program, o EngineOptions) (*Loaded, error) 
 	return l, nil
 }
 
-// loadOn plans, loads when there is room for the plan, and leaves f open. w are f's tensors.
-func loadOn(b heldBackend, f *weights.File, p *engine.Program, o EngineOptions, w engine.Weights, room func(*engine.Plan) error) (*Loaded, error) {
-	options, err := o.options(p)
+// LoadOn plans, loads when there is room for the plan, and leaves f open. w are f's tensors.
+func LoadOn(b Backend, f *weights.File, p *engine.Program, o Options, w engine.Weights, room func(*engine.Plan) error) (*Loaded, error) {
+	options, err := o.LoadOptions(p)
 	if err != nil {
 		return nil, err
 	}
 	plan, err := b.Plan(p, w, options)
 	if err != nil {
-		return nil, ofFile(f, err)
+		return nil, OfFile(f, err)
 	}
 	if err := room(plan); err != nil {
 		return nil, err
 	}
 	in, err := b.Load(p, w, options)
 	if err != nil {
-		return nil, ofFile(f, err)
+		return nil, OfFile(f, err)
 	}
 	return &Loaded{File: f, Program: p, Instance: in, Policy: options.Policy}, nil
 }
 
 // Plan returns what Load would do, without doing it.
-func Plan(f *weights.File, p *engine.Program, o EngineOptions) (*engine.Plan, error) {
-	options, err := o.options(p)
+func Plan(f *weights.File, p *engine.Program, o Options) (*engine.Plan, error) {
+	options, err := o.LoadOptions(p)
 	if err != nil {
 		return nil, err
 	}
-	backend, err := o.openBackend(f.Name())
+	backend, err := o.OpenBackend(f.Name())
 	if err != nil {
 		return nil, err
 	}
-	plan, err := backend.Plan(p, o.weights(f), options)
+	plan, err := backend.Plan(p, o.Weights(f), options)
 	return plan, errors.Join(err, backend.Close())
 }
 

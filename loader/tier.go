@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"strings"
@@ -12,19 +12,19 @@ import (
 
 // This file owns the tier that a model is loaded at: how the setting becomes weights.
 
-// search is the CPU's, whatever computes with the result: a tier has one set of bytes.
-func search(dst []byte, t weights.Type, src []float32, columns int, importance []float32) error {
+// Search is the CPU's, whatever computes with the result: a tier has one set of bytes.
+func Search(dst []byte, t weights.Type, src []float32, columns int, importance []float32) error {
 	return cgo.Quantise(dst, engine.DType(t), src, columns, importance)
 }
 
-// recipe is that of a uniform tier of a file.
-func recipe(f *weights.File, target weights.Type) weights.Recipe {
+// Recipe is that of a uniform tier of a file.
+func Recipe(f *weights.File, target weights.Type) weights.Recipe {
 	architecture, _, _ := f.Metadata().String("general.architecture") // a file without one has the roles of all
 	return model.Recipe(architecture, target)
 }
 
-// pace is that of search.
-var pace = tier.NewPace(search)
+// Pace is that of search.
+var Pace = tier.NewPace(Search)
 
 // tierType is the type of a tier's name; the source has none.
 func tierType(name string) (t weights.Type, ok bool) {
@@ -36,14 +36,14 @@ func tierType(name string) (t weights.Type, ok bool) {
 	return t, false
 }
 
-// weights are a file's tensors at the tier that was asked for, with the wider types that are known of it.
-func (o EngineOptions) weights(f *weights.File) engine.Weights {
+// Weights are a file's tensors at the tier that was asked for, with the wider types that are known of it.
+func (o Options) Weights(f *weights.File) engine.Weights {
 	source := model.NewSource(f)
 	t, ok := tierType(o.Tier)
 	if !ok {
 		return source
 	}
-	r := recipe(f, t)
-	r.Wide = wider.of(f, o.Tier)
-	return tier.New(source, r, search, pace)
+	r := Recipe(f, t)
+	r.Wide = WiderTypes.of(f, o.Tier)
+	return tier.New(source, r, Search, Pace)
 }

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"fmt"
@@ -28,11 +28,11 @@ func NewTokenizer(f *weights.File) (*tokenizer.Tokenizer, error) {
 		r.err = fmt.Errorf("key tokenizer.ggml.model is missing")
 	}
 	if r.err != nil {
-		return nil, ofFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))
+		return nil, OfFile(f, fmt.Errorf("%w: %w", r.err, engine.ErrModelFile))
 	}
 	t, err := tokenizer.New(v)
 	if err != nil {
-		return nil, ofFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
+		return nil, OfFile(f, fmt.Errorf("%w: %w", err, engine.ErrModelFile))
 	}
 	for _, warning := range t.Warnings() {
 		slog.Warn("the model's vocabulary: "+warning, "file", f.Name())

@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"cmp"
@@ -34,7 +34,7 @@ type TypeShare struct {
 	Values  uint64 `json:"values"`
 }
 
-func summarize(f *weights.File) Summary {
+func Summarize(f *weights.File) Summary {
 	m := f.Metadata()
 	text := func(keys ...string) string {
 		for _, key := range keys {

@@ -1,6 +1,6 @@
 //go:build cuda
 
-package daemon
+package loader
 
 import (
 	"errors"
@@ -62,12 +62,12 @@ func chosen(index int) (int, error) {
 // told marks what a person must see to.
 func told(err error) error {
 	if errors.Is(err, cuda.ErrMachine) {
-		return &machineError{err}
+		return &MachineError{err}
 	}
 	return err
 }
 
-func openGPU(index int, model string) (heldBackend, error) {
+func openGPU(index int, model string) (Backend, error) {
 	index, err := chosen(index)
 	if err != nil {
 		return nil, err

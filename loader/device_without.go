@@ -1,10 +1,10 @@
 //go:build !cuda
 
-package daemon
+package loader
 
 // This file stands for the GPU backend in the build without it.
 
-func openGPU(int, string) (heldBackend, error) { return nil, errNoGPUBuild }
+func openGPU(int, string) (Backend, error) { return nil, errNoGPUBuild }
 
 func openCopier(int, int64) (Copier, error) { return nil, errNoGPUBuild }
 

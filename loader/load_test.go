@@ -1,4 +1,4 @@
-package daemon
+package loader
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func TestThreads(t *testing.T) {
 		n     int
 		bound string
 	}{0: {n, bound}, 1: {1, "the setting"}, n + 5: {n + 5, "the setting"}} {
-		if n, bound := (EngineOptions{Threads: threads}).threads(); n != want.n || bound != want.bound {
+		if n, bound := (Options{Threads: threads}).Workers(); n != want.n || bound != want.bound {
 			t.Errorf("threads %d: %d by %s, want %d by %s", threads, n, bound, want.n, want.bound)
 		}
 	}
