@@ -63,6 +63,9 @@ type Work struct {
 	Answers  []AnswerWork        // as many
 	Came     time.Time           // to the queue
 	Extra    *Extra              // nil: nothing else was computed of it
+	// Confidence is the mean natural log-probability of the answer's tokens under what gave it, Opening that of the first token of a stream; nil where nobody
+	// asked for it. See quality/escalate.
+	Confidence, Opening *float64
 }
 
 // AnswerWork is what was computed for one answer.
@@ -75,7 +78,7 @@ type AnswerWork struct {
 	CPU, Device time.Duration // see scheduler.Spent
 	Digest      [sha256.Size]byte
 	Text        string  // where Config.KeepsTexts or Drawn.KeepsText
-	IDs         []int32 // its tokens, where it was drawn
+	IDs         []int32 // its tokens, where it has a name
 }
 
 // Drawn is what is known of an answer that was drawn, when it begins.
@@ -142,6 +145,7 @@ func (r *runningJob) finished() *Work {
 	}
 	if j.edge != nil {
 		w.Extra = j.edge.extra
+		w.Confidence, w.Opening = j.edge.sure()
 	}
 	return w
 }

@@ -105,7 +105,7 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// An answer that is drawn when it begins has its tokens told when it has ended; others have not, and what has no name is not asked about.
+// An answer that is drawn when it begins has its text told when it has ended, and each has its tokens; what has no name is not asked about.
 func TestDrawn(t *testing.T) {
 	h, _ := newWatched(t)
 	l := h.listen()
@@ -128,7 +128,7 @@ func TestDrawn(t *testing.T) {
 	}
 	draw = nil
 	h.post(chatPath, `{"messages":[{"role":"user","content":"a"}],"max_tokens":3,"stream":true}`)
-	if w := l.only(t).Work; w.Drawn != nil || w.Answers[0].IDs != nil || w.Answers[0].Text != "" || len(asked) != 2 {
+	if w := l.only(t).Work; w.Drawn != nil || len(w.Answers[0].IDs) != 3 || w.Answers[0].Text != "" || len(asked) != 2 {
 		t.Errorf("what was not drawn: %+v", w)
 	}
 }

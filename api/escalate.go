@@ -40,6 +40,21 @@ type edge struct {
 	extra  *Extra
 }
 
+// sure is what is known of how sure the answer's tier was, if its answer was given: of the source's nobody asked.
+func (e *edge) sure() (whole, opening *float64) {
+	a := &e.answer
+	if a.Tier == "" || e.extra != nil && e.extra.From != "" { // it was not judged, or is the source's
+		return nil, nil
+	}
+	switch a.Kind {
+	case escalate.Whole:
+		return new(a.Confidence), nil
+	case escalate.Opening:
+		return nil, new(a.Confidence)
+	}
+	return nil, nil
+}
+
 // consider lets the rule know of a client's answer, and of what confidence there will be in it.
 func (j *job) consider(stream bool) {
 	e := j.model.Escalation

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -132,10 +133,33 @@ func TestEscalation(t *testing.T) {
 		if w == nil || w.Tier != by || w.Numerics != id || len(w.Answers) == 0 || w.Answers[0].Tokens != 4 || (w.Extra != nil) != c.escalated {
 			t.Fatalf("%s: %+v", c.name, w)
 		}
+		if whole, opening := confidenceOf(c.first, c.others, c.more, c.escalated); !alikeSure(w.Confidence, whole) || !alikeSure(w.Opening, opening) {
+			t.Errorf("%s: confidence %v, opening %v", c.name, w.Confidence, w.Opening)
+		}
 		if c.escalated && (w.Extra.From != "tier_echo" || w.Extra.Numerics != "fp_echo" || int64(w.Extra.Tokens) != extra || w.Came.After(w.Answers[0].First)) {
 			t.Errorf("%s: extra %+v", c.name, w.Extra)
 		}
 	}
+}
+
+// confidenceOf is what is known of how sure the tier was of what it says, NaN where nothing is: of an answer of four tokens, of its first, or of one that is
+// the source's.
+func confidenceOf(first, others float64, more string, escalated bool) (whole, opening float64) {
+	switch whole, opening = math.NaN(), math.NaN(); {
+	case escalated:
+	case more == "":
+		whole = (first + 3*others) / 4
+	case more == streamed:
+		opening = first
+	}
+	return whole, opening
+}
+
+func alikeSure(got *float64, want float64) bool {
+	if got == nil {
+		return math.IsNaN(want)
+	}
+	return math.Abs(*got-want) < 1e-5
 }
 
 // An answer that is not the source's where nothing says so, and what is asked of a tier that is the source, is left alone, and not counted.

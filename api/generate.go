@@ -82,7 +82,7 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 	r := &runningJob{job: j, arrived: time.Now(), pieces: make(chan piece)}
 	j.work = make([]work, len(j.requests))
 	for i := range j.work {
-		j.work[i] = work{digest: sha256.New(), keepsText: j.keepsTexts, keepsIDs: j.drawn != nil}
+		j.work[i] = work{digest: sha256.New(), keepsText: j.keepsTexts, keepsIDs: j.id != (AnswerID{})}
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	sequences, err := j.model.Engine.SubmitGroup(r.ctx, j.requests)

@@ -199,12 +199,18 @@ type QualityPart struct {
 
 // QualityCorrelation is how a measurement of answers goes with their ratings.
 type QualityCorrelation struct {
-	Measure  string   `json:"measure"`
-	N        int      `json:"n"` // answers that have both
-	Pearson  *float64 `json:"pearson"`
-	Spearman *float64 `json:"spearman"`
-	Kendall  *float64 `json:"kendall_tau_b"`
-	Problem  string   `json:"problem,omitempty"` // why there are no coefficients
+	Measure      string   `json:"measure"`
+	N            int      `json:"n"` // answers that have both
+	Pearson      *float64 `json:"pearson"`
+	PearsonLow   *float64 `json:"pearson_low"` // the ends of its 95 % interval, as of the others
+	PearsonHigh  *float64 `json:"pearson_high"`
+	Spearman     *float64 `json:"spearman"`
+	SpearmanLow  *float64 `json:"spearman_low"`
+	SpearmanHigh *float64 `json:"spearman_high"`
+	Kendall      *float64 `json:"kendall_tau_b"`
+	KendallLow   *float64 `json:"kendall_tau_b_low"`
+	KendallHigh  *float64 `json:"kendall_tau_b_high"`
+	Problem      string   `json:"problem,omitempty"` // why there are no coefficients
 }
 
 func (s *Server) quality(c *call) error {

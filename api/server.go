@@ -144,8 +144,7 @@ type Config struct {
 	Answered func(Answered)
 	// KeepsTexts has it told what was answered, too.
 	KeepsTexts bool
-	// Draw tells whether an answer that begins is one of a sample: Answered then has its tokens. It must not wait; its result of nil, and a Draw of nil,
-	// draw nothing.
+	// Draw tells whether an answer that begins is one of a sample. It must not wait; its result of nil, and a Draw of nil, draw nothing.
 	Draw func(id AnswerID, model string, class scheduler.Class) *Drawn
 	// Escalations tells of each model how its answers are escalated; nil: none are.
 	Escalations func() []EscalationState

@@ -36,12 +36,18 @@ type Quality struct {
 	Escalation   []escalation      `json:"escalation"`
 	Ratings      int               `json:"ratings"`
 	Correlations []struct {
-		Measure  string   `json:"measure"`
-		N        int      `json:"n"`
-		Pearson  *float64 `json:"pearson"`
-		Spearman *float64 `json:"spearman"`
-		Kendall  *float64 `json:"kendall_tau_b"`
-		Problem  string   `json:"problem"`
+		Measure      string   `json:"measure"`
+		N            int      `json:"n"`
+		Pearson      *float64 `json:"pearson"`
+		PearsonLow   *float64 `json:"pearson_low"`
+		PearsonHigh  *float64 `json:"pearson_high"`
+		Spearman     *float64 `json:"spearman"`
+		SpearmanLow  *float64 `json:"spearman_low"`
+		SpearmanHigh *float64 `json:"spearman_high"`
+		Kendall      *float64 `json:"kendall_tau_b"`
+		KendallLow   *float64 `json:"kendall_tau_b_low"`
+		KendallHigh  *float64 `json:"kendall_tau_b_high"`
+		Problem      string   `json:"problem"`
 	} `json:"correlations"`
 	Control []QualityControl `json:"control"`
 	Drift   []drift          `json:"drift"`
@@ -167,7 +173,8 @@ func (q Quality) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RATING AND\tN\tPEARSON\tSPEARMAN\tKENDALL\t")
 	for _, c := range q.Correlations {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", VisibleLine(c.Measure), c.N, coefficient(c.Pearson), coefficient(c.Spearman), coefficient(c.Kendall), VisibleLine(c.Problem))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", VisibleLine(c.Measure), c.N, within(c.Pearson, c.PearsonLow, c.PearsonHigh), within(c.Spearman, c.SpearmanLow, c.SpearmanHigh),
+			within(c.Kendall, c.KendallLow, c.KendallHigh), VisibleLine(c.Problem))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -271,6 +278,14 @@ func dashed(name string) string {
 		return "-"
 	}
 	return VisibleLine(name)
+}
+
+// within is a coefficient with its interval, if there is one.
+func within(r, low, high *float64) string {
+	if r == nil || low == nil || high == nil {
+		return coefficient(r)
+	}
+	return fmt.Sprintf("%.3f (%.3f to %.3f)", *r, *low, *high)
 }
 
 func coefficient(r *float64) string {

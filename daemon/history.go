@@ -27,6 +27,8 @@ type history struct {
 	privacy    store.Privacy
 	keepsTexts bool
 	watched    *runtimes // whose quality is shown; nil: nobody's, in tests
+
+	correlated correlating
 }
 
 // openHistory opens the file that the settings name, and closes it when all that writes to it has ended.
@@ -41,7 +43,7 @@ func (s *server) openHistory() error {
 	opened, err := store.OpenAnew(file, store.Options{
 		Privacy: privacy,
 		Retention: map[store.Table]time.Duration{
-			store.Receipts: kept, store.Ratings: kept, store.Windows: measurementsKept, store.Costs: measurementsKept,
+			store.Receipts: kept, store.Ratings: kept, store.Judgements: kept, store.Windows: measurementsKept, store.Costs: measurementsKept,
 			store.Experiments: measurementsKept,
 		},
 	})

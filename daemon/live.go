@@ -26,7 +26,7 @@ const (
 	mostSampleBytes = 64 << 20
 )
 
-// liveGroup draws answers and keeps them until they are scored. Its own lock is never held while another is taken.
+// liveGroup draws answers and keeps them until they are scored. While its own lock is held none is taken but that of the history's queue, which takes no other.
 type liveGroup struct {
 	all        *runtimes
 	keepsTexts bool          // of what is drawn; see store.Samples
@@ -37,7 +37,10 @@ type liveGroup struct {
 	wake       chan struct{} // (1)
 
 	mu     sync.Mutex
-	memory group.Memory[*sample]
+	memory group.Memory[*sample] // what was drawn, until it is scored
+	recent group.Memory[*sample] // what was not, while somebody may rate it; see live_rated.go
+	rated  group.Memory[*sample] // of that, what was rated, until it is scored
+	now    *sample               // that is being scored; nil: none
 	models map[string]*liveModel
 }
 
@@ -56,16 +59,27 @@ type liveModel struct {
 	triggered      time.Time
 }
 
-// sample is a request whose answers were drawn.
+// sample is a request whose answers are scored, if they were drawn or are rated.
 type sample struct {
+	id                    api.AnswerID
+	tenant                string
+	ended                 time.Time
 	model, tier, numerics string // of what served, also where the source's answer was given for the draft
 	escalated             string // the numerics id of the answer that was given then
 	control               string // the control's numerics id, when it was scored
 	stratum               group.Stratum
-	share                 float64 // the probability that it was drawn with
+	share                 float64 // the probability that it was drawn with; 0: it was not
 	answers               []servedAnswer
-	tries                 int // that ended before it was scored
+	tries                 int  // that ended before it was scored
+	forgotten             bool // nothing is to be written of it; liveGroup's lock guards it
+
+	rated                          bool
+	correction                     []byte   // what somebody said that the answer should have been; empty: nobody did
+	relevance, correctionRelevance *float64 // nil: nobody has measured it
 }
+
+// isDrawn tells whether it stands for others.
+func (s *sample) isDrawn() bool { return s.share > 0 }
 
 // servedAnswer is one of its answers: what was asked, and the tokens that were served.
 type servedAnswer struct {
@@ -75,9 +89,10 @@ type servedAnswer struct {
 
 // Bytes implements group.Kept.
 func (s *sample) Bytes() int {
-	n := 512 // of names and parameters
+	n := 256 + len(s.correction) // of names
 	for i := range s.answers {
-		n += 4 * (len(s.answers[i].request.Prompt) + len(s.answers[i].tokens))
+		r := &s.answers[i].request
+		n += 256 + 4*(len(r.Prompt)+len(s.answers[i].tokens)) + 8*len(r.Sampling.Biases)
 	}
 	return n
 }
@@ -87,13 +102,17 @@ func (s *sample) Erase() {
 	for i := range s.answers {
 		clear(s.answers[i].request.Prompt)
 		clear(s.answers[i].tokens)
+		s.answers[i].request.Sampling.Biases = nil // which others have, too
 	}
+	clear(s.correction)
 }
 
 func newLive(all *runtimes, c *config.Config) *liveGroup {
 	l := &liveGroup{
 		all: all, keepsTexts: c.Privacy.Store == string(store.Samples), patience: livePatience, draw: group.NewDraw(), wake: make(chan struct{}, 1), models: map[string]*liveModel{},
 		memory: group.Memory[*sample]{MostSamples: mostSamples, MostBytes: mostSampleBytes},
+		recent: group.Memory[*sample]{MostSamples: mostRecent, MostBytes: mostRecentBytes},
+		rated:  group.Memory[*sample]{MostSamples: mostRated, MostBytes: mostRatedBytes},
 	}
 	l.follow(*c)
 	return l
@@ -126,9 +145,13 @@ func (all *runtimes) loadFor(model string) string {
 	return group.LoadOf(others, min(others, r.up.lane.Snapshot().Waiting))
 }
 
-// answered takes a request that has ended into the sample, if it was drawn. It does not wait.
+// answered takes a request that has ended into the sample, if it was drawn, and else keeps it for whoever rates it. It does not wait.
 func (l *liveGroup) answered(a api.Answered) {
-	if l == nil || a.Work == nil || a.Work.Drawn == nil {
+	if l == nil || a.Work == nil {
+		return
+	}
+	if a.Work.Drawn == nil {
+		l.remember(a)
 		return
 	}
 	s := l.sampleOf(a)
@@ -148,6 +171,11 @@ func (l *liveGroup) answered(a api.Answered) {
 	for _, lost := range l.memory.Add(s) {
 		l.lose(lost)
 	}
+	l.wakes()
+}
+
+// wakes tells who scores that something waits.
+func (l *liveGroup) wakes() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -157,7 +185,7 @@ func (l *liveGroup) answered(a api.Answered) {
 // sampleOf copies what is scored, so that it can be erased.
 func (l *liveGroup) sampleOf(a api.Answered) *sample {
 	w := a.Work
-	s := &sample{model: a.Model, tier: w.Tier, numerics: w.Numerics, share: w.Drawn.Share}
+	s := &sample{id: w.ID, tenant: a.Tenant, ended: a.Ended, model: a.Model, tier: w.Tier, numerics: w.Numerics}
 	if e := w.Extra; e != nil && e.From != "" {
 		s.tier, s.numerics, s.escalated = e.From, e.Numerics, w.Numerics
 	}
@@ -175,7 +203,8 @@ func (l *liveGroup) sampleOf(a api.Answered) *sample {
 		truncated = truncated || answer.Finish != string(store.Stopped)
 		s.answers = append(s.answers, servedAnswer{r, answer.IDs})
 	}
-	if len(s.answers) > 0 {
+	if w.Drawn != nil && len(s.answers) > 0 {
+		s.share = w.Drawn.Share
 		s.stratum = group.Stratum{Load: w.Drawn.Load, Class: a.Class.String(), Length: group.LengthOf(tokens), Script: l.scriptOf(s), Truncated: truncated}
 	}
 	return s
@@ -194,8 +223,11 @@ func (l *liveGroup) scriptOf(s *sample) string {
 	return group.ScriptOf(m.Tokenizer.Decode(prompt[max(0, len(prompt)-scriptTokens):], false) + m.Tokenizer.Decode(answer[:min(len(answer), scriptTokens)], false))
 }
 
-// lose takes note of a sample that will not be scored, and was erased.
+// lose takes note of a sample that will not be scored, and was erased. Nobody counts what stands for itself alone.
 func (l *liveGroup) lose(s *sample) {
+	if !s.isDrawn() {
+		return
+	}
 	m := l.models[s.model]
 	m.counts.Of(s.stratum).Lost++
 	if m.numerics == s.numerics || m.numerics == "" {
@@ -205,6 +237,10 @@ func (l *liveGroup) lose(s *sample) {
 
 // note takes note of a sample that was scored.
 func (l *liveGroup) note(s *sample, answers []group.Paired) {
+	l.judged(s, answers)
+	if !s.isDrawn() {
+		return
+	}
 	l.mu.Lock()
 	m := l.models[s.model]
 	m.counts.Of(s.stratum).Scored++
@@ -290,16 +326,7 @@ func (s *server) watchLive() error {
 	s.onStop(func() {
 		cancel(scheduler.ErrDraining)
 		<-ended
-		l.forget()
+		l.forget(func(*sample) bool { return true })
 	})
 	return nil
-}
-
-// forget erases what waits.
-func (l *liveGroup) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.memory.Drop(func(*sample) bool { return true }) {
-		l.lose(s)
-	}
 }

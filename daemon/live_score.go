@@ -33,12 +33,18 @@ const (
 
 // run scores samples until the context ends.
 func (l *liveGroup) run(ctx context.Context) {
+	looked := time.Now()
 	for ctx.Err() == nil {
+		if now := time.Now(); now.Sub(looked) >= recentLook {
+			l.forgetOld(now)
+			looked = now
+		}
 		wait := time.Duration(0)
 		switch {
 		case !l.waits():
 			select {
 			case <-l.wake:
+			case <-time.After(recentLook):
 			case <-ctx.Done():
 			}
 		case !l.all.idle():
@@ -58,8 +64,9 @@ func (l *liveGroup) run(ctx context.Context) {
 func (l *liveGroup) waits() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	samples, _ := l.memory.Waiting()
-	return samples > 0
+	drawn, _ := l.memory.Waiting()
+	rated, _ := l.rated.Waiting()
+	return drawn+rated > 0
 }
 
 // idle tells whether nobody is served or waits to be.
@@ -74,7 +81,7 @@ func (all *runtimes) idle() bool {
 	return true
 }
 
-// next scores the sample that waits longest, when the guardian measures nothing; wait says how long to leave the others alone.
+// next scores the sample that waits longest, drawn ones before rated ones, when the guardian measures nothing; wait says how long to leave the others alone.
 func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
 	select {
 	case l.all.measuring <- struct{}{}:
@@ -82,12 +89,11 @@ func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
 	case <-ctx.Done():
 		return 0
 	}
-	l.mu.Lock()
-	s, any := l.memory.Take()
-	l.mu.Unlock()
-	if !any {
+	s := l.take()
+	if s == nil {
 		return 0
 	}
+	defer l.leave()
 	paired, err := l.patiently(ctx, s)
 	switch none := (*noControlError)(nil); {
 	case err == nil:
@@ -107,11 +113,35 @@ func (l *liveGroup) next(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
+// take is the next sample; nil: none waits. Whoever has it leaves it.
+func (l *liveGroup) take() *sample {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, any := l.memory.Take()
+	if !any {
+		s, _ = l.rated.Take()
+	}
+	l.now = s
+	return s
+}
+
+func (l *liveGroup) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = nil
+}
+
 // keep puts a sample back.
 func (l *liveGroup) keep(s *sample) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.memory.Return(s)
+	switch {
+	case s.forgotten:
+		return false
+	case s.isDrawn():
+		return l.memory.Return(s)
+	}
+	return l.rated.Return(s)
 }
 
 // noControlError says that there is no control at the moment: samples may wait for one.
@@ -153,10 +183,20 @@ func (l *liveGroup) score(ctx context.Context, s *sample) (paired []group.Paired
 	served.Ended, served.Idle, frozen.Idle = nil, true, true
 	s.control = frozen.Numerics("")
 	if s.escalated != "" {
-		return ofControl(s, &frozen)
+		paired, err = ofControl(s, &frozen)
+	} else {
+		paired, err = l.compareAll(of.Context, &served, &frozen, s)
 	}
+	if err == nil {
+		err = s.relate(of.Context, &frozen)
+	}
+	return paired, err
+}
+
+// compareAll holds all answers of a sample against the control's view of them.
+func (l *liveGroup) compareAll(ctx context.Context, tier, frozen *api.Model, s *sample) (paired []group.Paired, err error) {
 	for i := range s.answers {
-		p, err := l.compare(of.Context, &served, &frozen, s, &s.answers[i])
+		p, err := l.compare(ctx, tier, frozen, s, &s.answers[i])
 		if err != nil {
 			return nil, err
 		}

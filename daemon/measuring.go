@@ -115,12 +115,12 @@ func (s *server) closeWindow(now time.Time) {
 
 // answered takes note of a request that has ended. It does not wait.
 func (s *server) answered(a api.Answered) {
-	s.history.addReceipt(a, s.models.onGPU())
 	if s.kept != nil {
 		s.kept.answered(a)
 	} else {
-		s.models.live.answered(a)
+		s.models.live.answered(a) // before there is a receipt, by which it may be rated
 	}
+	s.history.addReceipt(a, s.models.onGPU())
 	tier := ""
 	if a.Work != nil {
 		tier = a.Work.Tier

@@ -49,8 +49,11 @@ func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err 
 			return q, err
 		}
 	}
-	ratings, receipts, err := h.rated(ctx, a)
-	q.Ratings, q.Correlations = len(ratings), correlations(ratings, receipts)
+	list, ratings, err := h.correlations(ctx, a)
+	for i := range list {
+		q.Correlations = append(q.Correlations, list[i].shown())
+	}
+	q.Ratings = ratings
 	return q, err
 }
 

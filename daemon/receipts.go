@@ -56,6 +56,7 @@ func receiptOf(a api.Answered, gpu bool) store.Receipt {
 		},
 		PromptTokens: int64(a.PromptTokens), MinTokens: int64(first.MinTokens), Biases: int64(len(p.Biases)), TokensDigest: w.TokensDigest(),
 		Lengths: lengthsOf(w), Outcome: outcomeOf(a), GPUSeconds: math.NaN(), ExtraCoreSeconds: math.NaN(),
+		Confidence: orUnknown(w.Confidence), Opening: orUnknown(w.Opening),
 	}
 	if first.IgnoreEnd {
 		r.IgnoresEnd = 1
@@ -251,6 +252,14 @@ func known(x float64) *float64 {
 	return &x
 }
 
+// orUnknown is the other way round.
+func orUnknown(x *float64) float64 {
+	if x == nil {
+		return math.NaN()
+	}
+	return *x
+}
+
 // formerTenant names a tenant that is in the settings no more.
 func formerTenant(t store.Tenant) string { return "former-" + hex.EncodeToString(t[:4]) }
 
@@ -265,6 +274,7 @@ func (h *history) ForgetAnswer(ctx context.Context, id api.AnswerID, a api.Asker
 	if _, err := h.find(ctx, id, a); err != nil && !(errors.Is(err, api.ErrNoAnswer) && a.Administers) {
 		return 0, err
 	}
+	h.watched.forgetSamples(func(s *sample) bool { return s.id == id })
 	rows, err = h.store.ForgetAnswer(ctx, store.ID(id))
 	if err == nil && rows == 0 {
 		err = api.ErrNoAnswer
@@ -277,5 +287,6 @@ func (h *history) ForgetTenant(ctx context.Context, name string) (rows int64, er
 	if h.store == nil {
 		return 0, errNoHistory
 	}
+	h.watched.forgetSamples(func(s *sample) bool { return s.tenant == name })
 	return h.store.ForgetTenant(ctx, name)
 }

@@ -71,7 +71,7 @@ func TestWhoMayKnow(t *testing.T) {
 // Texts are in the file where the settings say so, and gone from it when they are forgotten; by default none ever is.
 func TestTextsOnDisk(t *testing.T) {
 	for setting, want := range map[string]bool{"none": false, "samples": false, "all": true} {
-		r := newRemembering(t, func(c *config.Config) { c.Privacy.Store = setting })
+		r := newRemembering(t, func(c *config.Config) { c.Privacy.Store, c.Quality.ControlShare = setting, hardly })
 		a := r.complete(dayKey, request("prompt", []int{3, 2, 1, 3, 3, 1}))
 		if got := r.receipt(dayKey, a.ID); got.PromptKept != want {
 			t.Errorf("%s: prompt kept: %t", setting, got.PromptKept)
@@ -90,7 +90,7 @@ func TestTextsOnDisk(t *testing.T) {
 			t.Errorf("%s: prompt on the disk: %t, correction: %t", setting, inFile("[[3,2,1,3,3,1]]"), inFile("c0rrect10n"))
 		}
 		var said struct{ Rows int64 }
-		if r.must("POST", "/v1/forget", dayKey, map[string]any{"answer": a.ID}, &said); said.Rows != 2 {
+		if r.must("POST", "/v1/forget", dayKey, map[string]any{"answer": a.ID}, &said); said.Rows != 3 { // the receipt, the rating, and what the correction says
 			t.Errorf("%d rows are forgotten", said.Rows)
 		}
 		if inFile("[[3,2,1,3,3,1]]") || inFile("c0rrect10n") {

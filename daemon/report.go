@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"time"
 
@@ -80,7 +79,7 @@ func (r *reports) input(ctx context.Context, a api.Asker, ask api.ReportAsk) (re
 	if err != nil {
 		return in, err
 	}
-	if in.Correlations, err = h.correlated(ctx, a, now); err != nil {
+	if in.Correlations, err = h.reportedRatings(ctx, a, now); err != nil {
 		return in, err
 	}
 	in.Health = healthOf(h.store.State())
@@ -95,23 +94,13 @@ func scopeOf(a api.Asker) string {
 	return a.Tenant
 }
 
-// correlated is how ratings go with measurements, for a report.
-func (h *history) correlated(ctx context.Context, a api.Asker, now time.Time) (list []report.Correlation, err error) {
-	ratings, receipts, err := h.rated(ctx, a)
-	if err != nil {
-		return nil, err
+// reportedRatings is how ratings go with measurements, for a report.
+func (h *history) reportedRatings(ctx context.Context, a api.Asker, now time.Time) (reported []report.Correlation, err error) {
+	list, _, err := h.correlations(ctx, a)
+	for i := range list {
+		reported = append(reported, list[i].reported(now))
 	}
-	for i, c := range correlations(ratings, receipts) {
-		r := report.Correlation{Measure: c.Measure, N: c.N, Spearman: math.NaN(), Problem: c.Problem, Since: now.Add(-ratingsSince)}
-		if c.Spearman != nil {
-			r.Spearman = *c.Spearman
-		}
-		if i < len(measurements) {
-			_, _, r.Rows = measurements[i].pairs(ratings, receipts)
-		}
-		list = append(list, r)
-	}
-	return list, nil
+	return reported, err
 }
 
 func healthOf(s store.State) report.Health {

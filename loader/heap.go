@@ -17,8 +17,11 @@ import (
 // This file owns the Go heap's share of memory: it is planned as all else is, and the collector is told.
 
 // heapBase is what the daemon has on the heap whatever is asked of it: a vocabulary of 256,000 tokens with its tables, what
-// waits in a full queue, and answers that slow clients have not taken.
-const heapBase = 160 << 20
+// waits in a full queue, answers that slow clients have not taken, and those that somebody may rate.
+const heapBase = 160<<20 + RatedBytes
+
+// RatedBytes is what whoever serves may keep of answers that somebody may rate.
+const RatedBytes = 20 << 20
 
 // vocabularyHeap is what each further model's vocabulary takes: one of 256,000 tokens 35 MiB, and the collector room to work in.
 const vocabularyHeap = 64 << 20

@@ -29,9 +29,10 @@ func example(s *Store) []record {
 		&Alarm{Time: at, Model: "m", Series: "s", Detector: "d", Evidence: evidence},
 		&Decision{Time: at, Model: "m", From: "q8", To: "q4", Reason: "r", Evidence: evidence, State: Applied, Settled: at},
 		&Rating{Time: at, Answer: ID{1}, Tenant: who, Rating: 4, Correction: &text},
+		&Judgement{Time: at, Answer: ID{1}, Tenant: who, Control: "n", Agreement: 0.9, KL: 0.1, ChrF: 70, Fluency: 4, Relevance: 0.5, CorrectionChrF: 60, CorrectionF1: 0.4, CorrectionRelevance: 0.3},
 		&Receipt{Time: at, Answer: ID{1}, Tenant: who, Model: "m", Numerics: "n", Sampling: Sampling{1, 0.9, 0.1, 40, 0.1, 0.2, 1.1, 1 << 63},
 			PromptTokens: 3, CachedTokens: 2, AnswerTokens: 1, Queue: 1, Prefill: 2, Decode: 3, Tier: "q4", EscalatedFrom: "q2", CacheLevel: "memory", CoreSeconds: 0.5, Prompt: &text, Text: &text,
-			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25, ExtraTokens: 6, ExtraCoreSeconds: 0.125, Lengths: "[0,1]", LogitBias: &text},
+			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25, ExtraTokens: 6, ExtraCoreSeconds: 0.125, Lengths: "[0,1]", LogitBias: &text, Confidence: -0.5, Opening: -0.25},
 		&Cost{From: at.Add(-time.Minute), Until: at, Model: "m", Tenant: who, Requests: 5, PromptTokens: 7, AnswerTokens: 8, CoreSeconds: 1, GPUSeconds: 2, Class: "batch", Tier: "q4", OverheadSeconds: 3, CPUJoules: 5, GPUJoules: 6},
 		&Experiment{Time: at, Model: "m", Kind: CauseRestored, Factor: "f", Off: "a", On: "b", Measure: "bleu", Before: 31, After: 33, Low: 1, High: 3, N: 99, Method: "replay"},
 		&Golden{Time: at, Kind: Canaries, Digest: "d", Numerics: "n", Content: evidence},
@@ -320,7 +321,7 @@ func TestDamagedIsSetAside(t *testing.T) {
 
 // FuzzFile changes bytes of a file anywhere: no row is read that was not written, and nothing ends the process.
 func FuzzFile(f *testing.F) {
-	raw, err := os.ReadFile(golden(4)) // which has a row of each table
+	raw, err := os.ReadFile(golden(8)) // which has a row of each table
 	if err != nil {
 		f.Fatal(err)
 	}

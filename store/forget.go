@@ -13,7 +13,7 @@ import (
 // What it can't reach: blocks that the file system or the disk itself has moved, copies of the file, and what stands in the evidence of
 // alarms and decisions, which have no tenant and must not have texts.
 
-// ForgetAnswer deletes the receipt, the texts and the ratings of an answer. With a nil error no
+// ForgetAnswer deletes the receipt, the texts, the ratings and the judgements of an answer. With a nil error no
 // byte of a text is in the file or its log. With texts it takes as long as copying the file, and its size on the disk for that time.
 func (s *Store) ForgetAnswer(ctx context.Context, answer ID) (rows int64, err error) {
 	err = s.ask(ctx, func(w *writer) (err error) {
@@ -23,7 +23,7 @@ func (s *Store) ForgetAnswer(ctx context.Context, answer ID) (rows int64, err er
 	return rows, err
 }
 
-// ForgetTenant deletes all rows of a tenant: receipts, texts, ratings, windows and costs. With a nil error no byte of a text
+// ForgetTenant deletes all rows of a tenant: receipts, texts, ratings, judgements, windows and costs. With a nil error no byte of a text
 // is in the file or its log; it takes as long as ForgetAnswer.
 func (s *Store) ForgetTenant(ctx context.Context, name string) (rows int64, err error) {
 	if name == "" {

@@ -108,6 +108,7 @@ func texts(t fatal, s *Store, n int) {
 		tenant := s.Tenant([]string{"a", "b"}[i%2])
 		must(t, s.AddReceipt(Receipt{Answer: ID{byte(i), 5}, Tenant: tenant, Prompt: &text, Text: &text}))
 		must(t, s.AddRating(Rating{Answer: ID{byte(i), 5}, Tenant: tenant, Rating: 2, Correction: &text}))
+		must(t, s.AddJudgement(Unjudged(ID{byte(i), 5}, tenant, time.Now())))
 		must(t, s.AddWindow(Window{Tenant: tenant}))
 		must(t, s.AddCost(Cost{Tenant: tenant}))
 		if i%10 == 0 {
@@ -127,7 +128,7 @@ func TestForgetAnswer(t *testing.T) {
 			t.Fatal("the test looks in the wrong place")
 		}
 		rows, err := s.ForgetAnswer(context.Background(), ID{byte(i), 5})
-		if err != nil || rows != 2 {
+		if err != nil || rows != 3 {
 			t.Errorf("%d rows %v", rows, err)
 		}
 		if on := filesWith(t, s, mark); len(on) > 0 {
@@ -138,7 +139,7 @@ func TestForgetAnswer(t *testing.T) {
 		}
 	}
 	rows, errs := everything(s)
-	if len(rows) != 4*n-2*9 || len(errs) > 0 {
+	if len(rows) != 5*n-3*9 || len(errs) > 0 {
 		t.Errorf("%d rows are left: %v", len(rows), errs)
 	}
 }
@@ -163,7 +164,7 @@ func TestForgetTenant(t *testing.T) {
 	texts(t, s, n)
 	before, _ := everything(s)
 	rows, err := s.ForgetTenant(context.Background(), "a")
-	if err != nil || rows != 4*n/2 {
+	if err != nil || rows != 5*n/2 {
 		t.Errorf("%d rows %v", rows, err)
 	}
 	for i := 0; i < n; i += 2 {
@@ -275,6 +276,7 @@ func TestRetention(t *testing.T) {
 		text := canary + at.String()
 		must(t, s.AddReceipt(Receipt{Time: at, Answer: NewID(), Text: &text}))
 		must(t, s.AddRating(Rating{Time: at, Answer: NewID(), Rating: 1, Correction: &text}))
+		must(t, s.AddJudgement(Unjudged(NewID(), Tenant{}, at)))
 		for i := range 2 {
 			row, err := s.Decide(context.Background(), Decision{Time: at})
 			must(t, err)
@@ -286,7 +288,7 @@ func TestRetention(t *testing.T) {
 	flush(t, s)
 	pages := countOf(t, s, "PRAGMA page_count")
 	sweepAll(t, s)
-	want := map[Table]int{Scores: 2 * sweepRows, Costs: 2 * sweepRows, Windows: 1, Alarms: 2, Receipts: 1, Ratings: 1, Decisions: 3}
+	want := map[Table]int{Scores: 2 * sweepRows, Costs: 2 * sweepRows, Windows: 1, Alarms: 2, Receipts: 1, Ratings: 1, Judgements: 1, Decisions: 3}
 	got := map[Table]int{}
 	rows, errs := everything(s)
 	for _, r := range rows {

@@ -132,6 +132,7 @@ func everything(s *Store) (rows []row, errs []error) {
 	rows, errs = collect(rows, errs, s.Alarms(ctx, all))
 	rows, errs = collect(rows, errs, s.Decisions(ctx, all))
 	rows, errs = collect(rows, errs, s.Ratings(ctx, all))
+	rows, errs = collect(rows, errs, within[Judgement](ctx, s, all))
 	rows, errs = collect(rows, errs, s.Receipts(ctx, all))
 	rows, errs = collect(rows, errs, s.Costs(ctx, all))
 	rows, errs = collect(rows, errs, s.Experiments(ctx, all))
@@ -152,6 +153,8 @@ func add(s *Store, r record) error {
 		return err
 	case *Rating:
 		return s.AddRating(*r)
+	case *Judgement:
+		return s.AddJudgement(*r)
 	case *Receipt:
 		return s.AddReceipt(*r)
 	case *Cost:

@@ -48,6 +48,15 @@ func (s *Store) Ratings(ctx context.Context, span Span) iter.Seq2[Rating, error]
 	return within[Rating](ctx, s, span)
 }
 
+// NewestRatings reads the ratings that were given from a time on, the newest first and so many at most; with a tenant those that are its own alone.
+func (s *Store) NewestRatings(ctx context.Context, from time.Time, most int, tenant *Tenant) iter.Seq2[Rating, error] {
+	where, args := Span{From: from}.condition("time")
+	if tenant != nil {
+		where, args = where+" AND tenant IS ?", append(args, bytesOf(*tenant))
+	}
+	return selected[Rating](ctx, s, where+" ORDER BY time DESC, id DESC LIMIT ?", append(args, most)...)
+}
+
 // RatingsOf reads the ratings of one answer, in the order in which they were written.
 func (s *Store) RatingsOf(ctx context.Context, answer ID) iter.Seq2[Rating, error] {
 	return selected[Rating](ctx, s, "WHERE answer = ? ORDER BY id", answer[:])

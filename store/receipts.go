@@ -50,6 +50,9 @@ type Receipt struct {
 	// LogitBias are the Biases, a JSON list of pairs of a token id and its bias, or false for a token that was kept out: what a client said of
 	// words, and so kept where Prompt is.
 	LogitBias *string
+	// Confidence is the mean natural log-probability of the answer's tokens under what gave it, and Opening that of its first token, where the rest is not
+	// known; NaN where nobody asked, as of an answer of the source.
+	Confidence, Opening float64
 }
 
 // AnswerOutcome is how an answer ended.
@@ -90,6 +93,7 @@ func (r *Receipt) columns() []column {
 		{"biases", &r.Biases}, {"tokens_digest", &r.TokensDigest}, {"gpu_seconds", &r.GPUSeconds},
 		{"extra_tokens", &r.ExtraTokens}, {"extra_core_seconds", &r.ExtraCoreSeconds},
 		{"lengths", &r.Lengths}, {"logit_bias", &r.LogitBias},
+		{"confidence", &r.Confidence}, {"opening", &r.Opening},
 	}
 }
 

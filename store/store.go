@@ -1,4 +1,4 @@
-// Package store owns the history of a daemon: measurements, scores, alarms, decisions, ratings, receipts, costs and experiments, in one SQLite file.
+// Package store owns the history of a daemon: measurements, scores, alarms, decisions, ratings, judgements of answers, receipts, costs and experiments, in one SQLite file.
 // No SQL is written outside it.
 //
 // What is added is on the disk within a second. Adding never waits: one goroutine writes, in transactions, what others leave in a bounded

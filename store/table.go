@@ -21,6 +21,7 @@ const (
 	Alarms      Table = "alarms"
 	Decisions   Table = "decisions"
 	Ratings     Table = "ratings"
+	Judgements  Table = "judgements"
 	Receipts    Table = "receipts"
 	Costs       Table = "costs"
 	Experiments Table = "experiments"
@@ -59,6 +60,7 @@ var kinds = []kind{
 	{name: Alarms, time: "time", empty: func() record { return &Alarm{} }},
 	{name: Decisions, time: "time", keep: "state = 'begun'", empty: func() record { return &Decision{} }},
 	{name: Ratings, time: "time", answer: true, tenant: true, texts: []string{"correction"}, empty: func() record { return &Rating{} }},
+	{name: Judgements, time: "time", answer: true, tenant: true, empty: func() record { return &Judgement{} }},
 	{name: Receipts, time: "time", answer: true, tenant: true, texts: []string{"prompt_text", "answer_text", "logit_bias"}, empty: func() record { return &Receipt{} }},
 	{name: Costs, time: "ended", tenant: true, empty: func() record { return &Cost{} }},
 	{name: Experiments, time: "time", empty: func() record { return &Experiment{} }},

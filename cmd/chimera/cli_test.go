@@ -272,7 +272,7 @@ func fakeServer(t *testing.T) *httptest.Server {
 		case "/v1/cache":
 			io.WriteString(w, `{"caches":[{"model":"echo","lookups":8,"hits":6,"prefixes":[{"name":"n","key":"0a","tokens":32,"uses":2,"hotness":1.5,"saved_seconds":0.25}]}]}`)
 		case "/v1/quality":
-			io.WriteString(w, `{"windows":[{"until":"2027-01-02T03:04:05Z","model":"echo","tenant":"day","class":"batch","requests":7,"refused":2,"qps":0.5,"ttft_ms":{"mean":12,"p95":34},"missed":["qps","ttft_ms"]}],"ratings":31,"correlations":[{"measure":"ttft_ms","n":31,"pearson":0.25},{"measure":"score","problem":"no scores yet"}]}`)
+			io.WriteString(w, `{"windows":[{"until":"2027-01-02T03:04:05Z","model":"echo","tenant":"day","class":"batch","requests":7,"refused":2,"qps":0.5,"ttft_ms":{"mean":12,"p95":34},"missed":["qps","ttft_ms"]}],"ratings":31,"correlations":[{"measure":"ttft_ms","n":31,"pearson":0.25,"pearson_low":-0.125,"pearson_high":0.5},{"measure":"chrf","n":3,"problem":"3 rated answers, it takes 30"}]}`)
 		case "/v1/report":
 			fmt.Fprintf(w, `{"scope":%q,"executive_summary":[{"model":"echo","missed":["qps"],"statements":[{"topic":"Throughput","status":"missed","text":"It completed 2 queries a second."}]}],"optimisation_recommendations":[{"model":"echo"}],"risks":[]}`, r.URL.RawQuery)
 		case "/v1/tiers":
@@ -342,7 +342,7 @@ func TestTalkVerbs(t *testing.T) {
 		{"", []string{"cache", "--json"}, `"hotness": 1.5`, ""},
 		{"", []string{"quality"}, "echo   day     batch  7     2        0       0          0.50  0       12       34", ""},
 		{"", []string{"quality"}, "qps ttft_ms\n\n31 ratings of the last 30 days\n", ""},
-		{"", []string{"quality"}, "ttft_ms     31  0.250    -         -        \n", ""},
+		{"", []string{"quality"}, "ttft_ms     31  0.250 (-0.125 to 0.500)  -         -        \n", ""},
 		{"", []string{"quality", "--json"}, `"pearson": 0.25`, ""},
 		{"", []string{"report"}, "| Throughput | missed | It completed 2 queries a second. |  |\n", ""},
 		{"", []string{"explain", "cmpl-1"}, "cost         0.5 core seconds, - GPU seconds\n", ""},

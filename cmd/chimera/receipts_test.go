@@ -34,7 +34,7 @@ func (d *daemonProcess) ask(t *testing.T, folder string) (id, request string) {
 func TestReceiptVerbs(t *testing.T) {
 	model := fixture(t, "llama")
 	folder := t.TempDir()
-	first, second := startDaemon(t, "--model", model, "--ctx", "256"), startDaemon(t, "--model", model, "--ctx", "256", "--threads", "1")
+	first, second := startDaemon(t, "--model", model, "--ctx", "256", "--quality-control-share", "0"), startDaemon(t, "--model", model, "--ctx", "256", "--threads", "1")
 	id, request := first.ask(t, folder)
 	receipt, text := filepath.Join(folder, "receipt.json"), filepath.Join(folder, "prompt.txt")
 	verb := func(d *daemonProcess, code int, want string, args ...string) result {
@@ -63,7 +63,7 @@ func TestReceiptVerbs(t *testing.T) {
 	}
 	verb(second, 1, "the tokens are others than then, with the same numerics", "replay", id, "--receipt", receipt, "--prompt-file", request)
 	verb(first, 0, "0 ratings of the last 30 days", "quality")
-	verb(first, 0, `"score"`, "quality", "--json")
+	verb(first, 0, `"correction_f1"`, "quality", "--json")
 	verb(first, 0, "1 rows forgotten", "forget", id)
 	verb(first, 1, "no such answer", "explain", id)
 	verb(first, 0, "0 rows forgotten", "forget", "--tenant", "nobody")

@@ -75,11 +75,11 @@ var controlRules = []mutant{
 	},
 	{
 		name: "control-a-smaller-share-counts-alike", file: "quality/control/window.go", pkg: "quality/control", tests: []string{"TestWeights"},
-		old: "r := scored{stratum: s, stands: 1 / share}", new: "r := scored{stratum: s, stands: share / share}",
+		old: "scored{s, 1 / share, together", new: "scored{s, share / share, together",
 	},
 	{
 		name: "control-answers-count-for-themselves", file: "quality/control/window.go", pkg: "quality/control", tests: []string{"TestEstimatesByTag"},
-		old: "	for _, a := range answers {\n		r.Tokens,", new: "	for _, a := range answers[:1] {\n		r.Tokens,",
+		old: "	for _, a := range answers {\n		sum.Tokens,", new: "	for _, a := range answers[:1] {\n		sum.Tokens,",
 	},
 	{
 		name: "control-a-handful-is-an-estimate", file: "quality/control/window.go", pkg: "quality/control", tests: []string{"TestEstimatesByTag"},
@@ -115,7 +115,7 @@ var controlRules = []mutant{
 	},
 	{
 		name: "drawn-answers-without-tokens", file: "api/generate.go", pkg: "api", tests: []string{"TestDrawn"},
-		old: "keepsIDs: j.drawn != nil", new: "keepsIDs: j.keepsTexts && j.drawn == nil",
+		old: "keepsIDs: j.id != (AnswerID{})", new: "keepsIDs: j.keepsTexts && j.drawn == nil",
 	},
 	{
 		name: "drawn-answers-keep-no-text", file: "api/generate.go", pkg: "api", tests: []string{"TestDrawn"},
@@ -143,7 +143,7 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "live-size-of-nothing", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveFlood"},
-		old: "n += 4 * (len(s.answers[i].request.Prompt) + len(s.answers[i].tokens))", new: "n += 0 * (len(s.answers[i].request.Prompt) + len(s.answers[i].tokens))",
+		old: "4*(len(r.Prompt)+len(s.answers[i].tokens))", new: "0*(len(r.Prompt)+len(s.answers[i].tokens))",
 	},
 	{
 		name: "live-samples-outlive-their-score", file: "daemon/live_score.go", pkg: "daemon", tests: []string{"TestLiveSamplesAreErased"},

@@ -95,7 +95,7 @@ var receipts = []mutant{
 		old: "			err = api.ErrRated\n", new: "			break\n",
 	},
 	{
-		name: "correlation-of-a-few", file: "daemon/ratings.go", pkg: "daemon", tests: []string{"TestCorrelations", "TestCorrelationThatIsNotDefined"},
+		name: "correlation-of-a-few", file: "daemon/correlations.go", pkg: "daemon", tests: []string{"TestCorrelations", "TestCorrelationThatIsNotDefined"},
 		old: "leastRatings = 30", new: "leastRatings = 20",
 	},
 	{

@@ -119,12 +119,12 @@ var scores = []mutant{
 
 	// What differences are worth.
 	{
-		name: "ranks-of-ties-apart", file: "quality/stats/correlation.go", pkg: "quality/stats", tests: []string{"TestGoldenCorrelations"},
-		old: "x[order[next]] == x[order[first]]", new: "false",
+		name: "ranks-of-ties-apart", file: "quality/stats/ranking.go", pkg: "quality/stats", tests: []string{"TestGoldenCorrelations"},
+		old: "x[at] != x[r.order[i-1]] {", new: "x[at] != x[r.order[i-1]]-1 {",
 	},
 	{
 		name: "kendall-tau-a", file: "quality/stats/kendall.go", pkg: "quality/stats", tests: []string{"TestGoldenCorrelations", "TestCorrelationProperties"},
-		old: "/math.Sqrt(all-tiedX)/math.Sqrt(all-tiedY)", new: "/all",
+		old: "/ math.Sqrt(all-tiedX) / math.Sqrt(all-tiedY)", new: "/ math.Max(all, 0*(tiedX+tiedY))",
 	},
 	{
 		name: "segments-resampled-instead-of-requests", file: "quality/stats/sample.go", pkg: "quality/stats", tests: []string{"TestRequestsAreResampled"},

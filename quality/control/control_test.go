@@ -145,6 +145,22 @@ func TestMemory(t *testing.T) {
 					t.Fatal("more is returned than has room")
 				}
 			},
+			"pull": func(t *rapid.T) {
+				odd := func(p *page) bool { return p.id%2 == 1 }
+				p, any := m.Pull(odd)
+				at := -1
+				for i, p := range held {
+					if odd(p) {
+						at = i
+					}
+				}
+				if any != (at >= 0) || any && (p != held[at] || p.erased) {
+					t.Fatalf("%+v is pulled", p)
+				}
+				if any {
+					held = slices.Delete(slices.Clone(held), at, at+1)
+				}
+			},
 			"drop": func(t *rapid.T) {
 				odd := func(p *page) bool { return p.id%2 == 1 }
 				lost := m.Drop(odd)
@@ -299,6 +315,21 @@ func TestEstimatesByTag(t *testing.T) {
 	}
 	if empty, err := new(Window).Estimates(); err != nil || len(empty) != 0 {
 		t.Errorf("%+v %v", empty, err)
+	}
+}
+
+// A request's figures are of its answers together, and of those alone that were computed.
+func TestFigures(t *testing.T) {
+	of := func(text string) []float64 { return score.ChrF{}.Counts(text, []string{"the same text"}) }
+	got := Figures(Paired{Tokens: 10, Same: 4, KL: 1, ChrF: of("the same text")}, Paired{Tokens: 30, Same: 30, KL: 3, Fluency: []float64{60 * math.Ln2, 30}})
+	want := map[string]float64{Agreement: 34.0 / 40, KL: 0.1, ChrF: 100, Fluency: 4}
+	for name, figure := range want {
+		if !(math.Abs(got[name]-figure) < 1e-12) || len(got) != len(want) {
+			t.Errorf("%s: %v, want %v of %v", name, got[name], figure, got)
+		}
+	}
+	if got := Figures(Paired{Tokens: 2}); len(got) != 2 || got[Agreement] != 0 {
+		t.Errorf("of an answer that was only read: %v", got)
 	}
 }
 

@@ -1,5 +1,7 @@
 package control
 
+import "slices"
+
 // This file owns the samples that wait to be scored.
 
 // Kept is a sample as whoever keeps it knows it.
@@ -64,6 +66,19 @@ func (m *Memory[S]) Drop(of func(S) bool) (lost []S) {
 	clear(m.waiting[len(kept):])
 	m.waiting = kept
 	return lost
+}
+
+// Pull takes out the newest sample that a condition names, which is whole and the taker's.
+func (m *Memory[S]) Pull(of func(S) bool) (s S, any bool) {
+	for i := len(m.waiting) - 1; i >= 0; i-- {
+		if s = m.waiting[i]; of(s) {
+			m.waiting = slices.Delete(m.waiting, i, i+1)
+			m.bytes -= s.Bytes()
+			return s, true
+		}
+	}
+	var none S
+	return none, false
 }
 
 // Waiting is how many samples it holds, and what they take.

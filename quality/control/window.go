@@ -38,12 +38,27 @@ type scored struct {
 
 // Score adds a request that was drawn with a probability, by its answers together.
 func (w *Window) Score(s Stratum, share float64, answers ...Paired) {
-	r := scored{stratum: s, stands: 1 / share}
+	w.scored = append(w.scored, scored{s, 1 / share, together(answers)})
+}
+
+// together are the sums of a request's answers.
+func together(answers []Paired) (sum Paired) {
 	for _, a := range answers {
-		r.Tokens, r.Same, r.KL = r.Tokens+a.Tokens, r.Same+a.Same, r.KL+a.KL
-		r.ChrF, r.Fluency = added(r.ChrF, a.ChrF), added(r.Fluency, a.Fluency)
+		sum.Tokens, sum.Same, sum.KL = sum.Tokens+a.Tokens, sum.Same+a.Same, sum.KL+a.KL
+		sum.ChrF, sum.Fluency = added(sum.ChrF, a.ChrF), added(sum.Fluency, a.Fluency)
 	}
-	w.scored = append(w.scored, r)
+	return sum
+}
+
+// Figures are the metrics of one request, of its answers together, by their names. What nobody computed is not there.
+func Figures(answers ...Paired) map[string]float64 {
+	sum, figures := together(answers), map[string]float64{}
+	for _, m := range metrics {
+		if counts := m.counts(sum); counts != nil {
+			figures[m.name] = m.score(counts)
+		}
+	}
+	return figures
 }
 
 // added are counts of answers together; nil where none has any.

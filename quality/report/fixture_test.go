@@ -162,8 +162,12 @@ func fast() *fixture {
 	}
 	f.decisions = []store.Decision{{Time: noon.Add(-10 * time.Hour), Model: m, From: "source", To: "q8_0", Reason: "the objective qps was missed in two windows", State: store.Applied}}
 	f.ratings = ratingsOf(200)
-	for _, c := range []Correlation{{Measure: "accuracy", N: 200, Spearman: 0.61}, {Measure: "relevance", N: 200, Spearman: 0.54}, {Measure: "ttft_ms", N: 200, Spearman: -0.05}} {
-		c.Rows, c.Since = upTo(200), noon.Add(-30*24*time.Hour)
+	for _, c := range []Correlation{
+		{Measure: "accuracy", Pearson: Coefficient{0.63, 0.53, 0.71}, Spearman: Coefficient{0.61, 0.5, 0.7}, Kendall: Coefficient{0.48, 0.39, 0.56}},
+		{Measure: "relevance", Pearson: Coefficient{0.55, 0.44, 0.64}, Spearman: Coefficient{0.54, 0.43, 0.64}, Kendall: Coefficient{0.42, 0.33, 0.51}},
+		{Measure: "ttft_ms", Pearson: Coefficient{-0.04, -0.18, 0.1}, Spearman: Coefficient{-0.05, -0.19, 0.09}, Kendall: Coefficient{-0.04, -0.15, 0.07}},
+	} {
+		c.N, c.Ratings, c.Since = 200, upTo(200), noon.Add(-30*24*time.Hour)
 		f.correlations = append(f.correlations, c)
 	}
 	return f
@@ -183,7 +187,10 @@ func slow() *fixture {
 	f.alarms = []store.Alarm{{Time: noon.Add(-4 * time.Hour), Model: m, Series: "chrf, tier q4_k", Detector: "page-hinkley"}}
 	f.costs = []store.Cost{costsOf(m, noon.Add(-20*time.Hour), 7), costsOf(m, noon.Add(-2*time.Hour), 7.1)}
 	f.decisions = []store.Decision{{Time: noon.Add(-9 * time.Hour), Model: m, From: "q8_0", To: "q4_k", Reason: "the objective ttft_ms was missed in two windows", State: store.Applied}}
-	f.correlations = []Correlation{{Measure: "score", Since: noon.Add(-30 * 24 * time.Hour), Spearman: math.NaN(), Problem: "no scores yet"}}
+	none := Coefficient{math.NaN(), math.NaN(), math.NaN()}
+	for _, measure := range []string{"agreement", "chrf", "relevance"} {
+		f.correlations = append(f.correlations, Correlation{Measure: measure, N: 12, Pearson: none, Spearman: none, Kendall: none, Since: noon.Add(-30 * 24 * time.Hour), Problem: "12 rated answers, it takes 30"})
+	}
 	f.health = Health{Dropped: 7}
 	return f
 }

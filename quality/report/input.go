@@ -51,13 +51,18 @@ type Objectives struct {
 
 // Correlation is how a measure of answers goes with people's ratings of them.
 type Correlation struct {
-	Measure  string
-	N        int
-	Spearman float64
-	Problem  string    // why there is none
-	Since    time.Time // the first of them may be of
-	Rows     []int64   // of the ratings
+	Measure                    string
+	N                          int
+	Pearson, Spearman, Kendall Coefficient // Kendall's is tau-b
+	Problem                    string      // why there are none
+	Since                      time.Time   // the first of them may be of
+	Ratings                    []int64     // their rows
+	From                       store.Table // that the measure is of, beside the ratings
+	Rows                       []int64     // of that table
 }
+
+// Coefficient is a correlation's, with the ends of its 95 % interval.
+type Coefficient struct{ Value, Low, High float64 }
 
 // Health is how the history is doing.
 type Health struct {

@@ -2,11 +2,7 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strings"
-
-	"chimera/store"
 )
 
 // This file owns the Executive Summary: what is said of a model, from its figures alone.
@@ -87,54 +83,5 @@ func (m *modelInput) reliability(s *serving) Statement {
 		t.Text += ", of whichever model"
 	}
 	t.Text += "."
-	return t
-}
-
-// leastPairs is how many pairs Fisher's interval takes.
-const leastPairs = 4
-
-// leastSure is the number of standard errors that a correlation lies from 0 at least to be told from chance: 95 %.
-const leastSure = 1.96
-
-// agreesWithPeople says which measures go with people's ratings. The interval is Fisher's, whose standard error is 1/sqrt(n-3).
-func (in *Input) agreesWithPeople() Statement {
-	t := Statement{Topic: "People's ratings", Figures: []Figure{}}
-	var with, without, problems []string
-	for _, c := range in.Correlations {
-		f := Figure{Name: "rating." + c.Measure, Label: "ratings with " + c.Measure, Unit: correlated, N: int64(c.N), Of: "rated answers", From: c.Since, Until: in.Until,
-			Method: "Spearman's coefficient; Fisher's interval", Sources: rowsOf(store.Ratings, c.Rows)}
-		if c.Problem == "" && c.N < leastPairs {
-			c.Problem = "too few rated answers"
-		}
-		if c.Problem != "" {
-			problems = append(problems, c.Measure+" ("+c.Problem+")")
-			t.Figures = append(t.Figures, f.missing(c.Problem))
-			continue
-		}
-		z, e := math.Atanh(c.Spearman), leastSure/math.Sqrt(float64(c.N-3))
-		f = f.set(c.Spearman, "it is no number").between(math.Tanh(z-e), math.Tanh(z+e))
-		t.Figures = append(t.Figures, f)
-		if word := fmt.Sprintf("%s (%s, %s rated answers)", c.Measure, f.Text(), count(f.N)); math.Abs(z) > e {
-			with = append(with, word)
-		} else {
-			without = append(without, word)
-		}
-	}
-	var parts []string
-	if len(with) > 0 {
-		parts = append(parts, "People's ratings go with "+listed(with))
-	}
-	if len(without) > 0 {
-		parts = append(parts, "no connection is seen with "+listed(without))
-	}
-	if len(problems) > 0 {
-		parts = append(parts, "it is not known how people's ratings go with "+listed(problems))
-	}
-	t.Status = status(t.Figures...)
-	t.Text = strings.Join(parts, "; ") + "."
-	if len(parts) == 0 {
-		t.Text = "How people's ratings go with what is measured is missing: nothing was compared."
-	}
-	t.Text = capital(t.Text)
 	return t
 }
