@@ -13,7 +13,7 @@ import (
 	"chimera/scheduler"
 )
 
-// This file owns what is told of each request for an answer when it has ended, however it did: for receipts, windows and costs.
+// This file owns what is told of each request for an answer, or for states, when it has ended, however it did: for receipts, windows and costs.
 
 // AnswerID is an answer's name, 128 random bits: what stands behind chatcmpl- and cmpl- is its 32 hexadecimal digits. Whoever knows it was
 // given the answer, or told.
@@ -38,7 +38,7 @@ const (
 	textPrefix = "cmpl-"
 )
 
-// Answered is a request for an answer that has ended. What a client got wrong is none.
+// Answered is a request that has ended for an answer, or for states: these have no tokens, and no name that a receipt would go by. What a client got wrong is none.
 type Answered struct {
 	Model        string // that it names; "" where it was refused before that was read, or where it names none that is served
 	Tenant       string
@@ -60,7 +60,7 @@ type Work struct {
 	Tier     string              // that the answers were computed at
 	Drawn    *Drawn              // nil: it is in no sample
 	Requests []scheduler.Request // one for each prompt and choice
-	Answers  []AnswerWork        // as many
+	Answers  []AnswerWork        // as many; none where states were asked for
 	Came     time.Time           // to the queue
 	Extra    *Extra              // nil: nothing else was computed of it
 	// Confidence is the mean natural log-probability of the answer's tokens under what gave it, Opening that of the first token of a stream; nil where nobody
@@ -165,5 +165,5 @@ func (c *call) tellAnswered(status int) {
 
 // isClientsFault tells whether a request was no request for an answer that could be given.
 func isClientsFault(status int) bool {
-	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != StatusClientGone
+	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != StatusClientGone || status == http.StatusNotImplemented
 }

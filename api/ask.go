@@ -63,7 +63,8 @@ func (m *Model) Ask(ctx context.Context, turns []Turn, maxTokens int) (a Asked, 
 	if err != nil {
 		return a, err
 	}
-	j.requests[0].Class, j.requests[0].Priority, j.requests[0].Salt = scheduler.Background, scheduler.DefaultPriority, askSalt
+	own := &j.requests[0]
+	own.Class, own.Own, own.Priority, own.Salt = scheduler.Background, true, scheduler.DefaultPriority, askSalt
 	err = j.run(ctx, func(p piece) error {
 		a.Text, a.Finish, a.Weights = a.Text+p.text, p.finish, p.weights
 		for _, t := range p.tokens {
@@ -179,7 +180,7 @@ func (m *Model) Expect(ctx context.Context, prompt, answer []int32, top int, sal
 
 // own runs a request of the daemon's own, as background work, or in idle time alone.
 func (m *Model) own(ctx context.Context, r scheduler.Request, each func(scheduler.Event)) (*scheduler.Sequence, error) {
-	r.Class, r.Idle, r.Priority, r.Tenant, r.Deadline = scheduler.Background, m.Idle, scheduler.DefaultPriority, "", time.Time{}
+	r.Class, r.Own, r.Idle, r.Priority, r.Tenant, r.Deadline = scheduler.Background, true, m.Idle, scheduler.DefaultPriority, "", time.Time{}
 	all, err := m.Engine.SubmitGroup(ctx, []scheduler.Request{r})
 	if err != nil {
 		return nil, err
@@ -187,7 +188,7 @@ func (m *Model) own(ctx context.Context, r scheduler.Request, each func(schedule
 	defer all[0].Stop()
 	for {
 		e, err := all[0].Next(ctx)
-		if err = cmp.Or(err, e.Err); err != nil {
+		if err = cmp.Or(err, cutOff(&e)); err != nil {
 			return nil, err
 		}
 		each(e)

@@ -32,10 +32,11 @@ type call struct {
 	streams bool            // the log line is written when the stream ends, on another goroutine
 	probe   bool
 	counted int64  // bytes of the body, see count
+	vectors int64  // bytes of them, see countVectors
 	model   Held   // see hold
 	asked   string // the model that it names, if that is served
 	urgency urgency
-	// generates tells that an answer was asked for, as is known with urgency.
+	// generates tells that something was asked for that is computed in steps, as is known with urgency.
 	generates bool
 	answer    AnswerID // of what is answered
 	figures   figures
@@ -201,6 +202,7 @@ func (c *call) finishWhenWritten() {
 
 // finish logs and counts, once per request.
 func (c *call) finish(status int) {
+	c.forgetVectors()
 	c.server.Metrics.requests(status)
 	c.tellAnswered(status)
 	c.server.ending.end(c.answer)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -125,10 +124,7 @@ func (r *completionRequest) plan(c *call, m *Model, list []textOrIDs) (*completi
 		a.manyBy = "prompt"
 	}
 	for i := range list {
-		field := "prompt"
-		if len(list) > 1 {
-			field = fmt.Sprintf("prompt[%d]", i)
-		}
+		field := entryOf("prompt", i, len(list))
 		if err := r.tokenise(c, m, &list[i], field); err != nil {
 			return nil, err
 		}

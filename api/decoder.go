@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -27,15 +28,10 @@ type decoder struct {
 }
 
 func (d *decoder) piece(e scheduler.Event) (p piece) {
-	switch {
-	case e.Finish == scheduler.Failed:
-		return piece{err: e.Err}
-	case e.Finish == scheduler.Cancelled:
-		if e.Err != nil {
-			return piece{err: e.Err}
-		}
-		return piece{err: context.Canceled}
-	case e.Prompt:
+	if err := cutOff(&e); err != nil {
+		return piece{err: err}
+	}
+	if e.Prompt {
 		return piece{prompt: []token{newToken(e)}}
 	}
 	stopped := false
@@ -55,6 +51,14 @@ func (d *decoder) piece(e scheduler.Event) (p piece) {
 		d.end(&p)
 	}
 	return p
+}
+
+// cutOff is why an event ends a sequence that has not come to its end; nil: it has, or goes on.
+func cutOff(e *scheduler.Event) error {
+	if e.Finish == scheduler.Cancelled {
+		return cmp.Or(e.Err, context.Canceled)
+	}
+	return e.Err
 }
 
 // token adds a token of the answer. stopped: a stop string is complete, and nothing may follow.

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -78,9 +75,7 @@ type (
 )
 
 func (s *Server) embeddings(c *call) error {
-	err := c.readUrgency()
-	c.generates = false // nobody is given an answer
-	if err != nil {
+	if err := c.readUrgency(); err != nil {
 		return err
 	}
 	var r embeddingRequest
@@ -91,47 +86,48 @@ func (s *Server) embeddings(c *call) error {
 		return err
 	}
 	encoding := or(r.EncodingFormat, "float")
-	if encoding != "float" && encoding != "base64" {
+	if _, known := numberBytes[encoding]; !known {
 		return badField("encoding_format", "it must be float or base64")
 	}
 	m := c.model.Model
-	requests, err := r.requests(c, m)
+	if m.StateWidth == 0 {
+		return &HTTPError{Status: 501, Type: "invalid_request_error", Code: "no_states", Message: "the device that computes the model does not tell its states: there are no embeddings"}
+	}
+	requests, err := r.requests(c, m, encoding)
 	if err != nil {
 		return err
 	}
 	c.release()
-	answer := embeddingAnswer{Object: "list", Model: m.Name}
-	for i := range requests {
-		answer.Usage.PromptTokens += len(requests[i].Prompt)
-	}
-	answer.Usage.TotalTokens = answer.Usage.PromptTokens
-	c.figures.model, c.figures.promptTokens = m.Name, answer.Usage.PromptTokens
-	weights, err := m.embed(c.context(), requests, func(i int, state []float32) {
-		answer.Data = append(answer.Data, embedding{"embedding", i, encoded(toUnit(state), encoding)})
-	})
+	list, err := c.pool(m, requests)
 	if err != nil {
 		return err
 	}
-	answer.Fingerprint = m.Numerics(weights)
-	c.headComputed(m, weights)
+	answer := embeddingAnswer{Object: "list", Model: m.Name, Fingerprint: m.Numerics(list[0].weights)}
+	for i := range list {
+		answer.Data = append(answer.Data, embedding{"embedding", i, encoded(toUnit(list[i].state), encoding)})
+	}
+	answer.Usage = embeddingUsage{c.figures.promptTokens, c.figures.promptTokens}
+	c.headComputed(m, list[0].weights)
 	return c.reply(answer)
 }
 
-// requests are one for each text, in the caller's name.
-func (r *embeddingRequest) requests(c *call, m *Model) (list []scheduler.Request, err error) {
-	const field = "input"
-	texts, err := prompts(field, r.Input, m.Tokenizer.VocabSize())
+// embedded is the field of the texts.
+const embedded = "input"
+
+// requests are one for each text, in the caller's name. What their vectors will take is counted before anything is made of a text.
+func (r *embeddingRequest) requests(c *call, m *Model, encoding string) (list []scheduler.Request, err error) {
+	texts, err := prompts(embedded, r.Input, m.Tokenizer.VocabSize())
 	if err != nil {
+		return nil, err
+	}
+	if err := c.countVectors(embedded, len(texts), m.StateWidth, encoding); err != nil {
 		return nil, err
 	}
 	if err := c.precheck(m, sizeOf(texts), 1, 0); err != nil {
 		return nil, err
 	}
 	for i, text := range texts {
-		name := field
-		if len(texts) > 1 {
-			name = fmt.Sprintf("%s[%d]", field, i)
-		}
+		name := entryOf(embedded, i, len(texts))
 		if text.ids == nil {
 			if text.ids, err = c.promptIDs(m, name, text.text, func() []int32 { return m.Tokenizer.Encode(text.text, bare, false) }); err != nil {
 				return nil, err
@@ -149,28 +145,6 @@ func (r *embeddingRequest) requests(c *call, m *Model) (list []scheduler.Request
 		list = append(list, q)
 	}
 	return list, nil
-}
-
-// embed computes requests together, and hands out their states in order. weights are the digest of those that computed the last.
-func (m *Model) embed(ctx context.Context, requests []scheduler.Request, yield func(i int, state []float32)) (weights string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	all, err := m.Engine.SubmitGroup(ctx, requests)
-	if errors.Is(err, scheduler.ErrNoStates) {
-		return "", &HTTPError{Status: 501, Type: "invalid_request_error", Code: "no_states", Message: "the device that computes the model does not tell its states: there are no embeddings"}
-	}
-	if err != nil {
-		return "", (&job{model: m, manyBy: "input"}).refused(err)
-	}
-	for i, seq := range all {
-		e, err := seq.Next(ctx)
-		if err = cmp.Or(err, e.Err); err != nil {
-			return "", err
-		}
-		yield(i, e.Pooled)
-		weights = seq.Weights()
-	}
-	return weights, nil
 }
 
 // toUnit makes a state as long as 1, in place; one of zeros stays.

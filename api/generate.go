@@ -102,6 +102,9 @@ func (j *job) start(ctx context.Context) (*runningJob, error) {
 // refused says of a group that no queue could take which field has made it so large, and of what no step could compute that
 // it is the request's fault. What a step refused, for which the loop has ended, is wrapped, and not.
 func (j *job) refused(err error) error {
+	if one := (*scheduler.RequestError)(nil); errors.As(err, &one) {
+		err = one.Err
+	}
 	if notComputable, bare := err.(*engine.BatchError); bare {
 		return &HTTPError{Status: 400, Type: "invalid_request_error", Code: "invalid_value", Message: notComputable.Error()}
 	}

@@ -104,7 +104,9 @@ type echoInstance struct {
 	fail func(step int) error          // nil: never
 	gate chan struct{}                 // a step waits for it; closed: none does
 
-	asked string // of what is sampled: 1 where the log-probability is
+	digest string // of its weights; "": echo
+	spoilt int32  // a token whose state is no number; 0: none has one
+	asked  string // of what is sampled: 1 where the log-probability is
 
 	computing atomic.Bool // a step is under way
 	steps     int
@@ -130,7 +132,7 @@ func (in *echoInstance) NewBatch() (*engine.Batch, error) {
 }
 func (in *echoInstance) Submit(b *engine.Batch) error    { in.batch = b; return nil }
 func (in *echoInstance) Generation() engine.Generation   { return 1 }
-func (in *echoInstance) Digest(engine.Generation) string { return "echo" }
+func (in *echoInstance) Digest(engine.Generation) string { return cmp.Or(in.digest, "echo") }
 func (in *echoInstance) Close() error                    { return nil }
 
 func (in *echoInstance) CopyPages(_ engine.GroupID, copies []engine.PageCopy) error {
@@ -189,6 +191,9 @@ func (in *echoInstance) Wait() error {
 		}
 		if state := b.TapsOf(i); state != nil {
 			state[0], state[1] = float32(b.Tokens[o.Row]), float32(b.Positions[o.Row])
+			if in.spoilt > 0 && b.Tokens[o.Row] == in.spoilt {
+				state[1] = float32(math.NaN())
+			}
 		}
 		for k := range b.TopOf(i) {
 			b.TopOf(i)[k] = engine.TopToken{Token: (best + int32(k)) % int32(vocab), Logit: -float32(k) / 2}
@@ -302,7 +307,7 @@ func newBench(t testing.TB, next func(history []int32) int32) *bench {
 	h.ready = func(context.Context) error { return nil }
 	h.model = &Model{
 		Name: "first", Created: time.Unix(1e9, 0), Tokenizer: newVocabulary(t), Template: template{render}, Engine: s,
-		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, Numerics: func(weights string) string { return "fp_" + cmp.Or(weights, "test") }, Tier: func(weights string) string { return "tier_" + cmp.Or(weights, "test") },
+		MaxContext: benchContext, MaxLogprobs: in.limits.MaxTop, StateWidth: in.limits.TapWidth, Numerics: func(weights string) string { return "fp_" + cmp.Or(weights, "test") }, Tier: func(weights string) string { return "tier_" + cmp.Or(weights, "test") },
 	}
 	h.Server = New(Config{
 		Registry: names{[]string{"first", "second"}, h.model}, Metrics: NewMetrics(lanesOf(s)),

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// This file owns what requests may take of the heap before they are admitted: bodies that are being read, and texts that are
-// being tokenised. What is counted is bytes, since a count of requests says nothing.
+// This file owns what requests may take of the heap beside their tokens: bodies that are being read, texts that are being tokenised, and vectors that are
+// computed and sent. What is counted is bytes, since a count of requests says nothing.
 
 const (
 	// openBodies is how many of the largest bodies may be held at a time. Each is there three times while it is decoded.
@@ -19,24 +19,31 @@ const (
 	smallText, smallTexts = 128 << 10, 1 << 20
 	// freeBody is what any connection may send without being counted.
 	freeBody = 64 << 10
+	// mostVectorBytes is what vectors may take at a time, from before they are computed until their answer is written: a million numbers as text.
+	mostVectorBytes = 64 << 20
 )
+
+// numberBytes is what a number of a vector takes by its encoding: twelve bytes while it is summed up, and its text (17 characters at most, or in base64 16/3
+// for four bytes more) three times, as it is encoded, copied and sent.
+var numberBytes = map[string]int64{"float": 64, "base64": 32}
 
 // HeapBytes is what requests may take of the heap together, where bodies have at most maxBody bytes. Sequences' own tokens and
 // events, bounded by the queue, come on top.
 func HeapBytes(maxBody int) int64 {
-	return int64(maxBody)*(openBodies*bodyCopies+tokenBytes) + smallTexts*tokenBytes
+	return int64(maxBody)*(openBodies*bodyCopies+tokenBytes) + smallTexts*tokenBytes + mostVectorBytes
 }
 
 // budgets are the bytes that may be held at a time.
 type budgets struct {
 	bodies       *semaphore.Weighted
+	vectors      *semaphore.Weighted
 	small, large *semaphore.Weighted // texts; of large ones as much as one largest body
 	maxText      int64
 }
 
 func newBudgets(maxBody int) budgets {
 	return budgets{
-		bodies: semaphore.NewWeighted(openBodies * int64(maxBody)), small: semaphore.NewWeighted(smallTexts),
+		bodies: semaphore.NewWeighted(openBodies * int64(maxBody)), vectors: semaphore.NewWeighted(mostVectorBytes), small: semaphore.NewWeighted(smallTexts),
 		large: semaphore.NewWeighted(int64(maxBody)), maxText: int64(maxBody),
 	}
 }
@@ -86,6 +93,29 @@ func (c *call) count(bytes int) error {
 func (c *call) release() {
 	c.server.budgets.bodies.Release(c.counted)
 	c.counted = 0
+}
+
+// countVectors counts so many vectors until the request has ended. It never waits for others, whose clients may be slow.
+func (c *call) countVectors(field string, n, width int, encoding string) error {
+	bytes := int64(n) * int64(width) * numberBytes[encoding]
+	if bytes > mostVectorBytes {
+		return badField(field, "%d vectors of %d numbers take %d MiB while they are answered, at most %d are allowed: send fewer texts at a time, or ask for base64",
+			n, width, bytes>>20, mostVectorBytes>>20)
+	}
+	if !c.server.budgets.vectors.TryAcquire(bytes) {
+		return &HTTPError{
+			Status: 429, Type: "rate_limit_error", Code: "too_many_vectors",
+			Message: "too many vectors are being computed or sent: try again in a moment",
+		}
+	}
+	c.vectors = bytes
+	return nil
+}
+
+// forgetVectors ends that count.
+func (c *call) forgetVectors() {
+	c.server.budgets.vectors.Release(c.vectors)
+	c.vectors = 0
 }
 
 // tokenise runs encode for a text of so many bytes when there is room for it.

@@ -55,6 +55,8 @@ func (m *Metrics) total() (sum scheduler.Snapshot) {
 	for _, lane := range m.lanes() {
 		sum.Running += lane.Running
 		sum.Waiting += lane.Waiting
+		sum.Own.Running += lane.Own.Running
+		sum.Own.Waiting += lane.Own.Waiting
 		sum.PagesUsed += lane.PagesUsed
 		sum.PagesCached += lane.PagesCached
 		sum.PagesTotal += lane.PagesTotal

@@ -24,8 +24,10 @@ func newLaneCollector(lanes func() []LaneState) *laneCollector {
 		c.metrics = append(c.metrics, laneMetric{desc: prometheus.NewDesc(name, help, []string{"model"}, nil), kind: kind, read: read})
 	}
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
-	add(gauge, "chimera_requests_running", "Sequences in the batch.", func(s LaneState) float64 { return float64(s.Running) })
-	add(gauge, "chimera_requests_waiting", "Sequences waiting for a place; while the model loads, requests waiting for it.", func(s LaneState) float64 { return float64(s.Waiting) })
+	add(gauge, "chimera_requests_running", "Clients' sequences in the batch.", func(s LaneState) float64 { return float64(s.Running) })
+	add(gauge, "chimera_requests_waiting", "Clients' sequences waiting for a place; while the model loads, requests waiting for it.", func(s LaneState) float64 { return float64(s.Waiting) })
+	add(gauge, "chimera_own_requests_running", "Sequences in the batch that the daemon asks itself, to measure its models or to see that they answer.", func(s LaneState) float64 { return float64(s.Own.Running) })
+	add(gauge, "chimera_own_requests_waiting", "Such sequences waiting for a place, or for idle time.", func(s LaneState) float64 { return float64(s.Own.Waiting) })
 	add(gauge, "chimera_kv_pages_used", "KV pages of all groups in use, cached prefixes not counted.", func(s LaneState) float64 { return float64(s.PagesUsed) })
 	add(gauge, "chimera_kv_pages_cached", "KV pages that hold prefixes nobody uses at the moment.", func(s LaneState) float64 { return float64(s.PagesCached) })
 	add(gauge, "chimera_kv_pages_total", "KV pages in the pools.", func(s LaneState) float64 { return float64(s.PagesTotal) })

@@ -33,16 +33,24 @@ const (
 	StateFailed     = "failed"
 )
 
+// OwnRequests are those that the daemon asks itself, by how they are doing.
+type OwnRequests struct {
+	Running int `json:"running"`
+	Waiting int `json:"waiting"`
+}
+
 // ModelState is how a model is doing.
 type ModelState struct {
-	Name    string   `json:"name"`
-	State   string   `json:"state"`
-	Running int      `json:"running"`
-	Waiting int      `json:"waiting"`                // for a place, or for the model
-	Memory  int64    `json:"memory_bytes,omitzero"`  // that it takes, off the heap and on its device
-	Idle    *float64 `json:"idle_seconds,omitempty"` // since somebody used it; none while somebody does
-	Percent *int     `json:"loading_percent,omitempty"`
-	Problem string   `json:"problem,omitempty"` // why it failed
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Running int    `json:"running"`
+	Waiting int    `json:"waiting"` // for a place, or for the model
+	// Own are requests that the daemon asks itself; none of the others.
+	Own     OwnRequests `json:"own,omitzero"`
+	Memory  int64       `json:"memory_bytes,omitzero"`  // that it takes, off the heap and on its device
+	Idle    *float64    `json:"idle_seconds,omitempty"` // since somebody used it; none while somebody does
+	Percent *int        `json:"loading_percent,omitempty"`
+	Problem string      `json:"problem,omitempty"` // why it failed
 	// NoControl is why the last control that was wanted beside a lower tier is not there; none where it is.
 	NoControl string `json:"control_problem,omitempty"`
 	// Cost is what its steps take, as far as they have told; none before the first.

@@ -69,10 +69,7 @@ func prompts(field string, raw jsontext.Value, vocab int) ([]textOrIDs, error) {
 	}
 	list := make([]textOrIDs, len(items))
 	for i, item := range items {
-		name := field
-		if len(items) > 1 {
-			name = fmt.Sprintf("%s[%d]", field, i)
-		}
+		name := entryOf(field, i, len(items))
 		var err error
 		switch item.Kind() {
 		case '"':
@@ -90,6 +87,14 @@ func prompts(field string, raw jsontext.Value, vocab int) ([]textOrIDs, error) {
 		return nil, badField(field, "it must not be an empty list")
 	}
 	return list, nil
+}
+
+// entryOf names entry i of so many in a field, or the field of a single one.
+func entryOf(field string, i, of int) string {
+	if of == 1 {
+		return field
+	}
+	return fmt.Sprintf("%s[%d]", field, i)
 }
 
 // isIDs tells a list of token ids from a list of prompts: by its first element.

@@ -54,6 +54,7 @@ type Model struct {
 	Cache       Cache       // nil: nothing can be pinned
 	MaxContext  int
 	MaxLogprobs int
+	StateWidth  int // of the final state; 0: the device tells none
 	// Numerics is the numerics id of what weights of a digest compute, those that answer now for "".
 	Numerics func(weights string) string
 	// Tier is the quantisation tier of weights of a digest, of those that answer now for "".
@@ -140,7 +141,7 @@ type Config struct {
 	Deadline func(scheduler.Class) time.Duration
 	// IsolateTenants keeps what one client's prompts left in the prefix cache from others; see salt.
 	IsolateTenants bool
-	// Answered is told of each request for an answer when it has ended; it must not wait. nil: nobody asks.
+	// Answered is told of each request for an answer, or for states, when it has ended; it must not wait. nil: nobody asks.
 	Answered func(Answered)
 	// KeepsTexts has it told what was answered, too.
 	KeepsTexts bool

@@ -60,10 +60,11 @@ type (
 		ModelState
 	}
 	statusLoad struct {
-		Running int    `json:"running"`
-		Waiting int    `json:"waiting"`
-		Limit   int    `json:"admission_limit,omitzero"` // while a GPU's health cuts admission
-		Reason  string `json:"admission_reason,omitempty"`
+		Running int         `json:"running"`
+		Waiting int         `json:"waiting"`
+		Own     OwnRequests `json:"own,omitzero"`
+		Limit   int         `json:"admission_limit,omitzero"` // while a GPU's health cuts admission
+		Reason  string      `json:"admission_reason,omitempty"`
 	}
 	statusTokens struct {
 		Prefill   uint64 `json:"prefill"`
@@ -88,7 +89,7 @@ func (s *Server) status(c *call) error {
 	now := s.Metrics.total()
 	a := statusAnswer{
 		State: stateOf(s.serving()), Uptime: time.Since(s.started).Round(time.Millisecond).Seconds(), Models: s.statusEntries(),
-		Requests: statusLoad{now.Running, now.Waiting, now.Governance.MaxRunning, now.Governance.Reason},
+		Requests: statusLoad{now.Running, now.Waiting, OwnRequests(now.Own), now.Governance.MaxRunning, now.Governance.Reason},
 		Tokens:   statusTokens{now.PrefillTokens, now.DecodeTokens, now.PrefixTokens, now.DiscardedTokens},
 		Pages:    statusPages{now.PagesUsed, now.PagesCached, now.PagesTotal},
 		Memory:   []MemoryUse{}, GPUs: []statusGPU{},

@@ -7,7 +7,14 @@
 /* A token below this mark stands for a row of `vectors`: INT32_MIN + row. */
 #define VECTOR_ROWS (INT32_MIN + (1 << 30))
 
-enum { OUTPUT_SAMPLE = 1, OUTPUT_SCORE = 2, OUTPUT_WHOLE_ROW = 4, OUTPUT_LOG_SUM_EXP = 8, OUTPUT_RANK = 16 };
+enum {
+	OUTPUT_SAMPLE = 1,
+	OUTPUT_SCORE = 2,
+	OUTPUT_WHOLE_ROW = 4,
+	OUTPUT_LOG_SUM_EXP = 8,
+	OUTPUT_RANK = 16,
+	OUTPUT_TAPPED = 32
+};
 
 struct sequence_rows {
 	int32_t first_token, token_count, adapter, reserved;

@@ -1,5 +1,5 @@
-/* draw.h owns the parts of sampling that CPU and GPU share: adjustments of logits, the order of sums
- * over weights, and the classes that bound what must be sorted. */
+/* draw.h owns the parts of sampling that CPU and GPU share: adjustments of logits, which rows have none, the order of
+ * sums over weights, and the classes that bound what must be sorted. */
 #ifndef CHIMERA_DRAW_H
 #define CHIMERA_DRAW_H
 #include "batch.h"
@@ -51,6 +51,23 @@ static inline PORTABLE float penalised(float logit, const struct penalty *p, con
 static inline PORTABLE int draws_from_all(const struct output *o)
 {
 	return o->top_k <= 0 && o->top_p >= 1.0f && o->min_p <= 0.0f;
+}
+
+/* ---- rows without logits ---- */
+
+/* taps_alone: engine.Output.TapsAlone. */
+static inline PORTABLE int taps_alone(const struct output *o)
+{
+	return o->mode == OUTPUT_TAPPED && o->top == 0 && o->target_count == 0;
+}
+
+/* forms_logits tells whether any of n outputs asks for something of its logits. */
+static inline PORTABLE int forms_logits(const struct output *o, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!taps_alone(&o[i]))
+			return 1;
+	return 0;
 }
 
 /* ---- classes ---- */

@@ -1,6 +1,7 @@
 /* Even rounds form the logits of LOGIT_ROWS rows, a chunk being TILE_GROUPS groups of weights; odd rounds do with
- * each of these rows what its output asks for. */
+ * each of these rows what its output asks for. Where all rows are there for their taps nothing is formed. */
 #include "op_head.h"
+#include "draw.h"
 #include "step.h"
 #include <string.h>
 
@@ -43,6 +44,10 @@ static void sample(const struct run *r, int row, const float *logits, int worker
 {
 	const struct batch *b = r->batch;
 	const struct output *o = &b->outputs[row];
+	if (taps_alone(o)) {
+		b->results[row] = (struct result){0};
+		return;
+	}
 	copy_logits(r, row, logits);
 	sample_row(&r->in->kernels->sample, logits, r->in->vocab, o, b->positions[o->row],
 	           b->penalties + o->first_penalty, b->biases + o->first_bias, &b->results[row],
@@ -56,7 +61,11 @@ static int head_rounds(const struct run *r, const struct phase *p)
 
 static int head_chunks(const struct run *r, const struct phase *p, int round)
 {
-	return round % 2 == 0 ? ceil_div(p->op.head.weight.groups, TILE_GROUPS) : rows_in(r, round);
+	if (round % 2 == 1)
+		return rows_in(r, round);
+	if (!forms_logits(&r->batch->outputs[first_of(round)], rows_in(r, round)))
+		return 0;
+	return ceil_div(p->op.head.weight.groups, TILE_GROUPS);
 }
 
 static void head_chunk(const struct run *r, const struct phase *p, int round, int chunk, int worker)

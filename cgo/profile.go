@@ -56,7 +56,7 @@ func (p *profile) count(in *instance) {
 		case engine.Linears:
 			times = rows[in.Program.Value(o.In).Rows]
 		case engine.Head:
-			times = rows[in.Program.Value(o.In).Rows]
+			times = int64(in.batch.LogitRows())
 			read *= (times + logitRows - 1) / logitRows // so many rows have logits at a time
 		case engine.Attend:
 			times, read = in.attended(o.Group)

@@ -12,19 +12,26 @@ import (
 
 // This file owns what ps shows: models, load and memory.
 
+// OwnRequests are those that the daemon asks itself.
+type OwnRequests struct {
+	Running int `json:"running"`
+	Waiting int `json:"waiting"`
+}
+
 // Model is one entry of the daemon's list.
 type Model struct {
 	ID         string `json:"id"`
 	Loaded     bool   `json:"loaded"`
 	MaxContext int    `json:"max_model_len"`
 
-	State   string   `json:"state"`
-	Running int      `json:"running"`
-	Waiting int      `json:"waiting"`
-	Memory  int64    `json:"memory_bytes"`
-	Idle    *float64 `json:"idle_seconds"`
-	Percent *int     `json:"loading_percent"`
-	Problem string   `json:"problem"`
+	State   string      `json:"state"`
+	Running int         `json:"running"`
+	Waiting int         `json:"waiting"`
+	Own     OwnRequests `json:"own"`
+	Memory  int64       `json:"memory_bytes"`
+	Idle    *float64    `json:"idle_seconds"`
+	Percent *int        `json:"loading_percent"`
+	Problem string      `json:"problem"`
 }
 
 // words are the model's state; of a daemon that says none, whether it is loaded.
@@ -75,10 +82,11 @@ type Status struct {
 		ThreadsBoundBy string `json:"threads_bound_by"`
 	} `json:"model"`
 	Requests struct {
-		Running int    `json:"running"`
-		Waiting int    `json:"waiting"`
-		Limit   int    `json:"admission_limit"`
-		Reason  string `json:"admission_reason"`
+		Running int         `json:"running"`
+		Waiting int         `json:"waiting"`
+		Own     OwnRequests `json:"own"`
+		Limit   int         `json:"admission_limit"`
+		Reason  string      `json:"admission_reason"`
 	} `json:"requests"`
 	Pages struct {
 		Used   int `json:"used"`
@@ -136,6 +144,9 @@ func (s Status) Print(out io.Writer) error {
 		fmt.Fprintf(w, "%s, %d threads (%s)%s, numerics %s\n", VisibleLine(m.Backend), m.Threads, VisibleLine(m.ThreadsBoundBy), tier, VisibleLine(m.NumericsID))
 	}
 	fmt.Fprintf(w, "%d running, %d waiting, %d of %d KV pages in use, %d cached\n", s.Requests.Running, s.Requests.Waiting, s.Pages.Used, s.Pages.Total, s.Pages.Cached)
+	if own := s.Requests.Own; own != (OwnRequests{}) {
+		fmt.Fprintf(w, "%d running, %d waiting of the daemon's own\n", own.Running, own.Waiting)
+	}
 	if s.Requests.Limit > 0 {
 		fmt.Fprintf(w, "at most %d run at a time: %s\n", s.Requests.Limit, VisibleLine(s.Requests.Reason))
 	}

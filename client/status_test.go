@@ -28,12 +28,12 @@ func TestStatus(t *testing.T) {
 		{`{"state":"serving","uptime_seconds":90.2,"models":[{"id":"a","loaded":true,"max_model_len":512,"state":"ready","running":3,"waiting":2,"memory_bytes":104857600},
 				{"id":"b","state":"ready","idle_seconds":61.2,"memory_bytes":-1},{"id":"c","state":"failed","problem":"no\nfile"},{"id":"d","loaded":true},{"id":"e"}],
 			"model":{"id":"a","numerics_id":"fp","backend":"cpu","tier":"q4_k","threads":2,"threads_bound_by":"the machine's cores"},
-			"requests":{"running":3,"waiting":2,"admission_limit":4,"admission_reason":"hot"},"kv_pages":{"used":10,"cached":5,"total":40},
+			"requests":{"running":3,"waiting":2,"own":{"running":1,"waiting":6},"admission_limit":4,"admission_reason":"hot"},"kv_pages":{"used":10,"cached":5,"total":40},
 			"memory":[{"purpose":"weights","mapped_bytes":104857600},{"purpose":"staging","mapped_bytes":0}],
 			"gpus":[{"index":1,"name":"X","bus":"0000:17:00.0","verdict":{"action":"degrade","needs":"","reason":"hot"}}],"utilisation":{"device_busy":0.416,"cores_used":1.704,"cores":2,"cpu_watts":35.21,"gpu_watts":null},"history":{"state":"failing","problem":"disk\n full"}}`,
 			[]string{"the history is failing: disk^J full", "a      512      3        2        100         -     ready", "b      -        0        0        0           1m1s  ready",
 				"c      -        0        0        0           -     failed: no^Jfile", "d      -        0        0        0           -     loaded", "e      -        0        0        0           -     -", "serving, up for 1m30s", "cpu, 2 threads (the machine's cores), tier q4_k, numerics fp",
-				"3 running, 2 waiting, 10 of 40 KV pages in use, 5 cached", "at most 4 run at a time: hot", "last minute: steps for 42 % of the time, 1.70 of 2 cores, processors 35.2 W", "memory for weights: 100 MiB",
+				"3 running, 2 waiting, 10 of 40 KV pages in use, 5 cached", "1 running, 6 waiting of the daemon's own", "at most 4 run at a time: hot", "last minute: steps for 42 % of the time, 1.70 of 2 cores, processors 35.2 W", "memory for weights: 100 MiB",
 				"GPU 1 X (0000:17:00.0): degrade: hot"}},
 	} {
 		answer = s.answer

@@ -157,7 +157,7 @@ func (in *instance) macsOf(b *engine.Batch) (n int64) {
 		case engine.Attend:
 			times = visible
 		case engine.Head:
-			times = int64(len(b.Outputs))
+			times = int64(b.LogitRows())
 		}
 		n += times * in.plan.Phases[i].MACs
 	}

@@ -12,7 +12,6 @@ import (
 	group "chimera/quality/control"
 	"chimera/quality/eval"
 	"chimera/quality/suite"
-	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -78,7 +77,7 @@ func (g *guardian) canaries(ctx context.Context, r *Runtime) error {
 		return nil
 	}
 	g.see(r)
-	held, of := all.grant(r, ctx, scheduler.Background), r.up
+	held, of := all.borrow(r, ctx), r.up
 	weights, was, rest := r.weights(), r.watched.canaries, g.patience-time.Since(r.up.since)
 	all.mu.Unlock()
 	defer held.Release()

@@ -15,7 +15,6 @@ import (
 	"chimera/internal/fixtures"
 	"chimera/quality/report"
 	"chimera/quality/suite"
-	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -293,7 +292,7 @@ func (r *remembering) asksNothingAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	model := r.models.list[0]
-	held, err := r.models.control(t.Context(), model, scheduler.Background)
+	held, err := r.models.control(t.Context(), model, r.models.borrow)
 	if err != nil {
 		t.Fatal(err)
 	}

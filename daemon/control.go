@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"chimera/api"
-	"chimera/scheduler"
 )
 
 // This file owns controls: a model as its file has it, beside a lower tier that serves. Answers are held against it, and those that the tier is least
@@ -41,7 +40,7 @@ var (
 
 // control gives somebody a model's control until he releases it, or until the context that he is given ends. A model that serves at its source is its
 // own. The error of a control that has no room is a *noRoomError.
-func (all *runtimes) control(ctx context.Context, r *Runtime, class scheduler.Class) (api.Held, error) {
+func (all *runtimes) control(ctx context.Context, r *Runtime, hold holder) (api.Held, error) {
 	all.mu.Lock()
 	switch {
 	case r.state != api.StateReady:
@@ -49,12 +48,12 @@ func (all *runtimes) control(ctx context.Context, r *Runtime, class scheduler.Cl
 		return api.Held{}, errUnloaded
 	case r.tier == api.SourceTier && r.swap == nil:
 		defer all.mu.Unlock()
-		return itself(all.grant(r, ctx, class)), nil
+		return itself(hold(r, ctx)), nil
 	case len(all.short) > 0, r.beside != nil && r.beside.going:
 		all.mu.Unlock()
 		return api.Held{}, errControlGoes
 	}
-	held, c := all.grant(r, ctx, class), r.beside
+	held, c := hold(r, ctx), r.beside
 	if c == nil {
 		c = all.makeControl(r)
 	}
@@ -84,7 +83,7 @@ func (all *runtimes) makeControl(r *Runtime) *control {
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.take()
 	r.beside = c
-	held, up := all.grant(r, c.life, scheduler.Background), r.up
+	held, up := all.borrow(r, c.life), r.up
 	all.work.Go(func() {
 		defer held.Release()
 		slog.Info("control: loading", "model", r.name)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"chimera/api"
-	"chimera/scheduler"
 )
 
 // This file owns when a control comes back that had no room or had to go: as soon as memory was given back, and else after a pause that doubles, since
@@ -47,13 +46,13 @@ func (all *runtimes) memoryGivenBack() {
 // errControlAbsent is told of a control that is not tried again yet.
 var errControlAbsent = errors.New("there was no room for the control a moment ago")
 
-// controlInTime is control for somebody who comes again and again.
-func (all *runtimes) controlInTime(ctx context.Context, r *Runtime, class scheduler.Class) (api.Held, error) {
+// controlInTime is control for the daemon itself, which comes again and again.
+func (all *runtimes) controlInTime(ctx context.Context, r *Runtime) (api.Held, error) {
 	all.mu.Lock()
 	absent := r.beside == nil && !r.absent.isOver(time.Now(), all.freed)
 	all.mu.Unlock()
 	if absent {
 		return api.Held{}, errControlAbsent
 	}
-	return all.control(ctx, r, class)
+	return all.control(ctx, r, all.borrow)
 }

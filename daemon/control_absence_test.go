@@ -68,7 +68,7 @@ func TestControlComesBack(t *testing.T) {
 	if err := ask(); !errors.Is(err, errControlLoads) || paused != leastAbsence || r.beside() != memory<<20 {
 		t.Errorf("%v, paused for %v", err, paused)
 	}
-	if _, err := all.controlInTime(t.Context(), model, scheduler.Background); !errors.Is(err, errControlAbsent) {
+	if _, err := all.controlInTime(t.Context(), model); !errors.Is(err, errControlAbsent) {
 		t.Errorf("a sample finds %v", err)
 	}
 	all.mu.Lock()

@@ -56,7 +56,7 @@ func TestControlIsTheSource(t *testing.T) {
 	for i := range held {
 		group.Go(func() {
 			var err error
-			if held[i], err = r.models.control(t.Context(), model, scheduler.Background); err != nil {
+			if held[i], err = r.models.control(t.Context(), model, r.models.borrow); err != nil {
 				t.Error(err)
 			}
 		})
@@ -80,7 +80,7 @@ func TestControlIsTheSource(t *testing.T) {
 		t.Errorf("%d bytes while it was used, %d after: it stays for who comes next", one, r.beside())
 	}
 	r.set("source")
-	own, err := r.models.control(t.Context(), model, scheduler.Background)
+	own, err := r.models.control(t.Context(), model, r.models.borrow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestControlIsTheSource(t *testing.T) {
 // A control goes with its model, and its users are told.
 func TestControlEndsWithItsModel(t *testing.T) {
 	r, model := controlled(t, func(*config.Config) {})
-	held, err := r.models.control(t.Context(), model, scheduler.Background)
+	held, err := r.models.control(t.Context(), model, r.models.borrow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestControlEndsWithItsModel(t *testing.T) {
 	if cause := (*api.HTTPError)(nil); !errors.As(context.Cause(held.Context), &cause) || cause.Message != api.Unloaded("mt").Message {
 		t.Errorf("its user was told %v", context.Cause(held.Context))
 	}
-	if _, err := r.models.control(t.Context(), model, scheduler.Background); !errors.Is(err, errUnloaded) {
+	if _, err := r.models.control(t.Context(), model, r.models.borrow); !errors.Is(err, errUnloaded) {
 		t.Errorf("of a model that has gone: %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestControlMakesRoom(t *testing.T) {
 	alone, _ := controlled(t, func(*config.Config) {})
 	served := alone.models.state("mt").Memory
 	r, model := controlled(t, func(c *config.Config) { c.Memory = int(served>>20) + 30 })
-	held, err := r.models.control(t.Context(), model, scheduler.Interactive)
+	held, err := r.models.control(t.Context(), model, r.models.as(scheduler.Interactive))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestControlMakesRoom(t *testing.T) {
 	}
 	r, model = controlled(t, func(c *config.Config) { c.Memory = int(served>>20) + 4 })
 	full := (*loader.NoRoomError)(nil)
-	if _, err := r.models.control(t.Context(), model, scheduler.Background); !errors.As(err, &full) {
+	if _, err := r.models.control(t.Context(), model, r.models.borrow); !errors.As(err, &full) {
 		t.Errorf("without room: %v", err)
 	}
 	r.gone()

@@ -104,7 +104,7 @@ func (all *runtimes) heldAt(ctx context.Context, r *Runtime, tier string, class 
 	own := all.ownAt
 	if tier == api.SourceTier {
 		own = func(ctx context.Context, r *Runtime, _ string, class scheduler.Class) (api.Held, error) {
-			return all.control(ctx, r, class)
+			return all.control(ctx, r, all.as(class))
 		}
 	}
 	held, err := own(ctx, r, tier, class)

@@ -202,7 +202,7 @@ func (e *experiments) start(ctx context.Context, end context.CancelCauseFunc, as
 	e.run = &experimentRun{end: end, shown: api.ExperimentRun{Model: r.name, Of: factors, Since: time.Now(), Now: ask.Now}}
 	e.problems = nil
 	l := &laboratory{all: all, r: r, up: r.up, tier: r.tier, each: ask.For / time.Duration(factors), seed: uint64(time.Now().UnixNano())}
-	return all.grant(r, ctx, scheduler.Background), l, nil
+	return all.borrow(r, ctx), l, nil
 }
 
 // runAll measures one factor after the other. What fails for one is told, and the others are measured all the same.

@@ -15,7 +15,6 @@ import (
 	"chimera/config"
 	"chimera/quality/score"
 	"chimera/quality/suite"
-	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -113,7 +112,7 @@ func (r *remembering) readsNoChoiceAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := r.models.control(t.Context(), r.models.list[0], scheduler.Background)
+	held, err := r.models.control(t.Context(), r.models.list[0], r.models.borrow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +143,7 @@ func (r *remembering) readsNoChoiceAgain(t *testing.T) {
 // A choice that is longer than the context is that item's failure, and is no choice at all.
 func TestChoicesThatAreTooLong(t *testing.T) {
 	r := small(t, "source", 40, nil)
-	held, err := r.models.control(t.Context(), r.models.list[0], scheduler.Background)
+	held, err := r.models.control(t.Context(), r.models.list[0], r.models.borrow)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"chimera/api"
 	"chimera/quality/eval"
-	"chimera/scheduler"
 )
 
 // This file owns how fluent answers to suites are: the control reads them, behind what was asked.
@@ -27,7 +26,7 @@ func (g *guardian) readBy(ctx context.Context, r *Runtime, runs ...*suiteRun) er
 	if len(left) == 0 {
 		return nil
 	}
-	control, err := g.all.control(ctx, r, scheduler.Background)
+	control, err := g.all.control(ctx, r, g.all.borrow)
 	if errors.Is(err, errUnloaded) || ctx.Err() != nil {
 		return err
 	}

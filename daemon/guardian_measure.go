@@ -14,7 +14,6 @@ import (
 	"chimera/quality/guard"
 	"chimera/quality/stats"
 	"chimera/quality/suite"
-	"chimera/scheduler"
 )
 
 // This file owns how a tier is measured. The one that serves is asked in its own lane, as background work, so that it is the weights in memory that
@@ -47,7 +46,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 		all.mu.Unlock()
 		return m, nil, errUnloaded
 	}
-	held, up, serves := all.grant(r, ctx, scheduler.Background), r.up, r.tier == tier
+	held, up, serves := all.borrow(r, ctx), r.up, r.tier == tier
 	// What is measured again is not what is pinned: the weights are doubted, or it is asked how fast they are.
 	fresh := serves && r.watched.fresh || r.watched.known[tier].measured
 	r.watched.end = end
@@ -83,7 +82,7 @@ func (g *guardian) ask(held api.Held, r *Runtime, up *serving, tier string, serv
 	switch {
 	case serves:
 	case tier == api.SourceTier:
-		control, err := g.all.control(ctx, r, scheduler.Background)
+		control, err := g.all.control(ctx, r, g.all.borrow)
 		if err != nil {
 			return fmt.Errorf("the control can't be had: %w", err)
 		}

@@ -14,7 +14,6 @@ import (
 	"chimera/quality/eval"
 	"chimera/quality/stats"
 	"chimera/quality/suite"
-	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -30,7 +29,7 @@ func (g *guardian) publish(ctx context.Context, r *Runtime) error {
 		all.mu.Unlock()
 		return nil
 	}
-	tier, up, fresh, held := r.tier, r.up, r.watched.fresh, all.grant(r, ctx, scheduler.Background)
+	tier, up, fresh, held := r.tier, r.up, r.watched.fresh, all.borrow(r, ctx)
 	all.mu.Unlock()
 	defer held.Release()
 	if !g.takeTurn(ctx) {
@@ -78,7 +77,7 @@ func (g *guardian) publishSuite(ctx context.Context, r *Runtime, m *api.Model, n
 // sealedOf are the answers to a sealed half. Where the source's are pinned no control is loaded for them.
 func (g *guardian) sealedOf(ctx context.Context, r *Runtime, m *api.Model, half *suite.Suite, tier string, fresh bool) (*suiteRun, error) {
 	if tier != api.SourceTier && g.controls[controlKey(m, half)] == nil {
-		source, err := g.all.control(ctx, r, scheduler.Background)
+		source, err := g.all.control(ctx, r, g.all.borrow)
 		if err != nil {
 			return nil, fmt.Errorf("the control can't be had: %w", err)
 		}

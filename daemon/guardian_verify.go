@@ -10,7 +10,6 @@ import (
 	"chimera/engine"
 	"chimera/loader"
 	"chimera/quality/guard"
-	"chimera/scheduler"
 )
 
 // This file owns what the guard does when the tier that serves fails: it finds out whether its weights are those that the tier has, and makes them anew where
@@ -64,7 +63,7 @@ func (g *guardian) digests(ctx context.Context, r *Runtime, tier string) (serves
 		all.mu.Unlock()
 		return "", "", nil, errUnloaded
 	}
-	held, up := all.grant(r, ctx, scheduler.Background), r.up
+	held, up := all.borrow(r, ctx), r.up
 	all.mu.Unlock()
 	defer held.Release()
 	serves = up.lane.Weights()

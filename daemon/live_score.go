@@ -11,7 +11,6 @@ import (
 	"chimera/api"
 	group "chimera/quality/control"
 	"chimera/quality/score"
-	"chimera/scheduler"
 )
 
 // This file owns how a sample is scored: in idle time, by the tier that served it and by the control, which both read what was served.
@@ -231,13 +230,13 @@ func (all *runtimes) pair(ctx context.Context, s *sample) (tier, of api.Held, er
 		all.mu.Unlock()
 		return tier, of, errUnloaded
 	}
-	tier = all.grant(r, ctx, scheduler.Background)
+	tier = all.borrow(r, ctx)
 	all.mu.Unlock()
 	if tier.Model.Numerics("") != s.numerics {
 		tier.Release()
 		return tier, of, errors.New("other weights serve by now")
 	}
-	if of, err = all.controlInTime(tier.Context, r, scheduler.Background); err != nil {
+	if of, err = all.controlInTime(tier.Context, r); err != nil {
 		tier.Release()
 		if !errors.Is(err, errUnloaded) && ctx.Err() == nil {
 			err = &noControlError{err}

@@ -92,5 +92,5 @@ func (p *Private) Read(ctx context.Context, answer eval.Reply) (eval.Reading, er
 
 func (p *Private) control(ctx context.Context) (api.Held, error) {
 	all := p.server.models
-	return all.control(ctx, all.list[0], scheduler.Background)
+	return all.control(ctx, all.list[0], all.borrow)
 }

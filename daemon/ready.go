@@ -34,7 +34,7 @@ func (p probe) readyAfter(ctx context.Context, now scheduler.Snapshot) error {
 	if now.Refusal != nil {
 		return now.Refusal
 	}
-	if now.Running == 0 { // idle, or about to be busy
+	if now.Running == 0 { // idle, or about to be busy; what the daemon asks itself may have to wait for clients of other models
 		err := p.decode(ctx, func() bool { return p.loop.Snapshot().Steps > now.Steps })
 		if !errors.Is(err, scheduler.ErrQueueFull) {
 			return err
@@ -51,7 +51,7 @@ func (p probe) readyAfter(ctx context.Context, now scheduler.Snapshot) error {
 func (p probe) decode(ctx context.Context, moved func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
-	seq, err := p.loop.Submit(ctx, scheduler.Request{Prompt: p.prompt, MaxTokens: 1, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+	seq, err := p.loop.Submit(ctx, scheduler.Request{Prompt: p.prompt, MaxTokens: 1, Own: true, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func TestIdleReadinessIsADecode(t *testing.T) {
 	}
 	gate <- struct{}{}
 	gate <- struct{}{}
-	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Running+p.loop.Snapshot().Waiting > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Occupied() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	before := p.loop.Snapshot().Steps
@@ -117,6 +117,34 @@ func TestBusyIsReady(t *testing.T) {
 	}
 }
 
+// What the daemon asks itself may wait for idle time for ever: it is no reason not to be ready, nor does its place keep the question from an answer.
+func TestReadinessBesideOwnRequests(t *testing.T) {
+	p, gate, _ := gated(t)
+	p.limit = 2 * time.Second
+	own := scheduler.Request{Prompt: []int32{1, 2}, MaxTokens: 60, Class: scheduler.Background, Own: true, Idle: true, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}}
+	if _, err := p.loop.Submit(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Own.Running == 0 || time.Since(p.loop.Snapshot().Progress) <= p.limit; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not running: %+v", p.loop.Snapshot())
+		}
+	}
+	answered := make(chan error, 1)
+	go func() { answered <- p.ready(t.Context()) }()
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Own.Running+p.loop.Snapshot().Own.Waiting < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the question is not asked: %+v", p.loop.Snapshot())
+		}
+	}
+	for range 100 {
+		gate <- struct{}{}
+	}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
 // A loop that takes nothing more is not ready, whatever it still computes.
 func TestDrainingIsNotReady(t *testing.T) {
 	p, _, _ := gated(t)
@@ -135,7 +163,7 @@ func TestReadinessDoesNotQueueBehindClients(t *testing.T) {
 	p.ask(t, 2) // all places are taken for 60 steps
 	answered := make(chan error, 1)
 	go func() { answered <- p.readyAfter(t.Context(), idle) }()
-	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Waiting == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); p.loop.Snapshot().Own.Waiting == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the question's token does not wait")
 		}

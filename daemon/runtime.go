@@ -31,6 +31,7 @@ type Runtime struct {
 	state    string   // api's words
 	up       *serving // nil: nothing of it is in memory
 	holds    int      // requests that hold it
+	own      int      // those of them that are the daemon itself
 	inFront  int      // those of them that are no background work
 	waiters  []*waiter
 	load     *loadUnderWay // while it is loading
@@ -158,14 +159,38 @@ func (l *loadUnderWay) rest() time.Duration {
 	return max(0, l.memory-so)
 }
 
+// holder has a model held: by a client (as), or by the daemon itself (borrow).
+type holder func(r *Runtime, ctx context.Context) api.Held
+
+// as is grant for requests of a class.
+func (all *runtimes) as(class scheduler.Class) holder {
+	return func(r *Runtime, ctx context.Context) api.Held { return all.grant(r, ctx, class) }
+}
+
 // grant gives a request the model, which is ready.
 func (all *runtimes) grant(r *Runtime, ctx context.Context, class scheduler.Class) api.Held {
-	r.holds++
 	front := isForeground(class)
 	if front {
 		r.inFront++
 	}
 	all.trials.giveWay(class)
+	up := r.up
+	return all.hold(r, ctx, func() { all.release(r, up, front) })
+}
+
+// borrow gives the daemon itself a model that is ready, for what it measures. The model is not unloaded meanwhile, and nobody has used it: it goes when it
+// would have gone without.
+func (all *runtimes) borrow(r *Runtime, ctx context.Context) api.Held {
+	r.own++
+	return all.hold(r, ctx, func() {
+		r.own--
+		all.letGoOf(r)
+	})
+}
+
+// hold keeps a model until its release, of which released takes note under the lock.
+func (all *runtimes) hold(r *Runtime, ctx context.Context, released func()) api.Held {
+	r.holds++
 	if r.idle != nil {
 		r.idle.Stop()
 	}
@@ -175,32 +200,40 @@ func (all *runtimes) grant(r *Runtime, ctx context.Context, class scheduler.Clas
 	return api.Held{Model: up.model, Context: ctx, Release: sync.OnceFunc(func() {
 		detach()
 		cancel(nil)
-		all.release(r, up, front)
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		released()
 	})}
 }
 
+// release takes note that a client lets go of a model.
 func (all *runtimes) release(r *Runtime, up *serving, front bool) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	r.holds--
 	r.used = time.Now()
 	if front {
 		r.inFront--
 		r.front = r.used
 		all.trials.left = r.used
 	}
-	if r.state == api.StateReady {
-		if r.up == up {
-			r.served, r.failure = true, failure{}
-		}
-		all.watchIdle(r)
+	if r.state == api.StateReady && r.up == up {
+		r.served, r.failure = true, failure{}
 	}
-	if r.holds == 0 || front && r.inFront == 0 {
+	all.letGoOf(r)
+	if front && r.inFront == 0 {
 		all.notify()
 	}
 }
 
-// watchIdle has a model that nobody holds unloaded when its time is up.
+// letGoOf takes note that one holds a model no more.
+func (all *runtimes) letGoOf(r *Runtime) {
+	if r.holds--; r.holds == 0 {
+		all.notify()
+	}
+	if r.state == api.StateReady {
+		all.watchIdle(r)
+	}
+}
+
+// watchIdle has a model that nobody holds unloaded when its time is up, counted from when a client last used it.
 func (all *runtimes) watchIdle(r *Runtime) {
 	keep := r.settings.KeepAlive.Duration
 	if keep == 0 || r.holds > 0 || r.settings.Pin {
@@ -210,7 +243,7 @@ func (all *runtimes) watchIdle(r *Runtime) {
 	if r.idle != nil {
 		r.idle.Stop()
 	}
-	r.idle = time.AfterFunc(keep, func() {
+	r.idle = time.AfterFunc(max(0, keep-time.Since(r.used)), func() {
 		all.mu.Lock()
 		defer all.mu.Unlock()
 		if r.up == up && r.state == api.StateReady && r.holds == 0 && time.Since(r.used) >= keep {
@@ -289,11 +322,11 @@ func (r *Runtime) describe() api.ModelState {
 	}
 	if r.up != nil {
 		now := r.up.lane.Snapshot()
-		s.Running, s.Waiting, s.Memory = now.Running, s.Waiting+now.Waiting, r.up.memory()
+		s.Running, s.Waiting, s.Own, s.Memory = now.Running, s.Waiting+now.Waiting, api.OwnRequests(now.Own), r.up.memory()
 		if cost := r.up.lane.Cost(); cost.Steps > 0 {
 			s.Cost = &cost
 		}
-		if r.holds == 0 && now.Running+now.Waiting == 0 {
+		if r.holds == r.own && now.Running+now.Waiting == 0 {
 			s.Idle = new(time.Since(r.used).Round(time.Millisecond).Seconds())
 		}
 	}

@@ -90,7 +90,7 @@ func (d *fakeDevice) Load(p *engine.Program, w engine.Weights, o engine.LoadOpti
 	}
 	in := enginetest.New(engine.Limits{
 		MaxTokens: o.MaxTokens, MaxSequences: o.MaxSequences, MaxOutputs: o.MaxOutputs, MaxTop: o.MaxTop, MaxContext: o.MaxContext,
-		Groups: []engine.GroupLimits{enginetest.Full(o.Pages[0])}, Vocab: 4,
+		Groups: []engine.GroupLimits{enginetest.Full(o.Pages[0])}, Vocab: 4, MaxTaps: 16, TapWidth: p.TapWidth(),
 	})
 	in.Fail = d.step
 	if d.tune != nil {

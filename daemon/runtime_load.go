@@ -201,7 +201,7 @@ func (all *runtimes) describe(r *Runtime, up *serving) {
 	limits, plan := in.Limits(), in.Plan()
 	_, boundBy := loader.OptionsOf(&all.config).Workers()
 	m.Name, m.Created, m.Engine, m.Cache, m.Ended = r.name, up.since, up.lane, modelCache{up.lane, &r.kept}, all.ended
-	m.MaxContext, m.MaxLogprobs = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab)
+	m.MaxContext, m.MaxLogprobs, m.StateWidth = limits.MaxContext, min(all.config.MaxLogprobs, limits.Vocab), limits.TapWidth
 	m.Numerics = up.numerics(plan.Backend)
 	m.Tier = func(weights string) string { return up.generations.tier(cmp.Or(weights, up.lane.Weights())) }
 	m.Escalation, m.Tiers = all.escalation(r, up), config.TierNames()

@@ -178,7 +178,7 @@ func (all *runtimes) changeTier(ctx context.Context, r *Runtime, s *swap) error 
 		all.mu.Unlock()
 		return nil
 	}
-	up, held := r.up, all.grant(r, ctx, scheduler.Background)
+	up, held := r.up, all.borrow(r, ctx)
 	all.mu.Unlock()
 	err := all.replace(held.Context, r, up, s)
 	held.Release()

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -22,8 +23,14 @@ import (
 // This file owns tests of what a daemon does between start and stop. Those of the whole process are in
 // cmd/chimera.
 
-// The watchdog is told of a loop that has requests and computes nothing, and of no other.
+// The watchdog is told of a loop that has requests and computes nothing, and of no other. Requests that the daemon asks itself are requests.
 func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		t.Run(fmt.Sprintf("own: %t", own), func(t *testing.T) { watchLoop(t, own) })
+	}
+}
+
+func watchLoop(t *testing.T, own bool) {
 	limits := engine.Limits{MaxTokens: 8, MaxSequences: 2, MaxOutputs: 8, MaxTop: 1, MaxContext: 64, Groups: []engine.GroupLimits{enginetest.Full(8)}, Vocab: 100}
 	loop := scheduler.NewLoop(scheduler.LoopConfig{})
 	lane, err := loop.Add(enginetest.New(limits), scheduler.Config{StepTokens: 8, QueueLength: 4})
@@ -37,7 +44,7 @@ func TestWatchdogNoticesALoopThatHangs(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	seq, err := lane.Submit(ctx, scheduler.Request{Prompt: []int32{1}, MaxTokens: 4, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
+	seq, err := lane.Submit(ctx, scheduler.Request{Prompt: []int32{1}, MaxTokens: 4, Own: own, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

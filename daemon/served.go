@@ -87,7 +87,7 @@ func moving(lanes func() []*scheduler.Lane) func() bool {
 			now := seen{steps: s.Steps + s.Aborts}
 			if now.steps != was.steps {
 				moved = true
-			} else if s.Running+s.Waiting > 0 {
+			} else if s.Occupied() {
 				now.still = was.still + 1
 			}
 			still = max(still, now.still)

@@ -62,6 +62,7 @@ type Batch struct {
 	limits Limits
 	rows   int // that are whole
 	tapped int
+	formed int // see LogitRows
 }
 
 // SequenceRows is one sequence's share of a batch.
@@ -141,6 +142,9 @@ type Bias struct {
 	Value float32
 }
 
+// TapsAlone tells whether nothing of the row's logits is asked for: a step does not form them, and the Result is zeros.
+func (o *Output) TapsAlone() bool { return o.Mode == Tapped && o.Top == 0 && o.TargetCount == 0 }
+
 // Result is what a step found for one output row. What the mode did not ask for is 0.
 type Result struct {
 	Token       int32   // the sampled token, or Target without Sample
@@ -148,7 +152,7 @@ type Result struct {
 	LogSumExp   float32 // with LogSumExp, of the raw logits: log-probability = logit - LogSumExp
 	Rank        int32   // with Rank: how many raw logits are larger than Token's
 	TargetLogit float32 // with Score: of Target
-	NotFinite   int32   // 1 if a raw logit of the row is NaN or infinite: see Batch.OutputError
+	NotFinite   int32   // 1 if a raw logit of the row is NaN or infinite: see Batch.OutputError. Of an output of taps alone there are none
 }
 
 // TopToken is one of the largest raw logits of a row.

@@ -1,6 +1,9 @@
 package engine
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // This file owns filling a batch, and the checks that stand between what is asked and C or GPU code, which
 // trusts every index in it.
@@ -37,7 +40,7 @@ func (b *Batch) Reset() {
 	b.Sequences, b.Tables, b.Outputs = b.Sequences[:0], b.Tables[:0], b.Outputs[:0]
 	b.Penalties, b.Biases, b.Targets = b.Penalties[:0], b.Biases[:0], b.Targets[:0]
 	b.Results, b.Top, b.TargetLogits, b.Logits, b.Taps = b.Results[:0], b.Top[:0], b.TargetLogits[:0], b.Logits[:0], b.Taps[:0]
-	b.rows, b.tapped = 0, 0
+	b.rows, b.tapped, b.formed = 0, 0, 0
 }
 
 // Limits returns the limits that the batch was made for.
@@ -231,6 +234,9 @@ func (b *Batch) AddAsked(a *Asked, row int, penalties []Penalty, biases []Bias, 
 		o.Tap = int32(b.tapped)
 		b.Taps = b.Taps[:b.tapped*b.limits.TapWidth]
 	}
+	if !o.TapsAlone() {
+		b.formed++
+	}
 	return n - 1, nil
 }
 
@@ -272,13 +278,20 @@ func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) 
 	return nil
 }
 
-// OutputError is why nothing of output i's results may be used, or nil.
+// LogitRows is of how many outputs a step forms the logits.
+func (b *Batch) LogitRows() int { return b.formed }
+
+// OutputError is why nothing of output i's results may be used, or nil. Where no logits were formed, which would show it, its states do.
 func (b *Batch) OutputError(i int) error {
-	if b.Results[i].NotFinite == 0 {
+	o := &b.Outputs[i]
+	states := o.TapsAlone()
+	if states && !slices.ContainsFunc(b.TapsOf(i), notFinite) || !states && b.Results[i].NotFinite == 0 {
 		return nil
 	}
-	return &NotFiniteError{Position: int(b.Positions[b.Outputs[i].Row])}
+	return &NotFiniteError{Position: int(b.Positions[o.Row]), States: states}
 }
+
+func notFinite(x float32) bool { return x-x != 0 }
 
 // TopOf returns the top tokens that output i asked for.
 func (b *Batch) TopOf(i int) []TopToken {

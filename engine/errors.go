@@ -62,11 +62,16 @@ func (e *TooLongError) Error() string {
 	return fmt.Sprintf("prompt and answer need %d tokens, the context holds %d", e.Tokens, e.MaxTokens)
 }
 
-// NotFiniteError ends a request whose logits are no numbers: weights, or what was computed of them, leave the range of a type.
+// NotFiniteError ends a request whose logits, or states, are no numbers: weights, or what was computed of them, leave the range of a type.
 type NotFiniteError struct {
-	Position int // of the token whose logits they are
+	Position int  // of the token whose they are
+	States   bool // it is states that were asked for, and no logits
 }
 
 func (e *NotFiniteError) Error() string {
-	return fmt.Sprintf("the model's head gave logits that are NaN or infinite at position %d: its weights, or their products, do not fit the types that are computed with; try --kv-type f32, or another file of the model", e.Position)
+	what := "head gave logits"
+	if e.States {
+		what = "layers gave states"
+	}
+	return fmt.Sprintf("the model's %s that are NaN or infinite at position %d: its weights, or their products, do not fit the types that are computed with; try --kv-type f32, or another file of the model", what, e.Position)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,48 @@ func TestTapsThatAreNotThere(t *testing.T) {
 		if refused := new(BatchError); limits.TapWidth == 0 && (!errors.As(err, &refused) || !strings.Contains(err.Error(), "taps")) || limits.TapWidth > 0 && err != nil {
 			t.Errorf("%d wide: %v", limits.TapWidth, err)
 		}
+	}
+}
+
+// An output of which states alone are asked has no logits, and its states tell whether they are numbers.
+func TestTapsAlone(t *testing.T) {
+	l := batchLimits
+	l.MaxTaps, l.TapWidth = 4, 3
+	b := newBatch(l)
+	for range 2 { // the second time it was reset
+		s := soundSequence()
+		if _, err := b.AddSequence(s.tokens, s.first, s.tables); err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range []Output{{Mode: Tapped}, {Mode: Tapped | LogSumExp}, {Mode: Tapped, Top: 1}} {
+			o.Row = int32(i)
+			if _, err := b.AddOutput(o, nil, nil); err != nil || b.LogitRows() != i {
+				t.Fatalf("%d rows with logits: %v", b.LogitRows(), err)
+			}
+		}
+		if _, err := b.AddOutput(Output{Row: 3, Mode: Tapped}, nil, nil, 5); err != nil || b.LogitRows() != 3 {
+			t.Fatalf("with a target: %d rows with logits: %v", b.LogitRows(), err)
+		}
+		for i := range b.Outputs {
+			b.Results[i] = Result{NotFinite: int32(1 - i%2)}
+			copy(b.TapsOf(i), []float32{1, -2, math.MaxFloat32})
+			if err := b.OutputError(i); (err == nil) != (i != 2) {
+				t.Errorf("output %d: %v", i, err)
+			}
+		}
+		for at, x := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+			copy(b.TapsOf(0), make([]float32, 3))
+			b.TapsOf(0)[at] = x
+			b.TapsOf(1)[at] = x
+			wrong := (*NotFiniteError)(nil)
+			if err := b.OutputError(0); !errors.As(err, &wrong) || !wrong.States || wrong.Position != 30 || !strings.Contains(err.Error(), "states that are NaN or infinite at position 30") {
+				t.Errorf("%v: %v", x, err)
+			}
+			if err := b.OutputError(1); err != nil {
+				t.Errorf("one whose logits are numbers: %v", err)
+			}
+		}
+		b.Reset()
 	}
 }
 

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,6 +15,9 @@ import (
 // Submit queues a request: a group of one.
 func (s *Lane) Submit(ctx context.Context, r Request) (*Sequence, error) {
 	all, err := s.SubmitGroup(ctx, []Request{r})
+	if it := (*RequestError)(nil); errors.As(err, &it) {
+		return nil, it.Err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -21,8 +25,8 @@ func (s *Lane) Submit(ctx context.Context, r Request) (*Sequence, error) {
 }
 
 // SubmitGroup queues the requests of one client together, or none of them: a group that is refused holds no place, and
-// what others ask meanwhile is not refused for its sake. It never waits. What could never be taken is *GroupTooLargeError,
-// *engine.TooLongError or *engine.BatchError; what can't be taken now is *OverloadError, ErrDraining, or what ended the loop.
+// what others ask meanwhile is not refused for its sake. It never waits. What could never be taken is *GroupTooLargeError, or *RequestError with
+// *engine.TooLongError, *engine.BatchError or ErrNoStates; what can't be taken now is *OverloadError, ErrDraining, or what ended the loop.
 // The sequences stop when ctx is done.
 func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence, error) {
 	if len(requests) > s.config.QueueLength {
@@ -31,7 +35,7 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 	all := make([]*Sequence, len(requests))
 	for i, r := range requests {
 		if err := s.admissible(r); err != nil {
-			return nil, err
+			return nil, &RequestError{i, err}
 		}
 		all[i] = newSequence(r, s.noteStop, s.loop.config.Now)
 	}
@@ -53,7 +57,7 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 // asks notes what the sequence, which waits, asks of the lane: so many rows, and pages for them and for what it will add before others end.
 func (s *Lane) asks(seq *Sequence, rows int) {
 	r := &seq.request
-	seq.demand = demand{class: r.Class, tenant: r.Tenant, deadline: r.Deadline, rows: rows, pages: pagesTo(rows + s.comingTokens(seq))}
+	seq.demand = demand{class: r.Class, own: r.Own, tenant: r.Tenant, deadline: r.Deadline, rows: rows, pages: pagesTo(rows + s.comingTokens(seq))}
 }
 
 // hash computes the keys of pages here, since the loop has others to serve. It computes them again where other weights have

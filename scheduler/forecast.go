@@ -37,6 +37,7 @@ func (f *forecast) isStale(now time.Time) bool { return !f.serves && now.Sub(f.l
 // demand is what a request asks of the lane, as far as a prediction needs it.
 type demand struct {
 	class    Class
+	own      bool // see Request.Own
 	tenant   string
 	deadline time.Time
 	rows     int // of its prompt, that the cache does not have

@@ -105,7 +105,7 @@ func (f *fixture) finish(t *testing.T) {
 	if n := f.instance.UnderWay(); n != 0 {
 		t.Errorf("%d steps are still under way", n)
 	}
-	if s := f.Snapshot(); s.PagesUsed != 0 || s.Running != 0 || s.Waiting != 0 {
+	if s := f.Snapshot(); s.PagesUsed != 0 || s.Occupied() {
 		t.Errorf("left behind: %+v", s)
 	}
 }

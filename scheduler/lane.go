@@ -36,7 +36,8 @@ type Governance struct {
 
 // Snapshot is what a lane looks like from outside, a step old at most.
 type Snapshot struct {
-	Running, Waiting       int
+	Running, Waiting       int // clients' requests; see Occupied for whether there are any at all
+	Own                    OwnRequests
 	PagesUsed, PagesCached int // of all groups
 	PagesTotal             int
 	PrefillTokens          uint64 // computed since the start, for sequences that still wanted them
@@ -50,6 +51,12 @@ type Snapshot struct {
 	Progress               time.Time  // when a step was last completed, or somebody came to an idle lane
 	Refusal                error      // why nothing more is admitted; nil: it is
 }
+
+// OwnRequests are those that the daemon asks itself (Request.Own). Nobody is served by them, and nobody waits for a place for their sake.
+type OwnRequests struct{ Running, Waiting int }
+
+// Occupied tells whether the lane has something to compute, whoever asked for it.
+func (s Snapshot) Occupied() bool { return s.Running+s.Waiting+s.Own.Running+s.Own.Waiting > 0 }
 
 // Lane runs requests on one instance. What the loop owns and what others may touch are kept apart by fields.
 type Lane struct {
@@ -98,6 +105,7 @@ type Lane struct {
 	due     time.Time    // when the next that waits must be sent away; zero: never
 	shares  shares
 	runs    [classes]int // sequences that have places
+	ownRuns int          // of these, the daemon's own
 	lines   lines
 
 	used       [classes]float64 // seconds of the device, by class; see turns.go
@@ -162,7 +170,8 @@ func (s *Lane) Snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap := s.published
-	snap.Waiting, snap.Governance, snap.Refusal = s.queue.requests, s.governance, s.refusal
+	snap.Own.Waiting = s.queue.own
+	snap.Waiting, snap.Governance, snap.Refusal = s.queue.requests-s.queue.own, s.governance, s.refusal
 	return snap
 }
 
@@ -318,7 +327,8 @@ func (s *Lane) hasEnded() bool {
 
 func (s *Lane) publishSnapshot() {
 	snap := s.stats
-	snap.Running = len(s.running)
+	snap.Own.Running = s.ownRuns
+	snap.Running = len(s.running) - s.ownRuns
 	for g := range s.groups {
 		pool := s.groups[g].pool
 		snap.PagesUsed += pool.used()

@@ -38,7 +38,7 @@ func (p *pin) size() int { return len(p.request.Prompt) / engine.PageTokens }
 // them until Unpin. It returns when that is taken on, not when it is done; CacheState.Pins tells. A name that is pinned with the same prompt for the
 // same tenant stays as it is. Pins may have half of a group's pages, and leave room for the longest sequence beside them.
 func (s *Lane) Pin(name string, prompt []int32, tenant string) error {
-	r := Request{Prompt: slices.Clone(prompt), Salt: pinSalt(tenant), Class: Background, Sampling: Sampling{TopP: 1, Repetition: 1}}
+	r := Request{Prompt: slices.Clone(prompt), Salt: pinSalt(tenant), Class: Background, Own: true, Sampling: Sampling{TopP: 1, Repetition: 1}}
 	switch err := s.admissible(r); {
 	case name == "" || len(name) > longestPinName:
 		return &PinError{name, fmt.Sprintf("the name must have 1 to %d bytes", longestPinName)}

@@ -22,6 +22,17 @@ type chunk struct {
 	scored   int // how many
 }
 
+// logitRows is of how many of its rows logits are formed.
+func (c *chunk) logitRows() (n int) {
+	if !c.seq.request.Pool {
+		n = c.scored
+	}
+	if c.sample >= 0 {
+		n++
+	}
+	return n
+}
+
 // leastBudget is what repeated aborts leave of a background step: with less it would get on no faster, since the weights
 // are read for the first row as for the sixteenth.
 const leastBudget = 16
@@ -224,7 +235,7 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 	if seq.pending() == 0 && seq.sampling() {
 		s.sample(c, row+n-1)
 	}
-	s.next.shape.Outputs = len(batch.Outputs)
+	s.next.shape.Outputs = batch.LogitRows()
 	s.takeTurn(seq)
 	seq.plan = s.plans
 	return n

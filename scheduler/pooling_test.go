@@ -143,3 +143,56 @@ func TestPoolingOfSpoiltStates(t *testing.T) {
 	wantPooled(t, good, meanOf(prompt(2, 30, 0), 0))
 	f.finish(t)
 }
+
+// planned is the first step of requests, as the lane would submit it.
+func planned(t *testing.T, requests ...Request) *Lane {
+	t.Helper()
+	loop, lane := still(t, enginetest.New(tapped(testLimits(1), 64)), Config{StepTokens: 64, QueueLength: 20})
+	for _, r := range requests {
+		if _, err := lane.Submit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loop.arrivals()
+	if !lane.prepare(ordinary) || len(lane.next.chunks) != len(requests) {
+		t.Fatalf("%d are in the step", len(lane.next.chunks))
+	}
+	return lane
+}
+
+// No logits are formed of what is pooled, so that a step of it is not taken for one of as many outputs.
+func TestPoolingIsPredicted(t *testing.T) {
+	lane := planned(t, pooled(prompt(1, 20, 0), 0), greedy(prompt(2, 8, 0), 4))
+	if s := lane.next.shape; s.Outputs != 1 || s.Prefill != 28 || len(lane.next.batch.Outputs) != 21 {
+		t.Errorf("%+v, %d outputs", s, len(lane.next.batch.Outputs))
+	}
+}
+
+// Nor does it pay for them.
+func TestPoolingIsCharged(t *testing.T) {
+	lane := planned(t, pooled(prompt(1, 20, 0), 0), pooled(prompt(2, 20, 0), 19))
+	alone, all := lane.takeAlone(lane.next)
+	want := float64(lane.costs.model.Predict(Shape{Prefill: 20, Attention: 210}))
+	for i, got := range alone {
+		if !(got > want*0.999 && got < want*1.001) || !(all > 1.99*got) {
+			t.Errorf("prompt %d of %d pays for %v, want %v", i, len(alone), got, want)
+		}
+	}
+}
+
+// A group is refused for one of its requests, which is named; of a request alone there is nothing to name.
+func TestRefusedGroupNamesTheRequest(t *testing.T) {
+	f := start(t, tapped(testLimits(1), 7), Config{StepTokens: 20, QueueLength: 20}, nil)
+	good, bad := pooled(prompt(1, 10, 0), 0), pooled(prompt(1, 10, 0), 10)
+	_, err := f.SubmitGroup(t.Context(), []Request{good, good, bad, bad})
+	var one *RequestError
+	var refused *engine.BatchError
+	if !errors.As(err, &one) || one.Request != 2 || !errors.As(err, &refused) || refused.Field != "prompt" {
+		t.Errorf("%v", err)
+	}
+	one = nil
+	if _, err := f.Submit(t.Context(), bad); errors.As(err, &one) || !errors.As(err, &refused) {
+		t.Errorf("alone: %v", err)
+	}
+	f.finish(t)
+}

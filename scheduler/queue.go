@@ -229,5 +229,8 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 func (s *Lane) countPlace(seq *Sequence, by int) {
 	seq.tenant.places += by
 	s.runs[seq.request.Class] += by
+	if seq.request.Own {
+		s.ownRuns += by
+	}
 	s.foreseen.serves = s.runs[Interactive]+s.runs[Batch] > 0
 }

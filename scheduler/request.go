@@ -36,6 +36,17 @@ func (e *GroupTooLargeError) Error() string {
 	return fmt.Sprintf("%d answers in one request, at most %d may wait (queue_length): send fewer at a time", e.Requests, e.QueueLength)
 }
 
+// RequestError refuses a group for one of its requests, which could never be taken. Others of it may be as bad.
+type RequestError struct {
+	Request int // which of the group
+	Err     error
+}
+
+func (e *RequestError) Error() string { return fmt.Sprintf("request %d: %v", e.Request, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RequestError) Unwrap() error { return e.Err }
+
 // ErrDeadline ends a request that still waited when its first token was due.
 var ErrDeadline = errors.New("the deadline passed while the request waited")
 
@@ -116,6 +127,8 @@ type Request struct {
 	Pool     bool
 	PoolFrom int
 	Class    Class
+	// Own is for requests that the daemon asks itself: they count apart from clients', in Snapshot.Own.
+	Own bool
 	// Idle is for requests of class Background that nobody is to wait a moment longer for: they have no share of the time, and are in steps only
 	// while no lane of the device has anybody of another class.
 	Idle     bool

@@ -16,7 +16,7 @@ type Shape struct {
 
 // ShapeOf is the shape of a batch.
 func ShapeOf(b *engine.Batch) Shape {
-	s, groups := Shape{Outputs: len(b.Outputs)}, b.Limits().Groups
+	s, groups := Shape{Outputs: b.LogitRows()}, b.Limits().Groups
 	for _, q := range b.Sequences {
 		s.Add(groups, int(b.Positions[q.FirstToken]), int(q.TokenCount))
 	}

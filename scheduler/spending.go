@@ -188,10 +188,7 @@ func (s *Lane) takeAlone(done *step) (alone []float64, all float64) {
 	defer s.costs.mu.Unlock()
 	for i := range done.chunks {
 		c := &done.chunks[i]
-		shape := Shape{Outputs: c.scored}
-		if c.sample >= 0 {
-			shape.Outputs++
-		}
+		shape := Shape{Outputs: c.logitRows()}
 		shape.Add(s.limits.Groups, c.from, c.tokens)
 		x := shape.features()
 		takes := s.costs.model.predict(&x)

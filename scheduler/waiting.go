@@ -29,6 +29,7 @@ func lengthOf(rows int) int {
 // waitingLine is who waits, behind Lane.mu.
 type waitingLine struct {
 	line
+	own     int // requests, the daemon's
 	classes [classes][lengths]line
 	tenants map[string]line
 }
@@ -36,6 +37,9 @@ type waitingLine struct {
 func (q *waitingLine) change(d *demand, by int) {
 	l := line{requests: 1, rows: d.rows, pages: d.pages}
 	q.line.add(l, by)
+	if d.own {
+		q.own += by
+	}
 	q.classes[d.class][lengthOf(d.rows)].add(l, by)
 	one := q.tenants[d.tenant]
 	if one.add(l, by); one.requests == 0 {

@@ -33,7 +33,7 @@ func probeNumbers() map[string][2]int {
 	return map[string][2]int{
 		"OUTPUT_SAMPLE": {C.OUTPUT_SAMPLE, int(engine.Sample)}, "OUTPUT_SCORE": {C.OUTPUT_SCORE, int(engine.Score)},
 		"OUTPUT_WHOLE_ROW": {C.OUTPUT_WHOLE_ROW, int(engine.WholeRow)}, "OUTPUT_LOG_SUM_EXP": {C.OUTPUT_LOG_SUM_EXP, int(engine.LogSumExp)},
-		"OUTPUT_RANK": {C.OUTPUT_RANK, int(engine.Rank)}, "PAGE_TOKENS": {C.PAGE_TOKENS, engine.PageTokens},
+		"OUTPUT_RANK": {C.OUTPUT_RANK, int(engine.Rank)}, "OUTPUT_TAPPED": {C.OUTPUT_TAPPED, int(engine.Tapped)}, "PAGE_TOKENS": {C.PAGE_TOKENS, engine.PageTokens},
 		"VECTOR_ROWS": {C.VECTOR_ROWS, int(engine.VectorRow(1 << 30))}, "MASK_CAUSAL": {C.MASK_CAUSAL, int(engine.Causal)},
 		"MASK_WINDOW": {C.MASK_WINDOW, int(engine.Window)}, "MASK_BIDIRECTIONAL": {C.MASK_BIDIRECTIONAL, int(engine.Bidirectional)},
 		"MASK_CROSS": {C.MASK_CROSS, int(engine.Cross)}, "PER_TOKEN": {C.PER_TOKEN, int(engine.PerToken)},

@@ -168,7 +168,7 @@ func TestSeveralModelsAnswerAsAlone(t *testing.T) {
 	}
 	group.Wait()
 	for name := range models {
-		m := p.model(t, name) // the daemon reads some answers again, and asks a little of its own
+		m := p.model(t, name) // a client has the end of its answer a moment before its lane lets go of it
 		for end := time.Now().Add(30 * time.Second); m.Waiting+m.Running != 0 && time.Now().Before(end); m = p.model(t, name) {
 			time.Sleep(5 * time.Millisecond)
 		}

@@ -157,7 +157,8 @@ func (s *soak) figures(t *testing.T) (f soakFigures) {
 	}
 	return soakFigures{
 		resident: read("process_resident_memory_bytes"), descriptors: read("process_open_fds"), goroutines: read("go_goroutines"),
-		busy:        read("chimera_requests_running") + read("chimera_requests_waiting") + read("chimera_kv_pages_used"),
+		busy: read("chimera_requests_running") + read("chimera_requests_waiting") + read("chimera_own_requests_running") + read("chimera_own_requests_waiting") +
+			read("chimera_kv_pages_used"),
 		preemptions: read("chimera_preemptions_total"),
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chimera/client"
 )
 
 // This file owns tests of a daemon that is configured by tables: tenants, deadlines, and who may administer.
@@ -31,6 +33,22 @@ func answer(t *testing.T, c *http.Client, method, url, body string, head ...stri
 	defer a.Body.Close()
 	text, _ := io.ReadAll(a.Body)
 	return a.StatusCode, string(text)
+}
+
+// settledModel is the first model's entry when its clients are gone. They have the end of their answers a moment before the lane lets go of them.
+// What the daemon asks itself, such as an answer once more that the control group has drawn, is in none of its figures but its own.
+func settledModel(t *testing.T, c *http.Client) (m client.Model) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		code, text := answer(t, c, "GET", "http://x/v1/status", "")
+		status, err := client.ParseStatus([]byte(text))
+		if err != nil || code != 200 || len(status.Models) == 0 {
+			t.Fatalf("%d %s: %v", code, text, err)
+		}
+		if m = status.Models[0]; m.Running+m.Waiting == 0 && m.Idle != nil || time.Now().After(end) {
+			return m
+		}
+	}
 }
 
 // A daemon takes its models and tenants from tables; a reload changes the tenants at once and says what waits for a restart.
@@ -59,8 +77,8 @@ func TestTablesOfADaemon(t *testing.T) {
 	if code, text := answer(t, unix, "POST", "http://x/v1/completions", body, "X-Chimera-Priority", "11"); code != 400 || !strings.Contains(text, `"param":"X-Chimera-Priority"`) {
 		t.Errorf("%d %s", code, text)
 	}
-	if code, text := answer(t, unix, "GET", "http://x/v1/status", ""); code != 200 || !strings.Contains(text, `"name":"one","state":"ready","running":0,"waiting":0,"memory_bytes":`) || !strings.Contains(text, `"idle_seconds":`) {
-		t.Errorf("%d %s", code, text)
+	if m := settledModel(t, unix); m.ID != "one" || m.State != "ready" || m.Running != 0 || m.Waiting != 0 || m.Memory == 0 || m.Idle == nil {
+		t.Errorf("%+v", m)
 	}
 	if code, text := answer(t, tcp, "POST", p.url()+"/v1/cache/pins", `{"name":"a","prompt":"x"}`); code != 403 || !strings.Contains(text, "not_permitted") {
 		t.Errorf("over TCP: %d %s", code, text)

@@ -20,7 +20,7 @@ template <int TOKENS> static __device__ void head_kernel(const struct phase *p)
 	int end = min(o->first_row + HEAD_ROWS, p->batch->counts->outputs);
 	struct product_rows rows = rows_from<TOKENS>(&o->in, &o->acts, o->first_row, end);
 	int column = blockIdx.x * GROUP + threadIdx.x;
-	if (rows.tokens == 0)
+	if (rows.tokens == 0 || !forms_logits(&p->batch->outputs[rows.first], rows.tokens))
 		return;
 	float acc = product(&tile, &rows, &o->weight);
 	if ((int)threadIdx.y < rows.tokens && column < o->weight.rows)

@@ -89,6 +89,12 @@ KERNEL(sample, SAMPLE_THREADS, 1)(const struct phase *p)
 		return;
 	const float *logits = h->logits + (int64_t)blockIdx.x * vocab;
 	const struct output *o = &b->outputs[row];
+	if (taps_alone(o)) { /* its logits were not formed */
+		struct result none = {};
+		if (threadIdx.x == 0)
+			b->results[row] = none;
+		return;
+	}
 	if (b->whole_row[row] >= 0)
 		for (int i = threadIdx.x; i < vocab; i += SAMPLE_THREADS)
 			b->logits[(int64_t)b->whole_row[row] * vocab + i] = logits[i];

@@ -9,6 +9,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -238,9 +239,11 @@ func (in *Instance) run(f *submittedStep, withdrawn bool) (step int, err error) 
 	}
 	for i, o := range f.batch.Outputs {
 		in.result(f.batch, i, o, rows[o.Row])
-		tap(f.batch.TapsOf(i), f.given.Tokens[o.Row], f.given.Positions[o.Row])
+		taps := f.batch.TapsOf(i)
+		tap(taps, f.given.Tokens[o.Row], f.given.Positions[o.Row])
 		if in.Spoil != nil && in.Spoil(f.given.Tokens[o.Row], int(f.given.Positions[o.Row])) {
 			f.batch.Results[i].NotFinite = 1
+			spoilTaps(taps)
 		}
 	}
 	in.keep(f.batch)
@@ -297,6 +300,10 @@ func (in *Instance) Steps() []Step {
 // result fills in what output i asks for.
 func (in *Instance) result(b *engine.Batch, i int, o engine.Output, at row) {
 	r := &b.Results[i]
+	if o.TapsAlone() {
+		*r = engine.Result{}
+		return
+	}
 	*r = engine.Result{Logit: at.logit(), Token: o.Target}
 	if o.Mode&engine.Score != 0 {
 		r.TargetLogit = (at ^ row(o.Target)).logit()
@@ -320,6 +327,13 @@ func (in *Instance) result(b *engine.Batch, i int, o engine.Output, at row) {
 func tap(state []float32, token, position int32) {
 	for i := range state {
 		state[i] = float32([2]int32{token, position}[i%2])
+	}
+}
+
+// spoilTaps makes the last element of a state no number.
+func spoilTaps(state []float32) {
+	if len(state) > 0 {
+		state[len(state)-1] = float32(math.NaN())
 	}
 }
 

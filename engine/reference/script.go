@@ -261,6 +261,9 @@ func (s *script) request(j *job, position int, left *room) request {
 	for range s.draw("targets", 0, o.MaxTargets/o.MaxOutputs) {
 		r.targets = append(r.targets, int32(s.draw("target", 0, vocab-1)))
 	}
+	if r.output.Mode&engine.Tapped != 0 && r.output.Seed%4 == 0 {
+		r.output.Mode, r.output.Top, r.targets = engine.Tapped, 0, nil
+	}
 	return r
 }
 

@@ -36,7 +36,7 @@ var models = []mutant{
 		old: "if errors.Is(err, engine.ErrPoisoned) {", new: "if err != nil {",
 	},
 	aModel("held-is-idle", "runtime.go", "	r.holds++\n", "", "TestKeepAlive", "TestUnload"),
-	aModel("never-released", "runtime.go", "	r.holds--\n", "", "TestKeepAlive"),
+	aModel("never-released", "runtime.go", "if r.holds--; r.holds == 0 {", "if r.holds == 0 {", "TestKeepAlive"),
 	aModel("waiters-hold-late", "runtime.go", "	for _, w := range r.takeWaiters() {\n		w.held", "	for _, w := range r.takeWaiters()[:0] {\n		w.held", "TestModelsAreLoadedOnDemand"),
 
 	// Who waits.

@@ -66,7 +66,7 @@ var staleness = []mutant{
 	},
 	{
 		name: "late-releases-end-keep-alive", file: "daemon/runtime.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},
-		old: "	if r.state == api.StateReady {\n		if r.up == up {", new: "	if r.up == up && r.state == api.StateReady {\n		if r.up == up {",
+		old: "	all.letGoOf(r)\n	if front", new: "	if r.holds--; r.up == up {\n		r.holds++\n		all.letGoOf(r)\n	}\n	if front",
 	},
 	{
 		name: "failed-stays-failed-by-hand", file: "daemon/runtime_unload.go", pkg: "daemon", tests: []string{"TestWhoStaysBehindHoldsUpNobody"},

@@ -23,7 +23,7 @@ var turn = []mutant{
 	},
 	{
 		name: "shape-without-outputs", file: "scheduler/plan.go", pkg: "scheduler", tests: []string{"TestAnswersInAnyMix"},
-		old: "	s.next.shape.Outputs = len(batch.Outputs)\n", new: "",
+		old: "	s.next.shape.Outputs = batch.LogitRows()\n", new: "",
 	},
 	{
 		name: "client-not-woken-again", file: "scheduler/sequence.go", pkg: "scheduler", tests: []string{"TestEventsAreTakenInOrder"},
