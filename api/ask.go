@@ -21,6 +21,7 @@ type Turn struct {
 type Asked struct {
 	Prompt, Tokens []int32 // the answer's with the one that ended it, if one did
 	Text, Finish   string
+	Cached         int           // tokens of the prompt that the prefix cache had; known of Again and Continue
 	Weights        string        // digest of those that computed it
 	Device         time.Duration // see scheduler.Spent
 }
@@ -76,10 +77,11 @@ func (m *Model) Ask(ctx context.Context, turns []Turn, maxTokens int) (a Asked, 
 	return a, err
 }
 
-// Continue has the model go on greedily behind a prompt as it stands, in so many tokens at most or what the context has left.
-func (m *Model) Continue(ctx context.Context, prompt []int32, maxTokens int) (Asked, error) {
+// Continue has the model go on greedily behind a prompt as it stands, in so many tokens at most or what the context has left. The prefix cache has of it
+// what was asked with the same salt, so nothing by one that is new, but for what is pinned.
+func (m *Model) Continue(ctx context.Context, prompt []int32, maxTokens int, salt string) (Asked, error) {
 	return m.Again(ctx, scheduler.Request{
-		Prompt: prompt, MaxTokens: min(maxTokens, m.MaxContext-len(prompt)), Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Ends: m.Tokenizer.EOG(), Salt: askSalt,
+		Prompt: prompt, MaxTokens: min(maxTokens, m.MaxContext-len(prompt)), Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}, Ends: m.Tokenizer.EOG(), Salt: askSalt + salt,
 	})
 }
 
@@ -93,7 +95,7 @@ func (m *Model) Again(ctx context.Context, r scheduler.Request) (Asked, error) {
 		}
 	})
 	if err == nil {
-		a.Weights = of.Weights()
+		a.Weights, a.Cached = of.Weights(), of.Cached()
 	}
 	return a, err
 }

@@ -12,8 +12,8 @@ import (
 
 // This file owns what a model makes of a text as a whole, the mean of its final states: for the daemon itself, and as /v1/embeddings.
 
-// Embed is the mean of the model's final states (behind the last norm, before the head) over a text's tokens, as the model reads it alone; weights
-// are the digest of those that did. A token that the tokenizer puts before each text has no part in it: its state is much the same
+// Embed is the mean of the model's final states (behind the last norm, before the head) over a text's tokens, as the model reads it alone, made as long as 1,
+// as a client is given it; weights are the digest of those that did. A token that the tokenizer puts before each text has no part in it: its state is much the same
 // whatever follows. A text without tokens has nothing.
 func (m *Model) Embed(ctx context.Context, text string) (state []float32, weights string, err error) {
 	ids := m.Tokenizer.Encode(text, bare, false)
@@ -25,7 +25,7 @@ func (m *Model) Embed(ctx context.Context, text string) (state []float32, weight
 		return nil, "", badField("input", "it has %d tokens, the context %d", len(r.Prompt), m.MaxContext)
 	}
 	r.Salt = askSalt
-	of, err := m.own(ctx, r, func(e scheduler.Event) { state = e.Pooled })
+	of, err := m.own(ctx, r, func(e scheduler.Event) { state = toUnit(e.Pooled) })
 	if err != nil {
 		return nil, "", err
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"chimera/engine"
 	"chimera/scheduler"
 )
@@ -208,6 +210,7 @@ type status struct {
 	Pages    map[string]int   `json:"kv_pages"`
 	Memory   []map[string]any `json:"memory"`
 	GPUs     []map[string]any `json:"gpus"`
+	Busy     map[string]any   `json:"utilisation"`
 }
 
 func (h *bench) status() (s status) {
@@ -221,9 +224,17 @@ func TestStatus(t *testing.T) {
 	h.model.Compute = Compute{Backend: "cpu", KVType: "f16", Threads: 3, ThreadsBoundBy: "the control group's CPU quota"}
 	h.Memory = func() []MemoryUse { return []MemoryUse{{Purpose: "weights", Mapped: 7, Locked: 5}} }
 	h.GPUs = cards{twoCards()}
+	h.Utilisation = func() *Utilisation { return &Utilisation{Cores: 3} }
 	h.complete(`"prompt":[120,121],"max_tokens":4,"ignore_eos":true`)
 	h.until(func() bool { return h.scheduler.Snapshot().Running == 0 })
 	s := h.status()
+	if s.Busy != nil {
+		t.Errorf("who is no administrator sees how busy all were: %v", s.Busy)
+	}
+	h.Peer = func(*fasthttp.RequestCtx) Peer { return Peer{Unix: true, Administers: true} }
+	if own := h.status(); own.Busy["cores"] != 3.0 {
+		t.Errorf("%v", own.Busy)
+	}
 	if s.State != "serving" || s.Percent != nil || s.Uptime == nil || len(s.Models) != 2 || !s.Models[0].Loaded || s.Models[1].Loaded {
 		t.Errorf("%+v", s)
 	}

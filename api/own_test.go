@@ -21,7 +21,7 @@ func TestAskingIsOwn(t *testing.T) {
 			_, err := h.model.Again(t.Context(), scheduler.Request{Prompt: []int32{bos, 'a'}, MaxTokens: 2, Sampling: scheduler.Sampling{Repetition: 1, TopP: 1}})
 			return err
 		},
-		"going on": func() error { _, err := h.model.Continue(t.Context(), []int32{bos, 'a'}, 2); return err },
+		"going on": func() error { _, err := h.model.Continue(t.Context(), []int32{bos, 'a'}, 2, ""); return err },
 		"reading":  func() error { _, err := h.model.Reads(t.Context(), []int32{bos, 'a'}, []int32{'b'}); return err },
 		"a state":  func() error { _, _, err := h.model.Embed(t.Context(), "a"); return err },
 	} {

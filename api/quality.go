@@ -148,6 +148,9 @@ type QualityCanaries struct {
 	Tier    string    `json:"tier"`
 	Asked   int       `json:"asked"`
 	Changed int       `json:"changed"` // answers that are not the golden ones
+	// CachedTokens are those of the prompts that the prefix cache had when they were asked a second time, and ChangedByCache the answers that were others then.
+	CachedTokens   int `json:"cached_tokens"`
+	ChangedByCache int `json:"changed_by_cache"`
 }
 
 // QualityDrift is how a series of scores stands.

@@ -44,7 +44,7 @@ type (
 		Memory   []MemoryUse   `json:"memory"`
 		GPUs     []statusGPU   `json:"gpus"`
 		History  *HistoryState `json:"history,omitzero"`
-		// Utilisation is of the last minute; null until one is over.
+		// Utilisation is of the last minute; null until one is over, and for who is no administrator, since it is of all tenants.
 		Utilisation *Utilisation `json:"utilisation"`
 	}
 	statusModel struct {
@@ -103,7 +103,7 @@ func (s *Server) status(c *call) error {
 	if s.Memory != nil {
 		a.Memory = s.Memory()
 	}
-	if s.Utilisation != nil {
+	if s.Utilisation != nil && c.peer.Administers {
 		a.Utilisation = s.Utilisation()
 	}
 	if s.GPUs != nil {

@@ -17,23 +17,32 @@ type embedAnswer struct {
 	Data []struct {
 		Embedding []float32 `json:"embedding"`
 	} `json:"data"`
+	Model       string `json:"model"`
+	Fingerprint string `json:"system_fingerprint"`
+}
+
+// Embedding is what a server makes of a text.
+type Embedding struct {
+	State       []float32 // as wide as the server has it
+	Model       string
+	Fingerprint string // of the weights that made it: of a Chimera its numerics id; empty where a server tells none
 }
 
 // Embed is the embedding of a text, by the endpoint /v1/embeddings.
-func (c *Client) Embed(ctx context.Context, text string, o Options) ([]float32, error) {
+func (c *Client) Embed(ctx context.Context, text string, o Options) (e Embedding, err error) {
 	body, err := c.whenLoaded(ctx, func() (io.ReadCloser, error) { return c.post(ctx, "/v1/embeddings", embedBody{o.Model, text}) })
 	if err != nil {
-		return nil, err
+		return e, err
 	}
 	var answer embedAnswer
 	if _, err := readWhole(c, body, func(text []byte) (embedAnswer, error) {
 		answer, err = parseAnswer[embedAnswer](text, "data", '[')
 		return answer, err
 	}); err != nil {
-		return nil, err
+		return e, err
 	}
 	if len(answer.Data) != 1 || len(answer.Data[0].Embedding) == 0 {
-		return nil, fmt.Errorf("the server's answer has %d embeddings of one text", len(answer.Data))
+		return e, fmt.Errorf("the server's answer has %d embeddings of one text", len(answer.Data))
 	}
-	return answer.Data[0].Embedding, nil
+	return Embedding{answer.Data[0].Embedding, answer.Model, answer.Fingerprint}, nil
 }

@@ -107,6 +107,8 @@ type QualityControl struct {
 		Tier    string    `json:"tier"`
 		Asked   int       `json:"asked"`
 		Changed int       `json:"changed"`
+		Cached  int       `json:"cached_tokens"`
+		ByCache int       `json:"changed_by_cache"`
 	} `json:"canaries"`
 	NextSuite *time.Time `json:"next_suite"`
 }
@@ -207,7 +209,8 @@ func (c QualityControl) print(out io.Writer) error {
 	c.Last.print(out, "last window")
 	c.Window.print(out, "window under way")
 	if k := c.Canaries; k != nil {
-		fmt.Fprintf(out, "canaries of %s: %d asked at tier %s, %d changed\n", k.Time.Local().Format("15:04:05"), k.Asked, VisibleLine(k.Tier), k.Changed)
+		fmt.Fprintf(out, "canaries of %s: %d asked at tier %s, %d changed; again with %d tokens of the prefix cache, %d changed\n",
+			k.Time.Local().Format("15:04:05"), k.Asked, VisibleLine(k.Tier), k.Changed, k.Cached, k.ByCache)
 	}
 	if c.NextSuite != nil {
 		fmt.Fprintf(out, "suites are asked next at %s\n", c.NextSuite.Local().Format("15:04:05"))

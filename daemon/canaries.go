@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +18,8 @@ import (
 )
 
 // This file owns canaries at work: the weights that serve answer them after each change and then on the timer, and an answer that is not the golden
-// one raises an alarm. They decide nothing: the suites are asked.
+// one raises an alarm. They decide nothing: the suites are asked. Each is asked twice, at first without the prefix cache and then with what that has of it: the
+// cache saves time and changes no byte of an answer, or an alarm tells of it.
 
 // suiteCanaries are how many items of each suite's beginning are canaries too: what is served is of their kind, if the suite was chosen well.
 const suiteCanaries = 4
@@ -29,6 +32,8 @@ const canaryPatience = 10 * time.Second
 type canaryState struct {
 	of      string // the weights that were asked last; empty: they are to be asked
 	changed []int  // canaries that had changed then
+	unlike  []int  // that were answered otherwise with the prefix cache
+	cached  int    // tokens of prompts that it had
 	at      time.Time
 	tier    string
 	asked   int
@@ -95,23 +100,20 @@ func (g *guardian) canaries(ctx context.Context, r *Runtime) error {
 	m := *held.Model
 	m.Ended = nil
 	list := g.canariesFor(&m)
-	now, numerics, err := answersOf(held.Context, &m, list)
+	now, err := answersOf(held.Context, &m, list)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	changed, err := all.heldAgainst(ctx, list, now, numerics)
+	changed, err := all.heldAgainst(ctx, list, now.alone, now.numerics)
 	if err != nil {
 		return err
 	}
-	tier := m.Tier("")
-	slog.Info("control: canaries were asked", "model", r.name, "tier", tier, "numerics", numerics, "canaries", len(list), "changed", len(changed))
-	if len(changed) > 0 && !slices.Equal(changed, was.changed) {
-		all.raise(alarm{model: r.name, series: fmt.Sprintf("canaries, tier %s, numerics %s, %s", tier, numerics, list[changed[0]].name), detector: "golden",
-			evidence: map[string]any{"tier": tier, "numerics": numerics, "canaries": len(list), "changed": namesOf(list, changed)}})
-	}
+	state := canaryState{weights, changed, group.Changed(now.alone, now.again), now.cached, time.Now(), m.Tier(""), len(list)}
+	slog.Info("control: canaries were asked", "model", r.name, "tier", state.tier, "numerics", now.numerics, "canaries", len(list), "changed", len(changed), "changed_by_cache", len(state.unlike))
+	all.tellOfCanaries(r.name, now.numerics, list, &was, &state)
 	all.mu.Lock()
 	if r.watched.of == of {
-		r.watched.canaries = canaryState{weights, changed, time.Now(), tier, len(list)}
+		r.watched.canaries = state
 	}
 	all.mu.Unlock()
 	if len(changed) > 0 {
@@ -120,27 +122,67 @@ func (g *guardian) canaries(ctx context.Context, r *Runtime) error {
 	return nil
 }
 
+// The detectors of canaries, as alarms name them.
+const (
+	goldenDetector = "golden"       // what is pinned is answered otherwise
+	cacheDetector  = "prefix cache" // with the prefix cache another answer is given than without
+)
+
+// tellOfCanaries raises an alarm of what has changed, once.
+func (all *runtimes) tellOfCanaries(model, numerics string, list []canary, was, now *canaryState) {
+	tell := func(detector string, before, places []int, more map[string]any) {
+		if len(places) == 0 || slices.Equal(places, before) {
+			return
+		}
+		maps.Copy(more, map[string]any{"tier": now.tier, "numerics": numerics, "canaries": len(list), "changed": namesOf(list, places)})
+		all.raise(alarm{model: model, series: fmt.Sprintf("canaries, tier %s, numerics %s, %s", now.tier, numerics, list[places[0]].name), detector: detector, evidence: more})
+	}
+	tell(goldenDetector, was.changed, now.changed, map[string]any{})
+	tell(cacheDetector, was.unlike, now.unlike, map[string]any{"cached_tokens": now.cached})
+}
+
 // weights names the weights in memory that serve: the same tier that was made twice is two.
 func (r *Runtime) weights() string {
 	newest := r.up.generations.newest()
 	return fmt.Sprint(newest.id, " ", r.up.model.Numerics(""))
 }
 
-// answersOf are the digests of a model's answers, and the numerics id of all.
-func answersOf(ctx context.Context, m *api.Model, list []canary) (digests []string, numerics string, err error) {
-	digests, weights := make([]string, len(list)), make([]string, len(list))
+// canaryAnswers are a model's answers to canaries, by their digests.
+type canaryAnswers struct {
+	alone    []string // by canary, without the prefix cache
+	again    []string // once more, with what it has of the prompt
+	cached   int      // tokens of prompts, together
+	numerics string   // of all
+}
+
+// answersOf has a model answer canaries, each twice. A salt that nobody has had keeps the first from what is cached.
+func answersOf(ctx context.Context, m *api.Model, list []canary) (said canaryAnswers, err error) {
+	weights, cached := make([]string, 2*len(list)), make([]int, len(list))
+	said.alone, said.again = make([]string, len(list)), make([]string, len(list))
+	round := time.Now().UnixNano()
 	err = inParallel(ctx, len(list), func(ctx context.Context, i int) error {
-		a, err := persist(ctx, func() (api.Asked, error) { return m.Continue(ctx, list[i].prompt, group.CanaryTokens) })
-		digests[i], weights[i] = group.AnswerDigest(a.Tokens), a.Weights
-		return err
+		for n, digests := range [][]string{said.alone, said.again} {
+			a, err := persist(ctx, func() (api.Asked, error) {
+				return m.Continue(ctx, list[i].prompt, group.CanaryTokens, fmt.Sprintf(" %d %d", round, i))
+			})
+			if err != nil {
+				return err
+			}
+			digests[i], weights[2*i+n], cached[i] = group.AnswerDigest(a.Tokens), a.Weights, a.Cached
+		}
+		return nil
 	})
 	if err != nil || len(list) == 0 {
-		return nil, "", err
+		return said, err
 	}
 	if slices.ContainsFunc(weights, func(w string) bool { return w != weights[0] }) {
-		return nil, "", fmt.Errorf("the weights were replaced while canaries were asked")
+		return said, errors.New("the weights were replaced while canaries were asked")
 	}
-	return digests, m.Numerics(weights[0]), nil
+	for _, n := range cached {
+		said.cached += n
+	}
+	said.numerics = m.Numerics(weights[0])
+	return said, nil
 }
 
 // heldAgainst are the places at which answers have changed since they were pinned; the first of a numerics id are pinned.

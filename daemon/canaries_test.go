@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
+	"chimera/api"
 	"chimera/config"
 	"chimera/internal/fixtures"
 	"chimera/quality/report"
 	"chimera/quality/suite"
+	"chimera/scheduler"
 	"chimera/store"
 )
 
@@ -53,7 +57,7 @@ func (r *remembering) goldens(kind store.GoldenKind) (list []store.Golden) {
 func TestCanariesFindChangedWeights(t *testing.T) {
 	r := small(t, "q4_k", 40, func(c *config.Config) { c.Quality.Suites = []string{wordsInHalves(t, 40)} })
 	first := r.canary()
-	if first.asked < 16 || len(first.changed) != 0 || first.tier != "q4_k" || len(r.goldens(store.Canaries)) != 1 {
+	if first.asked < 16 || len(first.changed)+len(first.unlike) != 0 || first.cached < first.asked || first.tier != "q4_k" || len(r.goldens(store.Canaries)) != 1 {
 		t.Fatalf("%+v, %d goldens", first, len(r.goldens(store.Canaries)))
 	}
 	pinned := string(r.goldens(store.Canaries)[0].Content)
@@ -85,7 +89,7 @@ func TestCanariesFindChangedWeights(t *testing.T) {
 	if err := json.Unmarshal(alarms[0].Evidence, &evidence, json.MatchCaseInsensitiveNames(true)); err != nil || evidence.Canaries != first.asked || len(evidence.Changed) < 5 {
 		t.Errorf("%s %v", alarms[0].Evidence, err)
 	}
-	if c := r.quality().Control[0].Canaries; c == nil || c.Changed < 5 || c.Asked != first.asked || c.Tier != "q4_k" {
+	if c := r.quality().Control[0].Canaries; c == nil || c.Changed < 5 || c.Asked != first.asked || c.Tier != "q4_k" || c.CachedTokens == 0 || c.ChangedByCache != 0 {
 		t.Errorf("%+v", c)
 	}
 	if all := r.goldens(store.Canaries); len(all) != 1 || string(all[0].Content) != pinned {
@@ -94,6 +98,47 @@ func TestCanariesFindChangedWeights(t *testing.T) {
 	r.models.goldens = goldens{}
 	if now := r.canary(); len(now.changed) < 5 {
 		t.Errorf("as after a restart: %+v", now)
+	}
+}
+
+// confused computes another prompt where the same salt was asked for before, as a cache would that has the wrong pages. Otherwise it counts nothing as cached.
+type confused struct {
+	api.Engine
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (c *confused) SubmitGroup(ctx context.Context, list []scheduler.Request) ([]*scheduler.Sequence, error) {
+	c.mu.Lock()
+	again := c.seen[list[0].Salt]
+	c.seen[list[0].Salt] = true
+	c.mu.Unlock()
+	if again && len(list[0].Prompt) > 1 {
+		list = slices.Clone(list)
+		list[0].Prompt = list[0].Prompt[1:]
+	}
+	return c.Engine.SubmitGroup(ctx, list)
+}
+
+// The prefix cache changes no answer; where it does, it is told once, and the weights are not to blame.
+func TestCanariesFindAnotherCache(t *testing.T) {
+	r := small(t, "q8_0", 40, nil)
+	if first := r.canary(); len(first.unlike) != 0 || first.cached == 0 {
+		t.Fatalf("%+v", first)
+	}
+	up := r.models.list[0].up
+	up.model.Engine = &confused{Engine: up.model.Engine, seen: map[string]bool{}}
+	for range 2 {
+		if now := r.canary(); len(now.unlike) < 5 || len(now.changed) != 0 {
+			t.Errorf("%+v", now)
+		}
+	}
+	alarms := r.alarmed()
+	if len(alarms) != 1 || alarms[0].Detector != cacheDetector || !strings.Contains(alarms[0].Series, "canaries, tier q8_0, numerics ") || !strings.Contains(string(alarms[0].Evidence), `"cached_tokens"`) {
+		t.Errorf("%+v", alarms)
+	}
+	if c := r.quality().Control[0].Canaries; c.ChangedByCache < 5 || c.Changed != 0 {
+		t.Errorf("%+v", c)
 	}
 }
 

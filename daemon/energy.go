@@ -24,34 +24,45 @@ var (
 	errNoCardEnergy = errors.New("the graphics card's energy is not known: its driver does not count it, or the card is split (MIG)")
 	errStaleCard    = errors.New("the graphics card's energy is not known: it was not read of late, see the log")
 	errNoCardYet    = errors.New("the graphics card has not been read twice yet")
+	errFirstReading = errors.New("the energy counters of the processors have just been found: they are known from the next minute on")
 )
 
 // energyMeter reads it from stretch to stretch.
 type energyMeter struct {
 	root       fs.FS
-	packages   *energy.Packages         // nil: there is nothing to read
+	packages   *energy.Packages         // nil: there is nothing to read yet
+	looked     time.Time                // for packages
 	busy       time.Duration            // of all programs, at the last reading; below 0: it could not be read
 	own        time.Duration            // CPU time of the process by then
 	cards      func() []gpu.DeviceState // those that the models compute on
 	joules     map[string]float64       // of cards by UUID, at the last reading
 	unreadable error                    // why packages is nil
-	said       string                   // what was last logged
+	said       string                   // what was last logged; "": all is known
 }
+
+// lookAgain is after how long counters are looked for again that were not there, or not to be read: somebody may have given the right to, or loaded their driver.
+const lookAgain = 10 * time.Minute
 
 // newEnergyMeter begins with a machine's files. Where they can't be read the log says why, once.
 func newEnergyMeter(root fs.FS, cards func() []gpu.DeviceState, now time.Time, own time.Duration) *energyMeter {
-	m := &energyMeter{root: root, cards: cards, joules: map[string]float64{}, own: own}
-	packages, err := energy.Open(root, now)
-	if err == nil {
-		m.busy, err = energy.Busy(root)
+	m := &energyMeter{root: root, cards: cards, joules: map[string]float64{}}
+	if m.open(now, own); m.unreadable != nil {
+		slog.Info("the energy of the processors is not known: costs have no joules of them", "cause", m.unreadable)
+		m.said = m.unreadable.Error()
 	}
-	if err != nil {
-		slog.Info("the energy of the processors is not known: costs have no joules of them", "cause", err)
-		m.unreadable, m.said = err, err.Error()
-		return m
-	}
-	m.packages = packages
 	return m
+}
+
+// open looks for the processors' counters; own is the process's CPU time by then.
+func (m *energyMeter) open(now time.Time, own time.Duration) {
+	m.looked, m.own = now, own
+	packages, err := energy.Open(m.root, now)
+	if err == nil {
+		m.busy, err = energy.Busy(m.root)
+	}
+	if m.unreadable = err; err == nil {
+		m.packages = packages
+	}
 }
 
 // lap is the energy of the stretch since the last one, and why some of it is not known; own is the process's CPU time so far.
@@ -59,22 +70,35 @@ func (m *energyMeter) lap(now time.Time, own time.Duration) (e measure.Energy, p
 	var failed [2]error
 	e.CPU, failed[0] = m.lapProcessors(now, own)
 	e.GPU, failed[1] = m.lapCards(now)
-	err := errors.Join(failed[:]...)
-	if err == nil {
-		return e, ""
+	if err := errors.Join(failed[:]...); err != nil {
+		problem = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
-	problem = strings.ReplaceAll(err.Error(), "\n", "; ")
 	if problem != m.said {
-		m.said = problem
-		slog.Info("some energy of this minute is not known", "cause", problem)
+		m.tell(problem)
 	}
 	return e, problem
+}
+
+// tell logs what has changed of what is known, once.
+func (m *energyMeter) tell(problem string) {
+	m.said = problem
+	if problem == "" {
+		slog.Info("all energy is known from this minute on: costs have their joules")
+		return
+	}
+	slog.Info("some energy of this minute is not known", "cause", problem)
 }
 
 // lapProcessors is the processors' and their memory's.
 func (m *energyMeter) lapProcessors(now time.Time, own time.Duration) (float64, error) {
 	if m.packages == nil {
-		return math.NaN(), m.unreadable
+		if now.Sub(m.looked) < lookAgain {
+			return math.NaN(), m.unreadable
+		}
+		if m.open(now, own); m.unreadable != nil {
+			return math.NaN(), m.unreadable
+		}
+		return math.NaN(), errFirstReading
 	}
 	joules, err := m.packages.Lap(now)
 	busy, unread := energy.Busy(m.root)

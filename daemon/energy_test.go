@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -62,8 +64,21 @@ func TestEnergyOfProcessors(t *testing.T) {
 	if e, problem := m.lap(now.Add(5*time.Minute), 6*time.Second); !math.IsNaN(e.CPU) || !strings.Contains(problem, "/proc/stat") {
 		t.Errorf("nobody knows what others computed: %+v, %q", e, problem)
 	}
+	found := sockets(0)
+	late := newEnergyMeter(found, noCards, now, 0)
+	become(found, sockets(1000, 1_000_000))
+	if e, problem := late.lap(now.Add(lookAgain-time.Second), time.Second); !math.IsNaN(e.CPU) || !strings.Contains(problem, "no energy counters") {
+		t.Errorf("it is looked for now and then: %+v, %q", e, problem)
+	}
+	if e, problem := late.lap(now.Add(lookAgain), 2*time.Second); !math.IsNaN(e.CPU) || !strings.Contains(problem, "just been found") {
+		t.Errorf("there is one reading: %+v, %q", e, problem)
+	}
+	become(found, sockets(1400, 21_000_000)) // 20 J in 4 s, of which one is the daemon's
+	if e, problem := late.lap(now.Add(lookAgain+time.Minute), 3*time.Second); e.CPU != 5 || problem != "" || late.said != "" {
+		t.Errorf("a quarter of 20 J: %+v, %q", e, problem)
+	}
 	none := newEnergyMeter(fstest.MapFS{}, noCards, now, 0)
-	for i := range 3 {
+	for i := range 30 {
 		if e, problem := none.lap(now.Add(time.Duration(i)*time.Minute), 0); !math.IsNaN(e.CPU) || !strings.Contains(problem, "no energy counters") {
 			t.Errorf("a machine without counters: %+v, %q", e, problem)
 		}
@@ -102,5 +117,32 @@ func TestEnergyOfCards(t *testing.T) {
 	})
 	if e, problem := newEnergyMeter(fstest.MapFS{}, newGPUController(gpu.Open, func() {}).computing, time.Now(), 0).lap(time.Now(), 0); !math.IsNaN(e.GPU) || strings.Contains(problem, "card") {
 		t.Errorf("no card is computed on: %+v, %q", e, problem)
+	}
+}
+
+// What is known of energy is told once, when it changes: not each minute.
+func TestEnergyIsToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	was := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(was)
+	now, machine := time.Now(), sockets(0)
+	m := newEnergyMeter(machine, noCards, now, 0)
+	minutes := func(n int, files fstest.MapFS) (lines int) {
+		become(machine, files)
+		log.Reset()
+		for range n {
+			now = now.Add(time.Minute)
+			m.lap(now, 0)
+		}
+		return strings.Count(log.String(), "\n")
+	}
+	for i, c := range []struct {
+		files fstest.MapFS
+		want  int
+	}{{sockets(0), 0}, {sockets(1, 5), 2}, {sockets(2, 6), 0}, {sockets(2), 1}, {sockets(2, 7), 2}} { // gone, first unreadable and then once more behind that
+		if got := minutes(25, c.files); got != c.want {
+			t.Errorf("%d: %d lines, want %d: %s", i, got, c.want, log.String())
+		}
 	}
 }

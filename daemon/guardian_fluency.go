@@ -10,12 +10,12 @@ import (
 	"chimera/quality/eval"
 )
 
-// This file owns how fluent answers to suites are: the control reads them, behind what was asked.
+// This file owns what the control says of answers to suites: how fluent they are, which it reads behind what was asked, and how relevant, by its states.
 //
 // It reads when a tier has been measured and what that was measured with is gone, so that it takes no memory beside it.
 
 // readBy has a model's control read the answers of runs that it has not read, and makes their reports anew. Where there is no control, as for want of
-// room, they have no fluency, and the log says so: no rule goes by that.
+// room, they have neither fluency nor relevance, and the log says so: no rule goes by these.
 func (g *guardian) readBy(ctx context.Context, r *Runtime, runs ...*suiteRun) error {
 	var left []*suiteRun
 	for _, done := range runs {
@@ -31,7 +31,7 @@ func (g *guardian) readBy(ctx context.Context, r *Runtime, runs ...*suiteRun) er
 		return err
 	}
 	if err != nil {
-		slog.Warn("tier: how fluent answers are is not measured: there is no control for now", "model", r.name, "cause", err)
+		slog.Warn("tier: how fluent and relevant answers are is not measured: there is no control for now", "model", r.name, "cause", err)
 		return nil
 	}
 	defer control.Release()
@@ -45,10 +45,16 @@ func (g *guardian) readBy(ctx context.Context, r *Runtime, runs ...*suiteRun) er
 
 // readBy has a control read all answers of a run. Choices are none.
 func (done *suiteRun) readBy(ctx context.Context, control *api.Model) error {
+	if err := done.run.Relate(ctx, stater{control}); err != nil {
+		return err
+	}
 	outcomes := done.report.Items
 	err := inParallel(ctx, len(outcomes), func(ctx context.Context, i int) (err error) {
 		if a := done.asked[i]; a.Likelihoods == nil {
 			outcomes[i].Control, err = readingOf(ctx, control, a.prompt, a.Tokens)
+		}
+		if err == nil {
+			err = done.run.MeasureRelevance(ctx, &outcomes[i], &done.run.Suite.Items[i])
 		}
 		return err
 	})

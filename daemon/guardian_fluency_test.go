@@ -69,6 +69,9 @@ func TestSuitesAreRead(t *testing.T) {
 	if tier, source := row(rows, "fluency", "", "q3_k"), row(rows, "fluency", "", "source"); tier.Value == source.Value {
 		t.Errorf("both have %v", tier.Value)
 	}
+	if of := source.report.Who.Numerics; tier.report.RelevanceBy != of || source.report.RelevanceBy != of || tier.report.Who.Numerics == of || tier.report.Scores["relevance"].N != 40 {
+		t.Errorf("relevance is by the states of %q and of %q, the source is %q", tier.report.RelevanceBy, source.report.RelevanceBy, of)
+	}
 	r.models.mu.Lock()
 	r.models.short = append(r.models.short, m) // so that there is no control
 	up := *m.up.model
@@ -79,13 +82,14 @@ func TestSuitesAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.readBy(t.Context(), m, done); err != nil || done.read || done.report.Scores["chrf"].N != 40 || done.report.Scores["fluency"].N != 0 {
+	if err := g.readBy(t.Context(), m, done); err != nil || done.read || done.report.Scores["chrf"].N != 40 || done.report.Scores["fluency"].N+done.report.Scores["relevance"].N != 0 {
 		t.Errorf("without a control: %v, %+v", err, done.report.Scores)
 	}
 	r.models.mu.Lock()
 	r.models.short = nil
 	r.models.mu.Unlock()
-	if err := g.readBy(t.Context(), m, nil, done, source); err != nil || !done.read || !close6(done.report.Scores["fluency"].Value, row(rows, "fluency", "tuning", "q3_k").Value) {
+	if err := g.readBy(t.Context(), m, nil, done, source); err != nil || !done.read || !close6(done.report.Scores["fluency"].Value, row(rows, "fluency", "tuning", "q3_k").Value) ||
+		!close6(done.report.Scores["relevance"].Value, row(rows, "relevance", "tuning", "q3_k").Value) {
 		t.Errorf("%v, %+v", err, done.report.Scores)
 	}
 }

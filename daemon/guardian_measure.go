@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"chimera/api"
-	"chimera/quality/eval"
 	"chimera/quality/guard"
 	"chimera/quality/stats"
 	"chimera/quality/suite"
@@ -62,7 +61,7 @@ func (g *guardian) measure(ctx context.Context, r *Runtime, tier string) (m tier
 	model.Ended = nil // these are nobody's requests
 	for n, done := range m.runs {
 		if serves && tier != api.SourceTier {
-			if err := g.besideReference(held.Context, &model, done, n, tier); err != nil {
+			if err := g.besideReference(held.Context, r, &model, done, n, tier); err != nil {
 				return m, up, fmt.Errorf("suite %s at tier %s: %w", g.suites[n].Name, tier, err)
 			}
 		}
@@ -133,7 +132,7 @@ func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite
 	if done.agrees, err = agreements(ctx, model, s, done, control); err != nil {
 		return nil, nil, err
 	}
-	err = done.run.Compare(done.report, &eval.Baseline{Digest: control.report.Digest, Who: control.report.Who, Settings: control.report.Settings, Items: control.report.Items})
+	err = done.run.Compare(done.report, control.report.AsBaseline())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"chimera/api"
 	group "chimera/quality/control"
-	"chimera/quality/eval"
 	"chimera/quality/stats"
 	"chimera/quality/suite"
 	"chimera/store"
@@ -18,7 +17,7 @@ import (
 // two processes.
 
 // besideReference tells by how much a run of a tuning half is above its reference, by metric, where that is of other weights.
-func (g *guardian) besideReference(ctx context.Context, m *api.Model, done *suiteRun, n int, tier string) error {
+func (g *guardian) besideReference(ctx context.Context, r *Runtime, m *api.Model, done *suiteRun, n int, tier string) error {
 	s, whole, now := g.suites[n], g.wholes[n], done.report.Who
 	if err := g.pinRun(ctx, m, done, s); err != nil {
 		return err
@@ -34,6 +33,9 @@ func (g *guardian) besideReference(ctx context.Context, m *api.Model, done *suit
 			var err error
 			if run, err = g.pinnedRun(ctx, m, s, numerics); err != nil {
 				return fmt.Errorf("what %s has answered: %w", numerics, err)
+			}
+			if err := g.readBy(ctx, r, run); err != nil {
+				return err
 			}
 			before[numerics] = run
 		}
@@ -94,7 +96,7 @@ func (done *suiteRun) above(before *suiteRun, metric string) (change stats.Inter
 		return done.agreesAbove(before)
 	}
 	beside := *done.report
-	err = done.run.Compare(&beside, &eval.Baseline{Digest: before.report.Digest, Who: before.report.Who, Settings: before.report.Settings, Items: before.report.Items})
+	err = done.run.Compare(&beside, before.report.AsBaseline())
 	if err == nil {
 		change, known = beside.Baseline.Difference[metric]
 	}

@@ -33,10 +33,10 @@ func TestRunsBesideTheirReference(t *testing.T) {
 		some := math.Floor(row[1] / 2)
 		other.agrees[id], lost, tokens = []float64{row[0] - some, row[1]}, lost+some, tokens+row[1]
 	}
-	if err := g.besideReference(t.Context(), model.up.model, other, 0, "q8_0"); err != nil {
+	if err := g.besideReference(t.Context(), model, model.up.model, other, 0, "q8_0"); err != nil {
 		t.Fatal(err)
 	}
-	for metric, want := range map[string]float64{"chrf": 0, agreement: -lost / tokens} {
+	for metric, want := range map[string]float64{"chrf": 0, "fluency": 0, "relevance": 0, agreement: -lost / tokens} {
 		change, known := other.change[metric]
 		if !known || !(math.Abs(change.Estimate-want) < 1e-9) || !(change.Low <= change.Estimate && change.Estimate <= change.High) {
 			t.Errorf("%s: %+v, known %v, want %v", metric, change, known, want)

@@ -4,22 +4,42 @@ import (
 	"context"
 	"errors"
 
+	"chimera/api"
 	"chimera/quality/eval"
 	"chimera/scheduler"
 )
 
-// This file owns how relevance is told of a suite's answers: by the states of the model that gave them, in its own lane.
+// This file owns whose states relevance is measured by: the control's, so that it is one measure for all tiers of a model. A tier's own states would tell how
+// it sees its answers, and a tier that is off sees them otherwise.
 
-var _ eval.Embedder = (*asker)(nil)
+// stater tells a model's states, as background work.
+type stater struct{ model *api.Model }
+
+var (
+	_ eval.Embedder = stater{}
+	_ eval.Embedder = (*Private)(nil)
+)
 
 // Embed implements eval.Embedder.
-func (a *asker) Embed(ctx context.Context, text string) ([]float32, error) {
-	state, err := persist(ctx, func() ([]float32, error) {
-		state, _, err := a.model.Embed(ctx, text)
-		return state, err
+func (s stater) Embed(ctx context.Context, text string) (state eval.State, err error) {
+	var weights string
+	state.Mean, err = persist(ctx, func() (mean []float32, err error) {
+		mean, weights, err = s.model.Embed(ctx, text)
+		return mean, err
 	})
 	if errors.Is(err, scheduler.ErrNoStates) {
-		return nil, eval.ErrNoStates
+		return state, eval.ErrNoStates
 	}
+	state.By = s.model.Numerics(weights)
 	return state, refusedItem(err)
+}
+
+// Embed implements eval.Embedder, by the control.
+func (p *Private) Embed(ctx context.Context, text string) (eval.State, error) {
+	control, err := p.control(ctx)
+	if err != nil {
+		return eval.State{}, err
+	}
+	defer control.Release()
+	return stater{control.Model}.Embed(control.Context, text)
 }

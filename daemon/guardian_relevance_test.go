@@ -8,7 +8,6 @@ import (
 
 	"chimera/api"
 	"chimera/config"
-	"chimera/engine"
 	"chimera/internal/fixtures"
 	"chimera/loader"
 	"chimera/quality/score"
@@ -30,33 +29,7 @@ func meanState(t *testing.T, text string) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, before := tok.Encode(text, false, false), 0
-	if tok.AddsBOS() {
-		ids, before = append([]int32{tok.BOS()}, ids...), 1
-	}
-	sum := make([]float64, l.Program.TapWidth())
-	for first := 0; first < len(ids); first += 5 {
-		piece := ids[first:min(first+5, len(ids))]
-		var outputs []engine.Output
-		for row := range piece {
-			outputs = append(outputs, engine.Output{Row: int32(row), Mode: engine.Tapped})
-		}
-		if err := e.step(piece, first, outputs); err != nil {
-			t.Fatal(err)
-		}
-		for i := range outputs {
-			for k, x := range e.batch.TapsOf(i) {
-				if first+i >= before {
-					sum[k] += float64(x)
-				}
-			}
-		}
-	}
-	mean := make([]float32, len(sum))
-	for k, x := range sum {
-		mean[k] = float32(x / float64(len(ids)-before))
-	}
-	return mean
+	return reading{e, tok}.state(t, text)
 }
 
 func TestRelevanceOfSuites(t *testing.T) {
@@ -101,5 +74,39 @@ func TestRelevanceOfSuites(t *testing.T) {
 	}
 	if found != 1 {
 		t.Errorf("%d of %d scores are the suite's relevance", found, len(r.scores()))
+	}
+}
+
+// A tier's answers are related by the source's states, as the source's own are: those of the tier would make another figure.
+func TestRelevanceIsTheControls(t *testing.T) {
+	const tier, lines = "q2_k", 30
+	r := guarded(t, lines, func(c *config.Config) { c.Tiers.Mode, c.Tiers.Start = config.ModeFixed, tier })
+	r.watch()
+	r.published()
+	m := r.models.list[0]
+	r.models.mu.Lock()
+	done, source := m.watched.known[tier].runs[0], m.watched.known[api.SourceTier].runs[0]
+	r.models.mu.Unlock()
+	if by := done.report.RelevanceBy; by == "" || by != source.report.RelevanceBy || by != source.report.Who.Numerics || done.report.Scores["relevance"].N != lines {
+		t.Fatalf("by %q, the source's by %q, which is %q: %+v", by, source.report.RelevanceBy, source.report.Who.Numerics, done.report.Scores)
+	}
+	own, others := m.up.model, 0
+	for i := range 3 {
+		o, to := done.report.Items[i], done.run.Suite.Items[i].References[0]
+		want, err := score.Relevance(meanState(t, o.Text), meanState(t, to))
+		if err != nil || !(math.Abs(*o.Relevance-want) <= 1e-6) {
+			t.Errorf("%s: %v, by the source's file %v (%v)", o.ID, *o.Relevance, want, err)
+		}
+		said, _, failed := own.Embed(t.Context(), o.Text)
+		meant, _, err := own.Embed(t.Context(), to)
+		if failed != nil || err != nil {
+			t.Fatal(failed, err)
+		}
+		if tiers, err := score.Relevance(said, meant); err == nil && math.Abs(tiers-want) > 1e-5 {
+			others++
+		}
+	}
+	if others == 0 {
+		t.Error("the tier's own states say the same")
 	}
 }

@@ -65,9 +65,6 @@ func askSuite(ctx context.Context, model *api.Model, s *suite.Suite, known map[s
 	if s.Has(suite.Choice) {
 		run.Settings.Choices = eval.ByLikelihood // which all models of a daemon tell
 	}
-	if err := run.Relate(ctx); err != nil {
-		return nil, err
-	}
 	outcomes, err := run.Outcomes(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -299,7 +296,7 @@ func (g *guardian) ofSource(ctx context.Context, model *api.Model, s *suite.Suit
 		}
 		g.pinSuite(ctx, prompts, numerics, text)
 	} else if places := done.otherwise(known); len(places) > 0 {
-		g.all.raise(alarm{model: model.Name, series: fmt.Sprintf("suite %s, tier %s, numerics %s", s.Name, api.SourceTier, numerics), detector: "golden",
+		g.all.raise(alarm{model: model.Name, series: fmt.Sprintf("suite %s, tier %s, numerics %s", s.Name, api.SourceTier, numerics), detector: goldenDetector,
 			evidence: map[string]any{"items": len(done.asked), "changed": len(places), "first": s.Items[places[0]].ID}})
 		pinned, err := askSuite(ctx, model, s, known)
 		if err != nil {

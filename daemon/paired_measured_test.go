@@ -114,38 +114,38 @@ func TestPairedValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bleu, err := score.NewBLEU("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text := func(ids []int32) string { return strings.TrimSpace(tok.Decode(ids, false)) }
 	chrf := func(ids []int32, line translation) float64 {
 		var c score.ChrF
 		return c.Sentence(c.Counts(text(ids), []string{line.text}))
 	}
-	source := evaluatorAt(t, path, api.SourceTier, 0)
-	answers, control := make([][]int32, len(lines)), make([]float64, len(lines))
+	source := reading{evaluatorAt(t, path, api.SourceTier, 0), tok}
+	wrong, answers, control := garbled(lines), make([][]int32, len(lines)), make([]float64, len(lines))
 	for i, line := range lines {
-		answers[i] = greedyAnswer(t, source, line.prompt)
+		answers[i] = greedyAnswer(t, source.evaluator, line.prompt)
 		control[i] = chrf(answers[i], line)
 	}
 	rows := [][]string{{"tier", "noise", "tokens", "same", "kl", "chrf", "chrf_control"}}
-	runs := [][]string{{"tier", "noise", "agreement", "chrf", "bleu"}}
+	runs := [][]string{append([]string{"tier", "noise", agreement}, lineMetrics...)}
 	number := func(x float64, digits int) string { return strconv.FormatFloat(x, 'f', digits, 64) }
 	for _, s := range spoilt {
-		served, noise := evaluatorAt(t, path, s.tier, s.noise), fmt.Sprint(s.noise)
+		served, noise := reading{evaluatorAt(t, path, s.tier, s.noise), tok}, fmt.Sprint(s.noise)
 		tokens, same := 0.0, 0.0
 		for i, line := range lines {
-			answer := append(greedyAnswer(t, served, line.prompt), 1) // with its end
-			p, err := group.Compare(positions(t, source, line.prompt, answer), positions(t, served, line.prompt, answer))
+			answer := append(greedyAnswer(t, served.evaluator, line.prompt), 1) // with its end
+			p, err := group.Compare(positions(t, source.evaluator, line.prompt, answer), positions(t, served.evaluator, line.prompt, answer))
 			if err != nil {
 				t.Fatal(err)
 			}
 			tokens, same = tokens+p.Tokens, same+p.Same
 			said := text(answer[:len(answer)-1])
 			rows = append(rows, []string{s.tier, noise, number(p.Tokens, 0), number(p.Same, 0), number(p.KL, 4), number(chrf(answer[:len(answer)-1], line), 1), number(control[i], 1)})
-			runs = append(runs, []string{s.tier, noise, countsText(agreed(t, served, line.prompt, append(slices.Clone(answers[i]), 1))),
-				countsText(score.ChrF{}.Counts(said, []string{line.text})), countsText(bleu.Counts(said, []string{line.text}))})
+			row := []string{s.tier, noise, countsText(agreed(t, served.evaluator, line.prompt, append(slices.Clone(answers[i]), 1)))}
+			judged := line.judged(t, served, source, answer, said, wrong[i])
+			for _, metric := range lineMetrics {
+				row = append(row, countsText(judged[metric]))
+			}
+			runs = append(runs, row)
 		}
 		t.Logf("%s with noise of %g: agreement %.4f", s.tier, s.noise, same/tokens)
 	}

@@ -18,7 +18,7 @@ import (
 // Rejected: a loop of the verb's own over the instance, as the offline verbs have. Answers go through the template, the scheduler and the
 // decoder; a second way there would have to be shown to give the same answers, and would compute one at a time.
 
-// Private is such a daemon. Its control, which implements eval.Control, is the model as its file has it.
+// Private is such a daemon. Its control, which implements eval.Control and eval.Embedder, is the model as its file has it.
 type Private struct {
 	At     string       // path of its socket
 	Stop   func() error // ends it, once

@@ -17,7 +17,9 @@ func (all *runtimes) qualityControl() (list []api.QualityControl) {
 		c := all.live.shown(r.name)
 		all.mu.Lock()
 		if asked := r.watched.canaries; !asked.at.IsZero() {
-			c.Canaries = &api.QualityCanaries{Time: asked.at, Tier: asked.tier, Asked: asked.asked, Changed: len(asked.changed)}
+			c.Canaries = &api.QualityCanaries{
+				Time: asked.at, Tier: asked.tier, Asked: asked.asked, Changed: len(asked.changed), CachedTokens: asked.cached, ChangedByCache: len(asked.unlike),
+			}
 		}
 		all.mu.Unlock()
 		if g := all.guardian; g != nil && len(g.suites) > 0 {

@@ -51,6 +51,9 @@ func TestCostsHaveEnergy(t *testing.T) {
 	if u := status.Utilisation; u == nil || u.CPUWatts == nil || u.GPUWatts != nil || !(*u.CoresUsed > 0) || u.Problem != "" {
 		t.Errorf("%+v", u)
 	}
+	if r.must("GET", "/v1/status", dayKey, nil, &status); status.Utilisation != nil {
+		t.Errorf("a tenant sees %+v", status.Utilisation)
+	}
 	_, _, text := r.do("GET", "/metrics", administrator, nil)
 	for _, want := range []string{`chimera_joules_total{class="interactive",model="m",source="cpu",tenant="day",tier="source"} `, "chimera_device_busy_seconds_total ", `chimera_crowded_seconds_total{model="m"} 0`} {
 		if !strings.Contains(string(text), want) {

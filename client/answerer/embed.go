@@ -1,6 +1,7 @@
 package answerer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,16 +19,17 @@ var noEmbeddings = append([]int{http.StatusForbidden, http.StatusInternalServerE
 var _ eval.Embedder = (*Server)(nil)
 
 // Embed implements eval.Embedder. A text of blanks alone has nothing.
-func (s *Server) Embed(ctx context.Context, text string) (state []float32, err error) {
+func (s *Server) Embed(ctx context.Context, text string) (state eval.State, err error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, nil
+		return state, nil
 	}
+	var e client.Embedding
 	err = persist(ctx, func() (err error) {
-		state, err = s.Client.Embed(ctx, text, client.Options{Model: s.Model})
+		e, err = s.Client.Embed(ctx, text, client.Options{Model: s.Model})
 		return err
 	})
 	if has(err, noEmbeddings) {
-		return nil, fmt.Errorf("%w: %w", eval.ErrNoStates, err)
+		return state, fmt.Errorf("%w: %w", eval.ErrNoStates, err)
 	}
-	return state, refused(err)
+	return eval.State{Mean: e.State, By: cmp.Or(e.Fingerprint, e.Model, s.Model)}, refused(err)
 }

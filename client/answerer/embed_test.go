@@ -38,10 +38,12 @@ func embedding(t *testing.T, answer string) *Server {
 }
 
 func TestStates(t *testing.T) {
-	if got, err := embedding(t, `{"data":[{"embedding":[0.5,-1]}]}`).Embed(t.Context(), "Hello"); err != nil || !slices.Equal(got, []float32{0.5, -1}) {
-		t.Errorf("%v, %v", got, err)
+	for more, by := range map[string]string{"": "asked", `,"model":"told"`: "told", `,"model":"told","system_fingerprint":"fp"`: "fp"} {
+		if got, err := embedding(t, `{"data":[{"embedding":[0.5,-1]}]`+more+`}`).Embed(t.Context(), "Hello"); err != nil || !slices.Equal(got.Mean, []float32{0.5, -1}) || got.By != by {
+			t.Errorf("%s: %v, %v", more, got, err)
+		}
 	}
-	if got, err := embedding(t, "500").Embed(t.Context(), " \n"); err != nil || got != nil {
+	if got, err := embedding(t, "500").Embed(t.Context(), " \n"); err != nil || got.Mean != nil {
 		t.Errorf("of blanks: %v, %v", got, err)
 	}
 	for answer, want := range map[string][2]bool{"404": {true, false}, "405": {true, false}, "501": {true, false}, "500": {true, false}, "403": {true, false}, "400": {false, true}, "401": {}, `{"data":[]}`: {}, `{"data":[{"embedding":[]}]}`: {}} {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -38,6 +36,7 @@ type evalFlags struct {
 	suite, sealed, model, url, file, baseline string
 	clients, maxTokens, repeats               int
 	temperature                               float64
+	metrics                                   []string // none: all
 	header                                    http.Header
 	asJSON                                    bool
 	config                                    *config.Config
@@ -59,7 +58,8 @@ its 95 % interval, over all items, by tag and by half. docs/EVAL.md has the form
 
 A model of the running daemon answers, or one at a URL with OpenAI's endpoints, or a model file, for which no daemon is needed. Answers are
 greedy. A choice is the likeliest continuation of its question; where a server tells no likelihoods the letter that it answers, and the report says so.
-With --file answers are also read by the model as the file has it, which says how fluent they are, at a lower --tier too.
+With --file answers are also read by the model as the file has it, which says how fluent they are and whose states tell how relevant, at a lower --tier
+too. --metrics chooses what is measured: without fluency and relevance nothing is computed but the answers.
 
 With --repeats each item is asked so many times, each time by another seed: scores are the mean of the repeats' and have their spread, and consistency
 tells how alike the answers to an item are.
@@ -86,7 +86,7 @@ with an earlier report; one that is worse by its whole interval makes the exit c
 		}
 		ctx, cancel := interruptible(c)
 		defer cancel()
-		a, control, stop, err := o.answerer(ctx, c)
+		a, source, stop, err := o.answerer(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -94,8 +94,9 @@ with an earlier report; one that is worse by its whole interval makes the exit c
 		if err == nil && b != nil {
 			err = b.Fits(r)
 		}
-		if err == nil && control != nil && r.Answers() {
-			err = readBy(ctx, c, r, control)
+		if err == nil {
+			r.Metrics = o.metrics
+			err = measureBy(ctx, c, r, a, source)
 		}
 		if err == nil {
 			err = o.run(ctx, c, r, b)
@@ -117,14 +118,30 @@ func (o *evalFlags) settings(f *pflag.FlagSet) eval.Settings {
 	return s
 }
 
-// readBy has a control read the answers. Without room for it they are scored all the same.
-func readBy(ctx context.Context, c *cobra.Command, r *eval.Run, control eval.Control) error {
-	err := r.ReadBy(ctx, control)
+// control reads answers, and its states tell how relevant they are.
+type control interface {
+	eval.Control
+	eval.Embedder
+}
+
+// measureBy has the control read the answers and tell how relevant they are. Without room for it they are scored all the same, and relevant is what who
+// answers holds for it; so it is where there is no control at all.
+func measureBy(ctx context.Context, c *cobra.Command, r *eval.Run, a *answerer.Server, source control) error {
+	if source == nil {
+		return r.Relate(ctx, a)
+	}
+	var err error
+	if r.WantsReader() {
+		err = r.ReadBy(ctx, source)
+	}
+	if err == nil {
+		err = r.Relate(ctx, source)
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "chimera: how fluent answers are is not measured, for there is no control: %v\n", err)
-	return nil
+	fmt.Fprintf(c.ErrOrStderr(), "chimera: fluency is not measured, and relevance by the states of who answers, for there is no control: %v\n", err)
+	return r.Relate(ctx, a)
 }
 
 func (o *evalFlags) bind(c *cobra.Command) {
@@ -138,6 +155,7 @@ func (o *evalFlags) bind(c *cobra.Command) {
 	numberFlag(f, &o.clients, "clients", 1, mostClients, "requests at a time")
 	numberFlag(f, &o.maxTokens, "max-tokens", 1, mostTokens, "longest answer in tokens")
 	numberFlag(f, &o.repeats, "repeats", 1, mostRepeats, "times that each item is asked, each by another seed")
+	f.StringSliceVar(&o.metrics, "metrics", nil, "`names` of what is measured, with commas between ("+strings.Join(eval.MetricNames(), ", ")+"); unless given, all")
 	numberFlag(f, &o.temperature, "temperature", 0, mostTemperature, "how far to stray from the likeliest token, which 0 takes each time; unless given, 1 with --repeats")
 	f.Var((*headerFlag)(&o.header), "header", "field that each request has, as 'authorization: Bearer KEY' (may be repeated)")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, with each answer")
@@ -155,8 +173,16 @@ func (o *evalFlags) bind(c *cobra.Command) {
 	o.config = &settings
 }
 
-// check refuses settings of an engine that computes elsewhere.
+// check refuses metrics that there are none of, and settings of an engine that computes elsewhere.
 func (o *evalFlags) check(f *pflag.FlagSet) error {
+	if f.Changed("metrics") && len(o.metrics) == 0 {
+		return errors.New("--metrics is empty")
+	}
+	for _, name := range o.metrics {
+		if !slices.Contains(eval.MetricNames(), name) {
+			return fmt.Errorf("--metrics: there is no metric %q; known are %s", name, strings.Join(eval.MetricNames(), ", "))
+		}
+	}
 	for _, name := range o.engine {
 		if o.file == "" && f.Changed(name) {
 			return fmt.Errorf("--%s concerns a model that is loaded with --file: a server has its own", name)
@@ -194,7 +220,7 @@ func openBaseline(name string) (*eval.Baseline, error) {
 }
 
 // answerer is who answers, who reads that, which is nil for a server, and what ends both.
-func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (eval.Answerer, eval.Control, func() error, error) {
+func (o *evalFlags) answerer(ctx context.Context, c *cobra.Command) (*answerer.Server, control, func() error, error) {
 	if o.file != "" {
 		p, err := daemon.ServePrivately(ctx, *o.config, o.file, logStream(c.ErrOrStderr()))
 		if err != nil {
@@ -249,6 +275,11 @@ func (o *evalFlags) run(ctx context.Context, c *cobra.Command, r *eval.Run, b *e
 	if err != nil {
 		return errors.Join(err, leave(c, j))
 	}
+	for _, name := range o.metrics {
+		if _, has := report.Scores[name]; !has {
+			fmt.Fprintf(c.ErrOrStderr(), "chimera: %s is not measured: no item that was asked has it, or who answers does not tell what it takes\n", name)
+		}
+	}
 	if j != nil {
 		err = j.Remove()
 	}
@@ -288,84 +319,4 @@ func verdict(r *eval.Report) error {
 		}
 	}
 	return errors.Join(reasons...)
-}
-
-// print writes the report: as JSON, or what matters of it.
-func (o *evalFlags) print(w io.Writer, r *eval.Report) error {
-	if o.asJSON {
-		return printJSON(w, r)
-	}
-	fmt.Fprintf(w, "suite %s (%.12s), %d items, answered by %s\n\n", r.Suite, r.Digest, r.N, strings.TrimSpace(r.Who.Model+" "+r.Who.Numerics))
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "metric\titems\tn\tscore\t95 % interval\t"+spread(r, "spread"))
-	for _, name := range r.Scores.Names() {
-		for _, part := range []struct {
-			items string
-			eval.Scores
-		}{{"all", r.Scores}, {string(suite.Tuning), r.ByHalf[suite.Tuning]}, {string(suite.Sealed), r.ByHalf[suite.Sealed]}} {
-			if s, has := part.Scores[name]; has {
-				fmt.Fprintf(t, "%s\t%s\t%d\t%.*f\t%s\t%s\n", name, part.items, s.N, decimals(name), s.Value, interval(name, s.Low, s.High), spread(r, spreadOf(name, s.Spread)))
-			}
-		}
-	}
-	if r.Baseline != nil {
-		printComparison(t, r)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return printNotes(w, r)
-}
-
-// spread is a cell of the last column, which is there with repeats alone.
-func spread(r *eval.Report, cell string) string {
-	if r.Settings.Repeats == 0 {
-		return ""
-	}
-	return cell + "\t"
-}
-
-func spreadOf(metric string, spread *float64) string {
-	if spread == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.*f", decimals(metric), *spread)
-}
-
-// printComparison adds what is different from the baseline, and how much of that the tuning half alone has.
-func printComparison(w io.Writer, r *eval.Report) {
-	fmt.Fprintln(w, "\t\t\t\t\t\nless baseline\titems\t\tdifference\t95 % interval\t")
-	for _, name := range r.Scores.Names() {
-		if d, has := r.Baseline.Difference[name]; has {
-			fmt.Fprintf(w, "%s\tall\t\t%+.*f\t%s\t\n", name, decimals(name), d.Estimate, interval(name, &d.Low, &d.High))
-		}
-		if g, has := r.Baseline.Gap[name]; has {
-			fmt.Fprintf(w, "%s\ttuning - sealed\t\t%+.*f\t%s\t\n", name, decimals(name), g.Estimate, interval(name, &g.Low, &g.High))
-		}
-	}
-}
-
-func printNotes(w io.Writer, r *eval.Report) (err error) {
-	if r.Settings.Choices == eval.ByLetter {
-		_, err = fmt.Fprintln(w, "\nchoices by the letter that was answered: the server tells no log-probabilities of a prompt")
-	}
-	if r.Truncated > 0 {
-		_, err = fmt.Fprintf(w, "\n%d answers were cut off, at --max-tokens or the context's end\n", r.Truncated)
-	}
-	return err
-}
-
-// decimals are as published scores have them.
-func decimals(metric string) int {
-	if metric == "bleu" || metric == "chrf" || metric == "consistency" {
-		return 2
-	}
-	return 4
-}
-
-func interval(metric string, low, high *float64) string {
-	if low == nil {
-		return "none"
-	}
-	return fmt.Sprintf("%.*f to %.*f", decimals(metric), *low, decimals(metric), *high)
 }

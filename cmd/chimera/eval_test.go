@@ -95,9 +95,16 @@ func TestEvalAtATier(t *testing.T) {
 	if r.Control != source.Control || r.Who == source.Who || r.Scores["fluency"].N != 60 || !(d.Low > 0) || !slices.Contains(r.Baseline.Worse, "fluency") || got.code != exitFailed || !strings.Contains(got.errors, "fluency is worse than the baseline by") {
 		t.Errorf("%+v %+v, exit %d, %s", r.Scores, r.Baseline, got.code, got.errors)
 	}
+	if _, compared := r.Baseline.Difference["relevance"]; !compared || r.RelevanceBy != source.RelevanceBy || r.RelevanceBy != source.Who.Numerics || len(r.Baseline.NotCompared) != 0 {
+		t.Errorf("relevance is by %q, of the source by %q: %+v", r.RelevanceBy, source.RelevanceBy, r.Baseline)
+	}
 	served, _ := evaluated(t, "--suite", lines, "--url", startDaemon(t, "--model", model, "--tier", "q2_k", "--quality-edge-budget", "0").http)
-	if served.Who != r.Who || served.Scores["bleu"].Value != r.Scores["bleu"].Value || served.Scores["fluency"].N != 0 || served.Control != "" {
+	if served.Who != r.Who || served.Scores["bleu"].Value != r.Scores["bleu"].Value || served.Scores["fluency"].N != 0 || served.Control != "" || served.RelevanceBy != served.Who.Numerics {
 		t.Errorf("%+v and %+v", served.Scores, r.Scores)
+	}
+	lean, _ := evaluated(t, "--suite", lines, "--file", model, "--tier", "q2_k", "--metrics", "bleu,chrf")
+	if names := strings.Join(lean.Scores.Names(), " "); names != "bleu chrf" || lean.Control+lean.RelevanceBy != "" || lean.Items[0].Relevance != nil || lean.Scores["bleu"].Value != r.Scores["bleu"].Value {
+		t.Errorf("%s, %+v", names, lean.Items[0])
 	}
 }
 
@@ -235,8 +242,16 @@ func likelihoodByLogits(t *testing.T, model, behind, whole string) (sum float64)
 
 // scripted is a server that answers each question with its last word; slow ones wait until the test ends.
 func scripted(t *testing.T, answered *atomic.Int64) string {
+	s := httptest.NewServer(script(t, answered))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// script is what scripted answers.
+func script(t *testing.T, answered *atomic.Int64) http.Handler {
 	ended := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	t.Cleanup(func() { close(ended) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Messages []struct{ Content string } }
 		if json.NewDecoder(r.Body).Decode(&body) != nil || r.URL.Path != "/v1/chat/completions" {
 			http.NotFound(w, r)
@@ -256,9 +271,7 @@ func scripted(t *testing.T, answered *atomic.Int64) string {
 			answered.Add(1)
 			fmt.Fprintf(w, "data: {\"model\":\"script\",\"choices\":[{\"delta\":{\"content\":%q},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", last)
 		}
-	}))
-	t.Cleanup(func() { close(ended); s.Close() })
-	return s.URL
+	})
 }
 
 // Ctrl+C ends a run at once, with the code of an interruption, and says how it goes on.
@@ -345,6 +358,8 @@ func TestEvalRefuses(t *testing.T) {
 		{"--suite x --threads 2", exitUsage, "--threads concerns a model that is loaded with --file"},
 		{"--suite x --file m --header a:b", exitUsage, "--header is for a server"},
 		{"--suite x --clients 0", exitUsage, "use a number between 1 and 1024"},
+		{"--suite x --metrics bleu,blue", exitUsage, `--metrics: there is no metric "blue"; known are acc, acc_norm, bleu`},
+		{"--suite x --metrics=", exitUsage, "--metrics is empty"},
 		{"--suite x --repeats 0", exitUsage, "use a number between 1 and 64"},
 		{"--suite x --temperature -1", exitUsage, "use a number between 0 and 100"},
 		{"--suite x --url=", exitFailed, "x: no such file"},

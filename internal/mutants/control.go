@@ -187,7 +187,7 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "canaries-alarm-each-time", file: "daemon/canaries.go", pkg: "daemon", tests: []string{"TestCanariesFindChangedWeights"},
-		old: "if len(changed) > 0 && !slices.Equal(changed, was.changed) {", new: "if len(changed) > 0 {",
+		old: "if len(places) == 0 || slices.Equal(places, before) {", new: "if len(places) == 0 {",
 	},
 	{
 		name: "canaries-golden-of-any-weights", file: "daemon/canaries.go", pkg: "daemon", tests: []string{"TestDamagedGoldenIsNotReplaced"},

@@ -79,14 +79,14 @@ var taps = []mutant{
 	},
 	{
 		name: "relevance-of-letters", file: "quality/eval/relevance.go", pkg: "quality/eval", tests: []string{"TestRelevance"},
-		old: "r.embedder == nil || !relevant[i.Kind]", new: "r.embedder == nil",
+		old: "r.states == nil || !relevant[i.Kind]", new: "r.states == nil",
 	},
 	{
 		name: "relevance-of-a-failure-forgotten", file: "quality/eval/relevance.go", pkg: "quality/eval", tests: []string{"TestRelevanceOfWhatIsRefused"},
-		old: "	if err != nil || own == nil {\n		return err", new: "	if err != nil || own == nil {\n		o.Relevance = nil\n		return err",
+		old: "	if err != nil || own == nil {\n		return 0, err", new: "	if err != nil || own == nil {\n		return 0, ErrNoStates",
 	},
 	{
 		name: "relevance-in-the-same-journal", file: "quality/eval/run.go", pkg: "quality/eval", tests: []string{"TestWithoutRelevance"},
-		old: "score.Version, r.embedder != nil)", new: "score.Version, false && r.embedder != nil)",
+		old: "score.Version, r.states != nil,", new: "score.Version, false && r.states != nil,",
 	},
 }

@@ -138,23 +138,32 @@ func TestBudgetOfRuns(t *testing.T) {
 		feeds(&w, agreement, 200, 0.96)
 	}
 	all := w.States()
-	if len(all) != 2 || all[1].Threshold != alone.States()[0].Threshold || math.Abs(all[0].Threshold-quantile(runBudget*(1-agreementShare))) > 1e-12 {
+	if len(all) != 2 || all[1].Threshold != alone.States()[0].Threshold || math.Abs(all[0].Threshold-quantile(runBudget*4/7)) > 1e-12 {
 		t.Errorf("%+v", all)
 	}
-	for _, metric := range []string{"agreement", "exact", "bleu"} {
-		k := chrf
-		k.Metric = metric
-		w.Run(k, Point{Value: 1, Error: 1, N: 500, Numerics: "a"})
+	others := []string{"exact", "f1", "fluency", "relevance", "acc", "properties"}
+	for range 2 {
+		for _, metric := range append([]string{"agreement", "bleu", "ece"}, others...) {
+			k := chrf
+			k.Metric = metric
+			w.Run(k, Point{Value: 1, Error: 1, N: 500, Numerics: "a"})
+		}
 	}
 	w.Run(chrf, Point{Value: 52, Error: 1, N: 500, Numerics: "a"})
-	sum := 0.0
+	sum, limits := 0.0, map[string]float64{}
 	for _, s := range w.States() {
 		if s.Suite == "edge" {
+			limits[s.Metric] = s.Threshold
 			sum += 0.5 * math.Erfc(s.Threshold/math.Sqrt2)
 		}
 	}
-	if all = w.States(); len(all) != 4 || math.Abs(all[1].Threshold-quantile(runBudget*(1-agreementShare)/2)) > 1e-12 || math.Abs(all[0].Threshold-quantile(runBudget*agreementShare)) > 1e-12 || !(sum <= 1.001*runBudget) {
-		t.Errorf("%+v, in all %v of %v", all, sum, runBudget)
+	for metric, rate := range map[string]float64{"agreement": runBudget / 7, "chrf": runBudget * 4 / 7, "f1": runBudget * 2 / 7 / float64(len(others)), "acc": runBudget * 2 / 7 / float64(len(others))} {
+		if !(math.Abs(limits[metric]-quantile(rate)) <= 1e-12) {
+			t.Errorf("%s: %v, want %v", metric, limits[metric], quantile(rate))
+		}
+	}
+	if len(limits) != 2+len(others) || !(math.Abs(sum-runBudget) <= 1e-3*runBudget) {
+		t.Errorf("%v, in all %v of %v", limits, sum, runBudget)
 	}
 }
 

@@ -92,7 +92,7 @@ func (w *Watch) dropOldest() {
 // isWatched tells whether figures of a series still come: its model serves at that tier.
 func (w *Watch) isWatched(k Key) bool { return w.now[k.Model] == standing{k.Source, k.Tier} }
 
-// alike is how many series share a part of a budget with one: of windows those of all requests, or those of parts; of runs those of agreement, or the others.
+// alike is how many series share a part of a budget with one: of windows those of all requests, or those of parts; of runs those of agreement, of chrF, or the others.
 func (w *Watch) alike(of *series) (n int) {
 	for k, s := range w.all {
 		if w.isWatched(k) && s.shares(of) {
@@ -104,7 +104,7 @@ func (w *Watch) alike(of *series) (n int) {
 
 func (s *series) shares(of *series) bool {
 	if s.isRun || of.isRun {
-		return s.isRun == of.isRun && (s.key.Metric == agreementMetric) == (of.key.Metric == agreementMetric)
+		return s.isRun == of.isRun && partOf(s.key.Metric) == partOf(of.key.Metric)
 	}
 	return (s.key.Tag == "") == (of.key.Tag == "")
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,15 +26,24 @@ type Comparison struct {
 	// fitted to the suite.
 	Gap   map[string]stats.Interval `json:"gap"`
 	Worse []string                  `json:"worse"` // metrics whose difference is worse than 0 by its whole interval
+	// NotCompared are metrics of the run of which there is no difference, and why.
+	NotCompared map[string]string `json:"not_compared,omitempty"`
 }
 
 // Baseline is an earlier report, of which the outcomes count.
 type Baseline struct {
-	Digest   string    `json:"digest"`
-	Who      Identity  `json:"model"`
-	Control  string    `json:"control"`
-	Settings Settings  `json:"settings"`
-	Items    []Outcome `json:"items"`
+	Digest  string   `json:"digest"`
+	Who     Identity `json:"model"`
+	Control string   `json:"control"`
+	// RelevanceBy is whose states its relevance was measured by; empty where it has none, or does not say.
+	RelevanceBy string    `json:"relevance_by"`
+	Settings    Settings  `json:"settings"`
+	Items       []Outcome `json:"items"`
+}
+
+// AsBaseline is a report as a later one is compared with it.
+func (r *Report) AsBaseline() *Baseline {
+	return &Baseline{Digest: r.Digest, Who: r.Who, Control: r.Control, RelevanceBy: r.RelevanceBy, Settings: r.Settings, Items: r.Items}
 }
 
 // ReadBaseline reads what chimera eval --json printed.
@@ -70,24 +80,26 @@ func (b *Baseline) Fits(r *Run) error {
 
 // Compare adds to a report what it is beside a baseline that fits.
 func (r *Run) Compare(report *Report, b *Baseline) error {
-	now, err := tabulate(r.Suite, report.Items, r.Settings)
+	now, err := r.tabulate(report.Items, r.Settings)
 	if err != nil {
 		return err
 	}
-	before, err := tabulate(r.Suite, b.Items, b.Settings)
+	before, err := r.tabulate(b.Items, b.Settings)
 	if err != nil {
 		return fmt.Errorf("baseline: %w", err)
 	}
-	c := &Comparison{Who: b.Who, Difference: map[string]stats.Interval{}, Gap: map[string]stats.Interval{}, Worse: []string{}}
+	c := &Comparison{Who: b.Who, Difference: map[string]stats.Interval{}, Gap: map[string]stats.Interval{}, Worse: []string{}, NotCompared: map[string]string{}}
 	_, halves := groups(r.Suite)
 	for _, m := range now {
 		at := slices.IndexFunc(before, func(other *metric) bool { return other.name == m.name })
-		if at < 0 || m.name == fluency && b.Control != report.Control {
-			continue // as calibration, where all items of one failed; and what two controls make of answers does not compare
+		if why := b.incomparable(m.name, at >= 0, report); why != "" {
+			c.NotCompared[m.name] = why
+			continue
 		}
 		p := pair{m, before[at]}
 		difference, err := p.difference(everyItem(r.Suite))
 		if errors.Is(err, errTooFew) {
+			c.NotCompared[m.name] = err.Error()
 			continue
 		} else if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
@@ -102,9 +114,27 @@ func (r *Run) Compare(report *Report, b *Baseline) error {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
+	for _, m := range before {
+		if !slices.ContainsFunc(now, func(other *metric) bool { return other.name == m.name }) {
+			c.NotCompared[m.name] = "this run has none"
+		}
+	}
 	slices.Sort(c.Worse)
 	report.Baseline = c
 	return nil
+}
+
+// incomparable is why a metric of a report can't be compared with the baseline's; "" where it can. What two models make of answers does not compare.
+func (b *Baseline) incomparable(metric string, has bool, report *Report) string {
+	switch {
+	case !has: // as calibration, where all items of one failed
+		return "the baseline has none"
+	case metric == fluency && b.Control != report.Control:
+		return fmt.Sprintf("the baseline's answers were read by %s, these by %s", cmp.Or(b.Control, "nobody knows whom"), report.Control)
+	case metric == relevance && (b.RelevanceBy != report.RelevanceBy || b.RelevanceBy == ""):
+		return fmt.Sprintf("the baseline's was measured by the states of %s, this one by those of %s", cmp.Or(b.RelevanceBy, "nobody knows whom"), cmp.Or(report.RelevanceBy, "nobody knows whom"))
+	}
+	return ""
 }
 
 // pair is one metric of the run and of its baseline.

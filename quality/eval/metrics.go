@@ -22,6 +22,21 @@ const (
 	fluency    = "fluency"
 )
 
+// ofKind are the metrics of each kind. Beside these, answers of all kinds may have fluency, consistency and relevance.
+var ofKind = map[suite.Kind][]string{
+	suite.Translation: {"bleu", "chrf"}, suite.QA: {"exact", "f1"}, suite.Text: {"rouge-l"}, suite.Edge: {properties}, suite.Choice: {acc, accNorm, ece},
+}
+
+// MetricNames are all metrics that a report may have, in order.
+func MetricNames() []string {
+	names := []string{fluency, consistency, relevance}
+	for _, list := range ofKind {
+		names = append(names, list...)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // metric is one figure of a suite.
 type metric struct {
 	name      string
@@ -47,11 +62,9 @@ func tabulateOnce(s *suite.Suite, outcomes []Outcome, settings Settings) (table,
 		var err error
 		switch item.Kind {
 		case suite.Translation:
-			err = t.references(n, o, item.References[:references], "bleu", "chrf")
-		case suite.QA:
-			err = t.references(n, o, item.References, "exact", "f1")
-		case suite.Text:
-			err = t.references(n, o, item.References, "rouge-l")
+			err = t.references(n, o, item.References[:references], ofKind[item.Kind]...)
+		case suite.QA, suite.Text:
+			err = t.references(n, o, item.References, ofKind[item.Kind]...)
 		case suite.Edge:
 			t.of(properties, mean).rows[n] = []float64{float64(item.Passes(o.Text)) / float64(len(item.Checks)), 1}
 		case suite.Choice:

@@ -23,8 +23,10 @@ type Outcome struct {
 	Finish      string    `json:"finish,omitempty"`
 	Likelihoods []float64 `json:"likelihoods,omitempty"` // natural, of each choice behind the question
 	Control     Reading   `json:"control,omitzero"`      // of the text
-	Relevance   *float64  `json:"relevance,omitempty"`   // of the answer, by the model that gave it; nil: it tells no states
-	Failed      string    `json:"failed,omitempty"`      // why there is no answer
+	Relevance   *float64  `json:"relevance,omitempty"`   // of the answer, see Run.MeasureRelevance; nil: there is none
+	// RelevanceMissing is why it is not known, where that of other items is.
+	RelevanceMissing string `json:"relevance_missing,omitempty"`
+	Failed           string `json:"failed,omitempty"` // why there is no answer
 }
 
 // asked names one time that an item was asked.

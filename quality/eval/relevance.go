@@ -3,87 +3,141 @@ package eval
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 
 	"chimera/quality/score"
 	"chimera/quality/suite"
 )
 
-// This file owns relevance: how near an answer is to what it should be about, by the states of the model that gave it.
+// This file owns relevance: how near an answer is to what it should be about, by the states of one model. Whose these are is told: a cosine of one model's
+// states says nothing beside another's, and a tier's are another's.
 
 const relevance = "relevance"
 
-// Embedder is an Answerer that tells what it makes of a text as a whole: the mean of its final states over the text's tokens. Of a text without
-// tokens that is nothing.
+// Embedder tells what a model makes of a text as a whole.
 type Embedder interface {
-	Embed(ctx context.Context, text string) ([]float32, error)
+	// Embed is of a text as the model reads it alone. The error is ErrNoStates where it tells none.
+	Embed(ctx context.Context, text string) (State, error)
 }
 
-// ErrNoStates is an answerer that tells no states: its answers have no relevance then.
+// State is the mean of a model's final states over a text's tokens.
+type State struct {
+	Mean []float32 // as wide as the model's states; nil of a text without tokens
+	By   string    // whose it is: a numerics id, or of a server that has none its model's name
+}
+
+// ErrNoStates is somebody who tells no states: at first of no text, so that there is no relevance; later of one, whose item has none.
 var ErrNoStates = errors.New("the server tells no states of a text")
 
 // relevant are the kinds whose answers have a relevance. What is said of a choice is a letter, which is about nothing.
 var relevant = map[suite.Kind]bool{suite.QA: true, suite.Edge: true, suite.Text: true, suite.Translation: true}
 
-// embedderOf is the answerer, if it tells states of a harmless text, or nil: servers refuse in many ways what they don't have.
-func embedderOf(ctx context.Context, s *suite.Suite, a Answerer) (Embedder, error) {
-	e, is := a.(Embedder)
-	if !is || !s.Has(suite.QA) && !s.Has(suite.Edge) && !s.Has(suite.Text) && !s.Has(suite.Translation) {
-		return nil, nil
-	}
-	_, err := e.Embed(ctx, "One, two, three")
-	if refused := (*RefusedError)(nil); errors.Is(err, ErrNoStates) || errors.As(err, &refused) {
-		return nil, nil
-	}
-	return e, err
+// states are what a run's relevance is measured by.
+type states struct {
+	of    Embedder
+	mu    sync.Mutex
+	known map[string][]float32 // of what answers are held against, which comes again with each repeat
+	bytes int                  // of these
 }
 
-// Relate has the relevance of answers measured from here on, if the answerer tells states.
-func (r *Run) Relate(ctx context.Context) (err error) {
-	r.embedder, err = embedderOf(ctx, r.Suite, r.Answerer)
+// mostStates bounds what is kept of states, in bytes: those of ten thousand texts of a large model. Of more they are computed each time.
+const mostStates = 256 << 20
+
+// Relate has the relevance of answers measured from here on, by somebody who tells states, if he does, it is asked for and there are answers that have one.
+// Servers refuse in many ways what they don't have, so a harmless text is asked of first.
+func (r *Run) Relate(ctx context.Context, e Embedder) error {
+	if !r.wants(relevance) || !slices.ContainsFunc(r.Suite.Items, func(i suite.Item) bool { return relevant[i.Kind] }) {
+		return nil
+	}
+	first, err := e.Embed(ctx, "One, two, three")
+	if refused := (*RefusedError)(nil); errors.Is(err, ErrNoStates) || errors.As(err, &refused) {
+		return nil
+	}
+	if err == nil {
+		r.states, r.RelevanceBy = &states{of: e, known: map[string][]float32{}}, first.By
+	}
 	return err
 }
 
-// addRelevance measures an outcome's: the cosine of the answer's mean state and that of the reference which it is nearest to; where the item has none, of
-// the question's. A cosine may be negative. Where there is no answer, or one that is longer than what the model reads, it is 0.
-func (r *Run) addRelevance(ctx context.Context, o *Outcome, i *suite.Item) error {
-	if r.embedder == nil || !relevant[i.Kind] {
+// MeasureRelevance adds to an outcome the cosine of the answer's mean state and that of the reference which it is nearest to; where the item has none, of
+// the question's. A cosine may be negative. Where there is no answer, or one that is longer than what the model reads, it is 0; where the states could not
+// be told at that moment it is missing, and the outcome says why: the answer is worth no less for that.
+func (r *Run) MeasureRelevance(ctx context.Context, o *Outcome, i *suite.Item) error {
+	if r.states == nil || !relevant[i.Kind] {
 		return nil
 	}
-	o.Relevance = new(0.0)
-	own, err := r.state(ctx, o.Text)
+	cosine, err := r.cosine(ctx, o.Text, i)
+	switch {
+	case errors.Is(err, ErrNoStates):
+		o.RelevanceMissing = err.Error()
+	case err != nil:
+		return fmt.Errorf("item %s: its relevance: %w", i.ID, err)
+	default:
+		o.Relevance = &cosine
+	}
+	return nil
+}
+
+func (r *Run) cosine(ctx context.Context, answer string, i *suite.Item) (best float64, err error) {
+	own, err := r.state(ctx, answer)
 	if err != nil || own == nil {
-		return err
+		return 0, err
 	}
 	to := i.References
 	if len(to) == 0 {
 		to = []string{i.Question()}
 	}
-	best := -1.0
+	best = -1
 	for _, text := range to {
-		other, err := r.state(ctx, text)
+		other, err := r.stateOnce(ctx, text)
 		if err != nil || other == nil {
-			return err
+			return 0, err
 		}
 		cosine, err := score.Relevance(own, other)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		best = max(best, cosine)
 	}
-	o.Relevance = &best
-	return nil
+	return best, nil
 }
 
 // state is that of a text, or nil of one that has none or that the model can't read.
 func (r *Run) state(ctx context.Context, text string) ([]float32, error) {
-	state, err := r.embedder.Embed(ctx, text)
+	state, err := r.states.of.Embed(ctx, text)
 	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
 		return nil, nil
 	}
-	if len(state) == 0 {
+	if err != nil || len(state.Mean) == 0 {
 		return nil, err
 	}
-	return state, err
+	if state.By != r.RelevanceBy {
+		return nil, fmt.Errorf("a state is of %s, the run began with those of %s: the model was replaced meanwhile; begin anew", state.By, r.RelevanceBy)
+	}
+	return state.Mean, nil
+}
+
+// stateOnce is state of a text that will come again.
+func (r *Run) stateOnce(ctx context.Context, text string) ([]float32, error) {
+	s := r.states
+	s.mu.Lock()
+	state, known := s.known[text]
+	s.mu.Unlock()
+	if known {
+		return state, nil
+	}
+	state, err := r.state(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size := len(text) + 4*len(state); s.bytes+size <= mostStates {
+		s.known[text], s.bytes = state, s.bytes+size
+	}
+	return state, nil
 }
 
 // relevance adds what was measured.

@@ -17,8 +17,13 @@ import (
 // consistency is its metric's name.
 const consistency = "consistency"
 
-// tabulate counts all outcomes, as Run.Outcomes has them.
-func tabulate(s *suite.Suite, outcomes []Outcome, settings Settings) (table, error) {
+// tabulate counts all outcomes, as Run.Outcomes has them, of a run of those settings, and leaves out the metrics that nobody wants.
+func (r *Run) tabulate(outcomes []Outcome, settings Settings) (table, error) {
+	t, err := tabulateAll(r.Suite, outcomes, settings)
+	return slices.DeleteFunc(t, func(m *metric) bool { return !r.wants(m.name) }), err
+}
+
+func tabulateAll(s *suite.Suite, outcomes []Outcome, settings Settings) (table, error) {
 	items, times := len(s.Items), settings.times()
 	if len(outcomes) != items*times {
 		return nil, fmt.Errorf("there are %d outcomes of %d items, each asked %d times", len(outcomes), items, times)

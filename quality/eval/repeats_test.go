@@ -225,7 +225,7 @@ func TestFluencyUnderAControl(t *testing.T) {
 	f := r.Scores["fluency"]
 	equal(t, "fluency", f.Value, math.E)
 	equal(t, "its lower end", *f.Low, math.E)
-	if f.N != 2 || r.Control != "n0" || r.Items[1].Control != (Reading{-6, 6}) || r.Items[3].Control != (Reading{}) || !run.Answers() {
+	if f.N != 2 || r.Control != "n0" || r.Items[1].Control != (Reading{-6, 6}) || r.Items[3].Control != (Reading{}) || !run.WantsReader() {
 		t.Errorf("%+v %+v", f, r)
 	}
 	compare := func(c Control) *Comparison {

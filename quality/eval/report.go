@@ -29,18 +29,22 @@ type Scores map[string]Score
 
 // Report is what an evaluation found. Its JSON is what a baseline is read from.
 type Report struct {
-	Suite     string                `json:"suite"`
-	Digest    string                `json:"digest"`
-	N         int                   `json:"n"`
-	Who       Identity              `json:"model"`
-	Control   string                `json:"control,omitempty"` // who has read the answers, by its numerics id
-	Settings  Settings              `json:"settings"`
-	Scores    Scores                `json:"scores"`
-	ByTag     map[string]Scores     `json:"by_tag"`
-	ByHalf    map[suite.Half]Scores `json:"by_half"`
-	Truncated int                   `json:"truncated"` // answers that were cut off at max_tokens, or at the context's end
-	Failed    int                   `json:"failed"`    // items without an answer; they score as an empty one
-	Baseline  *Comparison           `json:"baseline,omitempty"`
+	Suite   string   `json:"suite"`
+	Digest  string   `json:"digest"`
+	N       int      `json:"n"`
+	Who     Identity `json:"model"`
+	Control string   `json:"control,omitempty"` // who has read the answers, by its numerics id
+	// RelevanceBy is whose states relevance is measured by: a numerics id, or of a server that has none its model's name. Of others it does not compare.
+	RelevanceBy string                `json:"relevance_by,omitempty"`
+	Settings    Settings              `json:"settings"`
+	Scores      Scores                `json:"scores"`
+	ByTag       map[string]Scores     `json:"by_tag"`
+	ByHalf      map[suite.Half]Scores `json:"by_half"`
+	Truncated   int                   `json:"truncated"` // answers that were cut off at max_tokens, or at the context's end
+	Failed      int                   `json:"failed"`    // items without an answer; they score as an empty one
+	// RelevanceMissing are items whose relevance could not be measured, unlike that of others.
+	RelevanceMissing int         `json:"relevance_missing,omitempty"`
+	Baseline         *Comparison `json:"baseline,omitempty"`
 	// Consistency is by item how alike its answers are, see score.Consistency.
 	Consistency map[string]float64 `json:"consistency,omitempty"`
 	Items       []Outcome          `json:"items"` // see Run.Outcomes
@@ -48,15 +52,15 @@ type Report struct {
 
 // Report makes the report of a run's outcomes.
 func (r *Run) Report(outcomes []Outcome) (*Report, error) {
-	t, err := tabulate(r.Suite, outcomes, r.Settings)
+	t, err := r.tabulate(outcomes, r.Settings)
 	if err != nil {
 		return nil, err
 	}
 	report := &Report{
-		Suite: r.Suite.Name, Digest: r.Suite.Digest(), N: len(r.Suite.Items), Who: r.Who, Control: r.ControlBy, Settings: r.Settings, Items: outcomes,
+		Suite: r.Suite.Name, Digest: r.Suite.Digest(), N: len(r.Suite.Items), Who: r.Who, Control: r.ControlBy, RelevanceBy: r.RelevanceBy, Settings: r.Settings, Items: outcomes,
 		ByTag: map[string]Scores{}, ByHalf: map[suite.Half]Scores{}, Consistency: t.consistencies(r.Suite),
 	}
-	failed := map[string]bool{}
+	failed, unrelated := map[string]bool{}, map[string]bool{}
 	for _, o := range outcomes {
 		if o.Finish == "length" {
 			report.Truncated++
@@ -64,8 +68,11 @@ func (r *Run) Report(outcomes []Outcome) (*Report, error) {
 		if o.Failed != "" {
 			failed[o.ID] = true
 		}
+		if o.RelevanceMissing != "" {
+			unrelated[o.ID] = true
+		}
 	}
-	report.Failed = len(failed)
+	report.Failed, report.RelevanceMissing = len(failed), len(unrelated)
 	if report.Scores, err = t.scores(everyItem(r.Suite)); err != nil {
 		return nil, err
 	}

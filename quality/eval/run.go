@@ -37,10 +37,13 @@ type Run struct {
 	Clients   int // requests at a time
 	Settings  Settings
 	Who       Identity
-	ControlBy string // the control's name; empty: nobody reads the answers
-	Progress  func(done, total int)
-	control   Control
-	embedder  Embedder // nil: the answerer tells no states
+	Metrics   []string // that the report has; none: all
+	ControlBy string   // the control's name; empty: nobody reads the answers
+	// RelevanceBy is whose states relevance is measured by; empty: by nobody's, so there is none. See Relate.
+	RelevanceBy string
+	Progress    func(done, total int)
+	control     Control
+	states      *states // nil: there is no relevance
 }
 
 // Begin finds out who answers, and how its choices can be told.
@@ -53,15 +56,17 @@ func Begin(ctx context.Context, s *suite.Suite, a Answerer, settings Settings, c
 	if s.Has(suite.Choice) {
 		r.Settings.Choices, err = chooses(ctx, a)
 	}
-	if err == nil {
-		err = r.Relate(ctx)
-	}
 	return r, err
 }
 
-// Answers tells whether there are answers that a control could read.
-func (r *Run) Answers() bool {
-	return slices.ContainsFunc(r.Suite.Items, func(i suite.Item) bool { return !r.Settings.likens(&i) })
+// wants tells whether the report is to have a metric.
+func (r *Run) wants(metric string) bool {
+	return len(r.Metrics) == 0 || slices.Contains(r.Metrics, metric)
+}
+
+// WantsReader tells whether there are answers that a control is to read.
+func (r *Run) WantsReader() bool {
+	return r.wants(fluency) && slices.ContainsFunc(r.Suite.Items, func(i suite.Item) bool { return !r.Settings.likens(&i) })
 }
 
 // ReadBy has a control read each answer from here on.
@@ -73,10 +78,10 @@ func (r *Run) ReadBy(ctx context.Context, c Control) error {
 	return err
 }
 
-// Key names all that the outcomes depend on: suite, model as it computes, settings, who reads the answers. A run goes on with a journal of its own key alone.
+// Key names all that the outcomes depend on: suite, model as it computes, settings, who reads the answers and by whose states they are related. A run goes on with a journal of its own key alone.
 func (r *Run) Key() string {
 	s := &r.Settings
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %q %d %v %q %s %t", r.Suite.Digest(), r.Who.Model, r.Who.Numerics, s.MaxTokens, s.Choices, s.times(), s.Temperature, r.ControlBy, score.Version, r.embedder != nil))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %q %d %v %q %s %t %q", r.Suite.Digest(), r.Who.Model, r.Who.Numerics, s.MaxTokens, s.Choices, s.times(), s.Temperature, r.ControlBy, score.Version, r.states != nil, r.RelevanceBy))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -98,7 +103,7 @@ func (r *Run) Outcomes(ctx context.Context, j *Journal) ([]Outcome, error) {
 			for n := range next {
 				o, err := r.ask(ctx, r.item(n), n/len(r.Suite.Items))
 				if err == nil {
-					err = r.addRelevance(ctx, &o, r.item(n))
+					err = r.MeasureRelevance(ctx, &o, r.item(n))
 				}
 				mu.Lock()
 				if err == nil && j != nil {
