@@ -69,6 +69,9 @@ type Experiment struct {
 	On       string              `json:"on"`  // as it could be; of a cause: as for the control
 	N        int64               `json:"n"`   // pairs
 	Method   string              `json:"method"`
+	Tier     string              `json:"tier"`    // that served
+	KVType   string              `json:"kv_type"` // of its cache
+	Seed     uint64              `json:"seed"`    // by which questions and stretches of the load were drawn
 	Measures []ExperimentMeasure `json:"measures"`
 }
 

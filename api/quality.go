@@ -69,6 +69,8 @@ type QualityCost struct {
 // QualityHeadroom is how far a model's load is from its knee. Rates are requests a second, background work not counted.
 type QualityHeadroom struct {
 	Model    string     `json:"model"`
+	Tier     string     `json:"tier"`             // that serves, at which the knee was measured
+	KVType   string     `json:"kv_type"`          // of its cache, likewise
 	Load     *float64   `json:"load_qps"`         // of the hour, the mean of its minutes that had requests
 	Busiest  *float64   `json:"busiest_qps"`      // of its minutes
 	Knee     *float64   `json:"knee_qps"`         // null: nobody has measured it

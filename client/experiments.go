@@ -45,6 +45,8 @@ type Experiment struct {
 	On       string    `json:"on"`
 	N        int64     `json:"n"`
 	Method   string    `json:"method"`
+	Tier     string    `json:"tier"`
+	Seed     uint64    `json:"seed"`
 	Measures []struct {
 		Measure string   `json:"measure"`
 		Before  float64  `json:"before"`
@@ -136,8 +138,8 @@ func (e Experiments) Of(factor string) Experiments {
 
 // Print writes all of an experiment.
 func (x Experiment) Print(out io.Writer) error {
-	fmt.Fprintf(out, "%s of %s: from %s to %s\nmeasured %s by %s\n", VisibleLine(x.Factor), VisibleLine(x.Model), VisibleLine(x.Off), VisibleLine(x.On),
-		x.Time.Local().Format(time.DateTime), VisibleLine(x.Method))
+	fmt.Fprintf(out, "%s of %s: from %s to %s\nmeasured %s at tier %s by %s; seed %d\n", VisibleLine(x.Factor), VisibleLine(x.Model), VisibleLine(x.Off), VisibleLine(x.On),
+		x.Time.Local().Format(time.DateTime), dashed(x.Tier), VisibleLine(x.Method), x.Seed)
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "MEASURE\tBEFORE\tAFTER\tCHANGE\t95 % INTERVAL")
 	for _, m := range x.Measures {

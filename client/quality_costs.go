@@ -24,6 +24,7 @@ type qualityCost struct {
 // qualityHeadroom is a model's; rates are requests a second.
 type qualityHeadroom struct {
 	Model    string     `json:"model"`
+	Tier     string     `json:"tier"`
 	Load     *float64   `json:"load_qps"`
 	Knee     *float64   `json:"knee_qps"`
 	Headroom *float64   `json:"headroom"`
@@ -65,7 +66,7 @@ func (h qualityHeadroom) print(out io.Writer) {
 	if h.Load != nil && h.Headroom != nil && h.Least != nil {
 		fmt.Fprintf(out, "%.0f %% at %.3g requests a second, %.0f %% in the busiest minute; ", 100**h.Headroom, *h.Load, 100**h.Least)
 	}
-	fmt.Fprintf(out, "the knee is at %.3g, by %s until %s\n", *h.Knee, by, h.Until.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(out, "the knee is at %.3g, measured at tier %s by %s until %s\n", *h.Knee, dashed(h.Tier), by, h.Until.Local().Format("2006-01-02 15:04"))
 }
 
 // price is an amount, or that nobody knows it.

@@ -11,7 +11,7 @@ func TestQualityPrintsCosts(t *testing.T) {
 	q, err := ParseQuality([]byte(`{"windows": [], "correlations": [], "costs": [
 		{"model": "m\u001b[2J", "tier": "q4_k", "tenant": "day", "class": "batch", "prompt_tokens": 4000, "answer_tokens": 1000, "core_seconds_per_1000_tokens": 0.7754, "joules_per_1000_tokens": 12.345},
 		{"model": "m", "tier": "source", "class": "interactive", "prompt_tokens": 10, "answer_tokens": 0, "core_seconds_per_1000_tokens": 1.5, "joules_per_1000_tokens": null}], "headroom": [
-		{"model": "a", "load_qps": 60, "busiest_qps": 110, "knee_qps": 120, "headroom": 0.5, "headroom_busiest": 0.0833, "crowded_minutes": 14, "until": "2027-01-02T03:04:05Z"},
+		{"model": "a", "tier": "q4_k", "load_qps": 60, "busiest_qps": 110, "knee_qps": 120, "headroom": 0.5, "headroom_busiest": 0.0833, "crowded_minutes": 14, "until": "2027-01-02T03:04:05Z"},
 		{"model": "b", "load_qps": null, "knee_qps": 33.33, "headroom": null, "headroom_busiest": null, "crowded_minutes": 0, "experiment_pairs": 9, "until": "2027-01-02T03:04:05Z"},
 		{"model": "c", "load_qps": 1, "knee_qps": null, "until": null, "problem": "nobody\u001b waited"}]}`))
 	if err != nil {
@@ -24,8 +24,8 @@ func TestQualityPrintsCosts(t *testing.T) {
 	text := strings.Join(strings.Fields(out.String()), " ")
 	for _, want := range []string{
 		"q4_k day batch 5000 0.775 12.3", "source - interactive 10 1.500 missing",
-		"headroom of a: 50 % at 60 requests a second, 8 % in the busiest minute; the knee is at 120, by 14 minutes with requests waiting until 2027-",
-		"headroom of b: the knee is at 33.3, by an experiment until 2027-", "headroom of c: missing: nobody",
+		"headroom of a: 50 % at 60 requests a second, 8 % in the busiest minute; the knee is at 120, measured at tier q4_k by 14 minutes with requests waiting until 2027-",
+		"headroom of b: the knee is at 33.3, measured at tier - by an experiment until 2027-", "headroom of c: missing: nobody",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing:\n%s", want, out.String())

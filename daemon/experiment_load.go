@@ -24,7 +24,7 @@ const (
 	mostReceipt = 8 << 20 // tokens of all together
 )
 
-// mostQuestions are of a suite: two hundred tell two points of agreement.
+// mostQuestions are asked of a suite: two hundred tell two points of agreement.
 const mostQuestions = 200
 
 // question is one that quality is measured by.
@@ -46,6 +46,7 @@ type laboratory struct {
 	replayed  string // what it is, in words
 	cuts      []int  // see armSpec
 	questions []question
+	of        int          // that these were drawn from
 	suite     *suite.Suite // they are of; nil: they are canaries
 	control   []api.Tried  // the source's answers to them
 	turns     int
@@ -136,37 +137,42 @@ func tokensKept(r *store.Receipt) []int32 {
 	return prompts[0]
 }
 
-// ask chooses the questions: the tuning half of the first suite, or where there is none the canaries of the program.
+// ask chooses the questions: of the tuning half of the first suite as many as there is time for, of all tags, or where there is no suite the canaries of
+// the program.
 func (l *laboratory) ask() {
 	m := l.up.model
-	add := func(prompt []int32, tags []string) bool {
-		fits := len(prompt) > 0 && len(prompt) < m.MaxContext
-		if fits {
-			l.questions = append(l.questions, question{prompt, tags})
-		}
-		return fits
-	}
-	if g := l.all.guardian; g != nil && len(g.suites) > 0 {
-		l.suite = &suite.Suite{Name: g.suites[0].Name}
-		for _, item := range g.suites[0].Items {
-			if len(l.questions) == mostQuestions {
-				return
-			}
-			if prompt, err := m.Prompt(turnsOf(eval.Conversation(&item))); err == nil && add(prompt, item.Tags) {
-				l.suite.Items = append(l.suite.Items, item)
+	fits := func(prompt []int32) bool { return len(prompt) > 0 && len(prompt) < m.MaxContext }
+	g := l.all.guardian
+	if g == nil || len(g.suites) == 0 {
+		for _, text := range group.Prompts {
+			if prompt := m.PrefixIDs(text); fits(prompt) {
+				l.questions = append(l.questions, question{prompt, nil})
 			}
 		}
+		l.of = len(l.questions)
 		return
 	}
-	for _, text := range group.Prompts {
-		add(m.PrefixIDs(text), nil)
+	var all []question
+	var items []suite.Item
+	var tags [][]string
+	for _, item := range g.suites[0].Items {
+		if prompt, err := m.Prompt(turnsOf(eval.Conversation(&item))); err == nil && fits(prompt) {
+			all, items, tags = append(all, question{prompt, item.Tags}), append(items, item), append(tags, item.Tags)
+		}
+	}
+	l.of, l.suite = len(all), &suite.Suite{Name: g.suites[0].Name}
+	for _, i := range experiment.Draw(tags, mostQuestions, l.seed) {
+		l.questions, l.suite.Items = append(l.questions, all[i]), append(l.suite.Items, items[i])
 	}
 }
 
 // askedBy is of what the questions are, in words.
 func (l *laboratory) askedBy() string {
-	if l.suite == nil {
+	switch {
+	case l.suite == nil:
 		return fmt.Sprintf("%d canaries", len(l.questions))
+	case l.of > len(l.questions):
+		return fmt.Sprintf("%d of %d questions of suite %s, drawn by tag", len(l.questions), l.of, l.suite.Name)
 	}
 	return fmt.Sprintf("%d questions of suite %s", len(l.questions), l.suite.Name)
 }

@@ -12,7 +12,6 @@ import (
 
 	"chimera/api"
 	group "chimera/quality/control"
-	"chimera/quality/eval"
 	"chimera/quality/experiment"
 	"chimera/quality/stats"
 	"chimera/store"
@@ -93,7 +92,7 @@ type changed struct {
 func (l *laboratory) speed(ctx context.Context, arms [2]*arm, most time.Duration) (rows []changed, r experiment.Result, err error) {
 	clients, rate := l.all.config.MaxSequences, 0.0
 	err = l.all.trials.undisturbed(ctx, func(ctx context.Context) error {
-		ends, err := arms[0].saturate(ctx, experiment.Window(l.load, 0, asksFirst), clients, "calibration")
+		ends, err := arms[0].saturate(ctx, experiment.Window(l.load, 0, asksFirst, l.seed), clients, "calibration")
 		rate = experiment.Rate(ends)
 		return err
 	})
@@ -116,7 +115,7 @@ func (l *laboratory) speed(ctx context.Context, arms [2]*arm, most time.Duration
 		}, err
 	}
 	r, err = d.Run(ctx, func(ctx context.Context, which experiment.Arm, block int) (experiment.Reading, error) {
-		read, err := l.turn(ctx, arms[which], experiment.Window(l.load, block, n), clients, rate*measuredLoad)
+		read, err := l.turn(ctx, arms[which], experiment.Window(l.load, block, n, l.seed), clients, rate*measuredLoad)
 		return read, interrupted(ctx, err)
 	})
 	for _, e := range r.Effects {
@@ -235,8 +234,7 @@ func (l *laboratory) scored(ctx context.Context, was, now *arm, before, after []
 	if err != nil {
 		return nil, err
 	}
-	err = a.run.Compare(a.report, &eval.Baseline{Digest: b.report.Digest, Who: b.report.Who, Settings: b.report.Settings, Items: b.report.Items})
-	if err != nil {
+	if err := a.compare(b); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.report.Baseline.Difference)) {
@@ -265,7 +263,7 @@ func (l *laboratory) write(list []store.Experiment) error {
 	}
 	now := time.Now()
 	for _, row := range list {
-		row.Time, row.Model = now, l.r.name
+		row.Time, row.Model, row.Tier, row.KVType, row.Seed = now, l.r.name, l.tier, l.all.config.KVType, l.seed
 		if err := l.all.history.store.AddExperiment(row); err != nil {
 			return err
 		}

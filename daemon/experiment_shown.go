@@ -35,7 +35,9 @@ func (e *experiments) Experiments(ctx context.Context) (s api.ExperimentState, e
 		if err != nil {
 			return s, err
 		}
-		s.Experiments = withExperiment(s.Experiments, &r)
+		if r.Kind == store.SettingTried || r.Kind == store.CauseRestored {
+			s.Experiments = withExperiment(s.Experiments, &r)
+		}
 	}
 	return s, nil
 }
@@ -54,7 +56,7 @@ func withExperiment(list []api.Experiment, r *store.Experiment) []api.Experiment
 		at = len(list) - 1
 	}
 	x := &list[at]
-	x.N, x.Method = r.N, r.Method
+	x.N, x.Method, x.Tier, x.KVType, x.Seed = r.N, r.Method, r.Tier, r.KVType, r.Seed
 	x.Measures = append(x.Measures, api.ExperimentMeasure{Measure: r.Measure, Before: r.Before, After: r.After, Low: known(r.Low), High: known(r.High)})
 	return list
 }

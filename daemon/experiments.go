@@ -201,7 +201,7 @@ func (e *experiments) start(ctx context.Context, end context.CancelCauseFunc, as
 	}
 	e.run = &experimentRun{end: end, shown: api.ExperimentRun{Model: r.name, Of: factors, Since: time.Now(), Now: ask.Now}}
 	e.problems = nil
-	l := &laboratory{all: all, r: r, up: r.up, tier: r.tier, each: ask.For / time.Duration(factors), seed: uint64(time.Now().UnixNano())}
+	l := &laboratory{all: all, r: r, up: r.up, tier: r.tier, each: ask.For / time.Duration(factors), seed: uint64(time.Now().UnixMicro())} // below 2^53, which any JSON can hold
 	return all.borrow(r, ctx), l, nil
 }
 

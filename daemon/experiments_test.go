@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,11 @@ func TestExperimentIsWritten(t *testing.T) {
 		}
 		if e.Model != "mt" || e.Kind != "setting" || e.N < 4 || !strings.Contains(e.Method, "replay of 12 requests, ABBA in") || !strings.Contains(e.Method, "40 questions") || time.Since(e.Time) > time.Minute {
 			t.Errorf("%+v", e)
+		}
+	}
+	for _, e := range s.Experiments {
+		if e.Tier != api.SourceTier || e.KVType != r.models.config.KVType || e.Seed == 0 {
+			t.Errorf("served at %q with %q, drawn by %d", e.Tier, e.KVType, e.Seed)
 		}
 	}
 	if a := by["tier"]["agreement"]; a.Before != 1 || !(a.After <= 1) {
@@ -267,6 +273,35 @@ func TestExperimentLoad(t *testing.T) {
 				t.Errorf("request %d has a prompt of %d tokens", i, len(q.Prompt))
 			}
 		}
+	}
+}
+
+// Of a suite that is too large a part is asked that the seed decides, not the first.
+func TestExperimentDraws(t *testing.T) {
+	const lines = 240
+	r := guarded(t, lines, func(c *config.Config) { c.Privacy.Store = "all" })
+	r.asksFor(9, nil)
+	asked := func(seed uint64) (ids []string) {
+		m := r.models.find("mt")
+		l := &laboratory{all: r.models, r: m, up: m.up, tier: m.tier, seed: seed}
+		if err := l.prepare(r.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(l.questions) != mostQuestions || !strings.Contains(l.askedBy(), "200 of 240 questions of suite") {
+			t.Errorf("%d questions, %s", len(l.questions), l.askedBy())
+		}
+		for _, item := range l.suite.Items {
+			ids = append(ids, item.ID)
+		}
+		return ids
+	}
+	one, all := asked(1), r.models.guardian.suites[0].Items
+	var first []string
+	for _, item := range all[:mostQuestions] {
+		first = append(first, item.ID)
+	}
+	if !slices.Equal(one, asked(1)) || slices.Equal(one, asked(2)) || slices.Equal(one, first) {
+		t.Errorf("%q", one)
 	}
 }
 

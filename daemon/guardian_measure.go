@@ -132,8 +132,7 @@ func (g *guardian) compare(ctx context.Context, model *api.Model, s *suite.Suite
 	if done.agrees, err = agreements(ctx, model, s, done, control); err != nil {
 		return nil, nil, err
 	}
-	err = done.run.Compare(done.report, control.report.AsBaseline())
-	if err != nil {
+	if err := done.compare(control); err != nil {
 		return nil, nil, err
 	}
 	evidence, err := g.beside(s, done, control)

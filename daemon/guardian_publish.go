@@ -66,12 +66,19 @@ func (g *guardian) publishSuite(ctx context.Context, r *Runtime, m *api.Model, n
 	if err := g.readBy(ctx, r, append(slices.Clone(runs), source...)...); err != nil {
 		return err
 	}
-	if tier != api.SourceTier { // first, so that the last score is of what serves
-		if err := g.all.addWhole(source, whole, api.SourceTier); err != nil {
-			return err
-		}
+	if tier == api.SourceTier {
+		_, err := g.all.addWhole(runs, whole, tier)
+		return err
 	}
-	return g.all.addWhole(runs, whole, tier)
+	control, err := g.all.addWhole(source, whole, api.SourceTier) // first, so that the last score is of what serves
+	if err != nil {
+		return err
+	}
+	serves, err := g.all.addWhole(runs, whole, tier)
+	if err != nil {
+		return err
+	}
+	return g.all.addCompared(serves, control, whole, tier)
 }
 
 // sealedOf are the answers to a sealed half. Where the source's are pinned no control is loaded for them.
@@ -91,8 +98,8 @@ func (g *guardian) sealedOf(ctx context.Context, r *Runtime, m *api.Model, half 
 	return done, err
 }
 
-// addWhole writes the scores of a whole suite, of its sealed half and of its tags, out of the runs of its halves.
-func (all *runtimes) addWhole(runs []*suiteRun, whole *suite.Suite, tier string) error {
+// addWhole writes the scores of a whole suite, of its sealed half and of its tags, out of the runs of its halves, which it gives as one.
+func (all *runtimes) addWhole(runs []*suiteRun, whole *suite.Suite, tier string) (*suiteRun, error) {
 	outcomes := map[string]eval.Outcome{}
 	both := &suiteRun{run: &eval.Run{Suite: whole, Settings: runs[0].run.Settings, Who: runs[0].run.Who}, agrees: map[string][]float64{}}
 	for _, half := range runs {
@@ -108,14 +115,14 @@ func (all *runtimes) addWhole(runs []*suiteRun, whole *suite.Suite, tier string)
 	}
 	var err error
 	if both.report, err = both.run.Report(list); err != nil {
-		return err
+		return nil, err
 	}
 	all.addScores(both, whole, tier, "", both.report.Scores, nil)
 	all.addScores(both, whole, tier, string(suite.Sealed), both.report.ByHalf[suite.Sealed], func(i *suite.Item) bool { return i.Half == suite.Sealed })
 	for tag, scores := range both.report.ByTag {
 		all.addScores(both, whole, tier, tag, scores, func(i *suite.Item) bool { return slices.Contains(i.Tags, tag) })
 	}
-	return nil
+	return both, nil
 }
 
 // addScores writes the scores of a part of a suite, its agreement with the control among them. of names the part's items; nil: all that were asked.

@@ -41,7 +41,7 @@ func (h *history) Quality(ctx context.Context, a api.Asker) (q api.Quality, err 
 		return q, err
 	}
 	if a.Administers && h.watched != nil {
-		if q.Headroom, err = h.headroom(ctx, h.watched.Names(), since); err != nil {
+		if q.Headroom, err = h.headroom(ctx, h.watched, since); err != nil {
 			return q, err
 		}
 		q.Control, q.Drift, q.Coverage = h.watched.qualityControl(), h.watched.qualityDrift(), h.watched.qualityCoverage()

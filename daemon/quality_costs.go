@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -50,8 +51,8 @@ func (h *history) costs(ctx context.Context, a api.Asker, since time.Time) (list
 	return list, nil
 }
 
-// headroom is how far the load since a time is from each model's knee.
-func (h *history) headroom(ctx context.Context, models []string, since time.Time) (list []api.QualityHeadroom, err error) {
+// headroom is how far the load since a time is from each model's knee, as it is served now.
+func (h *history) headroom(ctx context.Context, all *runtimes, since time.Time) (list []api.QualityHeadroom, err error) {
 	now := time.Now()
 	windows, err := collected(h.store.Windows(ctx, store.Span{From: now.Add(-kneeMinutes)}))
 	if err != nil {
@@ -61,9 +62,10 @@ func (h *history) headroom(ctx context.Context, models []string, since time.Time
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range models {
+	ways := all.ways()
+	for _, name := range all.Names() {
 		minutes := slices.DeleteFunc(measure.Minutes(name, windows), func(m measure.Minute) bool { return m.Until.Before(since) })
-		list = append(list, headroomOf(name, measure.KneeOf(name, windows, tried), minutes))
+		list = append(list, headroomOf(name, ways[name], measure.KneeOf(name, ways[name], windows, tried), minutes))
 	}
 	return list, nil
 }
@@ -79,14 +81,14 @@ func collected[R any](rows iter.Seq2[R, error]) (list []R, err error) {
 	return list, nil
 }
 
-func headroomOf(model string, k measure.Knee, minutes []measure.Minute) api.QualityHeadroom {
-	shown := api.QualityHeadroom{Model: model, Load: known(measure.OfferedRate(minutes)), Minutes: k.Minutes, Pairs: k.Pairs}
+func headroomOf(model string, way measure.Way, k measure.Knee, minutes []measure.Minute) api.QualityHeadroom {
+	shown := api.QualityHeadroom{Model: model, Tier: way.Tier, KVType: way.KVType, Load: known(measure.OfferedRate(minutes)), Minutes: k.Minutes, Pairs: k.Pairs}
 	busiest := measure.Busiest(minutes)
 	if busiest != nil {
 		shown.Busiest = &busiest.Offered
 	}
 	if !k.Known() {
-		shown.Problem = "the knee was not measured: the last day has no three minutes with requests waiting for half of them, and no experiment was run (chimera experiment run --factor batching)"
+		shown.Problem = fmt.Sprintf("the knee was not measured at tier %s: the last day has no three minutes of it with requests waiting for half of them, and no experiment was run at it (chimera experiment run --factor batching)", way.Tier)
 		return shown
 	}
 	shown.Knee, shown.From, shown.Until = &k.QPS, &k.From, &k.Until

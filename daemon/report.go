@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chimera/api"
+	"chimera/config"
 	"chimera/quality/report"
 	"chimera/store"
 )
@@ -22,11 +23,13 @@ type reports struct {
 	history *history
 	models  func() []string
 	wanted  func() report.Objectives
+	allowed report.Allowed
+	kv      string // type of the models' caches
 	turn    chan struct{}
 }
 
-func newReports(h *history, models func() []string, wanted func() report.Objectives) *reports {
-	return &reports{h, models, wanted, make(chan struct{}, 1)}
+func newReports(h *history, models func() []string, wanted func() report.Objectives, c *config.Config) *reports {
+	return &reports{h, models, wanted, report.Allowed{MaxLoss: c.Tiers.MaxLoss, MinAgreement: c.Tiers.MinAgreement}, c.KVType, make(chan struct{}, 1)}
 }
 
 // Report implements api.Reporter.
@@ -65,7 +68,7 @@ func (r *reports) input(ctx context.Context, a api.Asker, ask api.ReportAsk) (re
 	h, now := r.history, time.Now()
 	_, flushed, _ := h.written(ctx)
 	flushed()
-	in := report.Input{Made: now, From: ask.Since, Until: now, Scope: report.AllTenants, Models: r.models(), Objectives: r.wanted()}
+	in := report.Input{Made: now, From: ask.Since, Until: now, Scope: report.AllTenants, Models: r.models(), Objectives: r.wanted(), Allowed: r.allowed, KVType: r.kv}
 	var tenant *store.Tenant
 	if !a.Administers { // whose share of the throughput no objective is about
 		own := h.store.Tenant(a.Tenant)

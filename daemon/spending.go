@@ -66,7 +66,7 @@ func (all *runtimes) worked(spent measure.Spent) measure.Worked {
 	defer all.mu.Unlock()
 	w := measure.Worked{CPU: processCPU(), Models: map[string]measure.ModelWorked{}}
 	for _, r := range all.list {
-		m := measure.ModelWorked{Crowded: r.pastCrowded}
+		m := measure.ModelWorked{Crowded: r.pastCrowded, Way: all.wayOf(r)}
 		if r.up != nil {
 			m.Crowded += r.up.lane.Crowded()
 		}
@@ -81,6 +81,22 @@ func (all *runtimes) worked(spent measure.Spent) measure.Worked {
 		w.Device = all.device.loop.Busy()
 	}
 	return w
+}
+
+// ways are how models are served, by name.
+func (all *runtimes) ways() map[string]measure.Way {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	list := map[string]measure.Way{}
+	for _, r := range all.list {
+		list[r.name] = all.wayOf(r)
+	}
+	return list
+}
+
+// wayOf is how a model is served. It is called behind the lock.
+func (all *runtimes) wayOf(r *Runtime) measure.Way {
+	return measure.Way{Tier: r.tier, KVType: all.config.KVType}
 }
 
 // coreSeconds is what was spent for the metrics.

@@ -137,7 +137,7 @@ func (s *server) startHTTP() (err error) {
 		Deadline:    func(c scheduler.Class) time.Duration { return s.inForce.Load().deadlines[c] },
 		Escalations: s.models.escalations,
 		Answered:    s.answered, KeepsTexts: s.history.keepsTexts, History: s.history, Draw: s.draw,
-		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }),
+		Reports:        newReports(s.history, s.models.Names, func() report.Objectives { return s.inForce.Load().wanted }, &s.config),
 		IsolateTenants: s.isolates(), MaxBody: s.config.MaxBody,
 	})
 	s.http, err = socket.NewServer(socket.Config{Handler: handlers.Handle, Refuse: handlers.Refuse, MaxBody: s.config.MaxBody, Stopped: scheduler.ErrDraining})

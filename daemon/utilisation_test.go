@@ -70,7 +70,7 @@ func TestHeadroomShown(t *testing.T) {
 	r := newRemembering(t, nil)
 	now := time.Now().Truncate(time.Minute)
 	for i := range 6 {
-		w := store.Window{From: now.Add(-time.Duration(100-i) * time.Minute), Until: now.Add(-time.Duration(99-i) * time.Minute), Model: "m", Class: "interactive", Requests: 6000, DeviceBusy: 1, DeviceShare: 1, Crowded: 0.8}
+		w := store.Window{From: now.Add(-time.Duration(100-i) * time.Minute), Until: now.Add(-time.Duration(99-i) * time.Minute), Model: "m", Class: "interactive", Requests: 6000, DeviceBusy: 1, DeviceShare: 1, Crowded: 0.8, Tier: api.SourceTier, KVType: r.models.config.KVType}
 		if i > 2 {
 			w.From, w.Until, w.Requests, w.Crowded = now.Add(-time.Duration(10-i)*time.Minute), now.Add(-time.Duration(9-i)*time.Minute), int64(600*i), 0
 		}
@@ -81,8 +81,16 @@ func TestHeadroomShown(t *testing.T) {
 	var q api.Quality
 	r.must("GET", "/v1/quality", administrator, nil, &q)
 	h := q.Headroom[0]
-	if h.Problem != "" || *h.Knee != 100 || *h.Load != 40 || *h.Busiest != 50 || h.Minutes != 3 || !(math.Abs(*h.Headroom-0.6) <= 1e-9) || !(math.Abs(*h.Least-0.5) <= 1e-9) || h.Until.After(now.Add(-time.Hour)) {
+	if h.Problem != "" || h.Tier != api.SourceTier || h.KVType != r.models.config.KVType || *h.Knee != 100 || *h.Load != 40 || *h.Busiest != 50 || h.Minutes != 3 || !(math.Abs(*h.Headroom-0.6) <= 1e-9) || !(math.Abs(*h.Least-0.5) <= 1e-9) || h.Until.After(now.Add(-time.Hour)) {
 		t.Errorf("%+v", h)
+	}
+	r.models.mu.Lock()
+	r.models.list[0].tier = "q8_0"
+	r.models.mu.Unlock()
+	var moved api.Quality
+	r.must("GET", "/v1/quality", administrator, nil, &moved)
+	if h := moved.Headroom[0]; h.Knee != nil || h.Tier != "q8_0" || !strings.Contains(h.Problem, "not measured at tier q8_0") {
+		t.Errorf("at another tier than that of the minutes: %+v", h)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 //
 // It is measured in minutes that were crowded: for most of which steps left requests waiting for which there was no room, and in which no other model
 // took much of the device. Where there were none, it is what an experiment measured of what is served when as many clients asked as there are places. Both
-// are of the requests that there were: longer ones have another knee.
+// are of the requests that there were, as longer ones have another knee, and of one way to serve: minutes and experiments at another tier, or with another type of
+// the KV cache, don't count.
 
 // A minute tells of the knee if it was crowded for half of it, is no rest of one, and belonged to the model. Three make a median.
 const (
@@ -42,11 +43,14 @@ type Knee struct {
 // Known tells whether it was measured.
 func (k *Knee) Known() bool { return !math.IsNaN(k.QPS) }
 
-// KneeOf is a model's, by rows of the history, the oldest first.
-func KneeOf(model string, windows []store.Window, experiments []store.Experiment) Knee {
+// KneeOf is that of a model that is served in a way, by rows of the history, the oldest first.
+func KneeOf(model string, now Way, windows []store.Window, experiments []store.Experiment) Knee {
+	if now.Tier == "" {
+		return Knee{QPS: math.NaN()}
+	}
 	var crowded []Minute
 	for _, m := range Minutes(model, windows) {
-		if m.isCrowded() {
+		if m.isCrowded() && m.way == now {
 			crowded = append(crowded, m)
 		}
 	}
@@ -54,7 +58,7 @@ func KneeOf(model string, windows []store.Window, experiments []store.Experiment
 		return kneeOfMinutes(crowded)
 	}
 	for _, e := range slices.Backward(experiments) {
-		if e.Model == model && e.Kind == store.SettingTried && e.Measure == measuredQPS && e.Before > 0 {
+		if e.Model == model && e.Kind == store.SettingTried && e.Measure == measuredQPS && e.Before > 0 && now == (Way{e.Tier, e.KVType}) {
 			return Knee{QPS: e.Before, Pairs: e.N, From: e.Time, Until: e.Time, Rows: []int64{e.Row}}
 		}
 	}
@@ -85,6 +89,7 @@ type Minute struct {
 	Rows        []int64
 
 	busy, share, crowded float64
+	way                  Way
 }
 
 // Minutes are a model's, the oldest first.
@@ -100,7 +105,7 @@ func Minutes(model string, windows []store.Window) (list []Minute) {
 		n, known := at[span]
 		if !known {
 			n = len(list)
-			at[span], list = n, append(list, Minute{From: w.From, Until: w.Until, busy: w.DeviceBusy, share: w.DeviceShare, crowded: w.Crowded})
+			at[span], list = n, append(list, Minute{From: w.From, Until: w.Until, busy: w.DeviceBusy, share: w.DeviceShare, crowded: w.Crowded, way: Way{w.Tier, w.KVType}})
 		}
 		m, offered := &list[n], w.Requests+w.Refused+w.Failed+w.Cancelled
 		m.Rows, m.Requests = append(m.Rows, w.Row), m.Requests+offered

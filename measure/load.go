@@ -16,10 +16,17 @@ type Worked struct {
 	Models map[string]ModelWorked
 }
 
-// ModelWorked is a model's part of it.
+// ModelWorked is a model's part of it, and how it is served now.
 type ModelWorked struct {
 	Device  time.Duration
 	Crowded time.Duration // of its steps that left requests waiting for which there was no room
+	Way     Way
+}
+
+// Way is how a model is served: what was measured of another way says nothing of this one. Its zero value is that nobody knows.
+type Way struct {
+	Tier   string // of its weights
+	KVType string // of its cache
 }
 
 // Load is what a stretch was like. Shares are from 0 to 1 but for what clocks are apart.
@@ -34,6 +41,7 @@ type Load struct {
 type ModelLoad struct {
 	Share   float64 // of the time in which its steps were under way
 	Crowded float64 // in which its steps left requests waiting
+	Way     Way     // at the beginning and at the end; unknown where they are two
 }
 
 // Loads turns what is counted into loads of stretches that follow each other.
@@ -60,7 +68,11 @@ func (l *Loads) Close(now time.Time, worked Worked, cores float64) Load {
 	}
 	for name, m := range worked.Models {
 		before := l.last.Models[name]
-		load.Models[name] = ModelLoad{share(m.Device, before.Device), share(m.Crowded, before.Crowded)}
+		part := ModelLoad{Share: share(m.Device, before.Device), Crowded: share(m.Crowded, before.Crowded)}
+		if m.Way == before.Way {
+			part.Way = m.Way
+		}
+		load.Models[name] = part
 	}
 	l.from, l.last = now, worked
 	return load
@@ -70,7 +82,8 @@ func (l *Loads) Close(now time.Time, worked Worked, cores float64) Load {
 func (l *Load) fill(w *store.Window) {
 	m, known := l.Models[w.Model]
 	if !known {
-		m = ModelLoad{math.NaN(), math.NaN()}
+		m = ModelLoad{Share: math.NaN(), Crowded: math.NaN()}
 	}
 	w.DeviceBusy, w.CoresUsed, w.CoresMost, w.DeviceShare, w.Crowded = l.DeviceBusy, l.CoresUsed, l.CoresMost, m.Share, m.Crowded
+	w.Tier, w.KVType = m.Way.Tier, m.Way.KVType
 }

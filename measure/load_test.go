@@ -12,13 +12,18 @@ import (
 
 // A load is of its stretch alone, and a model that nobody counted has none.
 func TestLoads(t *testing.T) {
-	l := NewLoads(noon, Worked{Device: time.Hour, CPU: time.Hour, Models: map[string]ModelWorked{"m": {time.Minute, time.Minute}}})
-	load := l.Close(noon.Add(20*time.Second), Worked{time.Hour + 15*time.Second, time.Hour + 30*time.Second, map[string]ModelWorked{"m": {70 * time.Second, 65 * time.Second}, "n": {5 * time.Second, 0}}}, 2)
-	if load.DeviceBusy != 0.75 || load.CoresUsed != 1.5 || load.CoresMost != 2 || load.Models["m"] != (ModelLoad{0.5, 0.25}) || load.Models["n"] != (ModelLoad{0.25, 0}) || !load.From.Equal(noon) {
+	way := Way{"q4_k", "f16"}
+	l := NewLoads(noon, Worked{Device: time.Hour, CPU: time.Hour, Models: map[string]ModelWorked{"m": {time.Minute, time.Minute, way}}})
+	load := l.Close(noon.Add(20*time.Second), Worked{time.Hour + 15*time.Second, time.Hour + 30*time.Second, map[string]ModelWorked{"m": {70 * time.Second, 65 * time.Second, way}, "n": {5 * time.Second, 0, way}}}, 2)
+	if load.DeviceBusy != 0.75 || load.CoresUsed != 1.5 || load.CoresMost != 2 || load.Models["m"] != (ModelLoad{0.5, 0.25, way}) || load.Models["n"] != (ModelLoad{0.25, 0, Way{}}) || !load.From.Equal(noon) {
 		t.Errorf("%+v", load)
 	}
+	served := store.Window{Model: "m"}
+	if load.fill(&served); served.Tier != "q4_k" || served.KVType != "f16" {
+		t.Errorf("served so: %+v", served)
+	}
 	nameless := store.Window{}
-	if load.fill(&nameless); nameless.DeviceBusy != 0.75 || !math.IsNaN(nameless.DeviceShare) || !math.IsNaN(nameless.Crowded) {
+	if load.fill(&nameless); nameless.DeviceBusy != 0.75 || !math.IsNaN(nameless.DeviceShare) || !math.IsNaN(nameless.Crowded) || nameless.Tier != "" {
 		t.Errorf("of no model: %+v", nameless)
 	}
 	if next := l.Close(noon.Add(time.Minute), Worked{time.Hour + 15*time.Second, time.Hour + 34*time.Second, nil}, 2); next.DeviceBusy != 0 || next.CoresUsed != 0.1 {
@@ -40,16 +45,18 @@ func minutesOf(w store.Window, requests ...int64) (list []store.Window) {
 
 // The knee is the median of what crowded minutes completed, else what an experiment measured, else nobody knows.
 func TestKnee(t *testing.T) {
-	full := store.Window{Model: "m", Class: "interactive", DeviceBusy: 1, DeviceShare: 0.95, Crowded: 0.5}
+	now := Way{"q4_k", "f16"}
+	full := store.Window{Model: "m", Class: "interactive", DeviceBusy: 1, DeviceShare: 0.95, Crowded: 0.5, Tier: "q4_k", KVType: "f16"}
 	change := func(f func(*store.Window)) (w store.Window) {
 		w = full
 		f(&w)
 		return w
 	}
-	tried := []store.Experiment{
-		{Numbered: store.Numbered{Row: 3}, Time: noon, Model: "m", Kind: store.SettingTried, Measure: "qps", Before: 40, N: 9}, {Numbered: store.Numbered{Row: 4}, Time: noon, Model: "m", Kind: store.SettingTried, Measure: "qps", Before: 50, N: 8},
-		{Time: noon, Model: "m", Kind: store.SettingTried, Measure: "ttft_ms", Before: 70}, {Time: noon, Model: "n", Kind: store.SettingTried, Measure: "qps", Before: 80}, {Time: noon, Model: "m", Kind: store.CauseRestored, Measure: "qps", Before: 90},
+	experiment := func(row int64, before float64, n int64) store.Experiment {
+		return store.Experiment{Numbered: store.Numbered{Row: row}, Time: noon, Model: "m", Kind: store.SettingTried, Measure: "qps", Before: before, N: n, Tier: "q4_k", KVType: "f16"}
 	}
+	tried := []store.Experiment{experiment(3, 40, 9), experiment(4, 50, 8), experiment(5, 70, 7), experiment(6, 80, 7), experiment(7, 90, 7), experiment(8, 100, 7), experiment(9, 110, 7)}
+	tried[2].Measure, tried[3].Model, tried[4].Kind, tried[5].Tier, tried[6].KVType = "ttft_ms", "n", store.CauseRestored, "source", "q8_0"
 	nan := math.NaN()
 	for name, c := range map[string]struct {
 		w        store.Window
@@ -63,6 +70,9 @@ func TestKnee(t *testing.T) {
 		"too few":                 {full, []int64{600, 660}, nil, nan, 0},
 		"too few, but tried":      {full, []int64{600, 660}, tried, 50, 0},
 		"of another":              {full, []int64{600, 600, 600}, tried[3:], 10, 3},
+		"another tier":            {change(func(w *store.Window) { w.Tier = "source" }), []int64{600, 600, 600}, tried[2:], nan, 0},
+		"the tier changed":        {change(func(w *store.Window) { w.Tier = "" }), []int64{600, 600, 600}, nil, nan, 0},
+		"another type of cache":   {change(func(w *store.Window) { w.KVType = "q8_0" }), []int64{600, 600, 600}, nil, nan, 0},
 		"nobody waited for long":  {change(func(w *store.Window) { w.Crowded = 0.49 }), []int64{600, 600, 600}, nil, nan, 0},
 		"nobody counted":          {change(func(w *store.Window) { w.Crowded = nan }), []int64{600, 600, 600}, tried[3:], nan, 0},
 		"another model computed":  {change(func(w *store.Window) { w.DeviceShare = 0.8 }), []int64{600, 600, 600}, nil, nan, 0},
@@ -71,15 +81,18 @@ func TestKnee(t *testing.T) {
 		"background work":         {change(func(w *store.Window) { w.Class = "background" }), []int64{600, 600, 600}, nil, nan, 0},
 		"another model's windows": {change(func(w *store.Window) { w.Model = "n" }), []int64{600, 600, 600}, nil, nan, 0},
 	} {
-		k := KneeOf("m", minutesOf(c.w, c.requests...), c.tried)
+		k := KneeOf("m", now, minutesOf(c.w, c.requests...), c.tried)
 		if !(math.Abs(k.QPS-c.want) <= 1e-9) && !(math.IsNaN(k.QPS) && math.IsNaN(c.want)) || k.Minutes != c.minutes || k.Known() != (c.want == c.want) {
 			t.Errorf("%s: %+v, want %v of %d minutes", name, k, c.want, c.minutes)
 		}
 	}
-	if k := KneeOf("m", nil, tried); k.Pairs != 8 || len(k.Rows) != 1 || k.Rows[0] != 4 || !k.From.Equal(noon) {
+	if k := KneeOf("m", Way{}, minutesOf(change(func(w *store.Window) { w.Tier, w.KVType = "", "" }), 600, 600, 600), tried); k.Known() {
+		t.Errorf("nobody knows how it is served: %+v", k)
+	}
+	if k := KneeOf("m", now, nil, tried); k.Pairs != 8 || len(k.Rows) != 1 || k.Rows[0] != 4 || !k.From.Equal(noon) {
 		t.Errorf("the newest experiment: %+v", k)
 	}
-	if k := KneeOf("m", minutesOf(full, 60, 60, 60), tried); len(k.Rows) != 3 || !k.Until.Equal(noon.Add(3*time.Minute)) {
+	if k := KneeOf("m", now, minutesOf(full, 60, 60, 60), tried); len(k.Rows) != 3 || !k.Until.Equal(noon.Add(3*time.Minute)) {
 		t.Errorf("%+v", k)
 	}
 	if k := (Knee{QPS: 80}); k.Headroom(60) != 0.25 || k.Headroom(80) != 0 || !(k.Headroom(100) < 0) {

@@ -39,7 +39,7 @@ func TestWindows(t *testing.T) {
 	w.Add(Answer{Line: Line{Key: b}, End: Failed, AnswerTokens: 2, TTFT: time.Millisecond})
 	w.Add(Answer{Line: Line{Key: b}, End: Cancelled, Placed: true})
 	until := noon.Add(50 * time.Second)
-	rows, used := w.Close(until, Objectives{}, Load{DeviceBusy: 0.75, CoresUsed: 1.5, CoresMost: 2, Models: map[string]ModelLoad{"m": {0.5, 0.25}}}, nobodyWaits, named)
+	rows, used := w.Close(until, Objectives{}, Load{DeviceBusy: 0.75, CoresUsed: 1.5, CoresMost: 2, Models: map[string]ModelLoad{"m": {0.5, 0.25, Way{"q4_k", "f16"}}}}, nobodyWaits, named)
 	if len(rows) != 2 || rows[0].Tenant != named("a") || rows[1].Tenant != named("b") || !rows[0].From.Equal(noon) || !rows[0].Until.Equal(until) {
 		t.Fatalf("%+v", rows)
 	}
@@ -58,7 +58,7 @@ func TestWindows(t *testing.T) {
 		t.Errorf("%+v", used)
 	}
 	for _, r := range rows {
-		if r.DeviceBusy != 0.75 || r.DeviceShare != 0.5 || r.Crowded != 0.25 || r.CoresUsed != 1.5 || r.CoresMost != 2 {
+		if r.DeviceBusy != 0.75 || r.DeviceShare != 0.5 || r.Crowded != 0.25 || r.CoresUsed != 1.5 || r.CoresMost != 2 || r.Tier != "q4_k" || r.KVType != "f16" {
 			t.Errorf("what the minute was like: %+v", r)
 		}
 	}

@@ -25,7 +25,7 @@ func example(s *Store) []record {
 		&Score{Time: at, Model: "m", Suite: "s", Digest: "d", Metric: "bleu", Tag: "t", Tier: "q4", Adapter: "a", Value: 31, Low: 30, High: 32, N: 99, Numerics: "n", Generation: 2},
 		&Window{From: at.Add(-time.Minute), Until: at, Model: "m", Tenant: who, Class: "interactive", Requests: 5, TTFT: latency, ITL: latency, QPSMean: 2, QPSPeak: 3, PromptTokens: 7, AnswerTokens: 8,
 			Refused: 1, Failed: 2, Cancelled: 3, Queue: latency, Missed: "qps",
-			DeviceBusy: 0.9, DeviceShare: 0.8, Crowded: 0.5, CoresUsed: 1.5, CoresMost: 2},
+			DeviceBusy: 0.9, DeviceShare: 0.8, Crowded: 0.5, CoresUsed: 1.5, CoresMost: 2, Tier: "q4", KVType: "f16"},
 		&Alarm{Time: at, Model: "m", Series: "s", Detector: "d", Evidence: evidence},
 		&Decision{Time: at, Model: "m", From: "q8", To: "q4", Reason: "r", Evidence: evidence, State: Applied, Settled: at},
 		&Rating{Time: at, Answer: ID{1}, Tenant: who, Rating: 4, Correction: &text},
@@ -34,7 +34,7 @@ func example(s *Store) []record {
 			PromptTokens: 3, CachedTokens: 2, AnswerTokens: 1, Queue: 1, Prefill: 2, Decode: 3, Tier: "q4", EscalatedFrom: "q2", CacheLevel: "memory", CoreSeconds: 0.5, Prompt: &text, Text: &text,
 			Class: "batch", Answers: 2, Outcome: Lengthy, MinTokens: 4, IgnoresEnd: 1, Biases: 5, TokensDigest: "0a", GPUSeconds: 0.25, ExtraTokens: 6, ExtraCoreSeconds: 0.125, Lengths: "[0,1]", LogitBias: &text, Confidence: -0.5, Opening: -0.25},
 		&Cost{From: at.Add(-time.Minute), Until: at, Model: "m", Tenant: who, Requests: 5, PromptTokens: 7, AnswerTokens: 8, CoreSeconds: 1, GPUSeconds: 2, Class: "batch", Tier: "q4", OverheadSeconds: 3, CPUJoules: 5, GPUJoules: 6},
-		&Experiment{Time: at, Model: "m", Kind: CauseRestored, Factor: "f", Off: "a", On: "b", Measure: "bleu", Before: 31, After: 33, Low: 1, High: 3, N: 99, Method: "replay"},
+		&Experiment{Time: at, Model: "m", Kind: CauseRestored, Factor: "f", Off: "a", On: "b", Measure: "bleu", Before: 31, After: 33, Low: 1, High: 3, N: 99, Method: "replay", Tier: "q4", KVType: "f16", Seed: 1 << 62},
 		&Golden{Time: at, Kind: Canaries, Digest: "d", Numerics: "n", Content: evidence},
 	}
 }

@@ -82,6 +82,14 @@ func asOf(schema int, r record) {
 			r.CPUJoules, r.GPUJoules = math.NaN(), math.NaN()
 		}
 	}
+	if schema < 9 {
+		switch r := r.(type) {
+		case *Window:
+			r.Tier, r.KVType = "", ""
+		case *Experiment:
+			r.Tier, r.KVType, r.Seed = "", "", 0
+		}
+	}
 	if schema >= 2 {
 		return
 	}

@@ -90,7 +90,7 @@ func (m *model) draw(r record) {
 	case *Decision:
 		r.Settled = time.Time{}
 	case *Experiment:
-		r.Kind = rapid.SampledFrom([]ExperimentKind{SettingTried, CauseRestored}).Draw(t, "kind")
+		r.Kind = rapid.SampledFrom(experimentKinds).Draw(t, "kind")
 	case *Golden:
 		r.Kind = rapid.SampledFrom([]GoldenKind{Canaries, Suite}).Draw(t, "kind")
 		r.Content = json.RawMessage(`[1]`)

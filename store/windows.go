@@ -33,6 +33,8 @@ type Window struct {
 	Crowded     float64 // in which steps of this model were that left requests waiting for which there was no room
 	CoresUsed   float64 // CPU seconds of the process a second
 	CoresMost   float64 // CPUs that the process may use
+	Tier        string  // that served all the while, escalated answers aside; empty: it changed, or nobody knows
+	KVType      string  // likewise
 }
 
 // Latency is how a time was distributed.
@@ -50,12 +52,13 @@ func (r *Window) columns() []column {
 		{"refused", &r.Refused}, {"failed", &r.Failed}, {"cancelled", &r.Cancelled},
 		{"queue_mean", &r.Queue.Mean}, {"queue_p50", &r.Queue.P50}, {"queue_p95", &r.Queue.P95}, {"queue_p99", &r.Queue.P99}, {"missed", &r.Missed},
 		{"device_busy", &r.DeviceBusy}, {"device_share", &r.DeviceShare}, {"crowded", &r.Crowded}, {"cores_used", &r.CoresUsed}, {"cores_most", &r.CoresMost},
+		{"tier", &r.Tier}, {"kv_type", &r.KVType},
 	}
 }
 
 // AddWindow has a window written within a second. It never waits: see [Store] for what the error means.
 func (s *Store) AddWindow(r Window) error {
-	if err := checkNames(Windows, "model", r.Model, "class", r.Class, "missed", r.Missed); err != nil {
+	if err := checkNames(Windows, "model", r.Model, "class", r.Class, "missed", r.Missed, "tier", r.Tier, "kv_type", r.KVType); err != nil {
 		return err
 	}
 	return s.queue.add(&r)

@@ -327,7 +327,7 @@ func TestEvalBaseline(t *testing.T) {
 	_, text = evaluated(t, "--suite", wrong, "--url", url)
 	right := strings.ReplaceAll(text, `"text": "w`, `"text": "v`)
 	got := runBinary(t, "", "eval", "--suite", wrong, "--url", url, "--baseline", file(t, right))
-	if got.code != exitFailed || !strings.Contains(got.errors, "exact is worse than the baseline by -1.0000 (-1.0000 to -1.0000)\nf1 is worse") || !strings.Contains(got.out, "exact") {
+	if got.code != exitFailed || !strings.Contains(got.errors, "exact is worse than the baseline by -1.0000 (-1.0000 to -0.6667)\nf1 is worse") || !strings.Contains(got.out, "exact") {
 		t.Errorf("worse than the baseline: %+v", got)
 	}
 	if got := runBinary(t, "", "eval", "--suite", wrong, "--url", url, "--baseline", before); got.code != exitFailed || !strings.Contains(got.errors, "baseline: it is of a suite with digest") || got.out != "" {

@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"quality/mix":         {},
 	"quality/eval":        {"quality/score", "quality/stats", "quality/suite"},
 	"quality/experiment":  {"quality/stats"},
-	"quality/report":      {"measure", "store"},
+	"quality/report":      {"measure", "quality/stats", "store"},
 	"quality/score":       {},
 	"quality/stats":       {},
 	"quality/tier":        {"engine", "weights"},

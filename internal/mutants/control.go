@@ -215,6 +215,6 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "suites-last-score-is-the-sources", file: "daemon/guardian_publish.go", pkg: "daemon", tests: []string{"TestSuitesInHalves"},
-		old: "	return g.all.addWhole(runs, whole, tier)\n", new: "	return g.all.addWhole(source, whole, api.SourceTier)\n",
+		old: "serves, err := g.all.addWhole(runs, whole, tier)", new: "serves, err := g.all.addWhole(source, whole, api.SourceTier)",
 	},
 }

@@ -110,8 +110,8 @@ var evaluation = []mutant{
 		old: "case b.Digest != digest:", new: "case b.Digest == \"\":",
 	},
 	{
-		name: "gap-the-other-way", file: "quality/stats/bootstrap.go", pkg: "quality/stats", tests: []string{"TestPairedGapOfMeans"},
-		old: "difference(ta, tb, times[:len(ta)]) - difference(sa, sb, times[len(ta):])", new: "difference(sa, sb, times[len(ta):]) - difference(ta, tb, times[:len(ta)])",
+		name: "gap-the-other-way", file: "quality/stats/paired.go", pkg: "quality/stats", tests: []string{"TestPairedGapOfMeans"},
+		old: "t.seen(score)-s.seen(score)", new: "s.seen(score)-t.seen(score)",
 	},
 	{
 		name: "gap-halves-drawn-as-one", file: "quality/stats/bootstrap.go", pkg: "quality/stats", tests: []string{"TestPairedGapOfMeans"},

@@ -16,8 +16,8 @@ var experiments = []mutant{
 		old: "return [4]Arm{AsItIs, Changed, Changed, AsItIs}", new: "return [4]Arm{AsItIs, Changed, AsItIs, Changed}",
 	},
 	{
-		name: "experiment-percentiles-of-few", file: "quality/experiment/design.go", pkg: trials, tests: []string{"TestCoverage"},
-		old: "e.Difference = widened(drawn, len(blocks))", new: "e.Difference = drawn",
+		name: "experiment-few-blocks-are-many", file: "quality/stats/student.go", pkg: trials, tests: []string{"TestCoverage"},
+		old: "Nu: float64(n - 1)", new: "Nu: float64(n + 99)",
 	},
 	{
 		name: "experiment-ends-with-too-few", file: "quality/experiment/design.go", pkg: trials, tests: []string{"TestEnds"},
@@ -49,7 +49,7 @@ var experiments = []mutant{
 	},
 	{
 		name: "experiment-each-block-the-same", file: "quality/experiment/load.go", pkg: trials, tests: []string{"TestArrivals"},
-		old: "list[(block*n+i)%len(list)]", new: "list[i%len(list)]",
+		old: "rand.NewPCG(^seed, uint64(block))", new: "rand.NewPCG(^seed, uint64(0*block))",
 	},
 	{
 		name: "experiment-counts-the-warm-up", file: "quality/experiment/figures.go", pkg: trials, tests: []string{"TestFigures"},

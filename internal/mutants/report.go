@@ -46,7 +46,7 @@ var reports = []mutant{
 		old: "for ; a <= b; a++ {", new: "for ; a < b; a++ {",
 	},
 	{
-		name: "report-dominated-is-recommended", file: "quality/report/advice.go", pkg: "quality/report", tests: []string{"TestFront", "TestStatements"},
+		name: "report-dominated-is-recommended", file: "quality/report/advice.go", pkg: "quality/report", tests: []string{"TestDominatedByIntervals", "TestStatements"},
 		old: "	case !at.OnFront:\n", new: "	case !at.OnFront && len(better) == 0:\n",
 	},
 	{
@@ -75,11 +75,11 @@ var reports = []mutant{
 	},
 	{
 		name: "report-trade-for-nothing", file: "quality/report/advice.go", pkg: "quality/report", tests: []string{"TestVerdicts"},
-		old: "case m.wanted(better, missed) && m.affordable(worse, at):", new: "case m.affordable(worse, at):",
+		old: "case m.wanted(better, missed) && m.affordable(doubtful, at):", new: "case m.affordable(doubtful, at):",
 	},
 	{
 		name: "report-trade-beyond-an-objective", file: "quality/report/advice.go", pkg: "quality/report", tests: []string{"TestVerdicts"},
-		old: "case m.wanted(better, missed) && m.affordable(worse, at):", new: "case m.wanted(better, missed):",
+		old: "case m.wanted(better, missed) && m.affordable(doubtful, at):", new: "case m.wanted(better, missed):",
 	},
 	{
 		name: "report-oldest-experiment", file: "quality/report/advice.go", pkg: "quality/report", tests: []string{"TestNewestExperiment"},
@@ -94,12 +94,12 @@ var reports = []mutant{
 		old: " && e.Time.Equal(whole.Time) {", new: " {",
 	},
 	{
-		name: "report-gap-the-other-way", file: "quality/report/scores.go", pkg: "quality/report", tests: []string{"TestRisks"},
-		old: "{tuningTag, tier, 1}, {tuningTag, control, -1}, {sealedTag, tier, -1}, {sealedTag, control, 1}", new: "{tuningTag, tier, -1}, {tuningTag, control, 1}, {sealedTag, tier, 1}, {sealedTag, control, -1}",
+		name: "report-gap-of-the-whole-suite", file: "quality/report/risks.go", pkg: "quality/report", tests: []string{"TestRisks"},
+		old: "m.compared(store.HalvesCompared, tier)", new: "m.compared(store.TierCompared, tier)",
 	},
 	{
 		name: "report-decision-begun-is-served", file: "quality/report/scores.go", pkg: "quality/report", tests: []string{"TestRisks"},
-		old: "if d.State == store.Applied {", new: "if d.State != store.Begun {",
+		old: "if d.State == store.Applied && ", new: "if d.State != store.Begun && ",
 	},
 	{
 		name: "report-unwatched-is-low", file: "quality/report/risks.go", pkg: "quality/report", tests: []string{"TestRisks", "TestNothingMeasured"},

@@ -131,8 +131,8 @@ var scores = []mutant{
 		old: "if !known {", new: "if known = false; !known {",
 	},
 	{
-		name: "paired-draws-apart", file: "quality/stats/bootstrap.go", pkg: "quality/stats", tests: []string{"TestPairedBootstrap"},
-		old: "score(cb.sum(times))", new: "score(cb.sum(append(times[1:len(times):len(times)], times[0])))",
+		name: "paired-draws-apart", file: "quality/stats/paired.go", pkg: "quality/stats", tests: []string{"TestPairedBootstrap"},
+		old: "score(p.b.sum(times))", new: "score(p.b.sum(append(times[1:len(times):len(times)], times[0])))",
 	},
 	{
 		name: "replicates-all-alike", file: "quality/stats/draw.go", pkg: "quality/stats", tests: []string{"TestDraws", "TestBootstrap"},

@@ -300,7 +300,8 @@ func TestRunsDetection(t *testing.T) {
 	rewriteTables(t, alarms, found)
 }
 
-// The error that is simulated with is that of the daemon's bootstrap.
+// The error that is simulated with is that of the daemon's intervals, or less, since those make up for few items that differ: so a simulated alarm is no rarer
+// than one of the daemon.
 func TestErrorIsTheBootstraps(t *testing.T) {
 	all := runItems(t)
 	suite := suiteOf(rand.New(rand.NewPCG(heldOutSeed, 3)), len(all["q4_k"]), 500)
@@ -323,7 +324,7 @@ func TestErrorIsTheBootstraps(t *testing.T) {
 		}
 		simulated, bootstrapped := differenceError(by, from), (drawn.High-drawn.Low)/(2*1.959964)
 		t.Logf("%s: %.4g, error %.3g, by the bootstrap %.3g", metric, x-y, simulated, bootstrapped)
-		if !(math.Abs(x-y-drawn.Estimate) < 1e-9) || !(math.Abs(simulated/bootstrapped-1) < 0.1) {
+		if !(math.Abs(x-y-drawn.Estimate) < 1e-9) || !(simulated/bootstrapped > 0.8 && simulated/bootstrapped < 1.1) {
 			t.Errorf("%s: %v with an error of %v, by the bootstrap %v of %v", metric, x-y, simulated, drawn.Estimate, bootstrapped)
 		}
 	}

@@ -219,13 +219,17 @@ func fluencyOf(t *testing.T, s *suite.Suite, c Control) (*Run, *Report) {
 
 // A control that finds each token less likely finds answers less fluent, whatever their lengths; choices are no answers, and what is empty has no fluency.
 func TestFluencyUnderAControl(t *testing.T) {
-	s := read(t, `{"id":"a","input":"ab","references":["x"],"kind":"qa"}`, `{"id":"b","input":"abcdef","references":["x"],"kind":"qa"}`, `{"id":"c","input":"","references":["x"],"kind":"qa"}`,
-		`{"id":"d","input":"Q","choices":["no","or"],"answer":0,"kind":"choice"}`)
+	lines := []string{`{"id":"a","input":"ab","references":["x"],"kind":"qa"}`, `{"id":"b","input":"abcdef","references":["x"],"kind":"qa"}`, `{"id":"c","input":"","references":["x"],"kind":"qa"}`,
+		`{"id":"d","input":"Q","choices":["no","or"],"answer":0,"kind":"choice"}`}
+	for i := range 18 { // of two alone nothing would be sure
+		lines = append(lines, fmt.Sprintf(`{"id":"more %d","input":"abcdef","references":["x"],"kind":"qa"}`, i))
+	}
+	s := read(t, lines...)
 	run, r := fluencyOf(t, s, &reader{"n0", -1})
 	f := r.Scores["fluency"]
 	equal(t, "fluency", f.Value, math.E)
 	equal(t, "its lower end", *f.Low, math.E)
-	if f.N != 2 || r.Control != "n0" || r.Items[1].Control != (Reading{-6, 6}) || r.Items[3].Control != (Reading{}) || !run.WantsReader() {
+	if f.N != 20 || r.Control != "n0" || r.Items[1].Control != (Reading{-6, 6}) || r.Items[3].Control != (Reading{}) || !run.WantsReader() {
 		t.Errorf("%+v %+v", f, r)
 	}
 	compare := func(c Control) *Comparison {
@@ -235,10 +239,10 @@ func TestFluencyUnderAControl(t *testing.T) {
 		}
 		return report.Baseline
 	}
-	if b := compare(&reader{"n0", -1.5}); strings.Join(b.Worse, " ") != "fluency" || !(b.Difference["fluency"].Low > 1.7) {
+	if b := compare(&reader{"n0", -1.5}); strings.Join(b.Worse, " ") != "fluency" || !(b.Difference["fluency"].Low > 1) {
 		t.Errorf("%+v", b)
 	}
-	if b := compare(&reader{"n0", -0.5}); len(b.Worse) != 0 || !(b.Difference["fluency"].High < -1) {
+	if b := compare(&reader{"n0", -0.5}); len(b.Worse) != 0 || !(b.Difference["fluency"].High < -0.6) {
 		t.Errorf("%+v", b)
 	}
 	if b := compare(&reader{"n1", -1.5}); len(b.Worse) != 0 || b.Difference["exact"].High != 0 || b.Difference["fluency"].Estimate != 0 {

@@ -60,11 +60,11 @@ func random(draw *rand.Rand, n, vocabulary int) []int32 {
 	return ids
 }
 
-// Window is the part of a load that a block asks: n requests from where the last block's end, and around. All turns of a block ask the same.
-func Window(list []Request, block, n int) []Request {
-	part := make([]Request, n)
+// Window is the part of a load that a block asks: n requests in a row, from a place that is drawn by the seed, and around. All turns of a block ask the same.
+func Window(list []Request, block, n int, seed uint64) []Request {
+	part, from := make([]Request, n), rand.New(rand.NewPCG(^seed, uint64(block))).IntN(len(list))
 	for i := range part {
-		part[i] = list[(block*n+i)%len(list)]
+		part[i] = list[(from+i)%len(list)]
 	}
 	return part
 }

@@ -27,7 +27,8 @@ const (
 	Recommended Verdict = "recommended"
 	Traded      Verdict = "a trade" // it is better and worse, and the objectives do not ask for that
 	Dominated   Verdict = "dominated"
-	NoEffect    Verdict = "no effect seen" // that chance would not have
+	NoEffect    Verdict = "no effect seen" // that is worth it and that chance would not have
+	Unproven    Verdict = "not known to be harmless"
 	Harmful     Verdict = "harmful"
 	Incomplete  Verdict = "incomplete" // not all three of throughput, latency and quality were measured
 	NotTried    Verdict = "not measured yet"
@@ -40,7 +41,7 @@ const (
 )
 
 // verdicts are all, in the order in which people want to read them.
-var verdicts = []Verdict{Recommended, Traded, NoEffect, Dominated, Harmful, Incomplete, NotTried}
+var verdicts = []Verdict{Recommended, Traded, Unproven, NoEffect, Dominated, Harmful, Incomplete, NotTried}
 
 // Recommendation is one change with what it was measured to do on this machine.
 type Recommendation struct {
@@ -56,10 +57,13 @@ type Recommendation struct {
 // trial is the newest experiment on one change.
 type trial struct {
 	factor, off, on string
+	tier            string // that served
 	time            time.Time
 	method          string
 	n               int64
 	measures        map[string]*store.Experiment
+	adjusted        map[string]float64 // p-values, see adjust
+	compared        int                // effects that were looked at together
 }
 
 // advice makes a model's recommendations, and the table that they are judged by.
@@ -68,6 +72,7 @@ func (m *modelInput) advice(s serving, c Cause, missed []string) Advice {
 	trials := m.trials()
 	quality := m.qualityMeasure(trials)
 	a.Front = m.front(s, trials, quality)
+	adjust(trials, quality)
 	for i, t := range trials {
 		a.Items = append(a.Items, m.judge(t, quality, a.Front[i+1], missed))
 	}
@@ -111,7 +116,7 @@ func (m *modelInput) trials() (list []*trial) {
 		if !t.time.Equal(e.Time) {
 			t.measures = map[string]*store.Experiment{}
 		}
-		t.off, t.time, t.method, t.n = e.Off, e.Time, e.Method, e.N
+		t.off, t.tier, t.time, t.method, t.n = e.Off, e.Tier, e.Time, e.Method, e.N
 		t.measures[e.Measure] = e
 	}
 	slices.SortStableFunc(list, func(a, b *trial) int { return strings.Compare(a.factor+"\x00"+a.on, b.factor+"\x00"+b.on) })
@@ -179,12 +184,10 @@ func changeInWords(e *store.Experiment, f Figure) string {
 func (m *modelInput) judge(t *trial, quality string, at Point, missed []string) Recommendation {
 	r := Recommendation{Factor: t.factor, Off: t.off, On: t.on, Effects: []Figure{}, Time: t.time}
 	var effects []string
-	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
-		if e := t.measures[name]; e != nil {
-			f := change(e)
-			r.Effects = append(r.Effects, f)
-			effects = append(effects, changeInWords(e, f))
-		}
+	for _, e := range t.measured(quality) {
+		f := change(e)
+		r.Effects = append(r.Effects, f)
+		effects = append(effects, changeInWords(e, f))
 	}
 	var why string
 	r.Verdict, why = m.verdict(t, quality, at, missed)
@@ -192,14 +195,15 @@ func (m *modelInput) judge(t *trial, quality string, at Point, missed []string) 
 	if r.Verdict == Recommended {
 		begin = fmt.Sprintf("Change %s from %s to %s", t.factor, t.off, t.on)
 	}
-	r.Text = fmt.Sprintf("%s (%s). Measured %s over %s by %s: %s.", begin, why, age(t.time, m.Made), counted(t.n, "pair", "pairs"), t.method, strings.Join(effects, "; "))
+	r.Text = fmt.Sprintf("%s (%s). Measured %s%s over %s by %s: %s.", begin, why, age(t.time, m.Made), ofTier(t.tier), counted(t.n, "pair", "pairs"), t.method, strings.Join(effects, "; "))
 	return r
 }
 
-// verdict is the rule. A change that makes something worse is recommended only where the objectives ask for it: what gets better is missed now, and
-// what gets worse is wanted to some degree that it still has.
+// verdict is the rule. A change that makes something worse, or that may, is recommended only where the objectives ask for it: what gets better is missed now,
+// and what gets worse is wanted to some degree that it still has.
 func (m *modelInput) verdict(t *trial, quality string, at Point, missed []string) (Verdict, string) {
-	better, worse := t.surely(quality)
+	effects := t.effects(quality)
+	better, worse, doubtful := labels(effects, (*effect).isBetter), labels(effects, (*effect).isWorse), labels(effects, (*effect).isDoubtful)
 	switch {
 	case at.Unplaced != "":
 		return Incomplete, at.Unplaced
@@ -208,40 +212,25 @@ func (m *modelInput) verdict(t *trial, quality string, at Point, missed []string
 	case !at.OnFront:
 		return Dominated, at.DominatedBy + " is surely as good in each respect and better in one"
 	case len(better) == 0:
-		return NoEffect, "no effect seen: " + t.intervals(quality)
-	case len(worse) == 0:
-		return Recommended, listed(better) + " better, nothing worse"
-	case m.wanted(better, missed) && m.affordable(worse, at):
-		return Recommended, listed(better) + " better, which an objective misses, and " + listed(worse) + " worse but within its objective"
-	}
-	return Traded, listed(better) + " better, " + listed(worse) + " worse: the objectives do not ask for that"
-}
-
-// surely are the measures whose whole interval is better, and worse.
-func (t *trial) surely(quality string) (better, worse []string) {
-	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
-		if e := t.measures[name]; e != nil {
-			_, low, high := gain(e)
-			label := change(e).Label
-			switch {
-			case low > 0:
-				better = append(better, label)
-			case high < 0:
-				worse = append(worse, label)
-			}
+		return NoEffect, fmt.Sprintf("no effect seen of %s or more that %s would not have by chance: %s", in(100*leastEffect, percent), counted(int64(t.compared), "comparison", "comparisons"), t.intervals(quality))
+	case len(doubtful) == 0:
+		return Recommended, fmt.Sprintf("%s better, nothing worse by %s of speed or %s of quality", listed(better), in(100*speedMargin, percent), in(100*qualityMargin, percent))
+	case m.wanted(better, missed) && m.affordable(doubtful, at):
+		how := " worse but within its objective"
+		if len(worse) == 0 {
+			how = ", if it is worse, within its objective"
 		}
+		return Recommended, listed(better) + " better, which an objective misses, and " + listed(doubtful) + how
+	case len(worse) > 0:
+		return Traded, listed(better) + " better, " + listed(worse) + " worse: the objectives do not ask for that"
 	}
-	return better, worse
+	return Unproven, listed(better) + " better, and it is not known to be harmless: " + mayLose(effects)
 }
 
 // intervals are what the measures may have changed by, in words: "throughput −1 % to 4 %, BLEU not known".
 func (t *trial) intervals(quality string) string {
 	var list []string
-	for _, name := range []string{qpsMeasure, ttftMeasure, quality} {
-		e := t.measures[name]
-		if e == nil {
-			continue
-		}
+	for _, e := range t.measured(quality) {
 		f, within := change(e), "without an interval"
 		if f.Low != nil {
 			within = f.Interval()

@@ -33,8 +33,14 @@ func TestVerdicts(t *testing.T) {
 		want   Verdict
 		why    string
 	}{
-		"faster":                       {Objectives{}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Recommended, "throughput better, nothing worse"},
-		"within chance":                {Objectives{}, map[string][3]float64{"qps": {200, 203, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect seen: throughput −1 % to 4 %"},
+		"faster":                       {Objectives{}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Recommended, "throughput better, nothing worse by 5 % of speed or 1 % of quality"},
+		"within chance":                {Objectives{}, map[string][3]float64{"qps": {200, 203, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect seen of 1 % or more that 3 comparisons would not have by chance: throughput −1 % to 4 %"},
+		"too little":                   {Objectives{}, map[string][3]float64{"qps": {200, 201, 0.1}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30.2, 0.1}}, NoEffect, "BLEU 0.1 to 0.3"},
+		"hardly slower":                {Objectives{}, map[string][3]float64{"qps": {200, 199, 0.1}, "ttft_ms": {70, 65, 1}, "bleu": none}, Recommended, "time to the first token better, nothing worse"},
+		"perhaps much slower":          {Objectives{}, map[string][3]float64{"qps": {200, 199, 10}, "ttft_ms": {70, 65, 1}, "bleu": none}, Unproven, "time to the first token better, and it is not known to be harmless: throughput may lose 5.5 %"},
+		"perhaps worse answers":        {Objectives{}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30, 0.5}}, Unproven, "BLEU may lose 1.67 %"},
+		"answers without an interval":  {Objectives{}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30, math.NaN()}}, Unproven, "BLEU has no interval"},
+		"perhaps worse but affordable": {Objectives{QPS: 105, BLEU: 28}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30, 0.5}}, Recommended, "BLEU, if it is worse, within its objective"},
 		"slower":                       {Objectives{}, map[string][3]float64{"qps": {200, 190, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Harmful, "throughput would be worse"},
 		"a later first token":          {Objectives{}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": none}, Harmful, "time to the first token would be worse"},
 		"sooner":                       {Objectives{}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 65, 1}, "bleu": none}, Recommended, "time to the first token better"},
@@ -46,7 +52,7 @@ func TestVerdicts(t *testing.T) {
 		"better answers, later":        {Objectives{TTFT: 60, BLEU: 31}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": {30, 32, 0.5}}, Recommended, "time to the first token worse but within"},
 		"better answers, much later":   {Objectives{TTFT: 52, BLEU: 31}, map[string][3]float64{"qps": {200, 200, 5}, "ttft_ms": {70, 75, 1}, "bleu": {30, 32, 0.5}}, Traded, "time to the first token worse"},
 		"worse without an objective":   {Objectives{QPS: 105}, map[string][3]float64{"qps": {200, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": {30, 29, 0.5}}, Traded, "BLEU worse"},
-		"no interval was computed":     {Objectives{}, map[string][3]float64{"qps": {200, 220, math.NaN()}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "no effect seen: throughput without an interval"},
+		"no interval was computed":     {Objectives{}, map[string][3]float64{"qps": {200, 220, math.NaN()}, "ttft_ms": {70, 70, 1}, "bleu": none}, NoEffect, "throughput without an interval"},
 		"an experiment without a load": {Objectives{}, map[string][3]float64{"qps": {0, 220, 5}, "ttft_ms": {70, 70, 1}, "bleu": none}, Incomplete, "gave no number"},
 	} {
 		r := Make(bench(c.o, c.effect).input(t))
@@ -57,6 +63,25 @@ func TestVerdicts(t *testing.T) {
 		if begins := strings.HasPrefix(item.Text, "Change x from off to on"); begins != (c.want == Recommended) {
 			t.Errorf("%s: %s", name, item.Text)
 		}
+	}
+}
+
+// Of many changes that are tried one seems to be good by chance: what is recommended alone is not beside twenty others.
+func TestManyComparisons(t *testing.T) {
+	f := bench(Objectives{}, map[string][3]float64{"qps": {200, 210, 6}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30, 0.1}})
+	verdict := func() (Verdict, string) {
+		items := Make(f.input(t)).Suggestions[0].Items
+		item := items[slices.IndexFunc(items, func(i Recommendation) bool { return i.Factor == "x" })]
+		return item.Verdict, item.Text
+	}
+	if v, text := verdict(); v != Recommended {
+		t.Errorf("alone: %s", text)
+	}
+	for i := range 20 {
+		f.experiments = append(f.experiments, tried("m", fmt.Sprint("y", i), "off", "on", map[string][3]float64{"qps": {200, 200, 8}, "ttft_ms": {70, 70, 1}, "bleu": {30, 30, 0.1}})...)
+	}
+	if v, text := verdict(); v != NoEffect || !strings.Contains(text, "63 comparisons") {
+		t.Errorf("of many: %s: %s", v, text)
 	}
 }
 

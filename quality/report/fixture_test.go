@@ -20,6 +20,7 @@ var noon = time.Date(2027, 3, 2, 12, 0, 0, 0, time.UTC)
 type fixture struct {
 	models       []string
 	objectives   Objectives
+	agreement    float64 // that is asked of tiers
 	windows      []store.Window
 	earlier      []store.Window // of the day before that
 	scores       []store.Score
@@ -46,7 +47,7 @@ func (f *fixture) input(t testing.TB) Input {
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	f.fill(t, s)
-	in := Input{Made: noon, From: noon.Add(-24 * time.Hour), Until: noon, Scope: AllTenants, Models: f.models, Objectives: f.objectives, Correlations: f.correlations, Health: f.health}
+	in := Input{Made: noon, From: noon.Add(-24 * time.Hour), Until: noon, Scope: AllTenants, Models: f.models, Objectives: f.objectives, Allowed: Allowed{1, f.agreement}, KVType: "f16", Correlations: f.correlations, Health: f.health}
 	must(t, in.Read(context.Background(), s, nil, 24*time.Hour*time.Duration(min(1, len(f.earlier)))))
 	return in
 }
@@ -118,6 +119,19 @@ func restored(model, factor string, before, after, width float64) store.Experime
 		Before: before, After: after, Low: after - before - width, High: after - before + width, N: 500, Method: "paired replay"}
 }
 
+// beside is a tier's score of a whole suite beside the source's, item by item.
+func beside(model, suite, metric, tier string, score, source, width float64, n int64) store.Experiment {
+	return store.Experiment{Time: noon.Add(-3 * time.Hour), Model: model, Kind: store.TierCompared, Factor: suite, Off: "source", On: tier, Measure: metric,
+		Before: source, After: score, Low: score - source - width, High: score - source + width, N: n, Method: "paired by item"}
+}
+
+// halved is what a tier has above the source on both halves of a suite.
+func halved(model, suite, metric, tier string, tuning, sealed, width float64, n int64) store.Experiment {
+	e := beside(model, suite, metric, tier, tuning, sealed, width, n)
+	e.Kind = store.HalvesCompared
+	return e
+}
+
 func costsOf(model string, at time.Time, seconds float64) store.Cost {
 	return store.Cost{From: at.Add(-time.Minute), Until: at, Model: model, Class: "interactive", Requests: 100, PromptTokens: 4000, AnswerTokens: 6000, CoreSeconds: seconds, OverheadSeconds: seconds / 10, GPUSeconds: math.NaN(), CPUJoules: math.NaN(), GPUJoules: math.NaN()}
 }
@@ -141,7 +155,7 @@ func fast() *fixture {
 	const m = "chat"
 	f := &fixture{models: []string{m}, objectives: Objectives{QPS: 1500 / 1.12, TTFT: 50, TTFTP95: 80, Accuracy: 0.8}}
 	f.windows = minutes(m, 60, noon.Add(-time.Hour), store.Window{Requests: 90_000, QPSMean: 1500, QPSPeak: 1620, TTFT: latencyOf(45, 42, 71, 88), PromptTokens: 10, AnswerTokens: 10, Cancelled: 2,
-		DeviceBusy: 0.875, DeviceShare: 0.75, Crowded: 0.1, CoresUsed: 12, CoresMost: 16})
+		DeviceBusy: 0.875, DeviceShare: 0.75, Crowded: 0.1, CoresUsed: 12, CoresMost: 16, Tier: "q8_0", KVType: "f16"})
 	for i := range 3 { // in which it had all that it could do, and those before
 		before, w := &f.windows[20+i], &f.windows[23+i]
 		before.Requests, before.QPSMean = before.Requests-7_200, before.QPSMean-120
@@ -149,13 +163,13 @@ func fast() *fixture {
 	}
 	f.earlier = minutes(m, 30, noon.Add(-30*time.Hour), store.Window{Requests: 84_000, QPSMean: 1400, QPSPeak: 1500, TTFT: latencyOf(48, 46, 75, 90), Failed: 1})
 	f.scores = []store.Score{
-		scoreOf(m, "questions", "acc", "", "source", 0.875, 0.01, 2000), scoreOf(m, "questions", "acc", "tuning", "source", 0.87, 0.015, 1000), scoreOf(m, "questions", "acc", "sealed", "source", 0.88, 0.015, 1000),
-		scoreOf(m, "questions", "acc", "", "q8_0", 0.87, 0.01, 2000), scoreOf(m, "questions", "acc", "tuning", "q8_0", 0.885, 0.015, 1000), scoreOf(m, "questions", "acc", "sealed", "q8_0", 0.855, 0.015, 1000),
+		scoreOf(m, "questions", "acc", "", "q8_0", 0.87, 0.01, 2000),
 		scoreOf(m, "questions", "acc", "edge cases", "q8_0", 0.62, 0.04, 240), scoreOf(m, "questions", "acc", "nuance", "q8_0", 0.71, 0.04, 160),
 	}
-	f.experiments = append(f.experiments, tried(m, "cache hotness", "recency", "hotness", map[string][3]float64{"qps": {1500, 1620, 30}, "ttft_ms": {45, 42, 1}, "acc": {0.87, 0.87, 0.002}})...)
-	f.experiments = append(f.experiments, tried(m, "edge cases", "off", "answered by the control", map[string][3]float64{"qps": {1500, 1485, 16}, "ttft_ms": {45, 45.1, 0.4}, "acc": {0.75, 0.84, 0.03}})...)
-	f.experiments = append(f.experiments, tried(m, "huge or pinned memory", "4 KiB pages", "huge pages", map[string][3]float64{"qps": {1500, 1530, 12}, "ttft_ms": {45, 40, 1.5}, "acc": {0.87, 0.87, 0.002}})...)
+	f.experiments = []store.Experiment{beside(m, "questions", "acc", "q8_0", 0.87, 0.875, 0.004, 2000), halved(m, "questions", "acc", "q8_0", 0.015, -0.025, 0.02, 2000)}
+	f.experiments = append(f.experiments, at("q8_0", tried(m, "cache hotness", "recency", "hotness", map[string][3]float64{"qps": {1500, 1620, 30}, "ttft_ms": {45, 42, 1}, "acc": {0.87, 0.87, 0.002}}))...)
+	f.experiments = append(f.experiments, at("q8_0", tried(m, "edge cases", "off", "answered by the control", map[string][3]float64{"qps": {1500, 1485, 16}, "ttft_ms": {45, 45.1, 0.4}, "acc": {0.75, 0.84, 0.03}}))...)
+	f.experiments = append(f.experiments, at("q8_0", tried(m, "huge or pinned memory", "4 KiB pages", "huge pages", map[string][3]float64{"qps": {1500, 1530, 12}, "ttft_ms": {45, 40, 1.5}, "acc": {0.87, 0.87, 0.002}}))...)
 	f.costs = []store.Cost{costsOf(m, noon.Add(-20*time.Hour), 5), costsOf(m, noon.Add(-2*time.Hour), 6.5)}
 	for i, tier := range []string{"source", "q8_0"} {
 		f.costs[i].Tier, f.costs[i].CPUJoules = tier, float64(150-30*i)
@@ -178,12 +192,13 @@ func slow() *fixture {
 	const m = "translate"
 	f := &fixture{models: []string{m}, objectives: Objectives{QPS: 80, TTFT: 1500, BLEU: 70}}
 	f.windows = minutes(m, 40, noon.Add(-2*time.Hour), store.Window{Requests: 5100, QPSMean: 85, QPSPeak: 92, TTFT: latencyOf(1800, 1700, 2600, 3100), PromptTokens: 10, AnswerTokens: 10, Refused: 3, Failed: 1,
-		DeviceBusy: 1, DeviceShare: 0.6, Crowded: 0.6, CoresUsed: 2, CoresMost: 2}) // beside another model
+		DeviceBusy: 1, DeviceShare: 0.6, Crowded: 0.6, CoresUsed: 2, CoresMost: 2, Tier: "q4_k", KVType: "f16"}) // beside another model
 	f.windows = append(f.windows, store.Window{From: noon.Add(-3 * time.Hour), Until: noon.Add(-3*time.Hour + time.Minute), Refused: 9}) // before their model was known
-	f.scores = []store.Score{scoreOf(m, "news", "bleu", "", "q4_k", 68, 1.1, 1000), scoreOf(m, "news", "bleu", "", "source", 71, 1.1, 1000)}
-	f.experiments = append(f.experiments, tried(m, "batching", "8 sequences", "32 sequences", map[string][3]float64{"qps": {85, 97, 2}, "ttft_ms": {1800, 1650, 60}, "bleu": {68, 68, 0.2}})...)
-	f.experiments = append(f.experiments, tried(m, "phrase cache", "off", "on", map[string][3]float64{"qps": {85, 101, 3}, "ttft_ms": {1800, 1500, 80}, "bleu": {68, 68.6, 0.2}})...)
-	f.experiments = append(f.experiments, tried(m, "tier", "q4_k", "q8_0", map[string][3]float64{"qps": {85, 81, 1}, "ttft_ms": {1800, 1900, 40}, "bleu": {68, 70.6, 0.7}})...)
+	f.scores = []store.Score{scoreOf(m, "news", "bleu", "", "q4_k", 68, 1.1, 1000)}
+	f.experiments = []store.Experiment{beside(m, "news", "bleu", "q4_k", 68, 71, 0.9, 1000)}
+	f.experiments = append(f.experiments, at("q4_k", tried(m, "batching", "8 sequences", "32 sequences", map[string][3]float64{"qps": {85, 97, 2}, "ttft_ms": {1800, 1650, 60}, "bleu": {68, 68, 0.2}}))...)
+	f.experiments = append(f.experiments, at("q4_k", tried(m, "phrase cache", "off", "on", map[string][3]float64{"qps": {85, 101, 3}, "ttft_ms": {1800, 1500, 80}, "bleu": {68, 68.6, 0.2}}))...)
+	f.experiments = append(f.experiments, at("q4_k", tried(m, "tier", "q4_k", "q8_0", map[string][3]float64{"qps": {85, 81, 1}, "ttft_ms": {1800, 1900, 40}, "bleu": {68, 70.6, 0.7}}))...)
 	f.alarms = []store.Alarm{{Time: noon.Add(-4 * time.Hour), Model: m, Series: "chrf, tier q4_k", Detector: "page-hinkley"}}
 	f.costs = []store.Cost{costsOf(m, noon.Add(-20*time.Hour), 7), costsOf(m, noon.Add(-2*time.Hour), 7.1)}
 	f.decisions = []store.Decision{{Time: noon.Add(-9 * time.Hour), Model: m, From: "q8_0", To: "q4_k", Reason: "the objective ttft_ms was missed in two windows", State: store.Applied}}

@@ -20,6 +20,8 @@ type Input struct {
 	Scope       string
 	Models      []string // that are configured: one that has no row is missing, not left out
 	Objectives  Objectives
+	Allowed     Allowed
+	KVType      string // of the models' caches
 
 	Windows      []store.Window // of the period
 	Costs        []store.Cost   // of the period

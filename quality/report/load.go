@@ -59,12 +59,14 @@ type room struct {
 	left, least         Figure // of the knee, at the mean load and in the busiest minute
 }
 
-// noKnee is why there is none.
-const noKnee = "no three minutes had requests waiting for half of them, and no experiment has measured throughput (chimera experiment run --factor batching)"
+// noKnee is why there is none at a tier.
+func noKnee(tier string) string {
+	return "no three minutes" + ofTier(tier) + " had requests waiting for half of them, and no experiment has measured throughput so (chimera experiment run --factor batching)"
+}
 
 // headroom computes it.
 func (m *modelInput) headroom() room {
-	minutes, k := measure.Minutes(m.name, m.Windows), measure.KneeOf(m.name, m.Windows, m.Experiments)
+	minutes, k := measure.Minutes(m.name, m.Windows), measure.KneeOf(m.name, measure.Way{Tier: m.served(), KVType: m.KVType}, m.Windows, m.Experiments)
 	r := room{made: m.Made, knee: m.kneeFigure(&k)}
 	base := Figure{Unit: perSecond, Of: "requests", From: m.From, Until: m.Until, Method: "requests that came, refused ones too and background work not, over the length of the minutes that had requests"}
 	var rows []int64
@@ -88,16 +90,17 @@ func (m *modelInput) headroom() room {
 
 // kneeFigure is the knee with what it was measured by.
 func (m *modelInput) kneeFigure(k *measure.Knee) Figure {
-	f := Figure{Name: "knee", Label: "knee", Unit: perSecond, From: m.From, Until: m.Until}
+	tier := m.served()
+	f := Figure{Name: "knee", Label: "knee" + ofTier(tier), Unit: perSecond, From: m.From, Until: m.Until}
 	if k.Known() {
 		f.From, f.Until = k.From.UTC(), k.Until.UTC()
 	}
 	if k.Pairs > 0 {
-		f.N, f.Of, f.Method, f.Sources = k.Pairs, "pairs", "an experiment: requests completed a second with as many clients as places, as served", rowsOf(store.Experiments, k.Rows)
-		return f.set(k.QPS, noKnee)
+		f.N, f.Of, f.Method, f.Sources = k.Pairs, "pairs", "an experiment: requests completed a second with as many clients as places, as served, measured at tier "+tier, rowsOf(store.Experiments, k.Rows)
+		return f.set(k.QPS, "")
 	}
-	f.N, f.Of, f.Method, f.Sources = int64(k.Minutes), "minutes", "median of what minutes completed in which requests waited for half of the time that there was no room for", rowsOf(store.Windows, k.Rows)
-	return f.set(k.QPS, noKnee)
+	f.N, f.Of, f.Method, f.Sources = int64(k.Minutes), "minutes", "median of what minutes completed in which requests waited for half of the time that there was no room for, measured at tier "+tier, rowsOf(store.Windows, k.Rows)
+	return f.set(k.QPS, noKnee(tier))
 }
 
 // left is what a load leaves of the knee, in percent.

@@ -286,10 +286,8 @@ var otherAlterations = []alteration{
 	}},
 	{"a cause", func(f *fixture) { f.experiments = append(f.experiments, restored(f.models[0], allFactors, 68, 71, 1)) }},
 	{"both halves", func(f *fixture) {
-		for i, half := range []string{"tuning", "sealed"} {
-			for _, tier := range []string{"q4_k", "source"} {
-				f.scores = append(f.scores, scoreOf(f.models[0], "news", "bleu", half, tier, 68+float64(i), 1, 500))
-			}
+		for _, tier := range []string{"q4_k", "q8_0"} {
+			f.experiments = append(f.experiments, halved(f.models[0], "news", "bleu", tier, 0.5, -0.5, 0.7, 1000))
 		}
 	}},
 	{"a correlation", func(f *fixture) {

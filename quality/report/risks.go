@@ -66,16 +66,23 @@ func (m *modelInput) risks(missed []string) []Risk {
 	return list
 }
 
+// rank orders how far something has come about.
+func (s RiskStatus) rank() int {
+	switch s {
+	case Open:
+		return 2
+	case Watch:
+		return 1
+	}
+	return 0
+}
+
 // overfitting looks at the largest gap of a suite's halves.
 func (m *modelInput) overfitting() Risk {
 	r := Risk{Name: "overfitting", Mitigation: "Weights, norms and tiers are chosen by the tuning half alone, and the sealed half is for reports; run suites of other input too."}
 	tier := m.served()
-	for _, suite := range m.suites() {
-		for _, name := range m.metrics(suite) {
-			if f, ok := m.gap(suite, name, tier); ok {
-				r.Figures = append(r.Figures, f)
-			}
-		}
+	for _, e := range m.compared(store.HalvesCompared, tier) {
+		r.Figures = append(r.Figures, gap(e))
 	}
 	var worst *Figure
 	for i := range r.Figures {
@@ -84,8 +91,12 @@ func (m *modelInput) overfitting() Risk {
 		}
 	}
 	switch {
+	case worst == nil && tier == control:
+		r.Figures = []Figure{m.absent("gap", "overfitting gap", ratio, noGap)}
+		r.Priority, r.Status, r.Text = Low, Clear, capital(noGap)+"."
+		return r
 	case worst == nil:
-		why := "no suite has scores of both halves" + ofTier(tier) + " and on the control"
+		why := "no suite's halves were compared with the control's, item by item" + ofTier(tier)
 		r.Figures = []Figure{m.absent("gap", "overfitting gap", ratio, why)}
 		r.Priority, r.Status, r.Text = Medium, Unwatched, "The gap between what is tuned by and what is sealed is missing: "+why+"."
 		return r
@@ -99,6 +110,9 @@ func (m *modelInput) overfitting() Risk {
 	r.Text = capital(worst.Label + " is " + worst.withInterval() + ".")
 	return r
 }
+
+// noGap is why a source has none.
+const noGap = "the source precision answers, which was chosen by no suite"
 
 // isRelative tells whether there is a figure, and of a scale. A perplexity has no end, so nothing can be held against it.
 func (f *Figure) isRelative() bool { return f.Value != nil && f.Unit != perplexity }
@@ -120,19 +134,11 @@ func (in *Input) absent(name, label, unit, why string) Figure {
 func (m *modelInput) quantisation(missed []string) Risk {
 	r := Risk{Name: "degradation by quantisation", Mitigation: "A tier is left for a higher one when suites find it worse than the control; tiers are made from the source, and never beyond what it holds."}
 	tier := m.served()
-	var worst *Figure
-	for _, suite := range m.suites() {
-		for _, name := range m.metrics(suite) {
-			if f, ok := m.loss(suite, name, tier); ok && tier != control {
-				r.Figures = append(r.Figures, f)
-			}
-		}
+	all := m.compared(store.TierCompared, tier)
+	for _, e := range all {
+		r.Figures = append(r.Figures, loss(e))
 	}
-	for i := range r.Figures {
-		if f := &r.Figures[i]; f.isRelative() && (worst == nil || relative(f) < relative(worst)) {
-			worst = f
-		}
-	}
+	worst, stands, limit := standing(m.judged(all))
 	decided, moves := m.moves()
 	switch {
 	case tier == "":
@@ -142,17 +148,16 @@ func (m *modelInput) quantisation(missed []string) Risk {
 	case tier == control:
 		r.Priority, r.Status, r.Text = Low, Clear, "The source precision answers: nothing is lost by quantisation. "
 	case worst == nil:
-		why := "no suite was run on tier " + tier + " and on the control"
+		why := "no suite was asked of tier " + tier + " and of the control, item by item"
 		r.Figures = append(r.Figures, m.absent("loss", "loss by quantisation", ratio, why))
 		r.Priority, r.Status, r.Text = Medium, Unwatched, "What tier "+tier+" loses is missing: "+why+". "
-	case worst.High != nil && *worst.High < 0 || worst.High == nil && *worst.Value < 0:
-		r.Priority, r.Status = Medium, Watch
-		if qualityMissed(missed) {
-			r.Priority, r.Status = High, Open
-		}
-		r.Text = capital(worst.Label + ", is " + worst.withInterval() + ". ")
 	default:
-		r.Priority, r.Status, r.Text = Low, Clear, capital(worst.Label+", is "+worst.withInterval()+": no more than chance. ")
+		f := loss(worst)
+		r.Status, r.Text = stands, capital(f.Label+", is "+f.withInterval()+": "+bounds[stands]+" the "+limit+". ")
+		r.Priority = map[RiskStatus]Priority{Open: High, Watch: Medium, Clear: Low}[stands]
+		if stands == Clear && qualityMissed(missed) && f.High != nil && *f.High < 0 {
+			r.Priority, r.Status = Medium, Watch
+		}
 	}
 	r.Figures, r.Text = append(r.Figures, decided), r.Text+moves
 	if begun := where(m.Decisions, func(d *store.Decision) bool { return d.State == store.Begun }); len(begun) > 0 && r.Priority == Low {
@@ -160,6 +165,9 @@ func (m *modelInput) quantisation(missed []string) Risk {
 	}
 	return r
 }
+
+// bounds say how a loss stands to what may be lost.
+var bounds = map[RiskStatus]string{Open: "more than", Watch: "not surely within", Clear: "surely within"}
 
 // qualityMissed tells whether an objective of quality is missed.
 func qualityMissed(missed []string) bool {

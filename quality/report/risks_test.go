@@ -15,12 +15,9 @@ import (
 
 // This file owns tests of risks and of what is read for a report.
 
-// halves are runs of both halves, of a tier and of the control.
-func halves(tierTuning, tierSealed float64) []store.Score {
-	return []store.Score{
-		scoreOf("m", "s", "bleu", "tuning", "q4_k", tierTuning, 0.5, 500), scoreOf("m", "s", "bleu", "sealed", "q4_k", tierSealed, 0.5, 500),
-		scoreOf("m", "s", "bleu", "tuning", "source", 30, 0.5, 500), scoreOf("m", "s", "bleu", "sealed", "source", 29, 0.5, 500),
-	}
+// halves are what a tier has above the source on both.
+func halves(tuning, sealed float64) []store.Experiment {
+	return []store.Experiment{halved("m", "s", "bleu", "q4_k", tuning, sealed, 1, 1000)}
 }
 
 // pair is a tier's run and the control's.
@@ -28,14 +25,22 @@ func pair(tier, source float64) []store.Score {
 	return []store.Score{scoreOf("m", "s", "bleu", "", "q4_k", tier, 0.5, 500), scoreOf("m", "s", "bleu", "", "source", source, 0.5, 500)}
 }
 
-// fluent is a tier's perplexity and the control's.
-func fluent(tier, source float64) []store.Score {
-	return []store.Score{scoreOf("m", "s", "fluency", "", "q4_k", tier, 0.5, 500), scoreOf("m", "s", "fluency", "", "source", source, 0.5, 500)}
+// losses are a tier's metrics beside the source's, all known as well.
+func losses(by map[string]float64) (list []store.Experiment) {
+	for metric, x := range by {
+		list = append(list, beside("m", "s", metric, "q4_k", 30-x, 30, 0.5, 500))
+	}
+	return list
+}
+
+// agreeing is a tier's agreement with the source.
+func agreeing(x float64) []store.Experiment {
+	return []store.Experiment{beside("m", "s", "agreement", "q4_k", x, 1, 0.005, 500)}
 }
 
 // A perplexity is told as it is, and as a loss where it is more than the control's.
 func TestFluency(t *testing.T) {
-	f := fixture{models: []string{"m"}, scores: append(pair(28, 30), fluent(4, 2)...), decisions: decided(store.Applied)}
+	f := fixture{models: []string{"m"}, scores: append(pair(28, 30), scoreOf("m", "s", "fluency", "", "q4_k", 4, 0.5, 500)), decisions: decided(store.Applied), experiments: losses(map[string]float64{"bleu": 2, "fluency": -2})}
 	r := Make(f.input(t))
 	if text := render(t, &r, "json"); !strings.Contains(text, "perplexity under the control is 4 (95 % interval 3.5 to 4.5, 500 items)") {
 		t.Errorf("%s", text)
@@ -50,6 +55,22 @@ func TestFluency(t *testing.T) {
 	t.Errorf("no loss of fluency: %+v", r.Risks)
 }
 
+// at are experiments on what serves at a tier.
+func at(tier string, list []store.Experiment) []store.Experiment {
+	for i := range list {
+		list[i].Tier, list[i].KVType = tier, "f16"
+	}
+	return list
+}
+
+// older are the same, of the day before.
+func older(list []store.Experiment) []store.Experiment {
+	for i := range list {
+		list[i].Time = list[i].Time.Add(-24 * time.Hour)
+	}
+	return list
+}
+
 func decided(state store.DecisionState) []store.Decision {
 	return []store.Decision{{Time: noon.Add(-time.Hour), Model: "m", From: "source", To: "q4_k", Reason: "it is faster.", State: state}}
 }
@@ -60,9 +81,9 @@ func costPair(first, second float64) []store.Cost {
 
 // loaded are an hour of minutes of so many requests, and as many behind it as there are numbers, in which requests waited.
 func loaded(quiet int64, crowded ...int64) (list []store.Window) {
-	list = minutes("m", 60, noon.Add(-time.Hour), store.Window{Requests: quiet, DeviceBusy: 0.5, DeviceShare: 0.5})
+	list = minutes("m", 60, noon.Add(-time.Hour), store.Window{Requests: quiet, DeviceBusy: 0.5, DeviceShare: 0.5, Tier: "q4_k", KVType: "f16"})
 	for i, n := range crowded {
-		list = append(list, minutes("m", 1, noon.Add(-time.Duration(len(crowded)-i)*time.Minute), store.Window{Requests: n, DeviceBusy: 1, DeviceShare: 1, Crowded: 0.9})...)
+		list = append(list, minutes("m", 1, noon.Add(-time.Duration(len(crowded)-i)*time.Minute), store.Window{Requests: n, DeviceBusy: 1, DeviceShare: 1, Crowded: 0.9, Tier: "q4_k", KVType: "f16"})...)
 	}
 	return list
 }
@@ -80,17 +101,26 @@ func TestRisks(t *testing.T) {
 		status   RiskStatus
 		want     string
 	}{
-		"a gap":               {"overfitting", fixture{scores: halves(32, 29), decisions: applied}, High, Open, "gap is 2.0 (95 % interval 1.0 to 3.0, 2,000 items)"},
-		"a gap within chance": {"overfitting", fixture{scores: halves(30.5, 29), decisions: applied}, Medium, Watch, "gap is 0.5 "},
-		"no gap":              {"overfitting", fixture{scores: halves(29, 29), decisions: applied}, Low, Clear, "gap is −1.0"},
-		"no halves":           {"overfitting", fixture{scores: pair(30, 30), decisions: applied}, Medium, Unwatched, "missing"},
-		"a loss":              {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied}, Medium, Watch, "BLEU on s, q4_k less the control, is −2.0"},
-		"a loss that matters": {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: applied, objectives: Objectives{BLEU: 29}}, High, Open, "is −2.0"},
-		"no loss":             {"degradation by quantisation", fixture{scores: pair(29.8, 30), decisions: applied}, Low, Clear, "no more than chance"},
-		"a loss of points":    {"degradation by quantisation", fixture{scores: append(pair(28, 30), fluent(4, 2)...), decisions: applied}, Medium, Watch, "BLEU on s, q4_k less the control, is −2.0"},
+		"a gap":               {"overfitting", fixture{experiments: halves(2, 0), decisions: applied}, High, Open, "gap is 2.0 (95 % interval 1.0 to 3.0, 1,000 items)"},
+		"a gap within chance": {"overfitting", fixture{experiments: halves(0.5, 0), decisions: applied}, Medium, Watch, "gap is 0.5 "},
+		"no gap":              {"overfitting", fixture{experiments: halves(-1, 0), decisions: applied}, Low, Clear, "gap is −1.0"},
+		"a perplexity's gap":  {"overfitting", fixture{experiments: append(halves(-1, 0), halved("m", "s", "fluency", "q4_k", -2, 0, 1, 1000)), decisions: applied}, Low, Clear, "gap is −1.0"},
+		"no halves":           {"overfitting", fixture{scores: pair(30, 30), experiments: losses(map[string]float64{"bleu": 1}), decisions: applied}, Medium, Unwatched, "missing"},
+		"nothing to fit":      {"overfitting", fixture{scores: pair(30, 30)[1:]}, Low, Clear, "source precision answers"},
+		"a loss":              {"degradation by quantisation", fixture{experiments: losses(map[string]float64{"bleu": 2}), decisions: applied}, High, Open, "BLEU on s, q4_k less the control, is −2.0 (95 % interval −2.5 to −1.5, 500 items): more than the 1.0 that may be lost"},
+		"perhaps a loss":      {"degradation by quantisation", fixture{experiments: losses(map[string]float64{"bleu": 0.8}), decisions: applied}, Medium, Watch, "not surely within the 1.0"},
+		"no loss":             {"degradation by quantisation", fixture{experiments: losses(map[string]float64{"bleu": 0.2}), decisions: applied}, Low, Clear, "surely within the 1.0"},
+		"a loss that matters": {"degradation by quantisation", fixture{scores: pair(28, 30), experiments: []store.Experiment{beside("m", "s", "bleu", "q4_k", 28, 28.4, 0.3, 500)}, decisions: applied, objectives: Objectives{BLEU: 29}}, Medium, Watch, "surely within the 1.0"},
+		"what sees more":      {"degradation by quantisation", fixture{experiments: losses(map[string]float64{"bleu": 2, "chrf": 0.2, "fluency": -2}), decisions: applied}, Low, Clear, "ChrF2 on s, q4_k less the control, is −0.2"},
+		"the worst of two":    {"degradation by quantisation", fixture{experiments: append(losses(map[string]float64{"chrf": 0.2}), beside("m", "t", "chrf", "q4_k", 50, 50.8, 0.5, 500)), decisions: applied}, Medium, Watch, "ChrF2 on t, "},
+		"too little agrees":   {"degradation by quantisation", fixture{experiments: agreeing(0.94), decisions: applied, agreement: 0.95}, High, Open, "is −0.060 (95 % interval −0.065 to −0.055, 500 items): more than the 0.050 that may be lost"},
+		"enough agrees":       {"degradation by quantisation", fixture{experiments: agreeing(0.96), decisions: applied, agreement: 0.95}, Low, Clear, "surely within the 0.050"},
+		"none need agree":     {"degradation by quantisation", fixture{experiments: agreeing(0.96), decisions: applied}, Medium, Unwatched, "missing"},
+		"live answers alone":  {"degradation by quantisation", fixture{scores: []store.Score{scoreOf("m", "live", "chrf", "", "q4_k", 60, 2, 200), scoreOf("m", "live", "chrf", "", "source", 100, 0, 200)}, decisions: applied}, Medium, Unwatched, "missing"},
+		"another tier's loss": {"degradation by quantisation", fixture{experiments: []store.Experiment{beside("m", "s", "bleu", "q2_k", 20, 30, 0.5, 500)}, decisions: applied}, Medium, Unwatched, "missing"},
+		"the newest run":      {"degradation by quantisation", fixture{experiments: append(older(losses(map[string]float64{"bleu": 9})), losses(map[string]float64{"bleu": 0.1})...), decisions: applied}, Low, Clear, "is −0.1"},
 		"the source":          {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Reverted)}, Low, Clear, "1 step between tiers was decided (0 applied, 1 reverted"},
 		"a step under way":    {"degradation by quantisation", fixture{scores: pair(28, 30), decisions: decided(store.Begun)}, Medium, Watch, "1 under way), the last from source to q4_k 60 minutes ago: it is faster."},
-		"no control":          {"degradation by quantisation", fixture{scores: pair(28, 30)[:1], decisions: applied}, Medium, Unwatched, "missing"},
 		"dearer by far":       {"compute cost", fixture{costs: costPair(10, 13)}, High, Open, "changed by +30 %, from 1.1 to 1.43"},
 		"dearer":              {"compute cost", fixture{costs: costPair(10, 12)}, Medium, Watch, "+20 %"},
 		"as dear":             {"compute cost", fixture{costs: costPair(10, 10.5)}, Low, Clear, "1,000 tokens cost 1.13 core-seconds, of 20,000 tokens counted"},
@@ -107,8 +137,10 @@ func TestRisks(t *testing.T) {
 		"no alarm":               {"drift", fixture{scores: pair(30, 30)}, Low, Clear, "No alarm"},
 		"at the knee":            {"headroom", fixture{windows: loaded(5700, 6000, 6000, 6000)}, High, Open, "The load of 95.2 queries/s leaves 4.8 % of the knee of 100 queries/s, and the busiest minute's of 100 queries/s leaves 0 % (3 minutes, median of"},
 		"at the knee for once":   {"headroom", fixture{windows: loaded(3000, 6000, 6600, 7200)}, Medium, Watch, "leaves 51.9 % of the knee of 110 queries/s, and the busiest minute's of 120 queries/s leaves −9.1 %"},
-		"far from the knee":      {"headroom", fixture{windows: loaded(3000), experiments: tried("m", "x", "off", "on", map[string][3]float64{"qps": {200, 220, 5}})}, Low, Clear, "leaves 75 % of the knee of 200 queries/s, and the busiest minute's of 50 queries/s leaves 75 % (20 pairs, an experiment: "},
-		"no knee":                {"headroom", fixture{windows: loaded(3000, 6000, 6000)}, Medium, Unwatched, "missing: no three minutes"},
+		"far from the knee":      {"headroom", fixture{windows: loaded(3000), experiments: at("q4_k", tried("m", "x", "off", "on", map[string][3]float64{"qps": {200, 220, 5}}))}, Low, Clear, "leaves 75 % of the knee of 200 queries/s, and the busiest minute's of 50 queries/s leaves 75 % (20 pairs, an experiment: "},
+		"no knee":                {"headroom", fixture{windows: loaded(3000, 6000, 6000)}, Medium, Unwatched, "missing: no three minutes on tier q4_k"},
+		"another tier's knee":    {"headroom", fixture{windows: loaded(3000, 6000, 6000, 6000), decisions: []store.Decision{{Time: noon.Add(-time.Second), Model: "m", From: "q4_k", To: "q2_k", Reason: "r", State: store.Applied}}}, Medium, Unwatched, "missing: no three minutes on tier q2_k"},
+		"measured at a tier":     {"headroom", fixture{windows: loaded(3000, 6000, 6000, 6000)}, Medium, Watch, "measured at tier q4_k"},
 		"unwatched":              {"drift", fixture{}, Medium, Unwatched, "not watched"},
 		"no damage":              {"damage of the history", fixture{}, Low, Clear, "0 damaged rows"},
 		"damage":                 {"damage of the history", fixture{health: Health{Damaged: 1}}, High, Open, "1 damaged row was"},
@@ -126,6 +158,30 @@ func TestRisks(t *testing.T) {
 		}
 		if !slices.IsSortedFunc(r.Risks, func(a, b Risk) int { return b.Priority.rank() - a.Priority.rank() }) {
 			t.Errorf("%s: the highest are not first", name)
+		}
+	}
+}
+
+// What serves is what the last minute or the last step says, whichever is later.
+func TestServed(t *testing.T) {
+	step := func(ago time.Duration, to string, state store.DecisionState) store.Decision {
+		return store.Decision{Time: noon.Add(-ago), Model: "m", From: "x", To: to, Reason: "r", State: state}
+	}
+	minute := minutes("m", 1, noon.Add(-time.Hour), store.Window{Requests: 1, Tier: "q8_0"})
+	for name, c := range map[string]struct {
+		f    fixture
+		want string
+	}{
+		"nobody knows":       {fixture{}, ""},
+		"a score":            {fixture{scores: pair(1, 2)[:1]}, "q4_k"},
+		"a step":             {fixture{scores: pair(1, 2)[:1], decisions: []store.Decision{step(2*time.Hour, "q2_k", store.Applied), step(time.Hour, "q3_k", store.Reverted)}}, "q2_k"},
+		"a minute behind it": {fixture{windows: minute, decisions: []store.Decision{step(2*time.Hour, "q2_k", store.Applied)}}, "q8_0"},
+		"a step behind that": {fixture{windows: minute, decisions: []store.Decision{step(time.Minute, "q2_k", store.Applied)}}, "q2_k"},
+	} {
+		c.f.models = []string{"m"}
+		in := c.f.input(t)
+		if got := in.of("m").served(); got != c.want {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"chimera/store"
 )
 
-// This file owns quality: which scores are the present ones, and what they are beside the control's.
+// This file owns quality: which scores are the present ones.
 
 // metric is how a metric is shown, and which objective is about it.
 type metric struct {
@@ -50,18 +51,23 @@ const (
 	control   = "source"
 )
 
-// served is the tier that answers: where the last decision that was applied led, else what costs were last counted for, else that of the last
-// score; "" where nobody knows.
+// served is the tier that answers: where the last decision that was applied led, or that of the last minute where one is later; else what costs were last counted
+// for, else that of the last score; "" where nobody knows.
 func (m *modelInput) served() string {
-	tier := ""
+	tier, since := "", time.Time{}
 	for _, s := range m.Scores {
 		tier = s.Tier
 	}
 	for _, c := range m.Costs {
 		tier = cmp.Or(c.Tier, tier)
 	}
+	for _, w := range m.Windows {
+		if w.Tier != "" {
+			tier, since = w.Tier, w.Until
+		}
+	}
 	for _, d := range m.Decisions {
-		if d.State == store.Applied {
+		if d.State == store.Applied && d.Time.After(since) {
 			tier = d.To
 		}
 	}
@@ -192,55 +198,4 @@ func (m *modelInput) weakness() (s Statement, any bool) {
 		s.Status, s.Text, s.Figures = Fine, "No tag of a suite is worse than its whole beyond what chance does.", []Figure{}
 	}
 	return s, compared
-}
-
-// gap is the overfitting gap of one suite and metric: what the tier gained on the control on the half that it may have been chosen by, less what
-// it gained on the sealed one. The four runs are taken as independent, so the interval is wider than that of a paired comparison.
-func (m *modelInput) gap(suite, name, tier string) (Figure, bool) {
-	about := metricOf(name)
-	f := Figure{Name: suite + "." + name + ".gap", Label: about.label + " on " + suite + ", overfitting gap", Unit: about.unit, Of: "items",
-		Method: "(tier − control) on the tuning half − (tier − control) on the sealed half; interval of four independent runs"}
-	var rows []int64
-	sum, spread := 0.0, 0.0
-	for _, part := range []struct {
-		tag, tier string
-		sign      float64
-	}{{tuningTag, tier, 1}, {tuningTag, control, -1}, {sealedTag, tier, -1}, {sealedTag, control, 1}} {
-		row := m.latest(suite, name, part.tag, part.tier)
-		if row == nil {
-			return f, false
-		}
-		if len(rows) == 0 || row.Time.Before(f.From) {
-			f.From = row.Time
-		}
-		if row.Time.After(f.Until) {
-			f.Until = row.Time
-		}
-		rows, f.N = append(rows, row.Row), f.N+row.N
-		sum, spread = sum+part.sign*row.Value, math.Hypot(spread, (row.High-row.Low)/2)
-	}
-	if about.lower {
-		sum = -sum
-	}
-	f.Sources = rowsOf(store.Scores, rows)
-	return f.set(sum, "a run gave no number").between(sum-spread, sum+spread), true
-}
-
-// loss is what the tier scores less than the control on a whole suite: below 0 it is worse. Runs are taken as independent.
-func (m *modelInput) loss(suite, name, tier string) (Figure, bool) {
-	a, b := m.latest(suite, name, "", tier), m.latest(suite, name, "", control)
-	if a == nil || b == nil || a.Digest != b.Digest {
-		return Figure{}, false
-	}
-	about := metricOf(name)
-	difference, spread := a.Value-b.Value, math.Hypot((a.High-a.Low)/2, (b.High-b.Low)/2)
-	if about.lower {
-		difference = -difference
-	}
-	f := Figure{Name: suite + "." + name + ".loss", Label: about.label + " on " + suite + ", " + tier + " less the control", Unit: about.unit, N: a.N + b.N,
-		Of: "items", From: b.Time, Until: a.Time, Method: "tier − control on the whole suite; interval of two independent runs", Sources: rowsOf(store.Scores, []int64{a.Row, b.Row})}
-	if f.Until.Before(f.From) {
-		f.From, f.Until = f.Until, f.From
-	}
-	return f.set(difference, "a run gave no number").between(difference-spread, difference+spread), true
 }

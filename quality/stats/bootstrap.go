@@ -24,49 +24,27 @@ func Bootstrap[K comparable](rows [][]float64, request []K, score Score, r Resam
 	if err != nil {
 		return Interval{}, err
 	}
-	return percentiles([]int{len(c)}, r, func(times []int) float64 { return score(c.sum(times)) })
-}
-
-// PairedBootstrap is the interval of score(a) - score(b), of two systems' answers to the same segments: the same requests are drawn for both
-// (Koehn 2004, https://aclanthology.org/W04-3250), since what makes a request hard does so for both and is no difference between them.
-func PairedBootstrap[K comparable](a, b [][]float64, request []K, score Score, r Resampling) (Interval, error) {
-	ca, cb, err := newPair(a, b, request)
+	drawn, err := replicates([]int{len(c)}, r, func(times []int) float64 { return score(c.sum(times)) })
 	if err != nil {
 		return Interval{}, err
 	}
-	return percentiles([]int{len(ca)}, r, func(times []int) float64 { return score(ca.sum(times)) - score(cb.sum(times)) })
+	low, high := ends(drawn)
+	return Interval{Estimate: score(c.sum(c.once())), Low: low, High: high}, nil
 }
 
-// PairedGap is the interval of a difference of differences: score(a) - score(b) on the requests of tuning, less the same on those of sealed. A and b are two
-// systems that answered both. The halves are drawn each for itself, in pairs within each, since they have no request in common.
-func PairedGap[K comparable](tuningA, tuningB, sealedA, sealedB [][]float64, tuning, sealed []K, score Score, r Resampling) (Interval, error) {
-	ta, tb, err := newPair(tuningA, tuningB, tuning)
-	if err != nil {
-		return Interval{}, fmt.Errorf("tuning half: %w", err)
-	}
-	sa, sb, err := newPair(sealedA, sealedB, sealed)
-	if err != nil {
-		return Interval{}, fmt.Errorf("sealed half: %w", err)
-	}
-	difference := func(a, b clusters, times []int) float64 { return score(a.sum(times)) - score(b.sum(times)) }
-	return percentiles([]int{len(ta), len(sa)}, r, func(times []int) float64 {
-		return difference(ta, tb, times[:len(ta)]) - difference(sa, sb, times[len(ta):])
-	})
-}
-
-// percentiles draws for each replicate n clusters out of n, with replacement, of each stratum of n.
-func percentiles(strata []int, r Resampling, figure func(times []int) float64) (Interval, error) {
+// replicates are a figure, the least first, each of n clusters out of n, with replacement, of each stratum of n.
+func replicates(strata []int, r Resampling, figure func(times []int) float64) ([]float64, error) {
 	count, err := r.count()
 	if err != nil {
-		return Interval{}, err
+		return nil, err
 	}
 	all := 0
 	for _, n := range strata {
 		all += n
 	}
-	replicates := make([]float64, count)
+	drawn := make([]float64, count)
 	times := make([]int, all)
-	for i := range replicates {
+	for i := range drawn {
 		clear(times)
 		draw, from := newDraws(r.Seed, i), 0
 		for _, n := range strata {
@@ -75,14 +53,16 @@ func percentiles(strata []int, r Resampling, figure func(times []int) float64) (
 			}
 			from += n
 		}
-		replicates[i] = figure(times)
+		drawn[i] = figure(times)
 	}
-	slices.Sort(replicates)
-	for i := range times {
-		times[i] = 1
-	}
+	slices.Sort(drawn)
+	return drawn, nil
+}
+
+// ends are those of the middle 95 % of replicates.
+func ends(drawn []float64) (low, high float64) {
 	const tail = (1 - confidence) / 2
-	return Interval{Estimate: figure(times), Low: quantile(replicates, tail), High: quantile(replicates, 1-tail)}, nil
+	return quantile(drawn, tail), quantile(drawn, 1-tail)
 }
 
 func (r Resampling) count() (int, error) {

@@ -60,15 +60,18 @@ func Correlate[K comparable](x, y []float64, request []K, r Resampling) (c Corre
 		to *Interval
 		of func(*pairs) float64
 	}{{&c.Pearson, (*pairs).pearson}, {&c.Spearman, (*pairs).spearman}, {&c.Kendall, (*pairs).kendall}} {
-		*k.to, err = percentiles([]int{requests}, r, func(times []int) float64 {
+		figure := func(times []int) float64 {
 			for i := range p.times {
 				p.times[i] = float64(times[of[i]])
 			}
 			return k.of(p)
-		})
+		}
+		drawn, err := replicates([]int{requests}, r, figure)
 		if err != nil {
 			return c, err
 		}
+		k.to.Estimate = figure(slices.Repeat([]int{1}, requests))
+		k.to.Low, k.to.High = ends(drawn)
 		if !finite(k.to.Estimate) || !finite(k.to.Low) || !finite(k.to.High) {
 			return c, errTooLarge
 		}
