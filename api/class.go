@@ -134,13 +134,13 @@ func (c *call) precheck(m *Model, size promptSize, choices int, answerTokens int
 		return nil
 	}
 	ask := scheduler.Ask{
-		PromptBytes: size.bytes, PromptTokens: size.tokens, Answers: size.prompts * choices,
+		PromptBytes: size.bytes, PromptTokens: size.tokens, Prompts: size.prompts, Answers: size.prompts * choices,
 		Class: c.urgency.class, Tenant: c.urgency.tenant, Deadline: c.urgency.deadline(c.started),
 	}
 	err := e.Precheck(ask)
 	if err != nil && m.Ended != nil {
 		for range ask.Answers {
-			m.Ended(Ended{Ask: &ask, Prompts: size.prompts, Answer: int(min(answerTokens, int64(m.MaxContext))), Arrived: c.started, Refused: err, Request: scheduler.Request{
+			m.Ended(Ended{Ask: &ask, Answer: int(min(answerTokens, int64(m.MaxContext))), Arrived: c.started, Refused: err, Request: scheduler.Request{
 				Class: ask.Class, Tenant: ask.Tenant, Deadline: ask.Deadline, Priority: c.urgency.priority,
 			}})
 		}

@@ -290,11 +290,11 @@ func TestRefusedBeforeTokenising(t *testing.T) {
 func TestPromptSizes(t *testing.T) {
 	h, e := newWatched(t)
 	for body, want := range map[string]scheduler.Ask{
-		`{"prompt":"abc"}`:                      {PromptBytes: 3, Answers: 1},
-		`{"prompt":["ab","cde"],"n":3}`:         {PromptBytes: 5, Answers: 6},
-		`{"prompt":[1,2,3]}`:                    {PromptTokens: 3, Answers: 1},
-		`{"prompt":[[1],[2,3]],"n":2}`:          {PromptTokens: 3, Answers: 4},
-		`{"prompt":"a\u00e9\n","max_tokens":1}`: {PromptBytes: 4, Answers: 1},
+		`{"prompt":"abc"}`:                      {PromptBytes: 3, Prompts: 1, Answers: 1},
+		`{"prompt":["ab","cde"],"n":3}`:         {PromptBytes: 5, Prompts: 2, Answers: 6},
+		`{"prompt":[1,2,3]}`:                    {PromptTokens: 3, Prompts: 1, Answers: 1},
+		`{"prompt":[[1],[2,3]],"n":2}`:          {PromptTokens: 3, Prompts: 2, Answers: 4},
+		`{"prompt":"a\u00e9\n","max_tokens":1}`: {PromptBytes: 4, Prompts: 1, Answers: 1},
 	} {
 		e.asks = nil
 		h.post(textPath, body)

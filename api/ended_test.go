@@ -44,13 +44,13 @@ func TestEnded(t *testing.T) {
 	}
 	e.submit, e.precheck = nil, busy
 	got := ask(`{"prompt":["abcdefgh","x"],"max_tokens":5}`)
-	if len(got) != 2 || !errors.Is(got[0].Refused, scheduler.ErrQueueFull) || got[0].Ask == nil || got[0].Ask.PromptBytes != 9 || got[0].Request.Priority != scheduler.DefaultPriority || got[0].Prompts != 2 || got[0].Answer != 5 {
+	if len(got) != 2 || !errors.Is(got[0].Refused, scheduler.ErrQueueFull) || got[0].Ask == nil || got[0].Ask.PromptBytes != 9 || got[0].Request.Priority != scheduler.DefaultPriority || got[0].Ask.Prompts != 2 || got[0].Answer != 5 {
 		t.Errorf("refused before it had tokens: %+v", got)
 	}
 	for body, want := range map[string][3]int{ // answers, prompts, tokens asked for
 		`{"prompt":"abc","n":3}`: {3, 1, defaultMaxTokens}, `{"prompt":["a","b"],"n":2,"max_tokens":-1}`: {4, 2, h.model.MaxContext}, `{"prompt":"abc","min_tokens":20}`: {1, 1, 20},
 	} {
-		if got := ask(body); len(got) != want[0] || got[0].Prompts != want[1] || got[0].Answer != want[2] {
+		if got := ask(body); len(got) != want[0] || got[0].Ask.Prompts != want[1] || got[0].Answer != want[2] {
 			t.Errorf("%s: %d are told, the first %+v; want %v", body, len(got), got[0], want)
 		}
 	}

@@ -71,7 +71,6 @@ type Model struct {
 type Ended struct {
 	Request scheduler.Request
 	Ask     *scheduler.Ask // what was known of it, with all that came with it, where it was refused before it had tokens; else nil
-	Prompts int            // of Ask
 	Arrived time.Time
 	Answer  int   // tokens that it got; all that it asked for, if it was refused
 	Refused error // why it was not taken

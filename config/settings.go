@@ -62,7 +62,7 @@ func (c *Config) settings() []setting {
 			usage: "file that every request is recorded in, without its text, for chimera simulate: times, lengths, keyed hashes of what prompts begin with; it is appended to, up to 1 GiB"},
 		{key: "log_level", value: choice{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, live: true,
 			usage: "least level that is logged: debug, info, warn or error"},
-		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000},
+		{key: "scheduler.itl_ms", value: number{&c.Scheduler.ITL, 0, 10_000}, live: true,
 			usage: "milliseconds that a step may take while somebody is being answered: how long prompts hold up others' next token; 0: automatic"},
 		{key: "scheduler.deadline_ms", value: number{&c.Scheduler.Deadline, 0, maxDeadline}, live: true,
 			usage: "milliseconds within which an interactive request has its first token, where it does not say (x-chimera-deadline-ms); one that still waits then gets 503; 0: no deadline"},

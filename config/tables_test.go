@@ -222,7 +222,7 @@ func TestDifferences(t *testing.T) {
 
 // A reload takes over what is live, tells those who are to know, and names the rest.
 func TestAdopt(t *testing.T) {
-	live := []string{"log_level", "tenant", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "objectives.qps", "objectives.ttft_ms", "objectives.ttft_p95_ms", "objectives.bleu", "objectives.agreement", "objectives.accuracy", "quality.control_share", "quality.edge_budget", "quality.window"}
+	live := []string{"log_level", "tenant", "scheduler.itl_ms", "scheduler.deadline_ms", "scheduler.batch_deadline_ms", "objectives.qps", "objectives.ttft_ms", "objectives.ttft_p95_ms", "objectives.bleu", "objectives.agreement", "objectives.accuracy", "quality.control_share", "quality.edge_budget", "quality.window"}
 	a := Default()
 	got := a.liveKeys()
 	slices.Sort(got)

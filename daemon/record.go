@@ -50,7 +50,7 @@ func traced(e api.Ended) trace.Ended {
 	}
 	t := trace.Ended{Request: e.Request, Arrived: e.Arrived, Answer: e.Answer, End: end}
 	if e.Ask != nil {
-		t.Tokens = max(1, (e.Ask.PromptTokens+e.Ask.PromptBytes/bytesAToken)/max(1, e.Prompts))
+		t.Tokens = max(1, (e.Ask.PromptTokens+e.Ask.PromptBytes/bytesAToken)/max(1, e.Ask.Prompts))
 	}
 	return t
 }

@@ -31,6 +31,22 @@ func TestReloadTellsWhoIsToKnow(t *testing.T) {
 	}
 }
 
+// How long a step may take changes with a reload, for the lanes to come too.
+func TestReloadChangesITL(t *testing.T) {
+	c := config.Default()
+	s := &server{config: c, models: newRuntimes(c, nil)}
+	s.reload = func() (config.Config, error) {
+		c.Scheduler.ITL = 40
+		return c, nil
+	}
+	s.gpus, _ = obedient(func() {})
+	s.serveOn(&counted{})
+	defer s.stop()
+	if s.reloadConfig(); s.models.itl != 40*time.Millisecond || s.config.Scheduler.ITL != 40 {
+		t.Errorf("a step may take %v, as set %d ms", s.models.itl, s.config.Scheduler.ITL)
+	}
+}
+
 func TestDeadlinesOfClasses(t *testing.T) {
 	c := config.Config{Scheduler: config.Scheduler{Deadline: 1500, BatchDeadline: 60000}}
 	for class, want := range map[scheduler.Class]time.Duration{scheduler.Interactive: 1500 * time.Millisecond, scheduler.Batch: time.Minute, scheduler.Background: 0} {

@@ -42,8 +42,8 @@ func (s *Lane) SubmitGroup(ctx context.Context, requests []Request) ([]*Sequence
 	s.hash(all)
 	for i, seq := range all {
 		rows := s.expectedRows(seq)
-		if i > 0 && seq.request.Choice > 0 { // it follows the first
-			rows = min(rows, engine.PageTokens)
+		if i > 0 && seq.request.Choice > 0 { // it follows the first, and computes what is in no full page
+			rows = min(rows, 1+(len(seq.tokens)-1)%engine.PageTokens)
 		}
 		s.asks(seq, rows)
 	}
@@ -85,10 +85,12 @@ func (s *Lane) enqueue(ctx context.Context, group []*Sequence) error {
 	if err := s.taken(len(group), r.Class, r.Tenant); err != nil {
 		return err
 	}
-	for _, seq := range group {
-		if err := s.promise(&seq.demand); err != nil {
-			return err
-		}
+	together := make([]*demand, len(group))
+	for i, seq := range group {
+		together[i] = &seq.demand
+	}
+	if err := s.promiseAll(together); err != nil {
+		return err
 	}
 	s.incoming = append(s.incoming, group...)
 	for _, seq := range group {

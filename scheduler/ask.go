@@ -8,6 +8,7 @@ import "time"
 type Ask struct {
 	PromptBytes  int // of prompts that are text, together
 	PromptTokens int // of prompts that come as token ids, together
+	Prompts      int // 0 counts as 1
 	Answers      int // sequences
 	Class        Class
 	Tenant       string

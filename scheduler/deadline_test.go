@@ -134,6 +134,83 @@ func TestPrecheck(t *testing.T) {
 	}
 }
 
+// What a deadline promises of a request of several prompts is the first token of each: it is taken if all come in time, also before its tokens are known,
+// and what it would take at best is told otherwise. Without a deadline nobody is refused for what he asks himself.
+func TestDeadlinesOfSeveralPrompts(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		prompts       int
+		cached        bool
+		within        time.Duration
+		early, answer bool // taken before its tokens are known, and after
+	}{
+		{"none comes in time", 32, false, 300 * time.Millisecond, false, false},
+		{"the first come in time", 32, false, 5 * time.Second, false, false},
+		{"all would come in time if half of each were cached", 32, false, 18 * time.Second, true, false},
+		{"all come in time", 32, false, 30 * time.Second, true, true},
+		{"cached, and all come in time", 32, true, time.Second, true, true},
+		{"cached, and the last would be late", 64, true, 300 * time.Millisecond, true, false},
+		{"without a deadline", 64, false, 0, true, true},
+	} {
+		w, lane := one(t, roomy(32, 512), Config{StepTokens: 512, QueueLength: 100, Wait: time.Second})
+		warm := w.submit(lane, greedy(prompt(0, 400, 400), 1))
+		w.until("its end", func() bool { return warm.ended })
+		w.turn()
+		tokens, shared := 800, 0
+		if c.cached {
+			tokens, shared = 400, 384
+		}
+		ask, group := Ask{Prompts: c.prompts, Answers: c.prompts, PromptTokens: tokens * c.prompts}, make([]Request, c.prompts)
+		if c.within > 0 {
+			ask.Deadline = w.clock.Add(c.within)
+		}
+		for i := range group {
+			group[i] = greedy(prompt(1+i, tokens, shared), 4)
+			group[i].Deadline, group[i].IgnoreEnd = ask.Deadline, true
+		}
+		var refused *OverloadError
+		if err := lane.Precheck(ask); (err == nil) != c.early || err != nil && (!errors.As(err, &refused) || refused.Least == 0) {
+			t.Errorf("%s: before its tokens are known: %v", c.name, err)
+		}
+		all, err := lane.SubmitGroup(t.Context(), group)
+		if (err == nil) != c.answer || err != nil && (!errors.As(err, &refused) || refused.Least == 0) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if lane.queue.requests != len(all) {
+			t.Errorf("%s: %d are counted in the queue, %d were taken", c.name, lane.queue.requests, len(all))
+		}
+		for _, seq := range all {
+			w.until("its end", func() bool { return seq.ended })
+			if late := seq.events[0].At.Sub(ask.Deadline); seq.events[0].Err != nil || c.within > 0 && late > 0 {
+				t.Fatalf("%s: one was answered with %v, %v after the deadline", c.name, seq.events[0].Err, late)
+			}
+		}
+	}
+}
+
+// Of several answers to one prompt all but the first compute no more than what of it is in no full page: they are not why the first tokens would be late.
+func TestDeadlineOfSeveralAnswers(t *testing.T) {
+	w, lane := one(t, roomy(32, 512), Config{StepTokens: 512, QueueLength: 100})
+	before := w.submit(lane, greedy(prompt(0, 600, 0), 1)) // by it the lane knows how long rows take
+	w.until("its end", func() bool { return before.ended })
+	w.turn()
+	group := make([]Request, 32)
+	for i := range group {
+		group[i] = greedy(prompt(1, 33, 0), 4)
+		group[i].Choice, group[i].Deadline, group[i].IgnoreEnd = i, w.clock.Add(300*time.Millisecond), true
+	}
+	all, err := lane.SubmitGroup(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range all {
+		w.until("its end", func() bool { return seq.ended })
+		if first := seq.events[0]; first.Err != nil || first.At.After(seq.request.Deadline) {
+			t.Fatalf("one was answered with %v, %v after it came", first.Err, seq.ttft())
+		}
+	}
+}
+
 // Of prompts about as long the one that is due first goes first, though it came last; not before one that is much shorter, and not when it would be late
 // all the same.
 func TestTheNextDeadlineThatCanBeMet(t *testing.T) {

@@ -268,4 +268,46 @@ func TestDoorOfOneLaneAlone(t *testing.T) {
 	}
 }
 
+// What wakes a door that is held is taken by it, so it lets in who came to another lane: it would wait for ever if nobody else came.
+func TestDoorLetsInAllLanes(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.add(roomy(8, 512), Config{StepTokens: 512, QueueLength: 8}), w.add(roomy(8, 512), Config{StepTokens: 512, QueueLength: 8})
+	a.policy.rules.DoorTime, w.devices[0].base = time.Second, time.Hour
+	w.submit(a, greedy(prompt(1, 16, 0), 8))
+	w.submit(a, greedy(prompt(2, 16, 0), 1))
+	w.turn()
+	w.submit(b, greedy(prompt(3, 16, 0), 1))
+	if w.loop.holdDoor(); !a.door.held {
+		t.Fatal("the door was not held: the test shows nothing")
+	}
+	if len(b.waiting) != 1 || len(b.incoming) != 0 {
+		t.Errorf("of the other lane %d were let in, %d were not", len(b.waiting), len(b.incoming))
+	}
+}
+
+// A loop ends when its context is done, also if what would have woken it was taken within a turn, as by a door that was held.
+func TestALoopEndsThoughItsWakeupWasTaken(t *testing.T) {
+	loop := NewLoop(LoopConfig{})
+	lane, err := loop.Add(enginetest.New(testLimits(1)), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-loop.wakeup // of Add
+	ctx, cancel := context.WithCancel(t.Context())
+	lane.asked = append(lane.asked, func() {
+		cancel()
+		<-loop.wakeup
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- loop.Run(ctx) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the loop goes on after its context is done")
+	}
+}
+
 var _ engine.Instance = (*gated)(nil)

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"chimera/engine"
@@ -87,7 +88,7 @@ func overload(after time.Duration, err error) *OverloadError {
 }
 
 // taken is why a number of requests can't be queued now, or nil. Lower classes fill the queue for one another alone: what gives way to a
-// request is no reason to refuse it. s.mu is held.
+// request is no reason to refuse it. So no more of a class and those above wait than twice the queue's length, and of all classes no more than three times that. s.mu is held.
 func (s *Lane) taken(requests int, c Class, tenant string) error {
 	q := &s.queue
 	if s.refusal != nil {
@@ -99,23 +100,52 @@ func (s *Lane) taken(requests int, c Class, tenant string) error {
 	}
 	part := max(1, most/s.policy.rules.QueueShare)
 	othersDid := s.policy.with(byTenant) && q.tenants[tenant].requests+requests <= part && len(q.tenants) > 0
-	if q.requests+requests <= 2*most && (before+requests <= most || othersDid) {
+	if before+requests <= most || othersDid && before+requests <= 2*most {
 		return nil
 	}
-	return overload(time.Duration(max(before, q.requests-most)+requests-most)*s.forecast.place, ErrQueueFull)
+	return overload(time.Duration(before+requests-most)*s.forecast.place, ErrQueueFull)
+}
+
+// promiseAll is why one of a client's requests that come together would have its first token too late, or nil. What a deadline promises is the first token of each,
+// so each waits for those before it, too. Without one nobody is refused for what he asks himself: he would be told to come again, and it would be the same. s.mu is held.
+func (s *Lane) promiseAll(together []*demand) (err error) {
+	now := s.loop.config.Now()
+	d := together[0]
+	if (d.deadline.IsZero() || d.deadline.After(now)) && s.isTried(now) {
+		return nil
+	}
+	rows, before := 0, 0
+	for _, d := range together {
+		rows += d.rows
+	}
+	for _, d := range together {
+		if err = s.promise(d, rows, now); err != nil {
+			break
+		}
+		if !d.deadline.IsZero() {
+			s.queue.change(d, 1)
+			before++
+		}
+	}
+	for _, d := range together[:before] {
+		s.queue.change(d, -1)
+	}
+	return err
+}
+
+// isTried tells whether who comes now is taken to find out what steps take. s.mu is held.
+func (s *Lane) isTried(now time.Time) bool {
+	return s.queue.requests == s.queue.ofClass(Background, lengths-1).requests && s.forecast.isStale(now)
 }
 
 // promise is why a request would have its first token too late, or nil: after its deadline, or, where who reads along has none, when he has waited for
-// longer than is usual. That is asked only of who finds no place or pages: while there are some a machine that is slow is waited for. s.mu is held.
-func (s *Lane) promise(d *demand) error {
+// longer than is usual. That is asked only of who finds no place or pages: while there are some a machine that is slow is waited for. rows are those of all
+// that its client asks for with it. s.mu is held.
+func (s *Lane) promise(d *demand, rows int, now time.Time) error {
 	if s.policy.without.has(withForecast) || d.deadline.IsZero() && (s.config.Wait == 0 || d.class != Interactive) {
 		return nil
 	}
-	now := s.loop.config.Now()
 	left := d.deadline.Sub(now)
-	if (d.deadline.IsZero() || left > 0) && s.queue.requests == s.queue.ofClass(Background, lengths-1).requests && s.forecast.isStale(now) {
-		return nil
-	}
 	wait := s.foreseenWait(d)
 	if d.deadline.IsZero() {
 		all := s.queue.upTo(d.class)
@@ -129,7 +159,7 @@ func (s *Lane) promise(d *demand) error {
 		return nil
 	}
 	refusal := overload(late, ErrDeadline)
-	if least := s.leastTTFT(d.rows); left < least {
+	if least := s.leastTTFT(rows); left < least {
 		refusal.Least = least
 	}
 	return refusal
@@ -148,7 +178,7 @@ func (s *Lane) foreseenWait(d *demand) time.Duration {
 	return s.forecast.wait(ahead, d, length)
 }
 
-// leastTTFT is what the first token of a prompt of so many rows takes if nobody else asks anything.
+// leastTTFT is what the first tokens of prompts of so many rows together take if nobody else asks anything.
 func (s *Lane) leastTTFT(rows int) time.Duration { return s.predict(Shape{Prefill: rows, Outputs: 1}) }
 
 // expectedRows is how many rows of its prompt a request has to compute, by what the cache holds now.
@@ -177,18 +207,20 @@ func (s *Lane) cachedTokens() int {
 }
 
 // Precheck refuses at once what SubmitGroup would refuse for sure: it is asked before the work of tokenising. It assumes the best: that all
-// that is cached is of this prompt, and that its text has as few tokens as texts were seen to have.
+// that is cached is of each of its prompts, that these are as long as one another, and that a text has as few tokens as texts were seen to have.
 func (s *Lane) Precheck(a Ask) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a.Answers > s.config.QueueLength {
+	if max(a.Answers, a.Prompts) > s.config.QueueLength {
 		return nil // it can't ever be taken, and whoever knows its fields has still to say which is wrong
 	}
 	if err := s.taken(max(1, a.Answers), a.Class, a.Tenant); err != nil {
 		return err
 	}
-	rows := a.PromptTokens + int(float64(a.PromptBytes)*s.density) - s.forecast.cached
-	return s.promise(&demand{class: a.Class, tenant: a.Tenant, deadline: a.Deadline, rows: max(1, rows)})
+	prompts := max(1, a.Prompts)
+	rows := (a.PromptTokens+int(float64(a.PromptBytes)*s.density))/prompts - s.forecast.cached
+	one := demand{class: a.Class, tenant: a.Tenant, deadline: a.Deadline, rows: max(1, rows)}
+	return s.promiseAll(slices.Repeat([]*demand{&one}, prompts))
 }
 
 // Tokens a byte of text, as they were seen: the least counts, and is forgotten slowly, as a model's clients change theirs.

@@ -47,9 +47,9 @@ func TestRetryAfterIdleness(t *testing.T) {
 	}
 }
 
-// A machine that was slow is not believed so for ever: if all who ask have a deadline, nobody would find out.
+// A machine that was slow is not believed so for ever: if all who ask have a deadline, nobody would find out. Who asks for two prompts finds out by both.
 func TestStalePredictionsAreTried(t *testing.T) {
-	w, lane := one(t, roomy(2, 64), Config{StepTokens: 64, QueueLength: 4})
+	w, lane := one(t, roomy(4, 64), Config{StepTokens: 64, QueueLength: 4})
 	device := w.devices[0]
 	device.base, device.row = 400*time.Millisecond, 40*time.Millisecond
 	seq := w.submit(lane, greedy(prompt(1, 20, 0), 300))
@@ -58,7 +58,13 @@ func TestStalePredictionsAreTried(t *testing.T) {
 	ask := func(id int) (*Sequence, error) {
 		r := greedy(prompt(id, 100, 0), 1)
 		r.Deadline = w.clock.Add(time.Second)
-		return lane.Submit(t.Context(), r)
+		other := r
+		other.Prompt = prompt(id+50, 100, 0)
+		all, err := lane.SubmitGroup(t.Context(), []Request{r, other})
+		if err != nil {
+			return nil, err
+		}
+		return all[1], nil
 	}
 	if _, err := ask(2); !errors.Is(err, ErrDeadline) {
 		t.Fatalf("what steps took a moment ago: %v", err)
@@ -121,7 +127,7 @@ func TestLowerClassesFillTheirOwnQueue(t *testing.T) {
 		class Class
 		n     int // one after the other
 		taken bool
-	}{{Background, 10, true}, {Background, 1, false}, {Batch, 4, true}, {Interactive, 6, true}, {Interactive, 1, false}, {Batch, 1, false}} {
+	}{{Background, 10, true}, {Background, 1, false}, {Batch, 4, true}, {Interactive, 10, true}, {Interactive, 1, false}, {Batch, 1, false}} {
 		for j := range c.n {
 			early := lane.Precheck(Ask{Class: c.class})
 			_, err := lane.Submit(t.Context(), as(c.class, greedy(prompt(i*10+j, 20, 0), 3)))
@@ -132,16 +138,39 @@ func TestLowerClassesFillTheirOwnQueue(t *testing.T) {
 	}
 }
 
-// However many classes and tenants there are, no more wait than twice the queue's length.
+// However many tenants there are, no more of a class and those above wait than twice the queue's length, so of all three classes no more than six times.
 func TestQueueHasAnEnd(t *testing.T) {
 	_, lane := one(t, roomy(2, 64), Config{StepTokens: 64, QueueLength: 10})
-	for i := range 100 {
-		r := of(fmt.Sprint(i), as(Class(i%classes), greedy(prompt(i, 20, 0), 3)))
-		if _, err := lane.Submit(t.Context(), r); err != nil && !errors.Is(err, ErrQueueFull) {
-			t.Fatal(err)
+	for i, want := range []int{20, 40, 60} {
+		class := Background - Class(i)
+		for j := range 100 {
+			r := of(fmt.Sprint(class, j), as(class, greedy(prompt(j, 20, 0), 3)))
+			if _, err := lane.Submit(t.Context(), r); err != nil && !errors.Is(err, ErrQueueFull) {
+				t.Fatal(err)
+			}
+		}
+		if n := lane.Snapshot().Waiting; n != want {
+			t.Errorf("%d wait, up to class %v; want %d", n, class, want)
 		}
 	}
-	if n := lane.Snapshot().Waiting; n != 20 {
-		t.Errorf("%d wait", n)
+}
+
+// Lower classes that many tenants ask for keep nobody out of a higher one, be it of a tenant that is there or of a new one.
+func TestLowerClassesOfManyTenantsKeepNobodyOut(t *testing.T) {
+	w, lane := one(t, roomy(1, 64), Config{StepTokens: 64, QueueLength: 16})
+	w.submit(lane, of("reader", greedy(prompt(1, 10, 0), 4000)))
+	w.turn()
+	for _, class := range []Class{Background, Batch} {
+		for i := range 16 {
+			for range 2 {
+				w.submit(lane, of(fmt.Sprint(class, i), as(class, greedy(prompt(i, 10, 0), 5))))
+			}
+		}
+	}
+	for i := range 16 {
+		tenant := []string{"reader", "new"}[i%2]
+		if _, err := lane.Submit(t.Context(), of(tenant, greedy(prompt(50+i, 10, 0), 5))); err != nil {
+			t.Errorf("interactive request %d: %v", i, err)
+		}
 	}
 }

@@ -96,7 +96,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if worked {
+		if worked || ctx.Err() != nil { // a door that was held may have taken what was to wake it
 			continue
 		}
 		l.rest()
@@ -104,13 +104,13 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 // holdDoor keeps the next step back for clients who are likely to come back: see door. Where several lanes have work the others would wait for clients that are
-// not theirs, and where a step is under way nobody waits.
+// not theirs, and where a step is under way nobody waits. What wakes it is for all lanes, so all let in who has come: nobody would be told again.
 func (l *Loop) holdDoor() {
-	lane := l.atWork()
-	if lane == nil || len(l.underWay) > 0 || !lane.policy.with(withDoor) {
-		return
-	}
 	for {
+		lane := l.atWork()
+		if lane == nil || len(l.underWay) > 0 || !lane.policy.with(withDoor) {
+			return
+		}
 		running := len(lane.running)
 		until := lane.door.until(running, lane.places()-running-len(lane.waiting), &lane.policy.rules)
 		left := until.Sub(l.config.Now())
@@ -121,7 +121,7 @@ func (l *Loop) holdDoor() {
 		select {
 		case <-l.wakeup:
 			timer.Stop()
-			lane.arrivals()
+			l.arrivals()
 		case <-timer.C:
 			return
 		}

@@ -26,13 +26,12 @@ func TestWhoIsQuiet(t *testing.T) {
 		{"the other has much, and all that it asks", []asks{{31, 0}, {1, 0}}, []bool{false, false}},
 		{"two beside the flood", []asks{{28, 100}, {1, 0}, {3, 0}}, []bool{false, true, true}},
 	} {
-		all := tenants{active: make([]*tenant, 0, len(c.asks))}
+		w, lane := one(t, roomy(32, 64), Config{StepTokens: 64, QueueLength: 300})
 		for i, a := range c.asks {
-			one := all.enter(fmt.Sprint(i))
-			one.sequences, one.places, one.inLine[Interactive] = a.places+a.waits, a.places, a.waits
+			w.has(lane, fmt.Sprint(i), a.places, a.waits)
 		}
-		until := stopped().Add(time.Second)
-		all.noteQuiet(32, until)
+		lane.noteQuiet()
+		all, until := &w.loop.tenants, lane.now.Add(DefaultRules.QuietTime)
 		var quiet []bool
 		for _, one := range all.active {
 			quiet = append(quiet, one.quiet)
@@ -43,18 +42,54 @@ func TestWhoIsQuiet(t *testing.T) {
 	}
 }
 
+// has gives a tenant so many places of a lane more, and so many that wait for others.
+func (w *world) has(lane *Lane, name string, places, waits int) *tenant {
+	one := w.loop.tenants.enter(name)
+	one.sequences += places + waits - 1 // enter has counted one
+	one.places += places
+	one.inLine[Interactive] += waits
+	lane.running = append(lane.running, slices.Repeat([]*Sequence{{tenant: one}}, places)...)
+	lane.waiting = append(lane.waiting, slices.Repeat([]*Sequence{{tenant: one}}, waits)...)
+	return one
+}
+
 // By weight, too: a tenant of weight 3 floods with more than three quarters of the places.
 func TestQuietByWeight(t *testing.T) {
-	var all tenants
-	heavy, light := all.enter("heavy"), all.enter("light")
-	heavy.weight, heavy.sequences, heavy.places, heavy.inLine[Interactive] = 3, 124, 24, 100
-	light.places = 1
-	if all.noteQuiet(32, stopped()); light.quiet {
+	w, lane := one(t, roomy(32, 64), Config{StepTokens: 64, QueueLength: 300})
+	w.loop.SetTenants(map[string]float64{"heavy": 3})
+	w.loop.tenants.refresh()
+	heavy, light := w.has(lane, "heavy", 24, 100), w.has(lane, "light", 1, 0)
+	if lane.noteQuiet(); light.quiet {
 		t.Error("24 of 32 places are the heavy one's part")
 	}
-	heavy.places, light.sequences = 25, 8
-	if all.noteQuiet(32, stopped()); !light.quiet || heavy.quiet {
+	w.has(lane, "heavy", 1, 0)
+	w.has(lane, "light", 7, 0)
+	if lane.noteQuiet(); !light.quiet || heavy.quiet {
 		t.Error("the heavy one has more than its part, the light one asks its own")
+	}
+}
+
+// A tenant floods a lane by its places there, and by who waits there: what it has of another lane is no part of these.
+func TestFloodsAreOfOneLane(t *testing.T) {
+	type asks struct{ places, waits int }
+	for _, c := range []struct {
+		name        string
+		here, there asks
+		quiet       bool
+	}{
+		{"no more than its part of each", asks{3, 1}, asks{3, 1}, false},
+		{"more than its part of the other", asks{3, 1}, asks{5, 1}, false},
+		{"more, and one waits for the other", asks{5, 0}, asks{3, 1}, false},
+		{"more, and one waits", asks{5, 1}, asks{3, 0}, true},
+	} {
+		w := newWorld(t)
+		here, there := w.add(roomy(8, 64), Config{StepTokens: 64, QueueLength: 64}), w.add(roomy(8, 64), Config{StepTokens: 64, QueueLength: 64})
+		w.has(here, "much", c.here.places, c.here.waits)
+		w.has(there, "much", c.there.places, c.there.waits)
+		little := w.has(here, "little", 1, 0)
+		if here.noteQuiet(); little.quiet != c.quiet {
+			t.Errorf("%s: the other tenant is quiet: %v", c.name, little.quiet)
+		}
 	}
 }
 

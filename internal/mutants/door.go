@@ -77,4 +77,12 @@ var door = []mutant{
 		name: "door-of-several-lanes", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestDoorOfOneLaneAlone"},
 		old: "		if one != nil {\n			return nil\n		}\n", new: "",
 	},
+	{
+		name: "door-lets-in-its-own-lane", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestDoorLetsInAllLanes"},
+		old: "			timer.Stop()\n			l.arrivals()", new: "			timer.Stop()\n			lane.arrivals()",
+	},
+	{
+		name: "loop-rests-though-its-context-is-done", file: "scheduler/loop.go", pkg: "scheduler", tests: []string{"TestALoopEndsThoughItsWakeupWasTaken"},
+		old: "worked || ctx.Err() != nil {", new: "worked {",
+	},
 }

@@ -55,7 +55,7 @@ var policy = []mutant{
 	},
 	{
 		name: "group-in-part", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},
-		old: "(before+requests <= most || othersDid)", new: "(before < most || othersDid)",
+		old: "before+requests <= most || othersDid &&", new: "before < most || othersDid &&",
 	},
 	{
 		name: "group-never-fits", file: "scheduler/admission.go", pkg: "scheduler", tests: []string{"TestGroupsAreAdmittedWhole"},

@@ -14,8 +14,8 @@ var quiet = []mutant{
 		old: "seq.runs() && seq.tenant.quiet", new: "seq.tenant.quiet",
 	},
 	{
-		name: "a-flood-without-a-queue", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestWhoIsQuiet"},
-		old: "one.waits() && float64(one.places)", new: "float64(one.places)",
+		name: "a-flood-without-a-queue-here", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestFloodsAreOfOneLane"},
+		old: "float64(places) > part && slices.ContainsFunc(s.waiting, func(seq *Sequence) bool { return seq.tenant == one })", new: "float64(places) > part",
 	},
 	{
 		name: "quiet-by-places-alone", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestWhoIsQuiet"},
@@ -23,11 +23,11 @@ var quiet = []mutant{
 	},
 	{
 		name: "quiet-without-weight", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestQuietByWeight"},
-		old: "float64(one.places) > part*one.weight", new: "float64(one.places) > part",
+		old: "s.isFlooded(one, part*one.weight)", new: "s.isFlooded(one, part)",
 	},
 	{
 		name: "quiet-though-fairness-is-off", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestNobodyIsQuietWithoutFairness"},
-		old: "	if s.policy.with(byTenant) {", new: "	if true {",
+		old: "	if !s.policy.with(byTenant) {\n		return\n	}\n", new: "",
 	},
 	{
 		name: "quiet-and-forgotten", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestQuietPromptsGoFirst"},
@@ -52,5 +52,9 @@ var quiet = []mutant{
 	{
 		name: "quiet-beyond-itl", file: "scheduler/budget.go", pkg: "scheduler", tests: []string{"TestStepsBesideQuiet"},
 		old: "	if p.itl == 0 {\n		most", new: "	if true {\n		most",
+	},
+	{
+		name: "a-flood-of-another-lane", file: "scheduler/quiet.go", pkg: "scheduler", tests: []string{"TestFloodsAreOfOneLane"},
+		old: "		if seq.tenant == one {\n			places++\n		}\n	}\n", new: "		_ = seq\n	}\n	places = one.places\n",
 	},
 }

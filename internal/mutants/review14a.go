@@ -52,7 +52,7 @@ var staleness = []mutant{
 	},
 	{
 		name: "queue-without-end", file: "scheduler/forecast.go", pkg: "scheduler", tests: []string{"TestQueueHasAnEnd"},
-		old: "if q.requests+requests <= 2*most && (", new: "if (",
+		old: "othersDid && before+requests <= 2*most", new: "othersDid",
 	},
 	{
 		name: "pins-hold-something-everywhere", file: "scheduler/cachestate.go", pkg: "scheduler", tests: []string{"TestPinsInShortWindows"},
