@@ -29,6 +29,29 @@ func (s *Lane) check() error {
 	return s.checkCounts()
 }
 
+// checkGuests wants of each tenant what a look at all sequences tells.
+func (s *Lane) checkGuests() error {
+	want := map[*tenant]guest{}
+	for _, seq := range slices.Concat(s.waiting, s.running) {
+		g := want[seq.tenant]
+		g.tenant = seq.tenant
+		g.sequences[seq.request.Class]++
+		if seq.runs() {
+			g.places[seq.request.Class]++
+		}
+		want[seq.tenant] = g
+	}
+	for _, g := range s.guests {
+		if *g != want[g.tenant] {
+			return fmt.Errorf("tenant %q is counted as %+v, there are %+v", g.tenant.name, *g, want[g.tenant])
+		}
+	}
+	if len(s.guests) != len(want) {
+		return fmt.Errorf("%d tenants are counted, there are %d", len(s.guests), len(want))
+	}
+	return nil
+}
+
 // checkCounts wants of the step being planned what its batch would tell.
 func (s *Lane) checkCounts() error {
 	if s.next == nil {

@@ -58,7 +58,9 @@ func (s *Lane) outcome(b *engine.Batch, c *chunk, e *Event) (ended bool) {
 	return e.Finish != Running
 }
 
-// failed is why the chunk's outputs can't be used, or nil.
+// failed is why the chunk's outputs can't be used, or nil. Logits that are no numbers end their sequence alone, and never the lane, however many of
+// a step they are: what a sequence computes is its own and its prefix's, so others' are right; and where a model's values leave their type for some
+// prompt, whoever sent that prompt could end the lane for all. A device at fault says so itself (engine.ErrPoisoned).
 func (c *chunk) failed(b *engine.Batch) error {
 	for i := range c.scored {
 		if err := b.OutputError(c.score + i); err != nil {

@@ -13,7 +13,7 @@ import (
 // no claim to be served more later. A prompt is charged when it is let in, or a burst would all be let in before its first token
 // counts; what was not computed in the end is given back. Cached tokens are free: they cost the device nothing, and charged they
 // would make a tenant pay for asking what is cheap to answer. What is computed twice, since the lane sent the sequence back, is
-// charged once.
+// charged once. What of another's prompt is hurried is charged to who hurries it (loans.go).
 
 // tenant is one who has sequences in a lane of the loop, or had.
 type tenant struct {
@@ -131,10 +131,12 @@ func (t *tenants) weight() (sum float64) {
 
 func (t *tenant) charge(tokens int, weight float64) { t.counter += float64(tokens) * weight / t.weight }
 
-// chargePrompt charges what is to be computed of a sequence that has been given a place, but for what was charged before.
+// chargePrompt charges what is to be computed of the prompt of a sequence that has been given a place, but for what was charged before. Of an answer
+// that was sent back each token was charged when it was sampled.
 func (s *Sequence) chargePrompt(r *Rules) {
 	s.charged = max(s.charged, s.computed)
-	if n := len(s.tokens) - s.charged; n > 0 {
+	s.most = max(s.most, s.computed) // what was found is not given back: it was not paid
+	if n := len(s.request.Prompt) - s.charged; n > 0 {
 		s.tenant.charge(n, r.InputWeight)
 		s.charged += n
 	}

@@ -133,6 +133,49 @@ func TestWhatTenantsAreCharged(t *testing.T) {
 	keep.Stop()
 }
 
+// Who hangs up before anything was computed has paid nothing, and earned nothing: what was found in the cache was free, and is not given back.
+func TestHangingUpEarnsNothing(t *testing.T) {
+	w, lane := one(t, roomy(4, 64), Config{StepTokens: 64, QueueLength: 16})
+	w.submit(lane, of("keep", greedy(prompt(9, 10, 0), 4000))) // so that counters are not forgotten
+	shared := prompt(1, 1600, 0)
+	first := w.submit(lane, of("a", greedy(shared, 1)))
+	w.until("it is cached", func() bool { return first.ended })
+	w.submit(lane, of("b", greedy(prompt(5, 4000, 0), 1)))
+	w.turn()
+	w.loop.tenants.all["b"].counter = 0 // its prompt has all rows
+	stay := w.submit(lane, of("a", greedy(prompt(6, 4000, 0), 1)))
+	w.turn()
+	for range 3 {
+		before := stay.tenant.counter
+		seq := w.submit(lane, of("a", greedy(append(slices.Clone(shared), prompt(77, 300, 0)...), 1)))
+		w.turn()
+		if charged := stay.tenant.counter - before; !seq.runs() || seq.Cached() != 1600 || charged != 300 {
+			t.Fatalf("%d of its tokens were found, and %.0f charged", seq.Cached(), charged)
+		}
+		seq.Stop()
+		w.turn()
+		if got := stay.tenant.counter - before; got != 0 {
+			t.Errorf("who hung up was charged %.0f", got)
+		}
+	}
+}
+
+// A token of an answer is charged once, when it is sampled, though it is computed again behind a prompt that was sent back.
+func TestAnAnswerSentBackIsChargedOnce(t *testing.T) {
+	w, lane := one(t, roomy(4, 64), Config{StepTokens: 64, QueueLength: 16})
+	w.submit(lane, of("keep", greedy(prompt(9, 10, 0), 4000)))
+	seq := w.submit(lane, of("a", greedy(prompt(1, 100, 0), 200)))
+	w.until("most of the answer", func() bool { return seq.generated == 150 })
+	lane.preempt(seq)
+	for pool := lane.groups[0].pool; len(pool.leaves) > 0; {
+		pool.evict(pool.leaves[0])
+	}
+	w.until("its end", func() bool { return seq.ended })
+	if got := seq.tenant.counter; got != 100+2*200 || seq.releases != 2 {
+		t.Errorf("100 tokens in and 200 out, sent back %d times: charged %.0f", seq.releases-1, got)
+	}
+}
+
 // Who comes back from idleness has no claim to what others had meanwhile, and no debt of when nobody else was there.
 func TestIdlenessLiftsTheCounter(t *testing.T) {
 	var all tenants

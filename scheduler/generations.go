@@ -42,7 +42,8 @@ func (s *Lane) renew() (err error) {
 	}
 	newest := s.newest()
 	if newest.id != known {
-		s.latest.Store(&newest)
+		latest := newest // which is allocated here alone: most steps have no new one
+		s.latest.Store(&latest)
 		s.repin()
 	}
 	s.generations = slices.DeleteFunc(s.generations, func(g generation) bool {

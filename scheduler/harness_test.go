@@ -99,7 +99,7 @@ func (f *fixture) finish(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the loop did not end")
 	}
-	if err := errors.Join(f.check(), f.checkShadows()); err != nil {
+	if err := errors.Join(f.check(), f.checkGuests(), f.checkShadows()); err != nil {
 		t.Error(err)
 	}
 	if n := f.instance.UnderWay(); n != 0 {

@@ -107,6 +107,7 @@ type Lane struct {
 	runs    [classes]int // sequences that have places
 	ownRuns int          // of these, the daemon's own
 	lines   lines
+	guests  []*guest // in the order in which they came
 
 	used       [classes]float64 // seconds of the device, by class; see turns.go
 	class      Class            // of its most urgent work

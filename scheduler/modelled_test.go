@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func (w *world) turn() {
 		return
 	}
 	for _, lane := range w.lanes {
-		if err := lane.check(); err != nil {
+		if err := errors.Join(lane.check(), lane.checkGuests()); err != nil {
 			w.t.Fatal(err)
 		}
 	}

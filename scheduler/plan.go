@@ -45,6 +45,7 @@ func (s *Lane) plan(kind stepKind) {
 	s.next = s.steps.next()
 	s.next.kind, s.next.batch.Background = kind, kind == givesWay
 	s.plans++ // nobody is in the step
+	s.lines.good = false
 	if kind == ordinary {
 		s.displace()
 	}
@@ -243,7 +244,7 @@ func (s *Lane) schedule(seq *Sequence, n int) int {
 
 // sample asks for the sequence's next token.
 func (s *Lane) sample(c *chunk, row int) {
-	at, err := s.next.batch.AddAsked(&c.seq.asks, row, c.seq.penalties, c.seq.biases())
+	at, err := s.next.batch.AddAsked(&c.seq.asks, row, c.seq.penalties(), c.seq.biases())
 	if err != nil {
 		return
 	}
@@ -263,7 +264,7 @@ func (s *Lane) holdsSampling(seq *Sequence) bool {
 		return false
 	}
 	b := s.next.batch
-	return cap(b.Penalties)-len(b.Penalties) >= len(seq.penalties) &&
+	return cap(b.Penalties)-len(b.Penalties) >= len(seq.penalties()) &&
 		cap(b.Biases)-len(b.Biases) >= len(seq.biases())
 }
 

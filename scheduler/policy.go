@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"math"
 	"time"
-
-	"chimera/engine"
 )
 
 // This file owns the order: who is before whom, among those that wait for a place as among prompts that want rows of a step.
@@ -159,60 +157,4 @@ func (p *policy) privilege(a, b *Sequence) int {
 		return b.priority() - a.priority()
 	}
 	return cmp.Compare(a.number, b.number)
-}
-
-// loan is what others that wait for a sequence's prefix lend to it, until it has computed what they share.
-type loan struct {
-	until    int // position; 0: nobody waits
-	class    Class
-	priority int
-	deadline time.Time
-}
-
-// lend has the owner hurry as if it were who waits for it, too: it gives way to nobody for what others than Background wait for.
-func (s *Sequence) lend(to *Sequence, pages int, p *policy) {
-	l := &to.loan
-	if s.request.Class == Background {
-		return
-	}
-	if !to.borrows() {
-		*l = loan{class: Background}
-	}
-	l.until = max(l.until, pages*engine.PageTokens)
-	if !p.with(byLoan) {
-		return
-	}
-	l.class, l.priority = min(l.class, s.request.Class), max(l.priority, s.request.Priority)
-	if d := s.request.Deadline; !d.IsZero() && (l.deadline.IsZero() || d.Before(l.deadline)) {
-		l.deadline = d
-	}
-}
-
-// borrows tells whether somebody waits for what the sequence computes.
-func (s *Sequence) borrows() bool { return s.computed < s.loan.until }
-
-// class is the sequence's own, or that of one that waits for what it computes.
-func (s *Sequence) class() Class {
-	if s.borrows() {
-		return min(s.request.Class, s.loan.class)
-	}
-	return s.request.Class
-}
-
-func (s *Sequence) priority() int {
-	if s.borrows() {
-		return max(s.request.Priority, s.loan.priority)
-	}
-	return s.request.Priority
-}
-
-// deadline is when the first token is due that the sequence, or one that waits for what it computes, owes.
-func (s *Sequence) deadline() (d time.Time) {
-	if s.generated == 0 {
-		d = s.request.Deadline
-	}
-	if l := s.loan.deadline; s.borrows() && !l.IsZero() && (d.IsZero() || l.Before(d)) {
-		d = l
-	}
-	return d
 }

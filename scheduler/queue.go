@@ -26,8 +26,12 @@ func (s *Lane) welcome(seq *Sequence) {
 	s.present[c]++
 	s.loop.present[c]++
 	s.countIdle(seq, 1)
+	s.welcomeGuest(seq)
 	s.due = earlier(s.due, seq.firstDue())
 	s.waiting = append(s.waiting, seq)
+	if seq.stopped.Load() { // which was noted, maybe, when it was not here
+		s.stopped.Store(true)
+	}
 }
 
 // part is where it leaves, with its last event.
@@ -40,6 +44,7 @@ func (s *Lane) part(seq *Sequence, last Event) {
 	s.present[seq.request.Class]--
 	s.loop.present[seq.request.Class]--
 	s.countIdle(seq, -1)
+	s.partGuest(seq)
 	s.loop.tenants.leave(seq.tenant)
 	seq.deliver(&last)
 }
@@ -47,7 +52,8 @@ func (s *Lane) part(seq *Sequence, last Event) {
 // dropStopped ends what its client no longer wants, and what still waits when its first token is due.
 func (s *Lane) dropStopped() {
 	s.now = s.loop.config.Now()
-	if s.stopped.Swap(false) {
+	stopped := s.stopped.Swap(false)
+	if stopped {
 		s.running = slices.DeleteFunc(s.running, func(seq *Sequence) bool {
 			if !seq.stopped.Load() {
 				return false
@@ -56,7 +62,9 @@ func (s *Lane) dropStopped() {
 			return true
 		})
 	}
-	s.dropWaiting()
+	if stopped || !s.due.IsZero() {
+		s.dropWaiting()
+	}
 }
 
 func (s *Lane) dropWaiting() {
@@ -111,15 +119,33 @@ func earlier(a, b time.Time) time.Time {
 type lines struct {
 	all   []*Sequence
 	heads []span // (tenants that wait)
+	good  bool   // all is those that wait in this step, and that it is for; some of them may have a place meanwhile
 }
 
 // span is a part of all.
 type span struct{ from, to int }
 
-// lineUp orders those that wait and that the step is for.
+// lineUp orders those that wait and that the step is for: once a step, unless somebody is sent back to the queue meanwhile.
 func (s *Lane) lineUp() {
 	q := &s.lines
-	q.all, q.heads = q.all[:0], q.heads[:0]
+	if q.good {
+		q.all = slices.DeleteFunc(q.all, (*Sequence).runs)
+	} else {
+		s.sortWaiting()
+	}
+	q.good, q.heads = true, q.heads[:0]
+	for i, seq := range q.all {
+		if i == 0 || seq.tenant != q.all[i-1].tenant {
+			q.heads = append(q.heads, span{i, i})
+		}
+		q.heads[len(q.heads)-1].to = i + 1
+	}
+}
+
+// sortWaiting puts each tenant's in order, those of one behind those of another.
+func (s *Lane) sortWaiting() {
+	q := &s.lines
+	q.all = q.all[:0]
 	for _, seq := range s.waiting {
 		if s.isWanted(seq) {
 			s.join(seq)
@@ -137,12 +163,6 @@ func (s *Lane) lineUp() {
 		}
 		return a.standing.compare(&b.standing)
 	})
-	for i, seq := range q.all {
-		if i == 0 || seq.tenant != q.all[i-1].tenant {
-			q.heads = append(q.heads, span{i, i})
-		}
-		q.heads[len(q.heads)-1].to = i + 1
-	}
 }
 
 // best is the line whose head goes first, or nil.
@@ -228,6 +248,7 @@ func (s *Lane) enter(seq *Sequence, prefix int) {
 // countPlace counts a place that is taken, or given back.
 func (s *Lane) countPlace(seq *Sequence, by int) {
 	seq.tenant.places += by
+	seq.guest.places[seq.request.Class] += by
 	s.runs[seq.request.Class] += by
 	if seq.request.Own {
 		s.ownRuns += by

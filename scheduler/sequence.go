@@ -26,13 +26,13 @@ type Sequence struct {
 	releases   int        // how often the pages have been returned: a chunk that was planned before the last time is void
 	tables     []table    // one in each group, while it runs
 	generated  int        // tokens
-	most       int        // positions that were computed, before it was sent back the last time or since
+	most       int        // positions that were computed or found, before it was sent back the last time or since
 	generation generation // whose weights compute it: the newest until it begins
 	tenant     *tenant    // whose counter it is charged to
 	account    *account   // what it takes of the device goes there
 	loan       loan
 	asks       engine.Asked // of a sampled row
-	penalties  []engine.Penalty
+	seen       *occurrences // of tokens; nil: it has no penalties
 	request    Request
 
 	// Its client's and the loop's.
@@ -51,36 +51,41 @@ type Sequence struct {
 	spent   account // its part of what its payer's has
 
 	// The loop's own, looked at now and then.
-	keys      []pageKey // of the full pages of tokens, as far as needed
-	offers    *offers   // that its trunk was chosen of
-	trunk     trunk     // of its keys
-	found     int       // pages of its prefix that were ready when it was looked for last
-	follows   following // while it waits
-	scored    int       // prompt tokens reported
-	pooled    pooling
-	pin       *pin          // that it computes
-	unending  []engine.Bias // see biases
-	penaltyAt map[int32]int
+	keys     []pageKey // of the full pages of tokens, as far as needed
+	offers   *offers   // that its trunk was chosen of
+	trunk    trunk     // of its keys
+	found    int       // pages of its prefix that were ready when it was looked for last
+	follows  following // while it waits
+	scored   int       // prompt tokens reported
+	pooled   pooling
+	pin      *pin          // that it computes
+	unending []engine.Bias // see biases
 
 	// What the policy knows of it.
-	looked    bool // for its prefix, once
+	guest     *guest    // what the lane counts of its tenant
+	payments  []payment // of others, for what it computes; by position
+	looked    bool      // for its prefix, once
 	ended     bool
 	number    uint64   // the order in which sequences came to the lane
 	ticket    uint64   // how many would have left the queue before it, had it been first come
 	skipped   int      // steps in a row in which other prompts had rows
 	toCompute int      // tokens of its prompt that the cache did not have when it was given a place
-	charged   int      // positions that the tenant was charged for, or had from the cache
+	charged   int      // positions that the tenant was charged for as a prompt's, or had from the cache
 	demand    demand   // what it counts among those that wait
 	standing  standing // when it was last told
 }
 
 func newSequence(r Request, wake func(), now func() time.Time) *Sequence {
-	return &Sequence{
+	s := &Sequence{
 		scored:  max(0, r.ScoreFrom-1), // the loop scores what follows
 		pooled:  pooling{next: r.PoolFrom},
 		request: r, asks: engine.Ask(r.output()), wake: wake, now: now, arrived: now(), ready: make(chan struct{}, 1),
 		tokens: append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, answerRoom)), r.Prompt...),
 	}
+	if r.Sampling.penalises() {
+		s.seen = occurrencesIn(r.Prompt)
+	}
+	return s
 }
 
 // answerRoom is for how many tokens of an answer there is room from the start, so that the loop allocates nothing for most; a longer one
@@ -275,8 +280,8 @@ func (s *Sequence) append(token int32) {
 		s.tokens = append(s.tokens, token)
 	}
 	s.generated++
-	if s.request.Sampling.penalises() {
-		s.count(token, 1)
+	if s.seen != nil {
+		s.seen.add(token)
 	}
 }
 
@@ -285,32 +290,7 @@ func (s *Sequence) admitted() {
 	s.weights.Store(s.generation.digest)
 	if s.waited.Load() == 0 {
 		s.waited.Store(max(1, int64(s.now().Sub(s.arrived))))
-		s.countPrompt()
 	}
-}
-
-// countPrompt notes the prompt's tokens for the penalties.
-func (s *Sequence) countPrompt() {
-	if s.request.Sampling.penalises() {
-		for _, t := range s.tokens {
-			s.count(t, 0)
-		}
-	}
-}
-
-// count notes a token for the penalties.
-func (s *Sequence) count(token int32, generated int32) {
-	if s.penaltyAt == nil {
-		s.penaltyAt = map[int32]int{}
-	}
-	at, ok := s.penaltyAt[token]
-	if !ok {
-		at = len(s.penalties)
-		s.penaltyAt[token] = at
-		s.penalties = append(s.penalties, engine.Penalty{Token: token})
-	}
-	s.penalties[at].Seen++
-	s.penalties[at].Generated += generated
 }
 
 // biases are those of the next token to be planned. Before the answer has its least length they keep end tokens from

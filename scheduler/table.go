@@ -201,6 +201,7 @@ func (s *Lane) letGo(seq *Sequence) {
 	if seq.pin != nil {
 		s.hold(seq)
 	}
+	seq.payBack(&s.policy.rules)
 	for g := range seq.tables {
 		s.groups[g].letGo(&seq.tables[g], seq)
 	}

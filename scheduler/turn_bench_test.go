@@ -29,16 +29,21 @@ func (in *instant) Submit(b *engine.Batch) error {
 
 func (*instant) Wait() error { return nil }
 
+// crowd is how many sequences decode, how many wait for a place, and of how many tenants they are in turn.
+type crowd struct{ running, waiting, tenants int }
+
 // BenchmarkTurn decodes one token of each sequence a turn: plan, batch, keys and commit. Sequences hold 1,024 to 2,048 tokens, as those
 // of conversations do. Their clients take each event between two turns, outside of the time, or wait for none.
 func BenchmarkTurn(b *testing.B) {
-	for _, n := range []int{64, 512} {
-		b.Run(fmt.Sprint(n, " sequences"), func(b *testing.B) {
-			const context = 4096
-			l := engine.Limits{Depth: 1, MaxTokens: 1024, MaxSequences: n, MaxOutputs: 1024, MaxTop: 4, MaxContext: context, Vocab: vocab,
-				Groups: []engine.GroupLimits{enginetest.Full(n * context / engine.PageTokens)}}
-			decodeAll(b, l, n)
-		})
+	for _, c := range []crowd{{64, 0, 1}, {512, 0, 1}} {
+		b.Run(fmt.Sprint(c.running, " sequences"), func(b *testing.B) { c.decode(b) })
+	}
+}
+
+// BenchmarkTurnBesideAQueue is the same while others wait, whom no turn lets in.
+func BenchmarkTurnBesideAQueue(b *testing.B) {
+	for _, c := range []crowd{{64, 256, 1}, {64, 256, 2}, {64, 512, 8}, {512, 256, 1}, {512, 256, 2}, {512, 512, 8}} {
+		b.Run(fmt.Sprintf("%d run, %d wait, of %d", c.running, c.waiting, c.tenants), func(b *testing.B) { c.decode(b) })
 	}
 }
 
@@ -72,50 +77,90 @@ func (t *turnTimes) report(b *testing.B) {
 	b.ReportMetric(quiet(t.commitsOf), "us/commit")
 }
 
-func decodeAll(b *testing.B, l engine.Limits, n int) {
-	loop := NewLoop(LoopConfig{Synchronous: true})
-	in := &instant{Instance: enginetest.New(l)}
-	lane, err := loop.Add(in, Config{StepTokens: l.MaxTokens, QueueLength: n})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var all []*Sequence
+// decode has the benchmark's turns decode for those that run.
+func (c crowd) decode(b *testing.B) {
+	d := c.begin(b)
 	var times turnTimes
 	for b.Loop() {
-		if len(all) == 0 || len(all[0].tokens) == 2*1024 {
+		if len(d.lane.running[0].tokens) >= 2*1024 {
 			b.StopTimer()
-			all = refill(b, loop, lane, all, n)
+			d.refill(b)
 			b.StartTimer()
 		}
 		began := time.Now()
-		if _, err := loop.Turn(); err != nil {
+		if _, err := d.loop.Turn(); err != nil {
 			b.Fatal(err)
 		}
-		times.add(in.submitted.Sub(began), time.Since(in.submitted))
-		for _, seq := range all {
-			seq.events = seq.events[:0]
-		}
+		times.add(d.in.submitted.Sub(began), time.Since(d.in.submitted))
+		d.takeEvents()
 	}
 	times.report(b)
 }
 
-// refill ends all sequences and begins as many, until each has sampled a token.
-func refill(b *testing.B, loop *Loop, lane *Lane, all []*Sequence, n int) []*Sequence {
-	for _, seq := range all {
+// bench is a lane with a crowd.
+type bench struct {
+	crowd
+	loop *Loop
+	lane *Lane
+	in   *instant
+	all  []*Sequence
+}
+
+func (c crowd) begin(tb testing.TB) *bench {
+	const context = 4096
+	l := engine.Limits{Depth: 1, MaxTokens: 1024, MaxSequences: c.running, MaxOutputs: 1024, MaxTop: 4, MaxContext: context, Vocab: vocab,
+		Groups: []engine.GroupLimits{enginetest.Full(c.running * context / engine.PageTokens)}}
+	d := &bench{crowd: c, loop: NewLoop(LoopConfig{Synchronous: true}), in: &instant{Instance: enginetest.New(l)}}
+	var err error
+	if d.lane, err = d.loop.Add(d.in, Config{StepTokens: l.MaxTokens, QueueLength: c.running + c.waiting}); err != nil {
+		tb.Fatal(err)
+	}
+	d.refill(tb)
+	return d
+}
+
+// refill ends all sequences and begins as many, until each that has a place has sampled a token.
+func (d *bench) refill(tb testing.TB) {
+	for _, seq := range d.all {
 		seq.Stop()
 	}
-	all = nil
-	for i := range n {
-		seq, err := lane.Submit(context.Background(), greedy(prompt(i, 1024, 0), 2048))
+	d.all = nil
+	turn := func() {
+		if _, err := d.loop.Turn(); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	turn() // nobody is left of those before
+	for i := range d.running + d.waiting {
+		seq, err := d.lane.Submit(context.Background(), of(fmt.Sprint(i%d.tenants), greedy(prompt(i, 1024, 0), 2048)))
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
-		all = append(all, seq)
+		d.all = append(d.all, seq)
 	}
-	for lane.Snapshot().DecodeTokens == 0 || all[n-1].generated == 0 {
-		if _, err := loop.Turn(); err != nil {
-			b.Fatal(err)
+	for turn(); len(d.lane.running) < d.running || slices.ContainsFunc(d.lane.running, func(seq *Sequence) bool { return seq.generated == 0 }); {
+		turn()
+	}
+	d.takeEvents()
+}
+
+func (d *bench) takeEvents() {
+	for _, seq := range d.all {
+		seq.events, seq.taken = seq.events[:0], 0
+	}
+}
+
+// A turn in which all decode allocates nothing, also while others wait who have a place of nobody's to hope for.
+func TestTurnAllocatesNothing(t *testing.T) {
+	for _, c := range []crowd{{16, 0, 1}, {16, 40, 1}, {16, 40, 2}, {16, 40, 4}} {
+		d := c.begin(t)
+		if n := testing.AllocsPerRun(engine.PageTokens-4, func() {
+			if _, err := d.loop.Turn(); err != nil {
+				t.Fatal(err)
+			}
+			d.takeEvents()
+		}); n != 0 {
+			t.Errorf("%d run, %d wait, of %d tenants: %.0f allocations a turn", c.running, c.waiting, c.tenants, n)
 		}
 	}
-	return all
 }

@@ -39,33 +39,23 @@ func (s *Lane) displace() {
 	}
 }
 
-// contested tells whether anybody could have a better claim than another.
-func (s *Lane) contested() bool {
-	kinds := 0
-	for _, n := range s.present {
-		if n > 0 {
-			kinds++
-		}
-	}
-	return kinds > 1 || len(s.loop.tenants.active) > 1
-}
-
 // victimOf is the least privileged of those that a sequence has a better claim than, to a place or, where it finds no pages, to theirs; or nil.
 func (s *Lane) victimOf(top *Sequence, place bool) (victim *Sequence) {
 	var running [classes]int
 	for _, seq := range s.running {
 		running[seq.class()]++
 	}
+	part := s.fairPart()
 	for _, seq := range s.running {
-		if !s.isPlanned(seq) && s.yields(seq, top, place, &running) && (victim == nil || s.policy.privilege(seq, victim) > 0) {
+		if !s.isPlanned(seq) && s.yields(seq, top, place, part, &running) && (victim == nil || s.policy.privilege(seq, victim) > 0) {
 			victim = seq
 		}
 	}
 	return victim
 }
 
-// yields tells whether a running sequence makes way for one that waits.
-func (s *Lane) yields(seq, top *Sequence, place bool, running *[classes]int) bool {
+// yields tells whether a running sequence makes way for one that waits; part is that of the places of a tenant of weight 1.
+func (s *Lane) yields(seq, top *Sequence, place bool, part float64, running *[classes]int) bool {
 	if c := seq.class(); c > top.class() && s.policy.with(byClass) {
 		keeps := s.keeps(c)
 		if !place {
@@ -73,7 +63,7 @@ func (s *Lane) yields(seq, top *Sequence, place bool, running *[classes]int) boo
 		}
 		return running[c] > keeps
 	}
-	return place && seq.class() == top.class() && s.overRuns(seq.tenant, top.tenant)
+	return place && seq.class() == top.class() && s.policy.with(byTenant) && top.guest.mayRun(part) && seq.guest.overRuns(part)
 }
 
 // keeps is how many of its places a class keeps whoever comes.
@@ -86,24 +76,6 @@ func (s *Lane) keeps(c Class) int {
 		return places / s.policy.rules.PlaceShare
 	}
 	return min(1, places/s.policy.rules.BackgroundShare)
-}
-
-// overRuns tells whether one tenant runs more than its part of the places while another would still run no more than its own.
-func (s *Lane) overRuns(one, other *tenant) bool {
-	if one == other || !s.policy.with(byTenant) {
-		return false
-	}
-	var a, b int
-	for _, seq := range s.running {
-		switch seq.tenant {
-		case one:
-			a++
-		case other:
-			b++
-		}
-	}
-	part := float64(s.places()) / s.loop.tenants.weight()
-	return float64(a) > part*one.weight && float64(b+1) <= part*other.weight
 }
 
 // makeWay sends the least privileged background sequence back to the queue, if the step is not of that kind itself: for one that
@@ -171,6 +143,8 @@ func (s *Lane) preempt(seq *Sequence) {
 	s.countPlace(seq, -1)
 	s.letGo(seq)
 	s.waiting = append(s.waiting, seq)
+	s.due = earlier(s.due, seq.firstDue())
+	s.lines.good = false
 	s.enterQueue(seq)
 	s.stats.Preemptions++
 }

@@ -84,7 +84,7 @@ var cache = []mutant{
 		old: " || f.owner.computed >= f.pages*engine.PageTokens) {", new: ") {",
 	},
 	{
-		name: "class-not-lent", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestWaiterLendsItsClass"},
+		name: "class-not-lent", file: "scheduler/loans.go", pkg: "scheduler", tests: []string{"TestWaiterLendsItsClass"},
 		old: "	if s.request.Class == Background {\n		return\n", new: "	if true {\n		return\n",
 	},
 	{

@@ -43,7 +43,7 @@ var who = []mutant{
 		old: "		return b.prefix - a.prefix", new: "		return a.prefix - b.prefix",
 	},
 	{
-		name: "priority-not-lent", file: "scheduler/policy.go", pkg: "scheduler", tests: []string{"TestWaitersLendTheirClass"},
+		name: "priority-not-lent", file: "scheduler/loans.go", pkg: "scheduler", tests: []string{"TestWaitersLendTheirClass"},
 		old: "	l.class, l.priority = min(l.class, s.request.Class), max(l.priority, s.request.Priority)\n", new: "",
 	},
 
@@ -96,7 +96,7 @@ var who = []mutant{
 	},
 	{
 		name: "places-not-by-tenant", file: "scheduler/victims.go", pkg: "scheduler", tests: []string{"TestAFloodDelaysNobodyElse"},
-		old: "	if one == other || !s.policy.with(byTenant) {", new: "	if true {",
+		old: "top.guest.mayRun(part) && seq.guest.overRuns(part)", new: "false",
 	},
 	{
 		name: "cached-tokens-charged", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestWhatTenantsAreCharged"},
@@ -105,6 +105,14 @@ var who = []mutant{
 	{
 		name: "nothing-given-back", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestWhatTenantsAreCharged"},
 		old: "		s.tenant.charge(-n, r.InputWeight)\n", new: "",
+	},
+	{
+		name: "found-tokens-given-back", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestHangingUpEarnsNothing"},
+		old: "	s.most = max(s.most, s.computed) //", new: "	//",
+	},
+	{
+		name: "answer-charged-as-prompt-too", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestAnAnswerSentBackIsChargedOnce"},
+		old: "if n := len(s.request.Prompt) - s.charged; n > 0 {", new: "if n := len(s.tokens) - s.charged; n > 0 {",
 	},
 	{
 		name: "no-lift", file: "scheduler/fairness.go", pkg: "scheduler", tests: []string{"TestIdlenessLiftsTheCounter"},
