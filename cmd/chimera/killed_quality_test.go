@@ -28,15 +28,18 @@ type killedQuality struct {
 	drawn    int64              // requests of all daemons
 }
 
-func (q *killedQuality) askedCanaries() int {
+func (q *killedQuality) measured() (canaries, windows int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.canaries
+	return q.canaries, q.seen
 }
 
-// untilCanaries waits until more canaries than that were asked, and a moment longer. On a busy machine that is long after they are due.
-func (q *killedQuality) untilCanaries(before int) {
-	for end := time.Now().Add(time.Minute); q.askedCanaries() == before && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+// untilMore waits until more canaries were asked than that, and more windows are full, and a moment longer. On a busy machine that is long after they are due.
+func (q *killedQuality) untilMore(canaries, windows int) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if c, w := q.measured(); c > canaries && w > windows {
+			break
+		}
 	}
 	time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 }

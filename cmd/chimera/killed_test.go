@@ -85,7 +85,8 @@ func (w *killedWork) asks(t *testing.T, d *daemonProcess, seed int) bool {
 // and the control group have their turns.
 func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (killed time.Time) {
 	var group sync.WaitGroup
-	asked := w.quality.askedCanaries()
+	canaries, windows := w.quality.measured()
+	settled := make(chan struct{}) // tiers change no more: a window is of one
 	group.Go(func() { w.quality.watch(t, d) })
 	for range 2 {
 		group.Go(func() {
@@ -106,8 +107,14 @@ func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (ki
 			w.mu.Lock()
 			w.changes++
 			w.mu.Unlock()
+			pause := time.Duration(0)
 			if life > 5*time.Second {
-				time.Sleep(time.Duration(rand.IntN(int(life / 3))))
+				pause = time.Duration(rand.IntN(int(life / 3)))
+			}
+			select {
+			case <-settled:
+				return
+			case <-time.After(pause):
 			}
 		}
 	})
@@ -120,7 +127,8 @@ func (w *killedWork) run(t *testing.T, d *daemonProcess, life time.Duration) (ki
 	}
 	time.Sleep(life)
 	if life > 5*time.Second {
-		w.quality.untilCanaries(asked)
+		close(settled)
+		w.quality.untilMore(canaries, windows)
 	}
 	killed = time.Now()
 	if err := d.cmd.Process.Signal(syscall.SIGKILL); err != nil {
@@ -171,7 +179,7 @@ func (w *killedWork) check(t *testing.T, d *daemonProcess, killed time.Time) {
 
 // However often it is killed, the next daemon opens the history, which misses no more than a second; no decision is half applied, and a tier that
 // was half written to the disk is not taken for one. The control group, canaries and suites are at work, and raise no alarm, before or after. CHIMERA_KILLS says how
-// often; by default five times. Each fourth daemon lives for longer, until its canaries are asked or a little more.
+// often; by default five times. Each fourth daemon lives for longer, until its canaries are asked and a window is full, or a little more.
 func TestKilledUnderLoad(t *testing.T) {
 	model, kills := filepath.Join(goldenDir(t, "CHIMERA_MT", "mt"), "gguf", "f32.gguf"), 5
 	if text := os.Getenv("CHIMERA_KILLS"); text != "" {
