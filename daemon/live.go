@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,13 +90,16 @@ type servedAnswer struct {
 
 // Bytes implements group.Kept.
 func (s *sample) Bytes() int {
-	n := 256 + len(s.correction) // of names
+	n := sampleBytes + cap(s.correction)
 	for i := range s.answers {
 		r := &s.answers[i].request
-		n += 256 + 4*(len(r.Prompt)+len(s.answers[i].tokens)) + 8*len(r.Sampling.Biases)
+		n += answerBytes + 4*(cap(r.Prompt)+cap(s.answers[i].tokens)) + 8*len(r.Sampling.Biases)
 	}
 	return n
 }
+
+// What a sample and each of its answers take without what they point to. Names are others', too.
+var sampleBytes, answerBytes = int(reflect.TypeFor[sample]().Size()), int(reflect.TypeFor[servedAnswer]().Size())
 
 // Erase implements group.Kept.
 func (s *sample) Erase() {

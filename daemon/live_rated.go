@@ -21,8 +21,8 @@ import (
 
 const (
 	// What is remembered for ratings at most: some minutes of a busy machine.
-	mostRecent      = 8192
-	mostRecentBytes = 16 << 20
+	mostRecent      = 2048
+	mostRecentBytes = 4 << 20
 	// recentFor is how long, where less comes: who rates does so in the conversation, or not at all.
 	recentFor  = time.Hour
 	recentLook = time.Minute // at what is older

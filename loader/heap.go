@@ -21,7 +21,7 @@ import (
 const heapBase = 160<<20 + RatedBytes
 
 // RatedBytes is what whoever serves may keep of answers that somebody may rate.
-const RatedBytes = 20 << 20
+const RatedBytes = 8 << 20
 
 // vocabularyHeap is what each further model's vocabulary takes: one of 256,000 tokens 35 MiB, and the collector room to work in.
 const vocabularyHeap = 64 << 20
