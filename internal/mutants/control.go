@@ -143,7 +143,7 @@ var controlAtWork = []mutant{
 	},
 	{
 		name: "live-size-of-nothing", file: "daemon/live.go", pkg: "daemon", tests: []string{"TestLiveFlood"},
-		old: "4*(len(r.Prompt)+len(s.answers[i].tokens))", new: "0*(len(r.Prompt)+len(s.answers[i].tokens))",
+		old: "4*(cap(r.Prompt)+cap(s.answers[i].tokens))", new: "0*(len(r.Prompt)+len(s.answers[i].tokens))",
 	},
 	{
 		name: "live-samples-outlive-their-score", file: "daemon/live_score.go", pkg: "daemon", tests: []string{"TestLiveSamplesAreErased"},
