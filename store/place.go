@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,13 +39,21 @@ func claim(path string) (lock *os.File, err error) {
 	return lock, nil
 }
 
+// lockPatience is how long a lock may outlive who had it: one that was killed goes when the kernel has put all of its memory away, and what it has forked
+// and not yet begun has the lock, too.
+const lockPatience = 2 * time.Second
+
 // claimLock locks a file beside the database: SQLite loses its locks on a file when any descriptor of that file is closed (fcntl(2), F_SETLK).
 func claimLock(path string) (lock *os.File, err error) {
 	lock, err = openOwn(path+".lock", unix.O_CREAT)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockPatience); ; time.Sleep(10 * time.Millisecond) {
+		if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			break
+		}
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = errors.New("it is in use by another process")
 	}
