@@ -62,7 +62,6 @@ type Batch struct {
 	limits Limits
 	rows   int // that are whole
 	tapped int
-	formed int // see LogitRows
 }
 
 // SequenceRows is one sequence's share of a batch.

@@ -40,7 +40,7 @@ func (b *Batch) Reset() {
 	b.Sequences, b.Tables, b.Outputs = b.Sequences[:0], b.Tables[:0], b.Outputs[:0]
 	b.Penalties, b.Biases, b.Targets = b.Penalties[:0], b.Biases[:0], b.Targets[:0]
 	b.Results, b.Top, b.TargetLogits, b.Logits, b.Taps = b.Results[:0], b.Top[:0], b.TargetLogits[:0], b.Logits[:0], b.Taps[:0]
-	b.rows, b.tapped, b.formed = 0, 0, 0
+	b.rows, b.tapped = 0, 0
 }
 
 // Limits returns the limits that the batch was made for.
@@ -234,9 +234,6 @@ func (b *Batch) AddAsked(a *Asked, row int, penalties []Penalty, biases []Bias, 
 		o.Tap = int32(b.tapped)
 		b.Taps = b.Taps[:b.tapped*b.limits.TapWidth]
 	}
-	if !o.TapsAlone() {
-		b.formed++
-	}
 	return n - 1, nil
 }
 
@@ -279,7 +276,14 @@ func (b *Batch) checkLists(penalties []Penalty, biases []Bias, targets []int32) 
 }
 
 // LogitRows is of how many outputs a step forms the logits.
-func (b *Batch) LogitRows() int { return b.formed }
+func (b *Batch) LogitRows() (n int) {
+	for i := range b.Outputs {
+		if !b.Outputs[i].TapsAlone() {
+			n++
+		}
+	}
+	return n
+}
 
 // OutputError is why nothing of output i's results may be used, or nil. Where no logits were formed, which would show it, its states do.
 func (b *Batch) OutputError(i int) error {
