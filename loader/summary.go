@@ -34,6 +34,7 @@ type TypeShare struct {
 	Values  uint64 `json:"values"`
 }
 
+// Summarize is what a file says of its model, without its weights being read.
 func Summarize(f *weights.File) Summary {
 	m := f.Metadata()
 	text := func(keys ...string) string {
